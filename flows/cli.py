@@ -1,0 +1,85 @@
+"""The `noiseflow` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated, Literal
+
+import typer
+
+from noiseflow import studies
+from noiseflow.faults import InvalidInputError, results_faults
+from noiseflow.spec import Study
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Finds out, honestly and fast, whether noise regularises a neural network.",
+)
+
+StudyArgument = Annotated[str, typer.Argument(help="A shipped study's name, or the path of a YAML file.")]
+SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Trials of each cell, instead of the study's own.")]
+EpochsOption = Annotated[int | None, typer.Option(help="Epochs, instead of the study's own.")]
+ResultsOption = Annotated[str, typer.Option(help="Folder that the results go to.")]
+
+
+@app.command()
+def run(
+    study: StudyArgument,
+    *,
+    seeds: SeedsOption = None,
+    epochs: EpochsOption = None,
+    results: ResultsOption = "results",
+    engine: Annotated[Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where they are trained.")] = "auto",
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of Prefect and TensorFlow.")] = False,
+) -> None:
+    """Trains what is missing of a study, and reports."""
+    declared = _declared(study, seeds, epochs, results)
+    _quiet(verbose=verbose)
+    from flows.terminal import run_in_terminal  # noqa: PLC0415 - imports TensorFlow and Prefect, which takes seconds
+
+    sys.exit(run_in_terminal(declared, results=results, engine=engine, device=device))
+
+
+@app.command("studies")
+def list_studies() -> None:
+    """Lists the studies that ship: cells, trials, purpose."""
+    for name in studies.names():
+        study = studies.load(name)
+        cells = len(study.datasets) * len(study.architectures) * len(study.variants)
+        typer.echo(f"{name:<14}{cells:>4} cells{cells * study.n_seeds:>7} trials   {study.purpose}")
+
+
+@app.command()
+def report(
+    study: StudyArgument, *, seeds: SeedsOption = None, epochs: EpochsOption = None, results: ResultsOption = "results"
+) -> None:
+    """Renders the report of a study again from its Parquet files; trains nothing."""
+    declared = _declared(study, seeds, epochs, results)
+    from flows.again import render_again  # noqa: PLC0415 - imports pandas and matplotlib
+
+    typer.echo(render_again(declared, results))
+
+
+def _declared(study: str, seeds: int | None, epochs: int | None, results: str) -> Study:
+    """The study to run; or one message with every fault, and exit status 2."""
+    faults = results_faults(results)
+    try:
+        declared = studies.load(study, n_seeds=seeds, epochs=epochs)
+    except InvalidInputError as error:
+        faults = error.faults + faults
+    if faults:
+        typer.echo("noiseflow: the input is not valid\n" + "\n".join(f"  - {fault}" for fault in faults), err=True)
+        raise typer.Exit(2)
+    return declared
+
+
+def _quiet(*, verbose: bool) -> None:
+    """Leaves the terminal to the progress and the summary."""
+    if not verbose:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "ERROR")

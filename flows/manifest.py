@@ -1,0 +1,23 @@
+"""How a report was made, in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from noiseflow.manifest import software
+from noiseflow.plan import Plan, study_hash
+from noiseflow.store import Store
+
+
+def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str, str]:
+    """What the section on how the report was made says, by its heads."""
+    study = plan.study
+    return {
+        "study": f"{study.name} ({study_hash(study)})",
+        "trials": f"{len(plan.trials)}: {trained} trained in this run, {reused} reused",
+        "engine": ", ".join(sorted({cell.engine for cell in plan.cells})),
+        "results": str(store.folder),
+        "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        **software(),
+        "command": f"noiseflow run {study.name} --seeds {study.n_seeds} --epochs {study.training.epochs}",
+    }

@@ -1,0 +1,106 @@
+"""The flow `noise-study`: plan, data, train what is missing, aggregate, report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+from prefect import flow, get_run_logger, unmapped
+from prefect.futures import PrefectFuture, wait
+from prefect.states import State
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.manifest import describe
+from flows.progress import progress_artifact
+from noiseflow.faults import InvalidInputError, results_faults
+from noiseflow.manifest import software
+from noiseflow.plan import Batch, Plan, make_plan, study_hash
+from noiseflow.spec import ShippedStudy, Study
+from noiseflow.store import Store, footer
+from noiseflow.studies import load, validate
+from noiseflow.training.fit import choose_engine
+from tasks.analysis import aggregate
+from tasks.data import generate_dataset
+from tasks.reporting import publish_artifacts, render_report
+from tasks.training import train_batch
+
+SEEDS_A_BATCH = 100
+BATCHES_AT_ONCE = 2  # one compiles while the other trains
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What a run of the flow came to."""
+
+    summary: pd.DataFrame
+    headline: str
+    report: str
+    trained: int
+    reused: int
+
+
+@flow(name="noise-study", task_runner=ThreadPoolTaskRunner(max_workers=BATCHES_AT_ONCE))
+def noise_study(
+    study: ShippedStudy | Study = "tutorial",
+    n_seeds: int | None = None,
+    epochs: int | None = None,
+    results: str = "results",
+    engine: Literal["auto", "vectorized", "reference"] = "auto",
+    device: Literal["auto", "cpu", "gpu"] = "auto",
+) -> StudyRun:
+    """Finds out whether noise regularises a model: trains each variant over many seeds and reports the comparison.
+
+    Trials that the results hold already are not trained again.
+
+    Args:
+        study: A shipped study's name, or a whole study.
+        n_seeds: Trials of each cell, instead of the study's own number.
+        epochs: Passes over the training rows, instead of the study's own number.
+        results: Folder that the results go to.
+        engine: vectorized trains all seeds in one program, reference one after the other with Model.fit.
+        device: Where to train: auto takes a GPU if there is one.
+    """
+    logger = get_run_logger()
+    if faults := results_faults(results):
+        raise InvalidInputError(faults)
+    changes = {"n_seeds": n_seeds, "epochs": epochs}
+    declared = load(study, **changes) if isinstance(study, str) else validate(study, **changes)
+    plan = make_plan(declared, choose_engine(engine))
+    marks = footer(declared.model_dump_json(), study_hash(declared), software())
+    store = Store(results, declared.name)
+    store.recover()
+
+    data = [generate_dataset.submit(d, d.data_seed, store, marks) for d in declared.datasets]
+    wait(data)
+    batches = plan.batches(store.trial_ids(), SEEDS_A_BATCH)
+    missing = sum(len(batch.trials) for batch in batches)
+    reused = len(plan.trials) - missing
+    logger.info("%s: %d trials, %d of them trained before, %d to train", declared.name, len(plan.trials), reused, missing)
+    failed = _train(plan, batches, store, marks, device)
+
+    summary = aggregate(plan, store, marks)
+    report = render_report(plan, summary, store, describe(plan, store, trained=missing, reused=reused))
+    publish_artifacts(declared.name, report, summary)
+    for future in data:
+        future.result()
+    if failed:
+        raise RuntimeError("these batches failed; the report is incomplete:\n" + "\n".join(failed))
+    logger.info(report.headline)
+    return StudyRun(summary, report.headline, str(store.folder / "report" / "index.html"), missing, reused)
+
+
+def _train(plan: Plan, batches: list[Batch], store: Store, marks: dict[str, str], device: str) -> list[str]:
+    """Trains the batches; a line for each that failed."""
+    if not batches:
+        return []
+    name = plan.study.name
+    with progress_artifact(name, batches):
+        futures = train_batch.map(batches, unmapped(store), unmapped(marks), unmapped(name), unmapped(device))
+        wait(futures)
+    return [f"{b.label}: {_outcome(f)}" for b, f in zip(batches, futures, strict=True) if not f.state.is_completed()]
+
+
+def _outcome(future: PrefectFuture[int]) -> str:
+    state: State[int] = future.state
+    return f"{state.name}: {state.message}"

@@ -1,0 +1,85 @@
+"""A run of the flow in a terminal: progress while it trains, then the summary and where to look."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from flows.noise_study import StudyRun, noise_study
+from noiseflow.report import summary_table
+from noiseflow.spec import Study
+from tasks.progress import watched_by
+
+SHOWN = {
+    "dataset": "dataset",
+    "architecture": "model",
+    "variant": "variant",
+    "n_seeds": "seeds",
+    "n_diverged": "diverged",
+    "test_score_mean": "test",
+    "test_score_std": "± std",
+    "difference_mean": "difference",
+    "p_adjusted": "p (Holm)",
+    "verdict": "verdict",
+}
+
+
+def run_in_terminal(study: Study, **parameters: Any) -> int:
+    """Runs the flow; the exit status."""
+    console = Console()
+    began = time.monotonic()
+    console.print(f"[bold]{study.name}[/bold]: starting Prefect and TensorFlow …", highlight=False)
+    try:
+        with _bars(console, study.training.epochs):
+            done = noise_study(study, **parameters)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
+        Console(stderr=True).print(f"noiseflow: the run failed. {error}", markup=False, highlight=False)
+        return 1
+    _show(console, study, done, time.monotonic() - began)
+    return 0
+
+
+@contextmanager
+def _bars(console: Console, epochs: int) -> Iterator[None]:
+    """A bar for each batch in training."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TextColumn("epochs"), TimeElapsedColumn(), console=console) as progress:
+        bars: dict[str, Any] = {}
+
+        def show(batch: str, epochs_done: int) -> None:
+            if batch not in bars:
+                bars[batch] = progress.add_task(f"train {batch}", total=epochs)
+            progress.update(bars[batch], completed=epochs_done)
+
+        with watched_by(show):
+            yield
+
+
+def _show(console: Console, study: Study, done: StudyRun, seconds: float) -> None:
+    told = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
+    reused = f", {done.reused} reused" if done.reused and done.trained else ""
+    console.print(f"\n{told}{reused}, in {seconds:.0f} s\n", highlight=False)
+    console.print(_table(done))
+    console.print(f"\n{done.headline}\n", markup=False, highlight=False)
+    console.print(f"Report: {done.report}", markup=False, highlight=False, soft_wrap=True)
+    prefect = Path(sys.executable).with_name("prefect")
+    shown = os.path.relpath(prefect) if prefect.is_relative_to(Path.cwd()) else str(prefect)
+    address = f"http://127.0.0.1:4200/artifacts/key/{study.name}-report"
+    console.print(f"In Prefect's UI: {shlex.quote(shown)} server start   then {address}", markup=False, soft_wrap=True)
+
+
+def _table(done: StudyRun) -> Table:
+    table = Table(*SHOWN.values(), box=None, pad_edge=False)
+    for row in summary_table(done.summary):
+        table.add_row(*("" if row.get(key) is None else str(row[key]) for key in SHOWN))
+    return table

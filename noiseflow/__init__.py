@@ -1,0 +1,19 @@
+"""Finds out whether noise regularises a neural network: where, how much, and how sure one can be."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from noiseflow.spec import Injection
+    from noiseflow.training.fit import fit_seeds
+
+__all__ = ["Injection", "fit_seeds"]
+
+_HOMES = {"Injection": "noiseflow.spec", "fit_seeds": "noiseflow.training.fit"}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports the front door's names when first asked for: TensorFlow takes seconds."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'noiseflow' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

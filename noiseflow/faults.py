@@ -1,0 +1,87 @@
+"""Faults of an input as sentences: what must hold, what was received, how to mend it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+
+class InvalidInputError(ValueError):
+    """Input that is refused before anything is done; one message that names every fault."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = list(faults)
+
+
+LIMITS = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "extra_forbidden": "is not a key that is known here",
+    "missing": "is missing",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_short": "must have at least {min_length} character",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} entry",
+    "too_long": "must have at most {max_length} entries",
+    "finite_number": "must be a finite number",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("string_type",), "must be text"),
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "must be a mapping of keys to values"),
+}
+MENDS = {
+    "stddev": "A stddev lies in [0, 1]: rescale the inputs or drop the value.",
+    "extra_forbidden": "Look for a misspelling, or drop it.",
+    "missing": "Add it.",
+    "n_train": "Lower it, or raise n_samples.",
+    "place": "Places are input, before_activation, after_activation and after:<layer>.",
+    "name": "",
+}
+
+
+def sentences(error: ValidationError, study: Any) -> list[str]:
+    """A sentence for each fault that pydantic found in a study."""
+    return [_sentence(fault, study) for fault in error.errors(include_url=False)]
+
+
+def _sentence(fault: Any, study: Any) -> str:
+    kind, loc = fault["type"], fault["loc"]
+    text = LIMITS.get(kind)
+    text = text.format(**fault.get("ctx", {})) if text else fault["msg"]
+    received = "" if kind == "missing" else f"; received {_short(fault['input'])}"
+    field = loc[-1] if loc else ""
+    mend = MENDS.get(kind) or MENDS.get(field if isinstance(field, str) else "", "")
+    return f"{_path(loc)} {text}{received} (study {_short(study)}). {mend}".strip()
+
+
+def _path(loc: Sequence[str | int]) -> str:
+    """`variants[2].stddev` for ("variants", 2, "stddev")."""
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc)
+    return steps.lstrip(".") or "the study"
+
+
+def _short(value: Any, length: int = 120) -> str:
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def results_faults(results: str) -> list[str]:
+    """What keeps results from being written to this folder; nothing is left behind."""
+    path = Path(results).absolute()
+    existing = next(parent for parent in (path, *path.parents) if parent.exists())
+    if not existing.is_dir():
+        return [f"results must be a folder; received {results!r}, where {existing} is a file. Choose another place."]
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            return []
+    except OSError as error:
+        return [f"results must be writable; received {results!r}: {error}. Choose another place or mend its rights."]

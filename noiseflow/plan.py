@@ -1,0 +1,169 @@
+"""From a study to its cells, trials and batches, and what identifies a trial."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby, product
+from typing import Any
+
+import pandas as pd
+from pydantic import BaseModel
+
+from noiseflow.spec import Architecture, Dataset, Study, Training, Variant
+
+NUMERICS_VERSION = 1
+"""Raised whenever the numbers of a trial change; tests/test_golden.py notices."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One row of the summary: a variant of an architecture on a dataset, trained in one way by one engine."""
+
+    dataset: Dataset
+    architecture: Architecture
+    variant: Variant
+    training: Training
+    engine: str
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """What the tables call it: dataset, architecture, variant, strength."""
+        return {
+            "dataset": self.dataset.name,
+            "architecture": self.architecture.name,
+            "variant": self.variant.name,
+            "strength": self.variant.strength,
+        }
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """All that determines the numbers of its trials, their seeds aside; no names.
+
+        Keys without a value are left out, so that a later release may add optional ones without new identities.
+        """
+        return {
+            "numerics": NUMERICS_VERSION,
+            "engine": self.engine,
+            "dataset": _rows_settings(self.dataset),
+            "architecture": _settings(self.architecture, without={"label"}),
+            "injections": [_settings(injection) for injection in self.variant.injections],
+            "training": _settings(self.training, without={"record_every"}),
+        }
+
+
+def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
+    return part.model_dump(mode="json", exclude=set(without), exclude_none=True)
+
+
+def _rows_settings(dataset: Dataset) -> dict[str, Any]:
+    return _settings(dataset, without={"label", "data_seed"})
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run: a row of the trials."""
+
+    cell: Cell
+    data_seed: int
+    seed: int
+
+    @cached_property
+    def id(self) -> str:
+        """Hash of all that determines the trial's numbers, and of nothing else: 32 hexadecimal digits."""
+        content = {**self.cell.settings, "data_seed": self.data_seed, "seed": self.seed}
+        return _hash(content)[:32]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Trials of one cell that one task trains together."""
+
+    cell: Cell
+    trials: tuple[Trial, ...]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of its trials, in their order."""
+        return [trial.seed for trial in self.trials]
+
+    @property
+    def label(self) -> str:
+        """A name to read in logs and in the UI: `circles/mlp/input 0-29`."""
+        cell = "/".join((self.cell.dataset.name, self.cell.architecture.name, self.cell.variant.name))
+        return f"{cell} {_ranges(self.seeds)}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The cells and trials of a study, in the order of the study."""
+
+    study: Study
+    cells: tuple[Cell, ...]
+    trials: tuple[Trial, ...]
+
+    @property
+    def trial_ids(self) -> list[str]:
+        """Identities of all trials, in order."""
+        return [trial.id for trial in self.trials]
+
+    def named(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Rows of the plan's trials, with the plan's names in front, in the plan's order.
+
+        Names are no part of a trial's identity, so those of this plan count and not those that the trial was stored with.
+
+        Args:
+            rows: with a column trial_id; rows of other trials are left out.
+        """
+        names = [{"trial_id": t.id, **t.cell.names, "data_seed": t.data_seed, "seed": t.seed} for t in self.trials]
+        named = pd.DataFrame(names)
+        return named.merge(rows.drop(columns=named.columns[1:], errors="ignore"), on="trial_id", validate="1:m")
+
+    def batches(self, done: Collection[str], size: int) -> list[Batch]:
+        """Batches of at most `size` trials that cover exactly the trials not yet done."""
+        missing = [trial for trial in self.trials if trial.id not in done]
+        chunks = ((cell, list(trials)) for cell, trials in groupby(missing, key=lambda trial: trial.cell))
+        return [Batch(cell, chunk) for cell, trials in chunks for chunk in _chunks(trials, size)]
+
+
+def make_plan(study: Study, engine: str) -> Plan:
+    """The plan of a study whose trials `engine` will train."""
+    parts = product(study.datasets, study.architectures, study.variants)
+    cells = tuple(Cell(dataset, architecture, variant, study.training, engine) for dataset, architecture, variant in parts)
+    trials = tuple(Trial(cell, cell.dataset.data_seed, seed) for cell in cells for seed in range(study.n_seeds))
+    return Plan(study, cells, trials)
+
+
+def study_hash(study: Study) -> str:
+    """Hash of the whole study, names included: 16 hexadecimal digits."""
+    return _hash(study.model_dump(mode="json"))[:16]
+
+
+def dataset_key(dataset: Dataset, data_seed: int) -> str:
+    """What the rows of a dataset are stored under: its kind, its data seed and a hash of its settings."""
+    return f"{dataset.kind}-{data_seed}-{_hash([NUMERICS_VERSION, dataset.name, _rows_settings(dataset)])[:12]}"
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _chunks(trials: Sequence[Trial], size: int) -> Iterator[tuple[Trial, ...]]:
+    """Consecutive chunks of nearly equal length, none longer than `size`."""
+    n = -(-len(trials) // size)
+    cuts = [round(i * len(trials) / n) for i in range(n + 1)]
+    return (tuple(trials[a:b]) for a, b in zip(cuts, cuts[1:], strict=False))
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """`0-29` for consecutive numbers, `0-4, 7` with gaps."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)

@@ -1,0 +1,43 @@
+"""Where a batch is trained: the GPU if TensorFlow sees one, else the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import tensorflow as tf
+
+
+def choose_device(wanted: str, gpus: Sequence[Any]) -> str:
+    """TensorFlow's name of the device: `/GPU:0` or `/CPU:0`.
+
+    Args:
+        wanted: auto, cpu or gpu.
+        gpus: the GPUs that TensorFlow sees.
+
+    Raises:
+        RuntimeError: gpu is wanted and there is none.
+    """
+    if wanted == "gpu" and not gpus:
+        raise RuntimeError(
+            "device 'gpu' was asked for, but TensorFlow sees none on this machine. "
+            "Install noiseflow[gpu], check CUDA_VISIBLE_DEVICES, or use device 'auto' or 'cpu'."
+        )
+    return "/GPU:0" if gpus and wanted != "cpu" else "/CPU:0"
+
+
+@contextmanager
+def on_device(wanted: str) -> Iterator[str]:
+    """Within it TensorFlow runs on the chosen device, whose kind (cpu or gpu) is given; GPU memory grows as needed.
+
+    Raises:
+        RuntimeError: gpu is wanted and there is none.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    name = choose_device(wanted, gpus)
+    for gpu in gpus:
+        if not tf.config.experimental.get_memory_growth(gpu):
+            tf.config.experimental.set_memory_growth(gpu, True)
+    with tf.device(name):
+        yield name[1:4].lower()

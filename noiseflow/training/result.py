@@ -1,0 +1,65 @@
+"""What `fit_seeds` returns: the histories and the trained weights of all seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from noiseflow.training.keras_state import build_seeded
+from noiseflow.training.problem import Array
+from noiseflow.training.replicas import stacked_call
+
+
+@dataclass(frozen=True)
+class SeedsFit:
+    """N trainings of one model, seed by seed.
+
+    Attributes:
+        history: quantity to (n_seeds, n_recorded), Keras' names and meaning: `loss` and the metrics are the running means of
+            training mode; `val_...` and the names of further evaluations are of inference mode after the epoch.
+        initial: evaluated quantity to (n_seeds,), before the first step.
+        epochs: (n_recorded,), counted from 1.
+        weights: arrays (n_seeds, ...), in the model's own order.
+        spread: (n_seeds, n_injections), standard deviation of the signal that each injection was added to, at the initial
+            weights; the least where an injection has several sites.
+        seeds: the seeds, in the order of the leading axes.
+        engine: which engine ran.
+    """
+
+    history: dict[str, Array]
+    initial: dict[str, Array]
+    epochs: NDArray[np.int64]
+    weights: list[Array]
+    spread: Array
+    seeds: tuple[int, ...]
+    engine: str
+    build_model: Callable[[], keras.Model]
+
+    @cached_property
+    def _template(self) -> keras.Model:
+        return build_seeded(self.build_model, self.seeds[0])
+
+    def predict(self, x_new: Array) -> Array:
+        """The model's outputs in inference mode: (n_seeds, n_samples, ...)."""
+        x_new = np.asarray(x_new, self._template.inputs[0].dtype)
+        enough = [np.resize(array, (max(4, len(array)), *array.shape[1:])) for array in self.weights]
+        return stacked_call(self._template, self._template.weights, enough, x_new)[: len(self.seeds)]
+
+    def to_keras(self, seed: int) -> keras.Model:
+        """The trained model of one seed, compiled as its author compiled it."""
+        model = build_seeded(self.build_model, seed)
+        model.set_weights([array[self.seeds.index(seed)] for array in self.weights])
+        return model
+
+    def to_frame(self) -> pd.DataFrame:
+        """The history in long form: seed, epoch, and a column for each quantity."""
+        seeds = np.repeat(self.seeds, len(self.epochs))
+        epochs = np.tile(self.epochs, len(self.seeds))
+        columns = {name: values.reshape(-1) for name, values in self.history.items()}
+        return pd.DataFrame({"seed": seeds, "epoch": epochs, **columns})

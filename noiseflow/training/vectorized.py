@@ -1,0 +1,240 @@
+"""The vectorised engine: all seeds of a model in one XLA program.
+
+Each weight is held once, stacked over the replicas; one replica's step is written as Keras would run it, mapped over the
+stack by `tf.vectorized_map`, and looped over the epochs inside one compiled function. The optimizer is Keras' own, given
+the stacked variables: what it does elementwise does not know of the stack.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from noiseflow.noise import Injected, inject
+from noiseflow.training.keras_state import KERAS_LOCK, build_seeded, initial_weights
+from noiseflow.training.layers import VectorizedGaussianNoise, twin
+from noiseflow.training.problem import Array, Outcome, Problem
+from noiseflow.training.random import Stream, drawing_from, permutation, stream_key
+from noiseflow.training.replicas import Replicas, replica_call, stacked_call
+
+Tensor = Any
+LEAST_REPLICAS = 4  # with fewer, XLA chooses other kernels, and a seed's numbers would depend on its batch
+RECORDS_A_CALL = 64
+SECONDS_A_CALL = 1.0  # between two looks at the progress, and the most that an interruption waits
+SPREAD_ROWS = 1024
+EVALUATION_ROWS = 1024  # of one pass; more would hold more activations at once
+
+
+def train(problem: Problem) -> Outcome:
+    """Trains all seeds at once."""
+    n_seeds = len(problem.seeds)
+    padded = problem.seeds + problem.seeds[-1:] * (LEAST_REPLICAS - n_seeds)
+    with KERAS_LOCK:
+        weights = initial_weights(problem.build_model, problem.seeds)
+        weights = [_pad(array, len(padded)) for array in weights]
+        program = _Program(problem, padded, weights)
+    initial = program.measure()
+    history = program.run()
+    return Outcome(
+        history={name: values[:n_seeds] for name, values in history.items()},
+        initial={name: values[:n_seeds] for name, values in initial.items()},
+        weights=[array[:n_seeds] for array in program.replicas.weights()],
+        spread=program.spread[:n_seeds],
+    )
+
+
+def _pad(array: Array, length: int) -> Array:
+    return np.concatenate([array, np.repeat(array[-1:], length - len(array), axis=0)])
+
+
+class _Program:
+    """The compiled functions of one problem and the state that they advance."""
+
+    def __init__(self, problem: Problem, seeds: Sequence[int], weights: Sequence[Array]) -> None:
+        self.problem = problem
+        self.seeds = tf.constant(np.asarray(seeds, np.uint32))
+        template = build_seeded(problem.build_model, seeds[0])
+        injected = inject(template, problem.noise, self._noise_layer, twin)
+        self.model = injected.model
+        self.spread = _spread(injected, weights, problem)
+        self.names = _build_metrics(self.model, problem)
+        self.replicas = Replicas(self.model, weights)
+        self.strengths = [tf.fill([len(seeds)], float(i.stddev)) for i in problem.noise]
+        self.strengths = [tf.cast(s, self.replicas.dtype) for s in self.strengths]
+        self.data = (tf.constant(problem.x), tf.constant(problem.y))
+        self.evaluations = {k: (tf.constant(x), tf.constant(y)) for k, (x, y) in problem.evaluations.items()}
+        self.quantities = [*self.names, *(f"{part}_{name}" for part in self.evaluations for name in self.names)]
+        self.is_recorded = self._recorder()
+        self._advance = tf.function(self._epochs, jit_compile=True, autograph=False).get_concrete_function(
+            tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.int32)
+        )
+        self._measure = tf.function(self._evaluate, jit_compile=True, autograph=False).get_concrete_function()
+
+    @staticmethod
+    def _noise_layer(injection: int, site: str) -> keras.layers.Layer:
+        return VectorizedGaussianNoise(site, injection=injection, name=site)
+
+    def _recorder(self) -> Callable[[Tensor], Tensor]:
+        flags = np.zeros(self.problem.epochs + 1, bool)
+        flags[self.problem.recorded] = True
+        recorded = tf.constant(flags)
+        return lambda epoch: tf.gather(recorded, epoch)
+
+    # -- running, in Python ---------------------------------------------------------------------------------------------
+
+    def measure(self) -> dict[str, Array]:
+        """Each evaluated quantity at the present weights: (n_replicas,)."""
+        return dict(zip(self.quantities[len(self.names) :], self._measure().numpy().T, strict=True))
+
+    def run(self) -> dict[str, Array]:
+        """Trains to the last epoch, some epochs a call; each quantity: (n_replicas, n_recorded)."""
+        blocks = []
+        first, length = 1, 1
+        while first <= self.problem.epochs:
+            last = min(first + length - 1, self._last_that_fits(first), self.problem.epochs)
+            began = time.perf_counter()
+            records = self._advance(tf.constant(first, tf.int32), tf.constant(last, tf.int32)).numpy()
+            blocks.append(records[: self._count(first, last)])
+            if first > 1:  # the first call compiles
+                length = max(1, round((last - first + 1) * SECONDS_A_CALL / (time.perf_counter() - began)))
+            else:
+                length = 16
+            self.problem.progress(last)
+            first = last + 1
+        return dict(zip(self.quantities, np.concatenate(blocks).transpose(2, 1, 0), strict=True))
+
+    def _count(self, first: int, last: int) -> int:
+        recorded = self.problem.recorded
+        return int(np.searchsorted(recorded, last, "right") - np.searchsorted(recorded, first))
+
+    def _last_that_fits(self, first: int) -> int:
+        """The last epoch before the records of one call are full."""
+        beyond = np.searchsorted(self.problem.recorded, first) + RECORDS_A_CALL
+        return int(self.problem.recorded[beyond]) - 1 if beyond < len(self.problem.recorded) else self.problem.epochs
+
+    # -- what is compiled -----------------------------------------------------------------------------------------------
+
+    def _epochs(self, first: Tensor, last: Tensor) -> Tensor:
+        """Trains the epochs first to last; what was recorded: (RECORDS_A_CALL, n_replicas, n_quantities)."""
+        n_replicas = self.replicas.n
+        records = tf.zeros([RECORDS_A_CALL, n_replicas, len(self.quantities)], self.replicas.dtype)
+
+        def body(epoch: Tensor, slot: Tensor, records: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            trained = self._epoch(epoch)
+
+            def record() -> tuple[Tensor, Tensor]:
+                row = tf.concat([trained, self._evaluate()], axis=-1)
+                return slot + 1, tf.tensor_scatter_nd_update(records, [[slot]], [row])
+
+            slot_after, records_after = tf.cond(self.is_recorded(epoch), record, lambda: (slot, records))
+            return epoch + 1, slot_after, records_after
+
+        loop = (first, tf.constant(0), records)
+        return tf.while_loop(lambda epoch, *_: epoch <= last, body, loop)[2]
+
+    def _epoch(self, epoch: Tensor) -> Tensor:
+        """One pass over the rows; the running loss and metrics: (n_replicas, n_names)."""
+        n_rows, size = self.problem.x.shape[0], self.problem.batch_size
+        steps = -(-n_rows // size)
+        order = self._order(epoch, n_rows) if steps > 1 and self.problem.shuffle else None
+
+        def batch(index: Tensor, length: int, running: list[Tensor]) -> list[Tensor]:
+            step = (epoch - 1) * steps + index
+            if order is not None:
+                rows = tf.slice(order, [0, index * size], [self.replicas.n, length])
+                return self._step(step, rows, None, running)
+            return self._step(step, None, _rows(self.data, index * size, length), running)
+
+        running = _over_batches(n_rows, size, batch, self._fresh())
+        return self.replicas.metric_results(running)
+
+    def _fresh(self) -> list[Tensor]:
+        return [tf.constant(values) for values in self.replicas.fresh_metrics]
+
+    def _order(self, epoch: Tensor, n_rows: int) -> Tensor:
+        """Each replica's own order of the rows: (n_replicas, n_rows)."""
+        return permutation(stream_key(self.seeds, "shuffle"), epoch, n_rows)
+
+    def _step(self, step: Tensor, rows: Tensor | None, batch: Any, running: list[Tensor]) -> list[Tensor]:
+        """One optimizer step of every replica, on its own rows or on one batch for all; the running metrics after it."""
+        replicas = self.replicas
+
+        def replica(inputs: Mapping[str, Any]) -> Any:
+            x, y = batch if rows is None else (tf.gather(part, inputs["rows"]) for part in self.data)
+            stream = Stream(inputs["seed"], step, inputs["strengths"])
+            with tf.GradientTape() as tape, drawing_from(stream):
+                tape.watch(inputs["trainable"])
+                call = replica_call(self.model, inputs, x, y, training=True)
+            return tape.gradient(call.loss, inputs["trainable"]), call.non_trainable, call.metrics
+
+        inputs = replicas.state() | {"seed": self.seeds, "strengths": self.strengths, "metrics": running}
+        if rows is not None:
+            inputs["rows"] = rows
+        gradients, non_trainable, running = tf.vectorized_map(replica, inputs, fallback_to_while_loop=False)
+        replicas.update(gradients, non_trainable)
+        return running
+
+    def _evaluate(self) -> Tensor:
+        """Loss and metrics of each evaluation in inference mode: (n_replicas, n_evaluations * n_names)."""
+        return tf.concat([self._evaluate_on(data) for data in self.evaluations.values()], axis=-1)
+
+    def _evaluate_on(self, data: Any) -> Tensor:
+        def batch(index: Tensor, length: int, running: list[Tensor]) -> list[Tensor]:
+            x, y = _rows(data, index * EVALUATION_ROWS, length)
+
+            def replica(inputs: Mapping[str, Any]) -> Any:
+                return replica_call(self.model, inputs, x, y, training=False).metrics
+
+            inputs = self.replicas.state() | {"metrics": running}
+            return tf.vectorized_map(replica, inputs, fallback_to_while_loop=False)
+
+        running = _over_batches(data[0].shape[0], EVALUATION_ROWS, batch, self._fresh())
+        return self.replicas.metric_results(running)
+
+
+def _rows(data: Any, start: Tensor, length: int) -> Any:
+    """Consecutive rows of x and of y, their number known while compiling."""
+
+    def cut(part: Tensor) -> Tensor:
+        rest = part.shape.rank - 1
+        return tf.slice(part, [start, *[0] * rest], [length, *part.shape[1:]])
+
+    return tuple(part if length == part.shape[0] else cut(part) for part in data)
+
+
+def _over_batches(n_rows: int, size: int, batch: Callable[[Any, int, Any], Any], carry: Any) -> Any:
+    """Folds `batch(index, length, carry)` over the whole batches, in a loop, and over a last smaller one."""
+    whole, rest = divmod(n_rows, size)
+    if whole == 1:
+        carry = batch(tf.constant(0), size, carry)
+    elif whole > 1:
+        loop = (tf.constant(0), carry)
+        carry = tf.while_loop(lambda i, _: i < whole, lambda i, c: (i + 1, batch(i, size, c)), loop)[1]
+    return batch(tf.constant(whole), rest, carry) if rest else carry
+
+
+def _build_metrics(model: keras.Model, problem: Problem) -> list[str]:
+    """Builds the loss and metrics of the compiled model, which Keras does at first use; their names, the loss first."""
+    x, y = problem.x[:2], problem.y[:2]
+    y_pred = model(x, training=False)
+    model.compute_loss(x=x, y=y, y_pred=y_pred, training=False)
+    names = list(model.compute_metrics(x, y, y_pred))
+    model.reset_metrics()
+    return names
+
+
+def _spread(injected: Injected, weights: Sequence[Array], problem: Problem) -> Array:
+    """Standard deviation of the signal where each injection is added, the least of its sites: (n_replicas, n_injections)."""
+    spread = np.full((len(weights[0]), len(problem.noise)), np.inf)
+    for injection, tap in injected.taps:
+        model = keras.Model(injected.model.input, tap)
+        x = problem.x[:SPREAD_ROWS]
+        signal = stacked_call(model, injected.model.weights, weights, x) if model.weights else np.asarray(model(x))[None]
+        at_site = signal.reshape(len(signal), -1).std(axis=1)
+        spread[:, injection] = np.minimum(spread[:, injection], at_site)
+    return spread
