@@ -78,7 +78,8 @@ def _declared(study: str, seeds: int | None, epochs: int | None, results: str) -
 
 
 def _quiet(*, verbose: bool) -> None:
-    """Leaves the terminal to the progress and the summary."""
+    """Leaves the terminal to the progress and the summary; Prefect's server is kept from calling home."""
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")

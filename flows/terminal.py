@@ -14,24 +14,18 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-from flows.noise_study import StudyRun, noise_study
+from flows.quiet import silenced
+
+with silenced():
+    from flows.noise_study import StudyRun, noise_study
 from noiseflow.report import summary_table
 from noiseflow.spec import Study
 from tasks.progress import watched_by
 
-SHOWN = {
-    "dataset": "dataset",
-    "architecture": "model",
-    "variant": "variant",
-    "n_seeds": "seeds",
-    "n_diverged": "diverged",
-    "test_score_mean": "test",
-    "test_score_std": "± std",
-    "difference_mean": "difference",
-    "p_adjusted": "p (Holm)",
-    "verdict": "verdict",
-}
+DIFFERENCES = ("difference (points)", "difference (score)", "low", "high")
+LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 
 def run_in_terminal(study: Study, **parameters: Any) -> int:
@@ -79,7 +73,24 @@ def _show(console: Console, study: Study, done: StudyRun, seconds: float) -> Non
 
 
 def _table(done: StudyRun) -> Table:
-    table = Table(*SHOWN.values(), box=None, pad_edge=False)
-    for row in summary_table(done.summary):
-        table.add_row(*("" if row.get(key) is None else str(row[key]) for key in SHOWN))
+    rows = summary_table(done.summary)
+    names = [name for name in rows[0] if name not in LEFT_TO_THE_REPORT]
+    if not any(row["diverged"] for row in rows):
+        names.remove("diverged")
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        words = name in ("dataset", "architecture", "variant", "verdict")
+        table.add_column(name, justify="left" if words else "right", no_wrap=name not in DIFFERENCES)
+    for row in rows:
+        table.add_row(*(Text(_cell(name, row[name])) for name in names))
     return table
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name.startswith("p "):
+        return f"{value:.3f}" if value >= 0.001 else "< .001"
+    if isinstance(value, float):
+        return f"{value:+.2f}" if name in DIFFERENCES else f"{value:.3f}"
+    return str(value)

@@ -59,9 +59,7 @@ def ceiling(dataset: Dataset, X: Array, y: Array) -> float | None:
 
 
 def _circles(dataset: Dataset, data_seed: int) -> Data:
-    X, y = make_circles(
-        n_samples=dataset.n_samples, noise=dataset.noise, factor=dataset.factor, random_state=data_seed
-    )
+    X, y = make_circles(n_samples=dataset.n_samples, noise=dataset.noise, factor=dataset.factor, random_state=data_seed)
     n = dataset.n_train
     return Data(X[:n], y[:n].astype(float), X[n:], y[n:].astype(float), boundary_grid(X))
 

@@ -132,7 +132,9 @@ class Plan:
 def make_plan(study: Study, engine: str) -> Plan:
     """The plan of a study whose trials `engine` will train."""
     parts = product(study.datasets, study.architectures, study.variants)
-    cells = tuple(Cell(dataset, architecture, variant, study.training, engine) for dataset, architecture, variant in parts)
+    cells = tuple(
+        Cell(dataset, architecture, variant, study.training, engine) for dataset, architecture, variant in parts
+    )
     trials = tuple(Trial(cell, cell.dataset.data_seed, seed) for cell in cells for seed in range(study.n_seeds))
     return Plan(study, cells, trials)
 

@@ -174,7 +174,9 @@ def _faults_between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
     variants = _sequence(data.get("variants"))
     names = [_read(v, "name") for v in variants]
     if variants and BASELINE not in names:
-        faults.append(_fault(("variants",), names, f"must hold one named '{BASELINE}', which the others are compared to"))
+        faults.append(
+            _fault(("variants",), names, f"must hold one named '{BASELINE}', which the others are compared to")
+        )
     for i, variant in enumerate(variants):
         if names[i] == BASELINE and _read(variant, "injections"):
             faults.append(_fault(("variants", i), BASELINE, "must have no injections: the baseline is the bare model"))
@@ -205,7 +207,9 @@ def _same_injections(variants: Sequence[Any]) -> list[InitErrorDetails]:
         content = repr([_plain(injection) for injection in _sequence(_read(variant, "injections"))])
         name = _read(variant, "name")
         if content in seen and seen[content] != name:
-            faults.append(_fault(("variants", i), name, f"must differ from {seen[content]!r}: the injections are the same"))
+            faults.append(
+                _fault(("variants", i), name, f"must differ from {seen[content]!r}: the injections are the same")
+            )
         seen.setdefault(content, name)
     return faults
 

@@ -16,7 +16,8 @@ from noiseflow.store import Store
 def render_report(plan: Plan, summary: pd.DataFrame, store: Store, manifest: dict[str, str]) -> Report:
     """Renders the report from the store and writes its files there; the report."""
     report = render(evidence(plan, summary, store, manifest))
-    store.write_report(report.files)
+    texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
+    store.write_report(texts | dict(report.pictures))
     return report
 
 

@@ -55,6 +55,8 @@ def fit_seeds(
     Raises:
         ValueError: an argument is out of range, or an injection's place is not in the model.
     """
+    if record_every < 1:
+        raise ValueError(f"record_every must be at least 1; received {record_every}")
     x, y = _floats(x), _floats(y)
     measured = dict(evaluations or {}) | ({} if validation_data is None else {"val": validation_data})
     problem = Problem(
@@ -70,7 +72,7 @@ def fit_seeds(
         recorded=recorded_epochs(epochs, record_every),
         progress=progress,
     )
-    _check(problem, record_every, engine)
+    _check(problem, engine)
     ran = choose_engine(engine)
     outcome = ENGINES[ran](problem)
     return SeedsFit(**vars(outcome), epochs=problem.recorded, seeds=problem.seeds, engine=ran, build_model=build_model)
@@ -87,7 +89,7 @@ def _floats(values: ArrayLike) -> Array:
     return array.astype(keras.config.floatx()) if np.issubdtype(array.dtype, np.floating) else array
 
 
-def _check(problem: Problem, record_every: int, engine: str) -> None:
+def _check(problem: Problem, engine: str) -> None:
     seeds = problem.seeds
     faults: list[tuple[bool, str, Any]] = [
         (len(problem.x) == 0, "x must hold at least one sample", problem.x.shape),
@@ -97,7 +99,6 @@ def _check(problem: Problem, record_every: int, engine: str) -> None:
         (any(not 0 <= seed < 2**32 for seed in seeds), "seeds must lie in [0, 2**32)", seeds),
         (problem.epochs < 1, "epochs must be at least 1", problem.epochs),
         (problem.batch_size < 1, "batch_size must be at least 1", problem.batch_size),
-        (record_every < 1, "record_every must be at least 1", record_every),
         (engine not in ("auto", *ENGINES), f"engine must be one of {['auto', *ENGINES]}", engine),
     ]
     found = [f"{text}; received {received}" for wrong, text, received in faults if wrong]

@@ -15,6 +15,13 @@ from noiseflow.training.problem import Array
 
 Tensor = Any
 ROWS_A_CALL = 1024
+LEAST_REPLICAS = 8
+"""With fewer, XLA chooses other kernels, and a seed's numbers would depend on its batch (measured: from 5 on they do not)."""
+
+
+def pad(array: Array) -> Array:
+    """The array with its last entry repeated until there are LEAST_REPLICAS."""
+    return np.concatenate([array, np.repeat(array[-1:], max(0, LEAST_REPLICAS - len(array)), axis=0)])
 
 
 class Replicas:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from noiseflow.training.keras_state import build_seeded
 from noiseflow.training.problem import Array
-from noiseflow.training.replicas import stacked_call
+from noiseflow.training.replicas import pad, stacked_call
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SeedsFit:
     def predict(self, x_new: Array) -> Array:
         """The model's outputs in inference mode: (n_seeds, n_samples, ...)."""
         x_new = np.asarray(x_new, self._template.inputs[0].dtype)
-        enough = [np.resize(array, (max(4, len(array)), *array.shape[1:])) for array in self.weights]
+        enough = [pad(array) for array in self.weights]
         return stacked_call(self._template, self._template.weights, enough, x_new)[: len(self.seeds)]
 
     def to_keras(self, seed: int) -> keras.Model:

@@ -20,10 +20,9 @@ from noiseflow.training.keras_state import KERAS_LOCK, build_seeded, initial_wei
 from noiseflow.training.layers import VectorizedGaussianNoise, twin
 from noiseflow.training.problem import Array, Outcome, Problem
 from noiseflow.training.random import Stream, drawing_from, permutation, stream_key
-from noiseflow.training.replicas import Replicas, replica_call, stacked_call
+from noiseflow.training.replicas import Replicas, pad, replica_call, stacked_call
 
 Tensor = Any
-LEAST_REPLICAS = 4  # with fewer, XLA chooses other kernels, and a seed's numbers would depend on its batch
 RECORDS_A_CALL = 64
 SECONDS_A_CALL = 1.0  # between two looks at the progress, and the most that an interruption waits
 SPREAD_ROWS = 1024
@@ -33,11 +32,9 @@ EVALUATION_ROWS = 1024  # of one pass; more would hold more activations at once
 def train(problem: Problem) -> Outcome:
     """Trains all seeds at once."""
     n_seeds = len(problem.seeds)
-    padded = problem.seeds + problem.seeds[-1:] * (LEAST_REPLICAS - n_seeds)
     with KERAS_LOCK:
-        weights = initial_weights(problem.build_model, problem.seeds)
-        weights = [_pad(array, len(padded)) for array in weights]
-        program = _Program(problem, padded, weights)
+        weights = [pad(array) for array in initial_weights(problem.build_model, problem.seeds)]
+        program = _Program(problem, pad(np.asarray(problem.seeds, np.uint32)), weights)
     initial = program.measure()
     history = program.run()
     return Outcome(
@@ -48,17 +45,13 @@ def train(problem: Problem) -> Outcome:
     )
 
 
-def _pad(array: Array, length: int) -> Array:
-    return np.concatenate([array, np.repeat(array[-1:], length - len(array), axis=0)])
-
-
 class _Program:
     """The compiled functions of one problem and the state that they advance."""
 
-    def __init__(self, problem: Problem, seeds: Sequence[int], weights: Sequence[Array]) -> None:
+    def __init__(self, problem: Problem, seeds: Array, weights: Sequence[Array]) -> None:
         self.problem = problem
-        self.seeds = tf.constant(np.asarray(seeds, np.uint32))
-        template = build_seeded(problem.build_model, seeds[0])
+        self.seeds = tf.constant(seeds)
+        template = build_seeded(problem.build_model, int(seeds[0]))
         injected = inject(template, problem.noise, self._noise_layer, twin)
         self.model = injected.model
         self.spread = _spread(injected, weights, problem)
@@ -75,8 +68,9 @@ class _Program:
         )
         self._measure = tf.function(self._evaluate, jit_compile=True, autograph=False).get_concrete_function()
 
-    @staticmethod
-    def _noise_layer(injection: int, site: str) -> keras.layers.Layer:
+    def _noise_layer(self, injection: int, site: str) -> keras.layers.Layer:
+        if self.problem.noise[injection].stddev == 0:  # adding nothing would still let XLA round otherwise
+            return keras.layers.Identity(name=site)
         return VectorizedGaussianNoise(site, injection=injection, name=site)
 
     def _recorder(self) -> Callable[[Tensor], Tensor]:
@@ -181,7 +175,8 @@ class _Program:
 
     def _evaluate(self) -> Tensor:
         """Loss and metrics of each evaluation in inference mode: (n_replicas, n_evaluations * n_names)."""
-        return tf.concat([self._evaluate_on(data) for data in self.evaluations.values()], axis=-1)
+        nothing = tf.zeros([self.replicas.n, 0], self.replicas.dtype)
+        return tf.concat([nothing, *(self._evaluate_on(data) for data in self.evaluations.values())], axis=-1)
 
     def _evaluate_on(self, data: Any) -> Tensor:
         def batch(index: Tensor, length: int, running: list[Tensor]) -> list[Tensor]:

@@ -1,0 +1,79 @@
+# `make help` lists what there is.
+
+PORT := 4200
+PYTHON :=# chosen from the list below unless given: make PYTHON=/path/to/python
+CANDIDATES := python3.13 python3.12 python3.11 python3 python
+SUITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet --no-input
+LOCK := uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --group build
+
+.PHONY: help study test test-slow check bench up down lock clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+study: .venv/.installed ## install, and run the tutorial's study
+	@.venv/bin/noiseflow run tutorial
+
+test: .venv/.installed-dev ## install, and run the tests (three minutes)
+	@.venv/bin/python -m pytest -m 'not slow'
+
+test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
+	@.venv/bin/python -m pytest -m slow
+
+check: .venv/.installed-dev ## lint, format, types
+	@.venv/bin/ruff check --quiet
+	@.venv/bin/ruff format --check --quiet || { echo "the files above are not formatted: ruff format"; exit 1; }
+	@.venv/bin/mypy
+
+bench: .venv/.installed ## the study's speed against Model.fit, measured in one run
+	@.venv/bin/python -m benchmarks
+
+up: .venv/.installed ## start Prefect's server and a worker, and deploy (PORT=4200)
+	@.venv/bin/python -m flows.services up --port $(PORT)
+
+down: ## end what `make up` started
+	@if [ -x .venv/bin/python ]; then .venv/bin/python -m flows.services down; else echo "Nothing is installed here."; fi
+
+lock: .venv/.installed-dev ## choose the newest versions that fit, and lock them (takes uv)
+	@command -v uv >/dev/null || $(PIP) install uv
+	@PATH="$$PATH:.venv/bin"; echo "locking …"; \
+	$(LOCK) --upgrade pyproject.toml -o requirements.lock && \
+	$(LOCK) --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean: ## remove the environment and the caches; the results stay
+	@if [ -e .run/services.json ]; then $(MAKE) --no-print-directory down; fi
+	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment that is there and suits is kept.
+.venv/.made:
+	@if .venv/bin/python -c '$(SUITS)' 2>/dev/null && $(PIP) --version >/dev/null 2>&1; then touch $@; exit 0; fi; \
+	for python in $(or $(PYTHON),$(CANDIDATES)); do \
+	  if "$$python" -c '$(SUITS)' >/dev/null 2>&1; then \
+	    echo "making .venv with $$("$$python" -c 'import sys; print(sys.executable, *sys.version.split()[:1])') …"; \
+	    "$$python" -m venv --clear .venv && touch $@; exit; \
+	  fi; \
+	done; \
+	echo "noiseflow needs Python 3.11, 3.12 or 3.13 (TensorFlow has no wheels for others) with the modules venv and ensurepip;" >&2; \
+	echo "none of these is one: $(or $(PYTHON),$(CANDIDATES))." >&2; \
+	echo "Install one (Debian: apt-get install python3-venv) or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python" >&2; \
+	exit 1
+
+# --no-deps: the locks name everything, and pip, resolving extras in hash-checking mode, asks for hashes that are there.
+.venv/.installed: .venv/.made requirements.lock pyproject.toml
+	@echo "installing requirements.lock into .venv (the first time: some minutes, 2 GB) …"
+	@$(call install,requirements.lock)
+	@touch $@
+
+.venv/.installed-dev: .venv/.made requirements-dev.lock pyproject.toml
+	@echo "installing requirements-dev.lock into .venv (the first time: some minutes, 2 GB) …"
+	@$(call install,requirements-dev.lock)
+	@touch .venv/.installed $@
+
+define install
+$(PIP) install --no-deps --require-hashes -r $(1) && \
+$(PIP) install --no-deps --no-build-isolation -e . && \
+{ .venv/bin/python -m pip check > .venv/check.log || { cat .venv/check.log; exit 1; }; }
+endef
