@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flows.manifest import describe
 from noiseflow.manifest import software
 from noiseflow.plan import make_plan, study_hash
@@ -17,10 +19,12 @@ def render_again(study: Study, results: str, engine: str = "vectorized") -> str:
     Raises:
         LookupError: none of the study's trials is stored there.
     """
-    plan, store = make_plan(study, engine), Store(results, study.name)
-    there = store.trial_ids() & set(plan.trial_ids)
+    folder = Path(results) / study.name
+    plan = make_plan(study, engine)
+    there = Store(results, study.name).trial_ids() & set(plan.trial_ids) if folder.is_dir() else set()
     if not there:
-        raise LookupError(f"{store.folder} holds no trial of study {study.name!r}: train it with `noiseflow run` first")
+        raise LookupError(f"{folder} holds no trial of this study: train it with `noiseflow run` first")
+    store = Store(results, study.name)
     summary = aggregate.fn(plan, store, footer(study.model_dump_json(), study_hash(study), software()))
     render_report.fn(plan, summary, store, describe(plan, store, trained=0, reused=len(there)))
     return str(store.folder / "report" / "index.html")

@@ -61,7 +61,11 @@ def report(
     declared = _declared(study, seeds, epochs, results)
     from flows.again import render_again  # noqa: PLC0415 - imports pandas and matplotlib
 
-    typer.echo(render_again(declared, results))
+    try:
+        typer.echo(render_again(declared, results))
+    except LookupError as error:
+        typer.echo(f"noiseflow: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _declared(study: str, seeds: int | None, epochs: int | None, results: str) -> Study:

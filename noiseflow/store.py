@@ -81,11 +81,7 @@ class Store:
 
     def trial_ids(self) -> set[str]:
         """Identities of all trials that are there."""
-        for path in self._paths("trials"):
-            if path not in self._ids:
-                ids = pq.read_table(self._open(path), columns=["trial_id"])["trial_id"]
-                self._ids[path] = frozenset(ids.to_pylist())
-        return set().union(*self._ids.values())
+        return self._ids_in(self._paths("trials"))
 
     def read(self, table: str, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
         """The rows of a table, those of the given trials only if they are given."""
@@ -111,12 +107,12 @@ class Store:
         for table in FOLLOWERS:
             self._put(_pending(batch, table), _parquet(tables[table], SCHEMAS[table], footer))
         while True:
-            known = self.trial_ids()
-            trials = tables["trials"][~tables["trials"]["trial_id"].isin(known)]
+            paths = self._paths("trials")  # one look for both: the next number must follow what the batch was compared to
+            trials = tables["trials"][~tables["trials"]["trial_id"].isin(self._ids_in(paths))]
             if trials.empty:
                 self._delete(batch)
                 return 0
-            number = max((_number(path) for path in self._paths("trials")), default=0) + 1
+            number = max(map(_number, paths), default=0) + 1
             if self._create(_numbered("trials", number), _parquet(trials, SCHEMAS["trials"], footer)):
                 self._follow(batch, number)
                 return len(trials)
@@ -149,6 +145,13 @@ class Store:
             self._put(f"report/{name}", content)
 
     # -- files ----------------------------------------------------------------------------------------------------------
+
+    def _ids_in(self, paths: Iterable[str]) -> set[str]:
+        """Identities of the trials in these files, each of which is read once in the life of the store."""
+        for path in set(paths) - self._ids.keys():
+            ids = pq.read_table(self._open(path), columns=["trial_id"])["trial_id"]
+            self._ids[path] = frozenset(ids.to_pylist())
+        return set().union(*(self._ids[path] for path in paths))
 
     def _follow(self, batch: str, number: int) -> None:
         """Lets the curves and predictions of a batch follow its trials, those of the trials that were published."""

@@ -17,10 +17,17 @@ def fit(build, data, engine="vectorized", **changes):
     return fit_seeds(build, data.X_train, data.y_train, engine=engine, **(arguments | changes))
 
 
-@both_engines
-def test_engine_gives_histories_weights_and_predictions_by_seed(build_small, circles, engine):
-    done = fit(build_small, circles, engine)
-    assert done.engine == engine
+@pytest.fixture(scope="module", params=list(ENGINES))
+def plain(request, build_small, circles):
+    """A fit without noise, of each engine."""
+    told = []
+    done = fit(build_small, circles, request.param, progress=told.append)
+    return done, told
+
+
+def test_engine_gives_histories_weights_and_predictions_by_seed(plain, circles):
+    done, _ = plain
+    assert done.engine in ENGINES
     assert list(done.epochs) == [1, 5, 10, 12]
     assert sorted(done.history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
     assert all(values.shape == (3, 4) for values in done.history.values())
@@ -30,24 +37,22 @@ def test_engine_gives_histories_weights_and_predictions_by_seed(build_small, cir
     assert len(done.to_frame()) == 12
 
 
-@both_engines
-def test_engine_history_is_what_the_trained_models_measure(build_small, circles, engine):
+def test_engine_history_is_what_the_trained_models_measure(plain, circles):
     """Checked with a plain Keras model and numpy, not with the code that made the history."""
-    done = fit(build_small, circles, engine)
+    done, _ = plain
     for row, seed in enumerate(done.seeds):
         probability = done.to_keras(seed).predict(circles.X_test, verbose=0)
         assert done.history["val_accuracy"][row, -1] == pytest.approx(np.mean((probability[:, 0] > 0.5) == circles.y_test))
         np.testing.assert_allclose(done.predict(circles.X_test)[row], probability, atol=1e-6)
 
 
-@both_engines
-def test_engine_starts_from_the_weights_of_a_seeded_build(build_small, circles, engine):
-    done = fit(build_small, circles, engine, seeds=[7], epochs=1)
-    keras.utils.set_random_seed(7)
+def test_engine_starts_from_the_weights_of_a_seeded_build(plain, build_small, circles):
+    done, _ = plain
+    keras.utils.set_random_seed(2)
     model = build_small()
     loss, accuracy = model.evaluate(circles.X_test, circles.y_test, verbose=0)
-    assert done.initial["val_loss"][0] == pytest.approx(loss, rel=1e-5)
-    assert done.initial["val_accuracy"][0] == pytest.approx(accuracy)
+    assert done.initial["val_loss"][2] == pytest.approx(loss, rel=1e-5)
+    assert done.initial["val_accuracy"][2] == pytest.approx(accuracy)
 
 
 @both_engines
@@ -58,8 +63,7 @@ def test_engine_repeats_itself(build_small, circles, engine):
 
 
 @both_engines
-@pytest.mark.parametrize("place", PLACES)
-def test_engine_noise_acts_at_train_time_only(build_small, circles, engine, place):
+def test_engine_noise_acts_at_train_time_only(build_small, circles, engine):
     """With a learning rate of 0 the weights stay: training sees the noise, inference does not."""
 
     def build():
@@ -67,24 +71,19 @@ def test_engine_noise_acts_at_train_time_only(build_small, circles, engine, plac
         model.optimizer.learning_rate = 0.0
         return model
 
-    clean = fit(build, circles, engine)
-    noisy = fit(build, circles, engine, noise=[Injection(place=place, stddev=1.0)])
-    np.testing.assert_array_equal(noisy.history["val_loss"], clean.history["val_loss"])
-    assert (noisy.history["loss"] != clean.history["loss"]).all()
+    noisy = fit(build, circles, engine, noise=[Injection(place=place, stddev=0.5) for place in PLACES])
+    assert (noisy.history["val_loss"] == noisy.initial["val_loss"][:, None]).all()
     assert (noisy.history["loss"][:, 0] != noisy.history["loss"][:, 1]).all()  # drawn anew at each step
 
 
-@both_engines
-def test_engine_stddev_zero_equals_no_noise(build_small, circles, engine):
-    noise = [Injection(place=place, stddev=0.0) for place in PLACES]
-    clean, noisy = fit(build_small, circles, engine), fit(build_small, circles, engine, noise=noise)
+def test_engine_stddev_zero_equals_no_noise(plain, build_small, circles):
+    clean, _ = plain
+    noisy = fit(build_small, circles, clean.engine, noise=[Injection(place=place, stddev=0.0) for place in PLACES])
     assert all((clean.history[name] == noisy.history[name]).all() for name in clean.history)
 
 
-@both_engines
-def test_engine_tells_its_progress_to_the_end(build_small, circles, engine):
-    told = []
-    fit(build_small, circles, engine, progress=told.append)
+def test_engine_tells_its_progress_to_the_end(plain):
+    _, told = plain
     assert told == sorted(told)
     assert told[-1] == 12
 
@@ -101,13 +100,13 @@ def test_engine_spread_is_that_of_the_signal_at_the_initial_weights(build_small,
 
 
 def small_parity(build, data, **changes):
-    arguments = {"epochs": 25, "record_every": 1, "seeds": range(2), **changes}
+    arguments = {"epochs": 20, "record_every": 1, "seeds": range(2), **changes}
     return fit(build, data, "vectorized", **arguments), fit(build, data, "reference", **arguments)
 
 
-@pytest.mark.parametrize("changes", [{}, {"batch_size": 8, "shuffle": False}, {"batch_size": 7, "shuffle": False}])
+@pytest.mark.parametrize("changes", [{}, {"batch_size": 7, "shuffle": False}])
 def test_vectorized_without_noise_follows_model_fit(build_mlp, circles, changes):
-    """One full batch, whole minibatches with a rest of 6, and with a rest of 2."""
+    """One full batch; and four minibatches with a rest of 2."""
     vectorized, reference = small_parity(build_mlp, circles, **changes)
     for name in reference.history:
         np.testing.assert_allclose(vectorized.history[name], reference.history[name], atol=1e-5)
@@ -115,12 +114,12 @@ def test_vectorized_without_noise_follows_model_fit(build_mlp, circles, changes)
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, 10])
+@pytest.mark.parametrize("width", [1, *(pytest.param(width, marks=pytest.mark.slow) for width in (2, 3, 10, 20))])
 def test_vectorized_rows_do_not_depend_on_their_batch(build_mlp, circles, width):
     noise = [Injection(place="input", stddev=0.01), Injection(place="before_activation", stddev=0.1)]
     arguments = {"noise": noise, "batch_size": 16, "epochs": 30}
     many = fit(build_mlp, circles, seeds=range(33), **arguments)
-    seeds = list(range(32, -1, -3))[:width]
+    seeds = list(range(32, -1, -1))[:width]
     few = fit(build_mlp, circles, seeds=seeds, **arguments)
     assert all((few.history[name] == many.history[name][seeds]).all() for name in few.history)
     assert all((ours == theirs[seeds]).all() for ours, theirs in zip(few.weights, many.weights, strict=True))

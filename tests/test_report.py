@@ -1,100 +1,19 @@
 """The report says what the summary says, whatever is missing, and shows outside text as text."""
 
-import json
 import re
 import subprocess
 import sys
-from functools import cache
 from html import unescape
 from html.parser import HTMLParser
-from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from markdown_it import MarkdownIt
+from sketch_study import make_curves, make_data, make_evidence, make_study, make_trials
 
-from noiseflow.report import Evidence, Report, conclusions, escape_markdown, headline, render, summary_table
+from noiseflow.escaping import escape_markdown
+from noiseflow.report import Report, render
 from noiseflow.spec import Study
-from noiseflow.statistics import summarize
-
-TRIAL_COLUMNS = ["trial_id", "dataset", "architecture", "variant", "strength", "data_seed", "seed", "status"]
-TRIAL_COLUMNS += ["score_name", "train_score", "test_score", "eval_score"]
-CURVE_COLUMNS = ["trial_id", "dataset", "architecture", "variant", "seed", "epoch"]
-CURVE_COLUMNS += ["train_score", "train_loss", "test_score", "test_loss"]
-
-
-def make_study(names=("baseline", "input", "after"), n_seeds=12, **changes: Any) -> Study:
-    variants = [
-        {"name": n, "injections": [{"place": "input", "stddev": 0.01 * i}] if i else []} for i, n in enumerate(names)
-    ]
-    published = [{"variant": names[-1], "train_score": 0.967, "test_score": 0.814, "source": "one single run"}]
-    content = {
-        "name": "sketch",
-        "purpose": "Does noise help?",
-        "n_seeds": n_seeds,
-        "datasets": [{"kind": "circles"}],
-        "architectures": [{"kind": "mlp"}],
-        "variants": variants,
-        "published": published,
-    }
-    return Study.model_validate(content | changes)
-
-
-def make_trials(study: Study, means=(0.769, 0.770, 0.809), std=0.012, spoil=()) -> pd.DataFrame:
-    """Trials with scores in points of 70; `spoil` holds (variant index, seed) of those that diverge."""
-    rng = np.random.default_rng(3)
-    rows = []
-    for d in study.datasets:
-        for a in study.architectures:
-            for i, (variant, mean) in enumerate(zip(study.variants, means, strict=False)):
-                for seed in range(study.n_seeds):
-                    score = round(70 * rng.normal(mean, std)) / 70
-                    status = "diverged" if (i, seed) in spoil else "completed"
-                    names = [d.name, a.name, variant.name, variant.strength, d.data_seed, seed, status, "accuracy"]
-                    rows.append([f"{d.name}{a.name}{i}-{seed}", *names, 1.0 - 0.01 * i, score, None])
-    return pd.DataFrame(rows, columns=TRIAL_COLUMNS)
-
-
-def make_curves(trials: pd.DataFrame) -> pd.DataFrame:
-    epochs = [1, *range(100, 4001, 100)]
-    rng = np.random.default_rng(4)
-    rows = []
-    for trial in trials.to_dict("records"):
-        for epoch in epochs:
-            share = 1 - np.exp(-epoch / 600)
-            train = 0.5 + (trial["train_score"] - 0.5) * share
-            test = 0.5 + (trial["test_score"] - 0.5) * share + rng.normal(0, 0.01)
-            rows.append([*(trial[k] for k in CURVE_COLUMNS[:5]), epoch, train, 0.1, test, 0.5])
-    return pd.DataFrame(rows, columns=CURVE_COLUMNS)
-
-
-def make_data(study: Study) -> pd.DataFrame:
-    rng = np.random.default_rng(5)
-    rows = []
-    for d in study.datasets:
-        for i in range(100):
-            y, angle = float(i % 2), rng.uniform(0, 2 * np.pi)
-            x = (1 - 0.2 * y) * np.array([np.cos(angle), np.sin(angle)]) + rng.normal(0, 0.1, 2)
-            rows.append([d.name, d.data_seed, "train" if i < 30 else "test", i, x.tolist(), y])
-    return pd.DataFrame(rows, columns=["dataset", "data_seed", "split", "row", "X", "y"])
-
-
-def make_evidence(study: Study | None = None, trials: pd.DataFrame | None = None, **changes: Any) -> Evidence:
-    study = study or make_study()
-    trials = make_trials(study) if trials is None else trials
-    parts = {
-        "study": study,
-        "summary": summarize(trials, study.margin),
-        "trials": trials,
-        "curves": make_curves(trials),
-        "data": make_data(study),
-        "ceilings": {d.name: 59 / 70 for d in study.datasets},
-        "manifest": {"engine": "vectorized", "device": "cpu", "command": "noiseflow run sketch --seeds 12"},
-    }
-    return Evidence(**(parts | changes))
-
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -217,46 +136,6 @@ def test_render_gives_a_study_file_that_repeats_the_study():
     assert Study.model_validate(yaml.safe_load(text)) == study
 
 
-def test_headline_says_what_helps_and_what_stays_open():
-    summary = make_evidence().summary
-    changed = ["difference_mean", "difference_ci_low", "difference_ci_high", "p_adjusted"]
-    summary.loc[2, changed] = (
-        0.034,
-        0.028,
-        0.04,
-        4e-4,
-    )
-    summary["verdict"] = [None, "equivalent", "better"]
-    assert headline(make_evidence(summary=summary)) == (
-        "On this split, after raises test accuracy by 3.4 points (95 % interval 2.8 to 4.0, 12 seeds, p < .001 after "
-        "Holm). No difference worth having (within ± 1 point) for input."
-    )
-
-
-def test_headline_says_how_much_a_variant_hurts():
-    study = make_study(names=("baseline", "wide"))
-    text = headline(make_evidence(study, make_trials(study, means=(0.8, 0.7))))
-    assert re.match(r"On this split, wide lowers test accuracy by \d+\.\d points \(95 % interval \d", text)
-
-
-def test_conclusions_of_too_few_seeds_cannot_conclude():
-    study = make_study(n_seeds=5)
-    evidence = make_evidence(study)
-    assert "5 pairs of trials cannot decide it, 7 could" in headline(evidence)
-    assert (
-        "Cannot conclude: with 2 comparisons the test can reach an adjusted p below .05 only from 7 pairs"
-        in " ".join(conclusions(evidence))
-    )
-
-
-def test_conclusions_say_which_trials_diverged():
-    study = make_study()
-    trials = make_trials(study, spoil={(2, 0), (2, 1)})
-    text = " ".join(conclusions(make_evidence(study, trials)))
-    assert "2 trials diverged and are left out of every mean: after (2 of 12)." in text
-    assert "Cannot conclude on after: more than 5 % of the pairs diverged" in text
-
-
 def test_render_of_trials_all_diverged_says_so():
     study = make_study()
     trials = make_trials(study, spoil={(i, seed) for i in range(3) for seed in range(12)})
@@ -272,11 +151,6 @@ def test_render_of_nothing_says_so():
     assert report.headline.startswith("No trial of this study has been trained yet")
     assert "36 of 36 planned trials are missing." in report.markdown
     assert not report.pictures
-
-
-def test_conclusions_count_missing_trials():
-    study = make_study()
-    assert "1 of 36 planned trials are missing." in conclusions(make_evidence(study, make_trials(study).iloc[:-1]))
 
 
 def test_render_tells_several_datasets_apart():
@@ -299,20 +173,6 @@ def test_artifact_names_pictures_that_do_not_fit():
     report = Report("![a](a.png)\n\n![b](b.png)\n", "", {"a.png": b"x" * 600_000, "b.png": b"x" * 600_000}, "")
     assert len(report.artifact()) < 1_000_000
     assert "Picture b.png is too large" in report.artifact()
-
-
-def test_summary_table_has_plain_values_only():
-    study = make_study(names=("baseline", "a", "b"), n_seeds=1)
-    rows = summary_table(make_evidence(study).summary)
-    assert {type(value) for row in rows for value in row.values()} <= {str, int, float, type(None)}
-    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
-
-
-def test_summary_table_gives_differences_in_points():
-    summary = make_evidence().summary
-    row = summary_table(summary)[2]
-    assert row["difference (points)"] == round(100 * summary.loc[2, "difference_mean"], 2)
-    assert row["strength"] == 0.02
 
 
 def test_render_twice_gives_the_same_report():

@@ -1,0 +1,124 @@
+"""What all plots share: size, letters and colours, rows with notes beside them, and the PNG."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from itertools import cycle
+from typing import cast
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
+from PIL import Image
+
+from noiseflow.spec import BASELINE
+
+WIDTH = 8.0  # inches; at 100 pixels an inch the column of the Prefect UI
+DENSITY = 200  # pixels an inch of the PNG: twice the column, for dense screens
+SMALL, NORMAL = 9.5, 10.5  # points
+INK, MUTED, GRID = "#222222", "#5f5f5f", "#dddddd"
+BASELINE_COLOUR = "#4d4d4d"
+OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+LABEL_WIDTH = 24  # characters
+
+
+def variant_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each variant, stable for a study: dark grey for the baseline, Okabe and Ito's for the others.
+
+    References: Okabe and Ito (2008), Color Universal Design.
+    """
+    others = [name for name in names if name != BASELINE]
+    return {BASELINE: BASELINE_COLOUR} | dict(zip(others, cycle(OKABE_ITO), strict=False))
+
+
+def to_png(figure: Figure) -> bytes:
+    """The figure as a PNG of a palette of 128 colours, 1,600 pixels wide; the same figure gives the same bytes."""
+    drawn, packed = io.BytesIO(), io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=DENSITY, facecolor="white", pil_kwargs={"compress_level": 0})
+    with Image.open(drawn) as image:
+        colours = image.convert("RGB").quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    colours.save(packed, format="png", optimize=True)
+    return packed.getvalue()
+
+
+def blank_figure(
+    n_panels: int, columns: int = 1, height: float = 3.0, *, share: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """A figure of the column's width with `n_panels` plain axes, `height` inches a row of panels."""
+    n_rows = -(-n_panels // columns)
+    figure = Figure(figsize=(WIDTH, height * n_rows), layout="constrained")
+    grid = figure.subplots(n_rows, columns, sharex=share, sharey=share, squeeze=False)
+    panels = cast("list[Axes]", list(grid.flat))
+    for axes in panels[n_panels:]:
+        axes.remove()
+    for axes in panels[:n_panels]:
+        axes.grid(color=GRID, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.spines[["left", "bottom"]].set_color(MUTED)
+        axes.tick_params(labelsize=SMALL, labelcolor=INK, color=MUTED)
+    return figure, panels[:n_panels]
+
+
+def label_axes(axes: Axes, x: str | None = None, y: str | None = None, title: str | None = None) -> None:
+    """Writes the labels and the title that are given."""
+    if x is not None:
+        axes.set_xlabel(_text(x), fontsize=NORMAL, color=INK, parse_math=False)
+    if y is not None:
+        axes.set_ylabel(_text(y), fontsize=NORMAL, color=INK, parse_math=False)
+    if title is not None:
+        axes.set_title(_text(title), fontsize=NORMAL, color=INK, loc="left", parse_math=False)
+
+
+def name_rows(axes: Axes, names: Sequence[str]) -> None:
+    """Makes the y axis a list of names, the first on top."""
+    labels = [_text(wrapped(name, LABEL_WIDTH)) for name in names]
+    axes.set_yticks([-at for at in range(len(names))], labels, parse_math=False)
+    axes.tick_params(axis="y", length=0, labelsize=SMALL if any("\n" in label for label in labels) else NORMAL)
+    axes.set_ylim(-len(names) + 0.5, 0.5)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+def row_height(labels: Sequence[str]) -> float:
+    """Inches that a row needs for the longest of its labels."""
+    lines = max(wrapped(label, LABEL_WIDTH).count("\n") + 1 for label in labels)
+    return max(0.5, 0.1 + 0.17 * lines)
+
+
+def note_beside(axes: Axes, at: float, lines: Sequence[tuple[str, str]]) -> None:
+    """Writes (text, weight) lines at the right of a row."""
+    for i, (text, weight) in enumerate(lines):
+        axes.annotate(
+            _text(text),
+            (1.0, at),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(8, 6.5 * (len(lines) - 1) - 13 * i),
+            textcoords="offset points",
+            va="center",
+            fontsize=SMALL,
+            weight=weight,
+            color=INK,
+            parse_math=False,
+            annotation_clip=False,
+        )
+
+
+def note_above(axes: Axes, at: float, text: str, colour: str) -> None:
+    """Writes text over the top edge, centred at x = `at`."""
+    axes.text(
+        at, 1.01, text, transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=SMALL, color=colour
+    )
+
+
+def wrapped(name: str, width: int) -> str:
+    """The name on at most four lines of `width` characters."""
+    return "\n".join(textwrap.wrap(name, width, max_lines=4, placeholder=" …", break_on_hyphens=False)) or name
+
+
+def _text(text: str) -> str:
+    """The text with a box for each character that the font lacks: a foreign name must not stop a report."""
+    font = get_font(findfont("DejaVu Sans"))
+    return "".join(c if c == "\n" or font.get_char_index(ord(c)) else "\N{WHITE SQUARE}" for c in text)

@@ -1,0 +1,122 @@
+"""The summary and the published runs as tables: of words for the page, of plain values for Prefect and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import pandas as pd
+
+from noiseflow.evidence import Evidence, cell_key, cell_labels, published_runs, telling_names
+from noiseflow.wording import (
+    NOTHING,
+    Row,
+    difference_interval,
+    fraction,
+    is_accuracy,
+    mean_std,
+    p_value,
+    signed,
+)
+
+Plain = str | float | int | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Header and rows of texts: `n_names` columns name the row, the first `n_left` are words, the rest numbers."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    n_names: int
+    n_left: int
+
+
+def summary_page_table(summary: pd.DataFrame) -> Table:
+    """The summary for the report."""
+    names = [*telling_names(summary), "variant"]
+    unit = " (points)" if _all_accuracies(summary) else ""
+    header = [*(name.capitalize() for name in names), "Verdict", "Strength", "Seeds", "Train", "Test, mean ± std"]
+    header += ["95 % interval", f"Difference{unit}", "95 % interval", "p (Holm)", "d_z", "P(better)"]
+    rows = [[str(row[name]) for name in names] + _texts(row) for row in summary.to_dict("records")]
+    return Table(header, rows, n_names=len(names), n_left=len(names) + 1)
+
+
+def published_table(evidence: Evidence) -> Table | None:
+    """Published runs beside the scores here; None where the study names none."""
+    runs = published_runs(evidence)
+    if runs.empty:
+        return None
+    labels = cell_labels(evidence.summary)
+    rows = [
+        [
+            labels[cell_key(run)],
+            f"{run['train_score']:.3f}",
+            f"{run['score']:.3f}",
+            f"{run['percentile']:.0f}" if isfinite(run["percentile"]) else NOTHING,
+            mean_std(run["mean"], run["std"]),
+            str(run["n"]),
+        ]
+        for run in runs.to_dict("records")
+    ]
+    header = ["Variant", "Published train", "Published test", "Percentile", "Here, mean ± std", "Seeds"]
+    return Table(header, rows, n_names=1, n_left=1)
+
+
+def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
+    """The summary as plain rounded values for a Prefect table artifact and the terminal; None where there is none.
+
+    Scores are fractions (or R²), differences percentage points where every score is an accuracy. Dataset and
+    architecture stand there only where there are several.
+    """
+    names = [*telling_names(summary), "variant"]
+    points = _all_accuracies(summary)
+    return [
+        {**{name: row[name] for name in names}, **_values(row, points=points)} for row in summary.to_dict("records")
+    ]
+
+
+def _all_accuracies(summary: pd.DataFrame) -> bool:
+    return set(summary["score_name"]) <= {"accuracy"}
+
+
+def _texts(row: Row) -> list[str]:
+    scale, decimals = (100.0, 1) if is_accuracy(row) else (1.0, 3)
+    p = row["p_adjusted"]
+    return [
+        row["verdict"] if isinstance(row["verdict"], str) else NOTHING,
+        f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING,
+        f"{row['n_seeds']} ({row['n_diverged']} diverged)" if row["n_diverged"] else str(row["n_seeds"]),
+        fraction(row["train_score_mean"]),
+        mean_std(row["test_score_mean"], row["test_score_std"]),
+        f"{fraction(row['ci_low'])} to {fraction(row['ci_high'])}" if isfinite(row["ci_low"]) else NOTHING,
+        signed(scale * row["difference_mean"], decimals),
+        difference_interval(row) if isfinite(row["difference_ci_low"]) else NOTHING,
+        p_value(p).removeprefix("p ").removeprefix("= ") if isfinite(p) else NOTHING,
+        signed(row["effect_size"], 2),
+        f"{100 * row['prob_better']:.0f} %" if isfinite(row["prob_better"]) else NOTHING,
+    ]
+
+
+def _values(row: Row, *, points: bool) -> dict[str, Plain]:
+    scale, unit, digits = (100.0, "points", 2) if points else (1.0, "score", 4)
+    return {
+        "strength": _rounded(row["strength"], 4),
+        "seeds": int(row["n_seeds"]),
+        "diverged": int(row["n_diverged"]),
+        "train": _rounded(row["train_score_mean"], 4),
+        "test": _rounded(row["test_score_mean"], 4),
+        "std": _rounded(row["test_score_std"], 4),
+        f"difference ({unit})": _rounded(scale * row["difference_mean"], digits),
+        "low": _rounded(scale * row["difference_ci_low"], digits),
+        "high": _rounded(scale * row["difference_ci_high"], digits),
+        "p (Holm)": _rounded(row["p_adjusted"], 5),
+        "d_z": _rounded(row["effect_size"], 2),
+        "P(better)": _rounded(row["prob_better"], 3),
+        "verdict": row["verdict"] if isinstance(row["verdict"], str) else None,
+    }
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    return round(float(value), digits) if isfinite(value) else None

@@ -1,0 +1,88 @@
+"""Numbers and names as the words of a report; a row is one of the summary's, with its `score_name`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from math import isfinite
+from typing import Any
+
+Row = Mapping[Any, Any]
+
+NOTHING = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+SCORE_NAMES = {"accuracy": "test accuracy", "r2": "test R²"}
+
+
+def signed(value: float, decimals: int) -> str:
+    """`+3.4`; a dash where there is none."""
+    return f"{value:+.{decimals}f}".replace("-", MINUS) if isfinite(value) else NOTHING
+
+
+def fraction(value: float) -> str:
+    """`.769`; a dash where there is none."""
+    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.3f}").replace("-", MINUS) if isfinite(value) else NOTHING
+
+
+def mean_std(mean: float, std: float) -> str:
+    """`.769 ± .012`, or the mean alone where there is no spread."""
+    return f"{fraction(mean)} ± {fraction(std)}" if isfinite(std) else fraction(mean)
+
+
+def p_value(p: float) -> str:
+    """`p = .012` or `p < .001`; four decimals where three would read as .05 itself."""
+    if p < 0.001:
+        return "p < .001"
+    digits = 4 if f"{p:.3f}" == "0.050" else 3
+    return f"p = {p:.{digits}f}".replace("0.", ".", 1)
+
+
+def is_accuracy(row: Row) -> bool:
+    """True if differences of the row are told in points."""
+    return bool(row["score_name"] == "accuracy")
+
+
+def score_name(row: Row) -> str:
+    """`test accuracy`."""
+    return SCORE_NAMES.get(str(row["score_name"]), str(row["score_name"]))
+
+
+def amount(row: Row) -> str:
+    """The size of the row's mean difference: `3.4 points`, or `.034 of R²`."""
+    size = abs(row["difference_mean"])
+    return f"{100 * size:.1f} points" if is_accuracy(row) else f"{fraction(size)} of R²"
+
+
+def margin(row: Row, value: float) -> str:
+    """`± 1 point`, or `± 0.01 of R²`."""
+    if not is_accuracy(row):
+        return f"± {value:g} of R²"
+    return f"± {100 * value:g} point{'' if value == 0.01 else 's'}"
+
+
+def difference_interval(row: Row, *, as_size: bool = False) -> str:
+    """`2.8 to 4.0`, in points for an accuracy; `as_size` turns an interval of losses into one of their sizes."""
+    low, high = float(row["difference_ci_low"]), float(row["difference_ci_high"])
+    if as_size and high <= 0:
+        low, high = -high, -low
+    if is_accuracy(row):
+        return f"{100 * low:.1f} to {100 * high:.1f}".replace("-", MINUS)
+    return f"{fraction(low)} to {fraction(high)}"
+
+
+def listed(names: Iterable[str], most: int = 6, last: str = "and") -> str:
+    """`a, b and c`; beyond `most` the rest is counted."""
+    shown = list(names)
+    if len(shown) > most:
+        shown = [*shown[: most - 1], f"{len(shown) - most + 1} more"]
+    return "".join(shown) if len(shown) < 2 else f"{', '.join(shown[:-1])} {last} {shown[-1]}"
+
+
+def number(n: int, noun: str) -> str:
+    """`1 seed`, `1,200 seeds`."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+def quoted(name: str) -> str:
+    """The name as it stands in a sentence, where a plain `input` would read as a word."""
+    return f"\N{LEFT SINGLE QUOTATION MARK}{name}\N{RIGHT SINGLE QUOTATION MARK}"

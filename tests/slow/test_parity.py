@@ -1,0 +1,111 @@
+"""The vectorised engine against `Model.fit`, at length."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.weightstats import ttost_paired
+
+from noiseflow import Injection, fit_seeds
+from noiseflow.models import builder
+from noiseflow.spec import Architecture, Training
+from noiseflow.training.keras_state import floatx
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-3)])
+def test_baseline_of_the_tutorial_equals_model_fit(circles, dtype, tolerance):
+    with floatx(dtype):
+        build = builder(Architecture(kind="mlp"), Training(), 2)
+        vectorized, reference = (
+            fit_seeds(
+                build,
+                circles.X_train,
+                circles.y_train,
+                seeds=range(5),
+                epochs=300,
+                record_every=10,
+                validation_data=(circles.X_test, circles.y_test),
+                evaluations={"train": (circles.X_train, circles.y_train)},
+                engine=engine,
+            )
+            for engine in ("vectorized", "reference")
+        )
+    assert vectorized.weights[0].dtype == dtype
+    for name, expected in reference.history.items():
+        difference = np.abs(vectorized.history[name] - expected).max()
+        if name.endswith("loss"):
+            assert difference < tolerance, name
+        else:
+            rows = len(circles.y_test) if name.startswith("val") else len(circles.y_train)
+            most = 0 if dtype == "float64" else 1
+            assert difference * rows <= most + 1e-3, name
+
+
+STRONG = {"input": 0.3, "before_activation": 0.6, "after_activation": 0.6}
+SEEDS = range(24)
+
+
+def scores(data, place, engine, stddev):
+    """Test accuracies of SEEDS after 300 full-batch steps: (n_seeds,).
+
+    Ten steps an epoch, over the same 30 rows ten times, keep `Model.fit` from spending all its time between epochs.
+    """
+    done = fit_seeds(
+        builder(Architecture(kind="mlp", units=(100,)), Training(learning_rate=0.01), 2),
+        np.tile(data.X_train, (10, 1)),
+        np.tile(data.y_train, 10),
+        seeds=SEEDS,
+        epochs=30,
+        batch_size=30,
+        shuffle=False,
+        record_every=30,
+        validation_data=EVALUATION,
+        noise=[Injection(place=place, stddev=stddev)] if stddev else [],
+        engine=engine,
+    )
+    return done.history["val_accuracy"][:, -1]
+
+
+def _evaluation():
+    from sklearn.datasets import make_circles
+
+    return make_circles(n_samples=2000, noise=0.1, factor=0.8, random_state=99)
+
+
+EVALUATION = _evaluation()
+
+
+@pytest.mark.parametrize("place", list(STRONG))
+def test_noise_changes_the_result_and_as_much_as_keras_noise_does(circles, place):
+    """An engine that dropped the noise fails the first assertion; one that doubled it or kept it at inference the second."""
+    clean = scores(circles, place, "vectorized", 0)
+    noisy = scores(circles, place, "vectorized", STRONG[place])
+    reference = scores(circles, place, "reference", STRONG[place])
+    assert stats.ttest_rel(noisy, clean).pvalue < 0.001
+    assert ttost_paired(noisy, reference, -0.03, 0.03)[0] < 0.05
+    doubled = scores(circles, place, "vectorized", min(1.0, 2 * STRONG[place]))
+    print(place, clean.mean(), noisy.mean(), reference.mean(), doubled.mean())
+
+
+@pytest.mark.parametrize("place", list(STRONG))
+def test_training_loss_under_noise_has_keras_mean(circles, place):
+    """At fixed weights the mean training loss is that of Keras' own noise layer: its size is right at each place."""
+
+    def build():
+        model = builder(Architecture(kind="mlp", units=(100,)), Training(learning_rate=0.001), 2)()
+        model.optimizer.learning_rate = 0.0
+        model.layers[0].set_weights([3 * w for w in model.layers[0].get_weights()])
+        return model
+
+    x, y = np.tile(circles.X_train, (40, 1)), np.tile(circles.y_train, 40)
+    kept = {"seeds": range(2), "epochs": 40, "shuffle": False, "batch_size": 1200}
+
+    def losses(engine, stddev):
+        noise = [Injection(place=place, stddev=stddev)]
+        return fit_seeds(build, x, y, noise=noise, engine=engine, **kept).history["loss"]
+
+    ours, theirs, doubled = losses("vectorized", 0.5), losses("reference", 0.5), losses("vectorized", 1.0)
+    error = np.sqrt(ours.var(axis=1) / 40 + theirs.var(axis=1) / 40)
+    assert (np.abs(ours.mean(axis=1) - theirs.mean(axis=1)) < 5 * error).all()
+    assert (np.abs(doubled.mean(axis=1) - theirs.mean(axis=1)) > 10 * error).all()  # the test has the power to tell

@@ -1,0 +1,136 @@
+"""The flow, on a Prefect server of its own that lives as long as the tests of this file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from prefect.artifacts import Artifact
+from prefect.testing.utilities import prefect_test_harness
+
+import flows.noise_study
+import tasks.training
+from flows.again import render_again
+from flows.noise_study import noise_study
+from noiseflow.faults import InvalidInputError
+from noiseflow.studies import validate
+
+NOT_COMPARED = ["train_seconds", "finished_at", "campaign", "device"]
+
+pytestmark = [
+    # Prefect's own server and client leave sockets and event loops to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _server():
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+def rows(results, study="small"):
+    """The trials as pandas reads them, in an order of their own, without what may differ between equal rows."""
+    frame = pd.read_parquet(results / study / "trials")
+    return frame.drop(columns=NOT_COMPARED).sort_values("trial_id").reset_index(drop=True)
+
+
+def changed(study, **changes):
+    return validate(study.model_dump(mode="json") | changes)
+
+
+def test_flow_trains_what_is_missing_and_nothing_else(small_study, tmp_path):
+    first = noise_study(small_study, results=str(tmp_path))
+    assert (first.trained, first.reused) == (8, 0)
+    before = rows(tmp_path)
+    second = noise_study(small_study, results=str(tmp_path))
+    assert (second.trained, second.reused) == (0, 8)
+    third = noise_study(small_study, n_seeds=6, results=str(tmp_path))
+    assert (third.trained, third.reused) == (4, 8)
+    after = rows(tmp_path)
+    assert after["trial_id"].is_unique
+    assert len(after) == 12
+    pd.testing.assert_frame_equal(before, after[after["trial_id"].isin(before["trial_id"])].reset_index(drop=True))
+    noise_study(small_study, n_seeds=6, results=str(tmp_path / "fresh"))
+    pd.testing.assert_frame_equal(after, rows(tmp_path / "fresh"))  # bitwise: alone, with others, in another run
+
+
+def test_flow_publishes_results_report_and_artifacts(small_study, tmp_path):
+    study = changed(small_study, name="published", n_seeds=6)
+    done = noise_study(study, results=str(tmp_path))
+    folder = tmp_path / "published"
+    summary = pd.read_parquet(folder / "summary.parquet")
+    assert list(summary["variant"]) == ["baseline", "noisy"]
+    assert list(summary["n_seeds"]) == [6, 6]
+    data = pd.read_parquet(folder / "datasets")
+    assert data.groupby("split").size().to_dict() == {"test": 20, "train": 20}
+    curves = pd.read_parquet(folder / "curves")
+    assert sorted(curves["epoch"].unique()) == [1, 2, 4, 6]
+    assert len(curves) == 12 * 4
+    predictions = pd.read_parquet(folder / "predictions")
+    assert predictions.groupby("part").size().to_dict() == {"grid": 12 * 2500, "test": 12 * 20}
+    assert {"report.md", "index.html", "final-scores.png"} <= {path.name for path in (folder / "report").iterdir()}
+    assert done.report == str(folder / "report" / "index.html")
+    markdown, table, progress = (Artifact.get(f"published-{key}") for key in ("report", "summary", "progress"))
+    assert (markdown.type, table.type, progress.type) == ("markdown", "table", "progress")
+    assert "data:image/png;base64," in markdown.data
+    assert len(markdown.data) < 1_000_000
+    assert progress.data == 100.0
+
+
+def test_flow_trial_scores_agree_with_its_predictions(small_study, tmp_path):
+    noise_study(small_study, results=str(tmp_path))
+    trials = pd.read_parquet(tmp_path / "small" / "trials").set_index("trial_id")
+    predictions = pd.read_parquet(tmp_path / "small" / "predictions").query("part == 'test'")
+    data = pd.read_parquet(tmp_path / "small" / "datasets").query("split == 'test'").set_index("row")["y"]
+    for trial_id, group in predictions.groupby("trial_id"):
+        y = data.loc[group["row"]].to_numpy()
+        p = group["prediction"].to_numpy()
+        assert trials.loc[trial_id, "test_score"] == pytest.approx(np.mean((p > 0.5) == y))
+        assert trials.loc[trial_id, "brier"] == pytest.approx(np.mean((p - y) ** 2), rel=1e-5)
+        assert trials.loc[trial_id, "test_loss"] == pytest.approx(-np.mean(np.log(np.where(y == 1, p, 1 - p))), rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_flow_marks_diverged_trials_and_goes_on(small_study, tmp_path, optimizer):
+    training = {"epochs": 60, "optimizer": optimizer, "learning_rate": 1e6, "record_every": 20}
+    done = noise_study(changed(small_study, training=training, name="diverging"), results=str(tmp_path))
+    assert set(rows(tmp_path, "diverging")["status"]) == {"diverged"}
+    assert list(done.summary["n_diverged"]) == [4, 4]
+    assert done.summary["test_score_mean"].isna().all()
+    assert "diverged" in (tmp_path / "diverging" / "report" / "report.md").read_text()
+
+
+def test_flow_with_a_failing_batch_finishes_the_others_and_names_it(small_study, tmp_path, monkeypatch):
+    train_trials = tasks.training.train_trials
+
+    def failing(batch, **arguments):
+        if batch.cell.variant.name == "noisy":
+            raise OSError("no more memory")
+        return train_trials(batch, **arguments)
+
+    monkeypatch.setattr(tasks.training, "train_trials", failing)
+    impatient = tasks.training.train_batch.with_options(retry_delay_seconds=0)
+    monkeypatch.setattr(flows.noise_study, "train_batch", impatient)
+    with pytest.raises(RuntimeError, match=r"circles/mlp/noisy 0-3: .*no more memory"):
+        noise_study(small_study, results=str(tmp_path))
+    assert len(rows(tmp_path)) == 4
+    assert (tmp_path / "small" / "report" / "index.html").exists()
+
+
+def test_flow_refuses_bad_parameters_before_anything_is_written(small_study, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidInputError, match="n_seeds must be at least 1"):
+        noise_study(small_study, n_seeds=0, results=str(tmp_path / "results"))
+    with pytest.raises(InvalidInputError, match="must be a folder"):
+        noise_study(small_study, results=str(tmp_path / "file"))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_report_again_from_parquet_is_the_same(small_study, tmp_path):
+    done = noise_study(small_study, results=str(tmp_path))
+    picture = tmp_path / "small" / "report" / "final-scores.png"
+    drawn = picture.read_bytes()
+    picture.unlink()
+    assert render_again(small_study, str(tmp_path)) == done.report
+    assert picture.read_bytes() == drawn

@@ -1,0 +1,33 @@
+"""Rows that must stay as they are: whoever changes them raises NUMERICS_VERSION, so that no store mixes old with new."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from noiseflow.plan import NUMERICS_VERSION, make_plan
+from noiseflow.studies import load
+from noiseflow.training.trials import train_trials
+
+GOLDEN = Path(__file__).parent / "golden.json"
+COLUMNS = ["trial_id", "initial_loss", "train_loss", "train_mode_loss", "test_loss", "test_score", "signal_to_noise"]
+
+
+def measured():
+    plan = make_plan(load("smoke", n_seeds=2, epochs=5), "vectorized")
+    frames = [train_trials(batch, study="smoke", progress=lambda _: None).trials for batch in plan.batches([], 10)]
+    return [row for frame in frames for row in json.loads(frame[COLUMNS].to_json(orient="records", double_precision=10))]
+
+
+def test_rows_are_golden():
+    golden = json.loads(GOLDEN.read_text())
+    assert golden["numerics_version"] == NUMERICS_VERSION, "make golden.json anew: python -m tests.test_golden"
+    for row, expected in zip(measured(), golden["rows"], strict=True):
+        assert row["trial_id"] == expected["trial_id"]
+        for column in COLUMNS[1:]:
+            wanted = pytest.approx(expected[column], rel=1e-4) if expected[column] is not None else None
+            assert row[column] == wanted, f"{column} changed: raise NUMERICS_VERSION"
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps({"numerics_version": NUMERICS_VERSION, "rows": measured()}, indent=1) + "\n")

@@ -1,0 +1,104 @@
+import pandas as pd
+import pytest
+
+from noiseflow.plan import dataset_key, make_plan, study_hash
+from noiseflow.studies import load, validate
+
+
+def changed(study, **changes):
+    content = study.model_dump(mode="json")
+    for path, value in changes.items():
+        *steps, last = path.split("__")
+        part = content
+        for step in steps:
+            part = part[int(step) if step.isdigit() else step]
+        part[last] = value
+    return validate(content)
+
+
+def test_plan_of_the_tutorial_has_its_cells_and_trials():
+    plan = make_plan(load("tutorial"), "vectorized")
+    assert [cell.variant.name for cell in plan.cells] == [
+        "baseline", "input", "before_activation", "after_activation", "input_and_hidden",
+    ]  # fmt: skip
+    assert len(plan.trials) == len(set(plan.trial_ids)) == 150
+    assert plan.cells[4].names == {
+        "dataset": "circles", "architecture": "mlp", "variant": "input_and_hidden", "strength": 0.1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "other"},
+        {"purpose": "other"},
+        {"margin": 0.5},
+        {"variants__1__name": "renamed"},
+        {"datasets__0__label": "renamed"},
+        {"architectures__0__label": "renamed"},
+        {"training__record_every": 1},
+        {"n_seeds": 5},
+    ],
+)
+def test_trial_id_ignores_what_does_not_change_its_numbers(small_study, changes):
+    ids = make_plan(small_study, "vectorized").trial_ids
+    assert set(ids) <= set(make_plan(changed(small_study, **changes), "vectorized").trial_ids)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"datasets__0__noise": 0.2},
+        {"datasets__0__n_train": 19},
+        {"datasets__0__data_seed": 2},
+        {"architectures__0__units": [9]},
+        {"architectures__0__activation": "tanh"},
+        {"training__epochs": 7},
+        {"training__batch_size": 31},
+        {"training__optimizer": "sgd"},
+        {"training__learning_rate": 0.1},
+        {"training__dtype": "float64"},
+    ],
+)
+def test_trial_id_changes_with_what_changes_its_numbers(small_study, changes):
+    ids = make_plan(small_study, "vectorized").trial_ids
+    assert not set(ids) & set(make_plan(changed(small_study, **changes), "vectorized").trial_ids)
+
+
+def test_trial_id_changes_with_engine_and_noise(small_study):
+    ids = set(make_plan(small_study, "vectorized").trial_ids)
+    assert not ids & set(make_plan(small_study, "reference").trial_ids)
+    stronger = changed(small_study, variants__1__injections=[{"place": "before_activation", "stddev": 0.6}])
+    assert len(ids & set(make_plan(stronger, "vectorized").trial_ids)) == 4  # the baseline's
+
+
+def test_trial_id_is_pinned():
+    """An identity outlives releases: results that people have must be found again. Change it with NUMERICS_VERSION."""
+    assert make_plan(load("tutorial"), "vectorized").trials[0].id == "5be3bc56c39a19f12308c3004ba5eebe"
+
+
+def test_batches_cover_exactly_what_is_missing(small_study):
+    plan = make_plan(changed(small_study, n_seeds=7), "vectorized")
+    done = {trial.id for trial in plan.trials if trial.seed == 2}
+    batches = plan.batches(done, 4)
+    covered = [trial for batch in batches for trial in batch.trials]
+    assert covered == [trial for trial in plan.trials if trial.seed != 2]
+    assert all(len(batch.trials) <= 4 for batch in batches)
+    assert [batch.label for batch in batches[:2]] == ["circles/mlp/baseline 0-1, 3", "circles/mlp/baseline 4-6"]
+    assert plan.batches(plan.trial_ids, 4) == []
+
+
+def test_named_gives_the_plans_names_and_order(small_study):
+    plan = make_plan(small_study, "vectorized")
+    rows = pd.DataFrame({"trial_id": [*reversed(plan.trial_ids), "foreign"], "variant": "old name", "x": range(9)})
+    named = plan.named(rows)
+    assert list(named["trial_id"]) == plan.trial_ids
+    assert list(named["variant"]) == ["baseline"] * 4 + ["noisy"] * 4
+    assert list(named["x"]) == list(range(7, -1, -1))
+
+
+def test_dataset_key_and_study_hash_follow_content(small_study):
+    other = changed(small_study, datasets__0__noise=0.2)
+    assert dataset_key(small_study.datasets[0], 1) != dataset_key(other.datasets[0], 1)
+    assert dataset_key(small_study.datasets[0], 1) != dataset_key(small_study.datasets[0], 2)
+    assert study_hash(small_study) != study_hash(other)

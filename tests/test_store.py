@@ -1,0 +1,111 @@
+import threading
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from noiseflow.store import SCHEMAS, Store, footer
+
+
+def batch(ids):
+    """Rows of the trials with these identities: two curve rows and two predictions each."""
+    trials = pd.DataFrame({name: pd.Series(dtype=object) for name in SCHEMAS["trials"].names})
+    trials["trial_id"] = list(ids)
+    trials = trials.assign(seed=range(len(trials)), test_score=0.5, status="completed")
+    trials["finished_at"] = pd.Timestamp("2026-01-01", tz="UTC")
+    twice = np.repeat(list(ids), 2)
+    curves = pd.DataFrame({"trial_id": twice, "epoch": [1, 2] * len(trials), "train_loss": 0.1, "train_score": 0.2})
+    predictions = pd.DataFrame({"trial_id": twice, "part": "test", "row": 0, "output": 0, "prediction": 0.5})
+    return {
+        "trials": trials,
+        "curves": curves.assign(test_loss=0.3, test_score=0.4),
+        "predictions": predictions,
+    }
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path, "study")
+
+
+def files(store):
+    return sorted(str(p.relative_to(store.folder)) for p in store.folder.rglob("*") if p.is_file())
+
+
+def test_publish_makes_what_pandas_reads(store):
+    assert store.publish(batch("ab"), {}) == 2
+    assert store.publish(batch("cd"), {}) == 2
+    for table, rows in (("trials", 4), ("curves", 8), ("predictions", 8)):
+        frame = pd.read_parquet(store.folder / table)
+        assert len(frame) == rows
+        assert list(frame.columns) == SCHEMAS[table].names
+    assert store.trial_ids() == set("abcd")
+    assert [name for name in files(store) if "_pending" in name] == []
+
+
+def test_publish_drops_what_is_there_already(store):
+    store.publish(batch("ab"), {})
+    assert store.publish(batch("bc"), {}) == 1
+    assert store.publish(batch("abc"), {}) == 0
+    assert sorted(store.read("trials")["trial_id"]) == ["a", "b", "c"]
+    assert sorted(store.read("curves")["trial_id"]) == list("aabbcc")
+    assert [name for name in files(store) if "_pending" in name] == []
+
+
+def test_publish_by_many_at_once_neither_loses_nor_doubles(tmp_path):
+    """Twenty publishers with overlapping batches, each with a view of its own."""
+    batches = [[f"{trial}" for trial in range(first, first + 6)] for first in range(20)]
+    threads = [threading.Thread(target=lambda b=b: Store(tmp_path, "s").publish(batch(b), {})) for b in batches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    expected = sorted(f"{trial}" for trial in range(25))
+    assert sorted(pd.read_parquet(tmp_path / "s" / "trials")["trial_id"]) == expected
+    assert sorted(pd.read_parquet(tmp_path / "s" / "curves")["trial_id"].unique()) == expected
+    assert len(pd.read_parquet(tmp_path / "s" / "predictions")) == 2 * len(expected)
+
+
+def test_recover_completes_a_batch_whose_process_died_after_its_trials(store, monkeypatch):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "_follow", die)
+        with pytest.raises(KeyboardInterrupt):
+            store.publish(batch("ab"), {})
+    assert store.read("curves").empty
+    other = Store(store.folder.parent, "study")
+    other.recover()
+    assert sorted(other.read("curves")["trial_id"]) == list("aabb")
+    assert len(other.read("predictions")) == 4
+    assert [name for name in files(store) if "_pending" in name] == []
+
+
+def test_recover_leaves_alone_what_may_still_be_written(store, monkeypatch):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "_create", die)
+    with pytest.raises(KeyboardInterrupt):
+        store.publish(batch("ab"), {})
+    store.recover()
+    assert len([name for name in files(store) if "_pending" in name]) == 2
+    monkeypatch.setattr("noiseflow.store.ABANDONED_AFTER", -pd.Timedelta(hours=1).to_pytimedelta())
+    store.recover()
+    assert files(store) == []
+
+
+def test_read_gives_only_the_trials_asked_for(store):
+    store.publish(batch("abc"), {})
+    assert list(store.read("trials", ["c", "a", "z"])["trial_id"]) == ["a", "c"]
+    assert Store(store.folder.parent, "empty").read("curves").empty
+
+
+def test_footer_carries_study_hash_and_software(store):
+    store.publish(batch("a"), footer('{"name": "study"}', "0123", {"keras": "3"}))
+    metadata = pq.read_schema(store.folder / "trials" / "00000001.parquet").metadata
+    assert metadata[b"study"] == b'{"name": "study"}'
+    assert metadata[b"study_hash"] == b"0123"
+    assert metadata[b"software"] == b'{"keras": "3"}'

@@ -1,0 +1,21 @@
+"""The tables show the summary, rounded and with nothing that JSON does not know."""
+
+import json
+
+from sketch_study import make_evidence, make_study
+
+from noiseflow.tables import summary_table
+
+
+def test_summary_table_has_plain_values_only():
+    study = make_study(names=("baseline", "a", "b"), n_seeds=1)
+    rows = summary_table(make_evidence(study).summary)
+    assert {type(value) for row in rows for value in row.values()} <= {str, int, float, type(None)}
+    assert json.loads(json.dumps(rows, allow_nan=False)) == rows
+
+
+def test_summary_table_gives_differences_in_points():
+    summary = make_evidence().summary
+    row = summary_table(summary)[2]
+    assert row["difference (points)"] == round(100 * summary.loc[2, "difference_mean"], 2)
+    assert row["strength"] == 0.02

@@ -1,0 +1,66 @@
+"""Imports run one way: deployments → flows → tasks → noiseflow, and heavy libraries stay in their rooms."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LIBRARY = sorted((ROOT / "noiseflow").rglob("*.py"))
+ALL = [*LIBRARY, *sorted((ROOT / "tasks").glob("*.py")), *sorted((ROOT / "flows").glob("*.py"))]
+ROOMS = {  # library: the rooms of noiseflow that may import it
+    "tensorflow": ("models.py", "noise.py", "training/"),
+    "keras": ("models.py", "noise.py", "training/"),
+    "pyarrow": ("store.py",),
+    "obstore": ("store.py",),
+    "matplotlib": ("plots.py", "plots/"),
+    "prefect": (),
+}
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_one_way(path):
+    house = path.relative_to(ROOT).parts[0]
+    forbidden = {"noiseflow": {"tasks", "flows", "deployments"}, "tasks": {"flows", "deployments"}, "flows": {"deployments"}}
+    assert not {name.split(".")[0] for name in imports(path)} & forbidden[house]
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_heavy_libraries_stay_in_their_rooms(path):
+    room = path.relative_to(ROOT / "noiseflow").as_posix()
+    found = {name.split(".")[0] for name in imports(path)}
+    assert not [library for library, rooms in ROOMS.items() if library in found and not room.startswith(rooms or ("-",))]
+
+
+@pytest.mark.parametrize(
+    ("room", "walled_off"),
+    [
+        ("spec.py", ("noiseflow",)),
+        ("report.py", ("noiseflow.training", "noiseflow.store", "noiseflow.models", "noiseflow.datasets")),
+        ("plots.py", ("noiseflow.training", "noiseflow.store", "noiseflow.report")),
+        ("statistics.py", ("noiseflow.training", "noiseflow.store", "noiseflow.report", "noiseflow.plots")),
+        ("store.py", ("noiseflow.training", "noiseflow.report", "noiseflow.models")),
+    ],
+)
+def test_rooms_know_only_what_the_design_lets_them(room, walled_off):
+    assert not [name for name in imports(ROOT / "noiseflow" / room) if name.startswith(walled_off)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import noiseflow", "import flows.cli", "from noiseflow.report import render", "from noiseflow import Injection"],
+)
+def test_import_does_not_load_tensorflow_or_prefect(statement):
+    code = f"{statement}; import sys; sys.exit(sum(name in sys.modules for name in ('tensorflow', 'keras', 'prefect')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
