@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from flows.services import forget_if_gone
 from noiseflow import studies
 from noiseflow.faults import InvalidInputError, results_faults
 from noiseflow.spec import Study
@@ -32,13 +33,16 @@ def run(
     seeds: SeedsOption = None,
     epochs: EpochsOption = None,
     results: ResultsOption = "results",
-    engine: Annotated[Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")] = "auto",
+    engine: Annotated[
+        Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")
+    ] = "auto",
     device: Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where they are trained.")] = "auto",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of Prefect and TensorFlow.")] = False,
 ) -> None:
     """Trains what is missing of a study, and reports."""
     declared = _declared(study, seeds, epochs, results)
     _quiet(verbose=verbose)
+    forget_if_gone()
     from flows.terminal import run_in_terminal  # noqa: PLC0415 - imports TensorFlow and Prefect, which takes seconds
 
     sys.exit(run_in_terminal(declared, results=results, engine=engine, device=device))

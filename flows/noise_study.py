@@ -7,8 +7,8 @@ from typing import Literal
 
 import pandas as pd
 from prefect import flow, get_run_logger, unmapped
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
-from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.manifest import describe
@@ -40,7 +40,7 @@ class StudyRun:
     reused: int
 
 
-@flow(name="noise-study", task_runner=ThreadPoolTaskRunner(max_workers=BATCHES_AT_ONCE))
+@flow(name="noise-study", task_runner=ThreadPoolTaskRunner(max_workers=BATCHES_AT_ONCE))  # type: ignore[arg-type]
 def noise_study(
     study: ShippedStudy | Study = "tutorial",
     n_seeds: int | None = None,
@@ -76,7 +76,7 @@ def noise_study(
     batches = plan.batches(store.trial_ids(), SEEDS_A_BATCH)
     missing = sum(len(batch.trials) for batch in batches)
     reused = len(plan.trials) - missing
-    logger.info("%s: %d trials, %d of them trained before, %d to train", declared.name, len(plan.trials), reused, missing)
+    logger.info("%s: %d trials, %d trained before, %d to train", declared.name, len(plan.trials), reused, missing)
     failed = _train(plan, batches, store, marks, device)
 
     summary = aggregate(plan, store, marks)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
+from typing import Any
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
@@ -24,7 +25,8 @@ def progress_artifact(study: str, batches: Sequence[Batch]) -> Iterator[None]:
     weights = {batch.label: len(batch.trials) for batch in batches}
     done: dict[str, int] = {}
     lock, told = Lock(), [time.monotonic()]
-    artifact = create_progress_artifact(0.0, key=f"{study}-progress", description=f"{len(batches)} batches in training")
+    described = f"{len(batches)} batches in training"
+    artifact: Any = create_progress_artifact(0.0, key=f"{study}-progress", description=described)
 
     def show(label: str, epochs: int) -> None:
         done[label] = epochs
@@ -41,4 +43,4 @@ def progress_artifact(study: str, batches: Sequence[Batch]) -> Iterator[None]:
 
     with watched_by(show):
         yield
-    update_progress_artifact(artifact, 100.0)
+    update_progress_artifact(artifact, 100.0, description=f"{len(batches)} batches trained")

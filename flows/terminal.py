@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -24,7 +25,8 @@ from noiseflow.report import summary_table
 from noiseflow.spec import Study
 from tasks.progress import watched_by
 
-DIFFERENCES = ("difference (points)", "difference (score)", "low", "high")
+HEADS = {"difference (points)": "points", "difference (score)": "gain"}
+DIFFERENCES = (*HEADS, "low", "high")
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 
@@ -66,10 +68,17 @@ def _show(console: Console, study: Study, done: StudyRun, seconds: float) -> Non
     console.print(_table(done))
     console.print(f"\n{done.headline}\n", markup=False, highlight=False)
     console.print(f"Report: {done.report}", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"In Prefect's UI: {_way_to_the_ui(study.name)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _way_to_the_ui(study: str) -> str:
+    """Where the artifact is shown; and, if no server runs, the command that starts one on the same database."""
+    page = f"artifacts/key/{study}-report"
+    if PREFECT_API_URL.value():
+        return f"{PREFECT_UI_URL.value()}/{page}"
     prefect = Path(sys.executable).with_name("prefect")
     shown = os.path.relpath(prefect) if prefect.is_relative_to(Path.cwd()) else str(prefect)
-    address = f"http://127.0.0.1:4200/artifacts/key/{study.name}-report"
-    console.print(f"In Prefect's UI: {shlex.quote(shown)} server start   then {address}", markup=False, soft_wrap=True)
+    return f"{shlex.quote(shown)} server start   then http://127.0.0.1:4200/{page}"
 
 
 def _table(done: StudyRun) -> Table:
@@ -77,10 +86,10 @@ def _table(done: StudyRun) -> Table:
     names = [name for name in rows[0] if name not in LEFT_TO_THE_REPORT]
     if not any(row["diverged"] for row in rows):
         names.remove("diverged")
-    table = Table(box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
     for name in names:
         words = name in ("dataset", "architecture", "variant", "verdict")
-        table.add_column(name, justify="left" if words else "right", no_wrap=name not in DIFFERENCES)
+        table.add_column(HEADS.get(name, name), justify="left" if words else "right", no_wrap=name != "variant")
     for row in rows:
         table.add_row(*(Text(_cell(name, row[name])) for name in names))
     return table

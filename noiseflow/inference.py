@@ -8,7 +8,6 @@ from math import nan, sqrt
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 Array = npt.NDArray[np.float64]
@@ -93,14 +92,15 @@ def probability_better(differences: Array) -> float:
 def holm(p_values: list[float]) -> list[float]:
     """Holm-adjusted p-values; NaN stays NaN, yet its comparison counts in the family.
 
-    References: Holm (1979); statsmodels.stats.multitest.multipletests.
+    References: Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6.
     """
-    if not p_values:
-        return []
+    # Not statsmodels' multipletests: it collects all garbage at each call, a quarter of a second beside TensorFlow.
     raw = np.asarray(p_values, dtype=float)
-    missing = np.isnan(raw)
-    adjusted = multipletests(np.where(missing, 1.0, raw), alpha=ALPHA, method="holm")[1]
-    return [float(p) for p in np.where(missing, nan, adjusted)]
+    order = np.argsort(raw)  # NaN last
+    steps = np.maximum.accumulate(raw[order] * np.arange(raw.size, 0, -1))
+    adjusted = np.empty_like(raw)
+    adjusted[order] = np.minimum(steps, 1.0)
+    return [float(p) for p in adjusted]
 
 
 def least_n(comparisons: int) -> int:

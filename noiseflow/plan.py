@@ -7,7 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, product
+from itertools import groupby, pairwise, product
 from typing import Any
 
 import pandas as pd
@@ -93,8 +93,8 @@ class Batch:
     @property
     def label(self) -> str:
         """A name to read in logs and in the UI: `circles/mlp/input 0-29`."""
-        cell = "/".join((self.cell.dataset.name, self.cell.architecture.name, self.cell.variant.name))
-        return f"{cell} {_ranges(self.seeds)}"
+        cell = self.cell
+        return f"{cell.dataset.name}/{cell.architecture.name}/{cell.variant.name} {_ranges(self.seeds)}"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def _chunks(trials: Sequence[Trial], size: int) -> Iterator[tuple[Trial, ...]]:
     """Consecutive chunks of nearly equal length, none longer than `size`."""
     n = -(-len(trials) // size)
     cuts = [round(i * len(trials) / n) for i in range(n + 1)]
-    return (tuple(trials[a:b]) for a, b in zip(cuts, cuts[1:], strict=False))
+    return (tuple(trials[a:b]) for a, b in pairwise(cuts))
 
 
 def _ranges(numbers: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -107,7 +107,9 @@ class Store:
         for table in FOLLOWERS:
             self._put(_pending(batch, table), _parquet(tables[table], SCHEMAS[table], footer))
         while True:
-            paths = self._paths("trials")  # one look for both: the next number must follow what the batch was compared to
+            paths = self._paths(
+                "trials"
+            )  # one look for both: the next number must follow what the batch was compared to
             trials = tables["trials"][~tables["trials"]["trial_id"].isin(self._ids_in(paths))]
             if trials.empty:
                 self._delete(batch)
@@ -188,7 +190,7 @@ class Store:
     def _footer(self, path: str) -> dict[bytes, bytes]:
         return pq.read_schema(self._open(path)).metadata
 
-    def _list(self, folder: str) -> list[obstore.ObjectMeta]:
+    def _list(self, folder: str) -> Sequence[obstore.ObjectMeta]:
         return obstore.list(self._objects, folder).collect()
 
     def _paths(self, table: str) -> list[str]:

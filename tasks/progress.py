@@ -13,7 +13,7 @@ _listeners: list[Listener] = []
 
 def tell(batch: str, epochs_done: int) -> None:
     """Tells all who watch."""
-    for listener in list(_listeners):
+    for listener in tuple(_listeners):
         listener(batch, epochs_done)
 
 

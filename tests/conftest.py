@@ -16,9 +16,9 @@ import pytest
 with warnings.catch_warnings():
     # Third-party modules that warn while they are imported are imported once here; the tests' own code stays strict.
     warnings.simplefilter("ignore")
-    import keras
-    import prefect
-    import tensorflow as tf
+    import keras  # noqa: F401
+    import prefect  # noqa: F401
+    import tensorflow  # noqa: F401, ICN001
 
 from noiseflow.datasets import Data, generate
 from noiseflow.models import builder

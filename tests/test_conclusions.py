@@ -1,8 +1,9 @@
 """Headline and conclusions say what the summary says, and what it cannot."""
 
+
+
 import re
 
-import pytest
 from sketch_study import make_evidence, make_study, make_trials
 
 from noiseflow.conclusions import conclusions, headline
@@ -11,23 +12,23 @@ from noiseflow.conclusions import conclusions, headline
 def test_headline_says_what_helps_and_what_stays_open():
     summary = make_evidence().summary
     changed = ["difference_mean", "difference_ci_low", "difference_ci_high", "p_adjusted"]
-    summary.loc[2, changed] = (
-        0.034,
-        0.028,
-        0.04,
-        4e-4,
-    )
+    summary.loc[2, changed] = (0.034, 0.028, 0.04, 4e-4)
     summary["verdict"] = [None, "equivalent", "better"]
     assert headline(make_evidence(summary=summary)) == (
-        "On this split, after raises test accuracy by 3.4 points (95 % interval 2.8 to 4.0, 12 seeds, p < .001 after "
-        "Holm). No difference worth having (within ± 1 point) for input."
+        "On this split, ‘after’ raises test accuracy by 3.4 points (95 % interval 2.8 to 4.0, 12 seeds, p < .001 after "
+        "Holm). No difference worth having (within ± 1 point) for ‘input’."
     )
 
 
 def test_headline_says_how_much_a_variant_hurts():
     study = make_study(names=("baseline", "wide"))
     text = headline(make_evidence(study, make_trials(study, means=(0.8, 0.7))))
-    assert re.match(r"On this split, wide lowers test accuracy by \d+\.\d points \(95 % interval \d", text)
+    assert re.match(r"On this split, ‘wide’ lowers test accuracy by \d+\.\d points \(95 % interval \d", text)
+
+
+def test_headline_tells_several_datasets_apart():
+    study = make_study(datasets=[{"kind": "circles"}, {"kind": "circles", "label": "more"}])
+    assert "‘after’ on more" in headline(make_evidence(study))
 
 
 def test_conclusions_of_too_few_seeds_cannot_conclude():
@@ -44,8 +45,8 @@ def test_conclusions_say_which_trials_diverged():
     study = make_study()
     trials = make_trials(study, spoil={(2, 0), (2, 1)})
     text = " ".join(conclusions(make_evidence(study, trials)))
-    assert "2 trials diverged and are left out of every mean: after (2 of 12)." in text
-    assert "Cannot conclude on after: more than 5 % of the pairs diverged" in text
+    assert "2 trials diverged and are left out of every mean: ‘after’ (2 of 12)." in text
+    assert "Cannot conclude on ‘after’: more than 5 % of the pairs diverged" in text
 
 
 def test_conclusions_count_missing_trials():

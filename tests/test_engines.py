@@ -42,7 +42,9 @@ def test_engine_history_is_what_the_trained_models_measure(plain, circles):
     done, _ = plain
     for row, seed in enumerate(done.seeds):
         probability = done.to_keras(seed).predict(circles.X_test, verbose=0)
-        assert done.history["val_accuracy"][row, -1] == pytest.approx(np.mean((probability[:, 0] > 0.5) == circles.y_test))
+        assert done.history["val_accuracy"][row, -1] == pytest.approx(
+            np.mean((probability[:, 0] > 0.5) == circles.y_test)
+        )
         np.testing.assert_allclose(done.predict(circles.X_test)[row], probability, atol=1e-6)
 
 

@@ -88,7 +88,9 @@ def test_flow_trial_scores_agree_with_its_predictions(small_study, tmp_path):
         p = group["prediction"].to_numpy()
         assert trials.loc[trial_id, "test_score"] == pytest.approx(np.mean((p > 0.5) == y))
         assert trials.loc[trial_id, "brier"] == pytest.approx(np.mean((p - y) ** 2), rel=1e-5)
-        assert trials.loc[trial_id, "test_loss"] == pytest.approx(-np.mean(np.log(np.where(y == 1, p, 1 - p))), rel=1e-3)
+        assert trials.loc[trial_id, "test_loss"] == pytest.approx(
+            -np.mean(np.log(np.where(y == 1, p, 1 - p))), rel=1e-3
+        )
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])

@@ -16,7 +16,9 @@ COLUMNS = ["trial_id", "initial_loss", "train_loss", "train_mode_loss", "test_lo
 def measured():
     plan = make_plan(load("smoke", n_seeds=2, epochs=5), "vectorized")
     frames = [train_trials(batch, study="smoke", progress=lambda _: None).trials for batch in plan.batches([], 10)]
-    return [row for frame in frames for row in json.loads(frame[COLUMNS].to_json(orient="records", double_precision=10))]
+    return [
+        row for frame in frames for row in json.loads(frame[COLUMNS].to_json(orient="records", double_precision=10))
+    ]
 
 
 def test_rows_are_golden():

@@ -6,6 +6,7 @@ from math import isnan, nan
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from noiseflow.inference import (
     cohen_dz,
@@ -94,6 +95,12 @@ def test_probability_better_counts_ties_half():
 def test_holm_matches_the_procedure_by_hand():
     # ordered .01 .02 .03 .04: times 4, 3, 2, 1, then the running maximum
     assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
+
+
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_holm_matches_statsmodels(n):
+    p_values = list(np.random.default_rng(n).uniform(0, 0.3, n).round(2))
+    assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
 
 
 def test_holm_counts_a_missing_p_in_the_family():

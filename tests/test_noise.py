@@ -15,7 +15,7 @@ def real(injections):
     return lambda i, site: keras.layers.GaussianNoise(injections[i].stddev, seed=i + 1, name=site)
 
 
-def vectorised(injections):
+def vectorised(_):
     return lambda i, site: VectorizedGaussianNoise(site, injection=i, name=site)
 
 

@@ -53,7 +53,11 @@ def test_shipped_studies_are_valid_and_named_as_their_file(name):
         ({"datasets": [{"kind": "circles", "n_train": 99}]}, "datasets[0]", "n_train must leave 2 rows"),
         ({"datasets": []}, "datasets", "at least 1"),
         ({"name": "No Such Name"}, "name", "must match"),
-        ({"published": [{"variant": "x", "train_score": 1, "test_score": 1, "source": "s"}]}, "published[0].variant", "one of"),
+        (
+            {"published": [{"variant": "x", "train_score": 1, "test_score": 1, "source": "s"}]},
+            "published[0].variant",
+            "one of",
+        ),
     ],
 )
 def test_study_refuses_and_says_where_what_and_how_to_mend(changes, path, says):
@@ -86,7 +90,7 @@ def test_load_takes_changes_and_refuses_faulty_ones():
 
 
 def test_load_unknown_name_lists_the_shipped_ones():
-    with pytest.raises(InvalidInputError, match="'nonsense' is not known. Shipped are smoke, tutorial"):
+    with pytest.raises(InvalidInputError, match=r"'nonsense' is not known\. Shipped are smoke, tutorial"):
         load("nonsense")
 
 

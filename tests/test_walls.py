@@ -32,15 +32,21 @@ def imports(path):
 @pytest.mark.parametrize("path", ALL, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_run_one_way(path):
     house = path.relative_to(ROOT).parts[0]
-    forbidden = {"noiseflow": {"tasks", "flows", "deployments"}, "tasks": {"flows", "deployments"}, "flows": {"deployments"}}
-    assert not {name.split(".")[0] for name in imports(path)} & forbidden[house]
+    above = {
+        "noiseflow": {"tasks", "flows", "deployments"},
+        "tasks": {"flows", "deployments"},
+        "flows": {"deployments"},
+    }
+    assert not {name.split(".")[0] for name in imports(path)} & above[house]
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=lambda path: str(path.relative_to(ROOT)))
 def test_heavy_libraries_stay_in_their_rooms(path):
     room = path.relative_to(ROOT / "noiseflow").as_posix()
     found = {name.split(".")[0] for name in imports(path)}
-    assert not [library for library, rooms in ROOMS.items() if library in found and not room.startswith(rooms or ("-",))]
+    assert not [
+        library for library, rooms in ROOMS.items() if library in found and not room.startswith(rooms or ("-",))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from itertools import cycle
 from typing import cast
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from PIL import Image
@@ -35,10 +37,11 @@ def variant_colours(names: Sequence[str]) -> dict[str, str]:
 
 def to_png(figure: Figure) -> bytes:
     """The figure as a PNG of a palette of 128 colours, 1,600 pixels wide; the same figure gives the same bytes."""
-    drawn, packed = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, format="png", dpi=DENSITY, facecolor="white", pil_kwargs={"compress_level": 0})
-    with Image.open(drawn) as image:
-        colours = image.convert("RGB").quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    packed = io.BytesIO()
+    colours = image.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     colours.save(packed, format="png", optimize=True)
     return packed.getvalue()
 
@@ -48,7 +51,7 @@ def blank_figure(
 ) -> tuple[Figure, list[Axes]]:
     """A figure of the column's width with `n_panels` plain axes, `height` inches a row of panels."""
     n_rows = -(-n_panels // columns)
-    figure = Figure(figsize=(WIDTH, height * n_rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height * n_rows), dpi=DENSITY, layout="constrained")
     grid = figure.subplots(n_rows, columns, sharex=share, sharey=share, squeeze=False)
     panels = cast("list[Axes]", list(grid.flat))
     for axes in panels[n_panels:]:

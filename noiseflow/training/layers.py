@@ -20,7 +20,9 @@ class VectorizedGaussianNoise(keras.layers.Layer):
         injection: index of the injection that says it, replica by replica.
     """
 
-    def __init__(self, stream: str, *, stddev: float | None = None, injection: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, stream: str, *, stddev: float | None = None, injection: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.stream = stream
         self.stddev = stddev

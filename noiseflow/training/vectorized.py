@@ -25,6 +25,7 @@ from noiseflow.training.replicas import Replicas, pad, replica_call, stacked_cal
 Tensor = Any
 RECORDS_A_CALL = 64
 SECONDS_A_CALL = 1.0  # between two looks at the progress, and the most that an interruption waits
+EPOCHS_TO_TIME = 16
 SPREAD_ROWS = 1024
 EVALUATION_ROWS = 1024  # of one pass; more would hold more activations at once
 
@@ -88,17 +89,15 @@ class _Program:
     def run(self) -> dict[str, Array]:
         """Trains to the last epoch, some epochs a call; each quantity: (n_replicas, n_recorded)."""
         blocks = []
-        first, length = 1, 1
+        first, length = 1, 1  # the first call compiles, the second shows how long an epoch takes
         while first <= self.problem.epochs:
             last = min(first + length - 1, self._last_that_fits(first), self.problem.epochs)
             began = time.perf_counter()
             records = self._advance(tf.constant(first, tf.int32), tf.constant(last, tf.int32)).numpy()
+            an_epoch = (time.perf_counter() - began) / (last - first + 1)
             blocks.append(records[: self._count(first, last)])
-            if first > 1:  # the first call compiles
-                length = max(1, round((last - first + 1) * SECONDS_A_CALL / (time.perf_counter() - began)))
-            else:
-                length = 16
             self.problem.progress(last)
+            length = EPOCHS_TO_TIME if first == 1 else max(1, round(SECONDS_A_CALL / an_epoch))
             first = last + 1
         return dict(zip(self.quantities, np.concatenate(blocks).transpose(2, 1, 0), strict=True))
 
@@ -229,7 +228,9 @@ def _spread(injected: Injected, weights: Sequence[Array], problem: Problem) -> A
     for injection, tap in injected.taps:
         model = keras.Model(injected.model.input, tap)
         x = problem.x[:SPREAD_ROWS]
-        signal = stacked_call(model, injected.model.weights, weights, x) if model.weights else np.asarray(model(x))[None]
+        signal = (
+            stacked_call(model, injected.model.weights, weights, x) if model.weights else np.asarray(model(x))[None]
+        )
         at_site = signal.reshape(len(signal), -1).std(axis=1)
         spread[:, injection] = np.minimum(spread[:, injection], at_site)
     return spread

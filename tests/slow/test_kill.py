@@ -34,6 +34,7 @@ def start(study):
     return subprocess.Popen(
         [COMMAND, "run", study, "--results", study.parent / "results"],
         env=environment,
+        cwd=study.parent,
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

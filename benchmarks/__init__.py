@@ -1,0 +1,1 @@
+"""Speed as ratios between things that were run side by side; `make bench` prints them."""

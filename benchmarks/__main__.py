@@ -1,0 +1,47 @@
+"""The whole study of the tutorial against one run of the tutorial's script, one after the other on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+NOISEFLOW = Path(sys.executable).with_name("noiseflow")
+
+
+def timed(name: str, command: list[str], folder: str) -> tuple[float, float]:
+    """Seconds and peak memory (GB, of the largest process) of a command."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PREFECT_HOME": folder}
+    began = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds = time.perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
+    print(f"  {name:<58}{seconds:8.1f} s   peak {peak:.2f} GB", flush=True)
+    return seconds, peak
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--epochs", type=int, default=4000)
+    epochs = str(parser.parse_args().epochs)
+    print(f"tutorial, {epochs} epochs, {os.cpu_count()} cores; whole processes, imports and compilation included")
+    with tempfile.TemporaryDirectory() as folder:
+        study, _ = timed(
+            "noiseflow run tutorial: 5 variants x 30 seeds, and the report",
+            [str(NOISEFLOW), "run", "tutorial", "--epochs", epochs],
+            folder,
+        )
+        script = str(Path(__file__).with_name("tutorial_script.py"))
+        one, _ = timed("the tutorial's script: 1 variant, 1 seed, Model.fit", [sys.executable, script, epochs], folder)
+    print(f"  the study of 150 trials takes {study / one:.2f} times the time of one trial with Model.fit;")
+    print(f"  a trial of the study is {one * 150 / study:,.0f} times as fast")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Numbers and names read as the house writes them."""
+
+
+
+from math import nan
+
+import pytest
+
+from noiseflow import wording
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(0.769, ".769"), (-0.034, "−.034"), (1.0, "1.000"), (0.9996, "1.000"), (10.05, "10.050"), (nan, "–")],
+)
+def test_fraction_has_no_zero_before_its_point(value, words):
+    assert wording.fraction(value) == words
+
+
+@pytest.mark.parametrize(
+    ("p", "words"), [(0.0004, "p < .001"), (0.012, "p = .012"), (0.0499, "p = .0499"), (1.0, "p = 1.000")]
+)
+def test_p_value_never_rounds_to_the_threshold(p, words):
+    assert wording.p_value(p) == words
+
+
+@pytest.mark.parametrize(("score", "value", "words"), [("accuracy", 0.01, "± 1 point"), ("r2", 0.02, "± 0.02 of R²")])
+def test_margin_has_the_unit_of_the_score(score, value, words):
+    assert wording.margin({"score_name": score}, value) == words
+
+
+def test_difference_interval_of_a_loss_gives_sizes_in_order():
+    row = {"score_name": "accuracy", "difference_ci_low": -0.04, "difference_ci_high": -0.028}
+    assert wording.difference_interval(row, as_size=True) == "2.8 to 4.0"
+    assert wording.difference_interval(row) == "−4.0 to −2.8"
+
+
+def test_listed_counts_what_does_not_fit():
+    assert wording.listed("ab", last="or") == "a or b"
+    assert wording.listed("abcdefgh") == "a, b, c, d, e and 3 more"
+    assert not wording.listed([])
