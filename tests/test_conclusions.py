@@ -1,7 +1,5 @@
 """Headline and conclusions say what the summary says, and what it cannot."""
 
-
-
 import re
 
 from sketch_study import make_evidence, make_study, make_trials

@@ -97,9 +97,8 @@ def test_holm_matches_the_procedure_by_hand():
     assert holm([0.03, 0.01, 0.04, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
 
 
-@pytest.mark.parametrize("n", [1, 2, 7])
-def test_holm_matches_statsmodels(n):
-    p_values = list(np.random.default_rng(n).uniform(0, 0.3, n).round(2))
+def test_holm_matches_statsmodels():
+    p_values = [0.01, 0.2, 0.01, 0.04, 0.3, 0.25, 0.02]
     assert holm(p_values) == pytest.approx(list(multipletests(p_values, method="holm")[1]))
 
 

@@ -1,7 +1,5 @@
 """Numbers and names read as the house writes them."""
 
-
-
 from math import nan
 
 import pytest

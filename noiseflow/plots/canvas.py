@@ -6,7 +6,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 from itertools import cycle
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -37,7 +37,7 @@ def variant_colours(names: Sequence[str]) -> dict[str, str]:
 
 def to_png(figure: Figure) -> bytes:
     """The figure as a PNG of a palette of 128 colours, 1,600 pixels wide; the same figure gives the same bytes."""
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)  # its methods are untyped
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
     packed = io.BytesIO()
