@@ -60,6 +60,7 @@ def published_runs(evidence: Evidence) -> pd.DataFrame:
         }
         for cell in score_rows(evidence.summary).to_dict("records")
         for run in evidence.study.published
+        if run.epochs in (None, evidence.study.training.epochs)
         if run.variant == cell["variant"]
     ]
     return pd.DataFrame(rows, columns=[*CELL, "train_score", "score", "percentile", "n", "mean", "std"])

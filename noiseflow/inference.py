@@ -8,6 +8,7 @@ from math import nan, sqrt
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import ttost_paired
 
 Array = npt.NDArray[np.float64]
@@ -92,15 +93,14 @@ def probability_better(differences: Array) -> float:
 def holm(p_values: list[float]) -> list[float]:
     """Holm-adjusted p-values; NaN stays NaN, yet its comparison counts in the family.
 
-    References: Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6.
+    References: Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6;
+    statsmodels.stats.multitest.multipletests.
     """
-    # Not statsmodels' multipletests: it collects all garbage at each call, a quarter of a second beside TensorFlow.
     raw = np.asarray(p_values, dtype=float)
-    order = np.argsort(raw)  # NaN last
-    steps = np.maximum.accumulate(raw[order] * np.arange(raw.size, 0, -1))
-    adjusted = np.empty_like(raw)
-    adjusted[order] = np.minimum(steps, 1.0)
-    return [float(p) for p in adjusted]
+    if raw.size == 0:
+        return []
+    adjusted = multipletests(np.nan_to_num(raw, nan=1.0), method="holm")[1]
+    return [float(p) for p in np.where(np.isnan(raw), nan, adjusted)]
 
 
 def least_n(comparisons: int) -> int:

@@ -14,7 +14,7 @@ from noiseflow.escaping import HTML_PAGE, MARKDOWN_PAGE
 from noiseflow.evidence import Evidence
 from noiseflow.pictures import data_address, draw_pictures
 from noiseflow.spec import Study
-from noiseflow.tables import published_table, summary_page_table, summary_table
+from noiseflow.tables import difference_table, published_table, score_table, summary_table
 
 __all__ = ["Evidence", "Report", "render", "summary_table"]
 
@@ -61,7 +61,8 @@ def render(evidence: Evidence) -> Report:
     page: dict[str, Any] = {
         "study": evidence.study,
         "headline": headline(evidence),
-        "summary": summary_page_table(evidence.summary),
+        "differences": difference_table(evidence.summary),
+        "scores": score_table(evidence.summary),
         "legend": LEGEND,
         "published": published_table(evidence),
         "sources": sorted({run.source for run in evidence.study.published}),

@@ -122,6 +122,7 @@ class Published(_Part):
     variant: Label
     train_score: Fraction
     test_score: Fraction
+    epochs: int | None = Field(None, ge=1, description="Marked only where the study trains as long; None: always")
     source: str = Field(max_length=300)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 import pandas as pd
 
 from noiseflow.evidence import Evidence, cell_key, cell_labels, published_runs, telling_names
+from noiseflow.spec import BASELINE
 from noiseflow.wording import (
     NOTHING,
     Row,
@@ -33,14 +34,23 @@ class Table:
     n_left: int
 
 
-def summary_page_table(summary: pd.DataFrame) -> Table:
-    """The summary for the report."""
-    names = [*telling_names(summary), "variant"]
+def difference_table(summary: pd.DataFrame) -> Table:
+    """Each variant against its baseline, for the report."""
     unit = " (points)" if _all_accuracies(summary) else ""
-    header = [*(name.capitalize() for name in names), "Verdict", "Strength", "Seeds", "Train", "Test, mean ± std"]
-    header += ["95 % interval", f"Difference{unit}", "95 % interval", "p (Holm)", "d_z", "P(better)"]
-    rows = [[str(row[name]) for name in names] + _texts(row) for row in summary.to_dict("records")]
-    return Table(header, rows, n_names=len(names), n_left=len(names) + 1)
+    header = ["Verdict", f"Difference{unit}", "95 % interval", "p (Holm)", "d_z", "P(better)"]
+    return _page_table(summary[summary["variant"] != BASELINE], header, _difference_texts, n_words=1)
+
+
+def score_table(summary: pd.DataFrame) -> Table:
+    """The scores of each cell, for the report."""
+    header = ["Strength", "Seeds", "Train", "Test, mean ± std", "95 % interval"]
+    return _page_table(summary, header, _score_texts, n_words=0)
+
+
+def _page_table(summary: pd.DataFrame, header: list[str], texts: Callable[[Row], list[str]], n_words: int) -> Table:
+    names = [*telling_names(summary), "variant"]
+    rows = [[str(row[name]) for name in names] + texts(row) for row in summary.to_dict("records")]
+    return Table([name.capitalize() for name in names] + header, rows, n_names=len(names), n_left=len(names) + n_words)
 
 
 def published_table(evidence: Evidence) -> Table | None:
@@ -81,16 +91,11 @@ def _all_accuracies(summary: pd.DataFrame) -> bool:
     return set(summary["score_name"]) <= {"accuracy"}
 
 
-def _texts(row: Row) -> list[str]:
+def _difference_texts(row: Row) -> list[str]:
     scale, decimals = (100.0, 1) if is_accuracy(row) else (1.0, 3)
     p = row["p_adjusted"]
     return [
         row["verdict"] if isinstance(row["verdict"], str) else NOTHING,
-        f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING,
-        f"{row['n_seeds']} ({row['n_diverged']} diverged)" if row["n_diverged"] else str(row["n_seeds"]),
-        fraction(row["train_score_mean"]),
-        mean_std(row["test_score_mean"], row["test_score_std"]),
-        f"{fraction(row['ci_low'])} to {fraction(row['ci_high'])}" if isfinite(row["ci_low"]) else NOTHING,
         signed(scale * row["difference_mean"], decimals),
         difference_interval(row) if isfinite(row["difference_ci_low"]) else NOTHING,
         p_value(p).removeprefix("p ").removeprefix("= ") if isfinite(p) else NOTHING,
@@ -99,9 +104,20 @@ def _texts(row: Row) -> list[str]:
     ]
 
 
+def _score_texts(row: Row) -> list[str]:
+    return [
+        f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING,
+        f"{row['n_seeds']} ({row['n_diverged']} diverged)" if row["n_diverged"] else str(row["n_seeds"]),
+        fraction(row["train_score_mean"]),
+        mean_std(row["test_score_mean"], row["test_score_std"]),
+        f"{fraction(row['ci_low'])} to {fraction(row['ci_high'])}" if isfinite(row["ci_low"]) else NOTHING,
+    ]
+
+
 def _values(row: Row, *, points: bool) -> dict[str, Plain]:
     scale, unit, digits = (100.0, "points", 2) if points else (1.0, "score", 4)
     return {
+        "verdict": row["verdict"] if isinstance(row["verdict"], str) else None,
         "strength": _rounded(row["strength"], 4),
         "seeds": int(row["n_seeds"]),
         "diverged": int(row["n_diverged"]),
@@ -114,7 +130,6 @@ def _values(row: Row, *, points: bool) -> dict[str, Plain]:
         "p (Holm)": _rounded(row["p_adjusted"], 5),
         "d_z": _rounded(row["effect_size"], 2),
         "P(better)": _rounded(row["prob_better"], 3),
-        "verdict": row["verdict"] if isinstance(row["verdict"], str) else None,
     }
 
 

@@ -192,10 +192,7 @@ def test_ui_shows_the_report_with_its_pictures(ui, page, up, artifacts):
     "ui",
     [
         "v1",
-        pytest.param(
-            "v2",
-            marks=pytest.mark.xfail(reason="the summary is too wide: 12 columns", strict=True),
-        ),
+        "v2",
     ],
 )
 def test_ui_keeps_the_tables_of_the_report_in_their_column(ui, page, up, artifacts):
