@@ -18,7 +18,9 @@ def timed(name: str, command: list[str], folder: str) -> tuple[float, float]:
     """Seconds and peak memory (GB, of the largest process) of a command."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PREFECT_HOME": folder}
     began = time.perf_counter()
-    subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    subprocess.run(
+        command, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
     print(f"  {name:<58}{seconds:8.1f} s   peak {peak:.2f} GB", flush=True)

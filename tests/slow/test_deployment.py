@@ -181,7 +181,7 @@ def test_ui_shows_the_report_with_its_pictures(ui, page, up, artifacts):
     widths = page.evaluate("[...document.images].map(image => [image.naturalWidth, image.width])")
     assert len(widths) == len(re.findall(r"!\[[^\]]*\]\(data:image/png", report["data"])) > 0
     assert all(natural > 0 and shown > 400 for natural, shown in widths)
-    cells = page.locator("table").first.locator("td, th").all_inner_texts()
+    cells = page.locator("table").locator("td, th").all_inner_texts()
     assert {"baseline", "before_activation", "after_activation"} <= {cell.strip() for cell in cells}
     assert page.get_by_role("heading", name="Summary").count() == 1
     assert no_horizontal_scroll(page)
