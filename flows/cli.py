@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -23,6 +24,7 @@ app = typer.Typer(
 StudyArgument = Annotated[str, typer.Argument(help="A shipped study's name, or the path of a YAML file.")]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Trials of each cell, instead of the study's own.")]
 EpochsOption = Annotated[int | None, typer.Option(help="Epochs, instead of the study's own.")]
+EngineOption = Annotated[Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")]
 ResultsOption = Annotated[str, typer.Option(help="Folder that the results go to.")]
 
 
@@ -33,9 +35,7 @@ def run(
     seeds: SeedsOption = None,
     epochs: EpochsOption = None,
     results: ResultsOption = "results",
-    engine: Annotated[
-        Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")
-    ] = "auto",
+    engine: EngineOption = "auto",
     device: Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where they are trained.")] = "auto",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of Prefect and TensorFlow.")] = False,
 ) -> None:
@@ -59,14 +59,19 @@ def list_studies() -> None:
 
 @app.command()
 def report(
-    study: StudyArgument, *, seeds: SeedsOption = None, epochs: EpochsOption = None, results: ResultsOption = "results"
+    study: StudyArgument,
+    *,
+    seeds: SeedsOption = None,
+    epochs: EpochsOption = None,
+    results: ResultsOption = "results",
+    engine: EngineOption = "auto",
 ) -> None:
     """Renders the report of a study again from its Parquet files; trains nothing."""
     declared = _declared(study, seeds, epochs, results)
     from flows.again import render_again  # noqa: PLC0415 - imports pandas and matplotlib
 
     try:
-        typer.echo(render_again(declared, results))
+        typer.echo(render_again(declared, results, engine))
     except LookupError as error:
         typer.echo(f"noiseflow: {error}", err=True)
         raise typer.Exit(1) from None
@@ -74,11 +79,11 @@ def report(
 
 def _declared(study: str, seeds: int | None, epochs: int | None, results: str) -> Study:
     """The study to run; or one message with every fault, and exit status 2."""
-    faults = results_faults(results)
     try:
         declared = studies.load(study, n_seeds=seeds, epochs=epochs)
+        faults = results_faults(str(Path(results) / declared.name))
     except InvalidInputError as error:
-        faults = error.faults + faults
+        faults = error.faults + results_faults(results)
     if faults:
         typer.echo("noiseflow: the input is not valid\n" + "\n".join(f"  - {fault}" for fault in faults), err=True)
         raise typer.Exit(2)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from noiseflow.manifest import software
 from noiseflow.plan import Plan, study_hash
 from noiseflow.store import Store
+from noiseflow.studies import names
 
 
 def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str, str]:
@@ -19,5 +20,13 @@ def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str
         "results": str(store.folder),
         "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         **software(),
-        "command": f"noiseflow run {study.name} --seeds {study.n_seeds} --epochs {study.training.epochs}",
+        "command": _command(plan),
     }
+
+
+def _command(plan: Plan) -> str:
+    """What repeats the study: its name if it ships, else the file that its YAML below is saved to."""
+    study = plan.study
+    source = study.name if study.name in names() else f"{study.name}.yaml"
+    engine = "" if {cell.engine for cell in plan.cells} == {"vectorized"} else " --engine reference"
+    return f"noiseflow run {source} --seeds {study.n_seeds} --epochs {study.training.epochs}{engine}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -15,11 +16,11 @@ from flows.manifest import describe
 from flows.progress import progress_artifact
 from noiseflow.faults import InvalidInputError, results_faults
 from noiseflow.manifest import software
-from noiseflow.plan import Batch, Plan, make_plan, study_hash
+from noiseflow.plan import Batch, Plan, choose_engine, make_plan, study_hash
 from noiseflow.spec import ShippedStudy, Study
 from noiseflow.store import Store, footer
 from noiseflow.studies import load, validate
-from noiseflow.training.fit import choose_engine
+from noiseflow.training.device import require_device
 from tasks.analysis import aggregate
 from tasks.data import generate_dataset
 from tasks.reporting import publish_artifacts, render_report
@@ -62,32 +63,34 @@ def noise_study(
         device: Where to train: auto takes a GPU if there is one.
     """
     logger = get_run_logger()
-    if faults := results_faults(results):
-        raise InvalidInputError(faults)
     changes = {"n_seeds": n_seeds, "epochs": epochs}
     declared = load(study, **changes) if isinstance(study, str) else validate(study, **changes)
+    if faults := results_faults(str(Path(results) / declared.name)):
+        raise InvalidInputError(faults)
+    require_device(device)
     plan = make_plan(declared, choose_engine(engine))
     marks = footer(declared.model_dump_json(), study_hash(declared), software())
     store = Store(results, declared.name)
     store.recover()
 
-    data = [generate_dataset.submit(d, d.data_seed, store, marks) for d in declared.datasets]
-    wait(data)
+    for future in [generate_dataset.submit(d, d.data_seed, store, marks) for d in declared.datasets]:
+        future.result()
     batches = plan.batches(store.trial_ids(), SEEDS_A_BATCH)
     missing = sum(len(batch.trials) for batch in batches)
     reused = len(plan.trials) - missing
     logger.info("%s: %d trials, %d trained before, %d to train", declared.name, len(plan.trials), reused, missing)
     failed = _train(plan, batches, store, marks, device)
+    trained = len(store.trial_ids() & set(plan.trial_ids)) - reused
+    if failed and not trained + reused:
+        raise RuntimeError("every batch failed:\n" + "\n".join(failed))
 
     summary = aggregate(plan, store, marks)
-    report = render_report(plan, summary, store, describe(plan, store, trained=missing, reused=reused))
+    report = render_report(plan, summary, store, describe(plan, store, trained=trained, reused=reused))
     publish_artifacts(declared.name, report, summary)
-    for future in data:
-        future.result()
     if failed:
         raise RuntimeError("these batches failed; the report is incomplete:\n" + "\n".join(failed))
     logger.info(report.headline)
-    return StudyRun(summary, report.headline, str(store.folder / "report" / "index.html"), missing, reused)
+    return StudyRun(summary, report.headline, str(store.folder / "report" / "index.html"), trained, reused)
 
 
 def _train(plan: Plan, batches: list[Batch], store: Store, marks: dict[str, str], device: str) -> list[str]:

@@ -21,26 +21,29 @@ logger = logging.getLogger(__name__)
 @contextmanager
 def progress_artifact(study: str, batches: Sequence[Batch]) -> Iterator[None]:
     """Within it, the artifact `<study>-progress` shows the share of the epochs that are done."""
-    total = sum(len(batch.trials) * batch.cell.training.epochs for batch in batches)
     weights = {batch.label: len(batch.trials) for batch in batches}
-    done: dict[str, int] = {}
+    total = sum(weights[batch.label] * batch.cell.training.epochs for batch in batches)
+    done = dict.fromkeys(weights, 0)
     lock, told = Lock(), [time.monotonic()]
-    described = f"{len(batches)} batches in training"
+    described = f"{len(batches)} batches to train"
     artifact: Any = create_progress_artifact(0.0, key=f"{study}-progress", description=described)
 
-    def show(label: str, epochs: int) -> None:
-        done[label] = epochs
-        if time.monotonic() - told[0] < SECONDS_BETWEEN or not lock.acquire(blocking=False):
-            return
+    def update(description: str) -> None:
+        share = 100 * sum(weights[label] * epochs for label, epochs in done.items()) / total
         try:
-            told[0] = time.monotonic()
-            share = sum(weights[k] * n for k, n in done.items()) / total
-            update_progress_artifact(artifact, 100 * share)
+            update_progress_artifact(artifact, share, description=description)
         except Exception as error:  # noqa: BLE001 - training must not end because the server is away for a while
             logger.warning("the progress artifact could not be updated: %s", error)
-        finally:
+
+    def show(label: str, epochs: int) -> None:
+        if label not in done:  # another study's, in the same process
+            return
+        done[label] = epochs
+        if time.monotonic() - told[0] > SECONDS_BETWEEN and lock.acquire(blocking=False):
+            told[0] = time.monotonic()
+            update(f"{len(batches)} batches in training")
             lock.release()
 
     with watched_by(show):
         yield
-    update_progress_artifact(artifact, 100.0, description=f"{len(batches)} batches trained")
+    update("training has ended")

@@ -42,9 +42,8 @@ MENDS = {
     "stddev": "A stddev lies in [0, 1]: rescale the inputs or drop the value.",
     "extra_forbidden": "Look for a misspelling, or drop it.",
     "missing": "Add it.",
-    "n_train": "Lower it, or raise n_samples.",
+    "rows": "Lower it, or raise n_samples.",
     "place": "Places are input, before_activation, after_activation and after:<layer>.",
-    "name": "",
 }
 
 
@@ -77,10 +76,12 @@ def _short(value: Any, length: int = 120) -> str:
 def results_faults(results: str) -> list[str]:
     """What keeps results from being written to this folder; nothing is left behind."""
     path = Path(results).absolute()
-    existing = next(parent for parent in (path, *path.parents) if parent.exists())
-    if not existing.is_dir():
-        return [f"results must be a folder; received {results!r}, where {existing} is a file. Choose another place."]
     try:
+        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        if not existing.is_dir():
+            return [
+                f"results must be a folder; received {results!r}, where {existing} is a file. Choose another place."
+            ]
         with tempfile.TemporaryFile(dir=existing):
             return []
     except OSError as error:

@@ -129,6 +129,11 @@ class Plan:
         return [Batch(cell, chunk) for cell, trials in chunks for chunk in _chunks(trials, size)]
 
 
+def choose_engine(wanted: str) -> str:
+    """The engine that will run when auto, vectorized or reference is wanted."""
+    return "vectorized" if wanted == "auto" else wanted
+
+
 def make_plan(study: Study, engine: str) -> Plan:
     """The plan of a study whose trials `engine` will train."""
     parts = product(study.datasets, study.architectures, study.variants)

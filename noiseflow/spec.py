@@ -148,7 +148,11 @@ class Study(_Part):
         try:
             study: Self = handler(data)
         except ValidationError as error:
-            faults = [_detail(e) for e in error.errors()] + faults
+            # where an entry is faulty, pydantic adds that the list is too short
+            found = [e for e in error.errors() if not (e["type"] == "too_short" and e["input"])]
+            faults = [_detail(e) for e in found] + faults
+        else:
+            faults += _same_content(study)
         if faults:
             raise ValidationError.from_exception_data(cls.__name__, faults)
         return study
@@ -195,26 +199,16 @@ def _twins(field: str, parts: Sequence[Any]) -> list[InitErrorDetails]:
     key = "name" if field == "variants" else "label"
     names = [_read(part, key) or _read(part, "kind") for part in parts]
     repeated = [name for name, n in Counter(map(repr, names)).items() if n > 1]
-    faults = [_fault((field,), names, f"must have names of their own; {name} stands there twice") for name in repeated]
-    if field == "variants":
-        faults += _same_injections(parts)
-    return faults
+    return [_fault((field,), names, f"must have names of their own; {name} stands there twice") for name in repeated]
 
 
-def _same_injections(variants: Sequence[Any]) -> list[InitErrorDetails]:
-    seen: dict[str, Any] = {}
+def _same_content(study: Study) -> list[InitErrorDetails]:
+    """Parts that differ in their names only: the trials of one would be the other's."""
     faults = []
-    for i, variant in enumerate(variants):
-        content = repr([_plain(injection) for injection in _sequence(_read(variant, "injections"))])
-        name = _read(variant, "name")
-        if content in seen and seen[content] != name:
-            faults.append(
-                _fault(("variants", i), name, f"must differ from {seen[content]!r}: the injections are the same")
-            )
-        seen.setdefault(content, name)
+    for field in ("datasets", "architectures", "variants"):
+        seen: dict[str, str] = {}
+        for i, part in enumerate(getattr(study, field)):
+            first = seen.setdefault(part.model_dump_json(exclude={"name", "label"}), part.name)
+            if first != part.name:
+                faults.append(_fault((field, i), part.name, f"must differ from {first!r} in more than its name"))
     return faults
-
-
-def _plain(part: Any) -> Any:
-    content = part.model_dump() if isinstance(part, BaseModel) else part
-    return sorted(({"kind": "gaussian"} | dict(content)).items(), key=repr) if isinstance(content, Mapping) else content

@@ -107,9 +107,7 @@ class Store:
         for table in FOLLOWERS:
             self._put(_pending(batch, table), _parquet(tables[table], SCHEMAS[table], footer))
         while True:
-            paths = self._paths(
-                "trials"
-            )  # one look for both: the next number must follow what the batch was compared to
+            paths = self._paths("trials")  # one look for both: the number must follow what the batch was compared to
             trials = tables["trials"][~tables["trials"]["trial_id"].isin(self._ids_in(paths))]
             if trials.empty:
                 self._delete(batch)

@@ -44,22 +44,26 @@ def build_small():
     return builder(Architecture(kind="mlp", units=(8,)), Training(learning_rate=0.01), 2)
 
 
+SMALL = validate(
+    {
+        "name": "small",
+        "n_seeds": 4,
+        "datasets": [{"kind": "circles", "n_samples": 40, "n_train": 20}],
+        "architectures": [{"kind": "mlp", "units": [8]}],
+        "training": {"epochs": 6, "record_every": 2},
+        "variants": [
+            {"name": "baseline"},
+            {"name": "noisy", "injections": [{"place": "before_activation", "stddev": 0.5}]},
+        ],
+    }
+)
+"""Two cells of four trials that train in no time."""
+
+
 @pytest.fixture
 def small_study() -> Study:
-    """Two cells of four trials that train in no time."""
-    return validate(
-        {
-            "name": "small",
-            "n_seeds": 4,
-            "datasets": [{"kind": "circles", "n_samples": 40, "n_train": 20}],
-            "architectures": [{"kind": "mlp", "units": [8]}],
-            "training": {"epochs": 6, "record_every": 2},
-            "variants": [
-                {"name": "baseline"},
-                {"name": "noisy", "injections": [{"place": "before_activation", "stddev": 0.5}]},
-            ],
-        }
-    )
+    """SMALL."""
+    return SMALL
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from noiseflow.training.problem import recorded_epochs
 
 PLACES = ["input", "before_activation", "after_activation"]
 both_engines = pytest.mark.parametrize("engine", list(ENGINES))
+mostly_vectorized = pytest.mark.parametrize("engine", ["vectorized", pytest.param("reference", marks=pytest.mark.slow)])
 
 
 def fit(build, data, engine="vectorized", **changes):
@@ -57,14 +58,15 @@ def test_engine_starts_from_the_weights_of_a_seeded_build(plain, build_small, ci
     assert done.initial["val_accuracy"][2] == pytest.approx(accuracy)
 
 
+@pytest.mark.slow
 @both_engines
 def test_engine_repeats_itself(build_small, circles, engine):
     noise = [Injection(place="before_activation", stddev=0.5)]
-    first, second = (fit(build_small, circles, engine, batch_size=8, noise=noise) for _ in range(2))
+    first, second = (fit(build_small, circles, engine, batch_size=8, noise=noise, epochs=5) for _ in range(2))
     assert all((first.history[name] == second.history[name]).all() for name in first.history)
 
 
-@both_engines
+@mostly_vectorized
 def test_engine_noise_acts_at_train_time_only(build_small, circles, engine):
     """With a learning rate of 0 the weights stay: training sees the noise, inference does not."""
 
@@ -90,7 +92,7 @@ def test_engine_tells_its_progress_to_the_end(plain):
     assert told[-1] == 12
 
 
-@both_engines
+@mostly_vectorized
 def test_engine_spread_is_that_of_the_signal_at_the_initial_weights(build_small, circles, engine):
     done = fit(build_small, circles, engine, epochs=1, noise=[Injection(place=p, stddev=0.1) for p in PLACES])
     x = circles.X_train.astype("float32")
@@ -106,9 +108,9 @@ def small_parity(build, data, **changes):
     return fit(build, data, "vectorized", **arguments), fit(build, data, "reference", **arguments)
 
 
-@pytest.mark.parametrize("changes", [{}, {"batch_size": 7, "shuffle": False}])
+@pytest.mark.parametrize("changes", [{"batch_size": 7, "shuffle": False}, pytest.param({}, marks=pytest.mark.slow)])
 def test_vectorized_without_noise_follows_model_fit(build_mlp, circles, changes):
-    """One full batch; and four minibatches with a rest of 2."""
+    """Four minibatches with a rest of 2; and one full batch."""
     vectorized, reference = small_parity(build_mlp, circles, **changes)
     for name in reference.history:
         np.testing.assert_allclose(vectorized.history[name], reference.history[name], atol=1e-5)
@@ -116,16 +118,47 @@ def test_vectorized_without_noise_follows_model_fit(build_mlp, circles, changes)
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
-@pytest.mark.parametrize("width", [1, *(pytest.param(width, marks=pytest.mark.slow) for width in (2, 3, 10, 20))])
-def test_vectorized_rows_do_not_depend_on_their_batch(build_mlp, circles, width):
+def rows_of(build, data, width, of):
+    """The fits of `width` seeds and of `of` seeds, and where the former stand among the latter."""
     noise = [Injection(place="input", stddev=0.01), Injection(place="before_activation", stddev=0.1)]
-    arguments = {"noise": noise, "batch_size": 16, "epochs": 30}
-    many = fit(build_mlp, circles, seeds=range(33), **arguments)
-    seeds = list(range(32, -1, -1))[:width]
-    few = fit(build_mlp, circles, seeds=seeds, **arguments)
+    seeds = list(range(of - 1, -1, -1))[:width]
+    arguments = {"noise": noise, "batch_size": 16, "epochs": 20}
+    return fit(build, data, seeds=seeds, **arguments), fit(build, data, seeds=range(of), **arguments), seeds
+
+
+def assert_same_rows(few, many, seeds):
     assert all((few.history[name] == many.history[name][seeds]).all() for name in few.history)
     assert all((ours == theirs[seeds]).all() for ours, theirs in zip(few.weights, many.weights, strict=True))
-    assert (few.predict(circles.grid) == many.predict(circles.grid)[seeds]).all()
+    x = np.linspace(-1, 1, 1400).reshape(-1, 2)
+    assert (few.predict(x) == many.predict(x)[seeds]).all()
+
+
+@pytest.mark.slow
+def test_vectorized_rows_do_not_depend_on_their_batch(build_small, circles):
+    assert_same_rows(*rows_of(build_small, circles, 1, 10))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1, 2, 3, 10, 33])
+def test_vectorized_rows_of_the_tutorial_do_not_depend_on_their_batch(build_mlp, circles, width):
+    assert_same_rows(*rows_of(build_mlp, circles, width, 100))
+
+
+@pytest.mark.parametrize(
+    ("layer", "optimizer", "names"),
+    [
+        (keras.layers.Dropout(0.5, name="drop"), "adam", "'drop' \\(Dropout\\)"),
+        (keras.layers.Flatten(), keras.optimizers.Adam(clipnorm=1.0), "not elementwise"),
+    ],
+)
+def test_vectorized_refuses_what_it_would_not_train_as_keras_does(circles, layer, optimizer, names):
+    def build():
+        model = keras.Sequential([keras.Input((2,)), layer, keras.layers.Dense(1)])
+        model.compile(loss="mse", optimizer=optimizer)
+        return model
+
+    with pytest.raises(ValueError, match=names):
+        fit_seeds(build, circles.X_train, circles.y_train, seeds=[0], engine="vectorized")
 
 
 def test_vectorized_shuffles_each_seed_in_its_own_order(circles):

@@ -12,6 +12,7 @@ from flows.again import render_again
 from flows.noise_study import noise_study
 from noiseflow.faults import InvalidInputError
 from noiseflow.studies import validate
+from tests.conftest import SMALL
 
 NOT_COMPARED = ["train_seconds", "finished_at", "campaign", "device"]
 
@@ -39,26 +40,16 @@ def changed(study, **changes):
     return validate(study.model_dump(mode="json") | changes)
 
 
-def test_flow_trains_what_is_missing_and_nothing_else(small_study, tmp_path):
-    first = noise_study(small_study, results=str(tmp_path))
-    assert (first.trained, first.reused) == (8, 0)
-    before = rows(tmp_path)
-    second = noise_study(small_study, results=str(tmp_path))
-    assert (second.trained, second.reused) == (0, 8)
-    third = noise_study(small_study, n_seeds=6, results=str(tmp_path))
-    assert (third.trained, third.reused) == (4, 8)
-    after = rows(tmp_path)
-    assert after["trial_id"].is_unique
-    assert len(after) == 12
-    pd.testing.assert_frame_equal(before, after[after["trial_id"].isin(before["trial_id"])].reset_index(drop=True))
-    noise_study(small_study, n_seeds=6, results=str(tmp_path / "fresh"))
-    pd.testing.assert_frame_equal(after, rows(tmp_path / "fresh"))  # bitwise: alone, with others, in another run
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A finished run of six seeds: what it returned, and its folder."""
+    results = tmp_path_factory.mktemp("results")
+    study = changed(SMALL, name="published", n_seeds=6)
+    return study, noise_study(study, results=str(results)), results / "published"
 
 
-def test_flow_publishes_results_report_and_artifacts(small_study, tmp_path):
-    study = changed(small_study, name="published", n_seeds=6)
-    done = noise_study(study, results=str(tmp_path))
-    folder = tmp_path / "published"
+def test_flow_publishes_results_report_and_artifacts(published):
+    _, done, folder = published
     summary = pd.read_parquet(folder / "summary.parquet")
     assert list(summary["variant"]) == ["baseline", "noisy"]
     assert list(summary["n_seeds"]) == [6, 6]
@@ -78,11 +69,11 @@ def test_flow_publishes_results_report_and_artifacts(small_study, tmp_path):
     assert progress.data == 100.0
 
 
-def test_flow_trial_scores_agree_with_its_predictions(small_study, tmp_path):
-    noise_study(small_study, results=str(tmp_path))
-    trials = pd.read_parquet(tmp_path / "small" / "trials").set_index("trial_id")
-    predictions = pd.read_parquet(tmp_path / "small" / "predictions").query("part == 'test'")
-    data = pd.read_parquet(tmp_path / "small" / "datasets").query("split == 'test'").set_index("row")["y"]
+def test_flow_trial_scores_agree_with_its_predictions(published):
+    _, _, folder = published
+    trials = pd.read_parquet(folder / "trials").set_index("trial_id")
+    predictions = pd.read_parquet(folder / "predictions").query("part == 'test'")
+    data = pd.read_parquet(folder / "datasets").query("split == 'test'").set_index("row")["y"]
     for trial_id, group in predictions.groupby("trial_id"):
         y = data.loc[group["row"]].to_numpy()
         p = group["prediction"].to_numpy()
@@ -93,7 +84,31 @@ def test_flow_trial_scores_agree_with_its_predictions(small_study, tmp_path):
         )
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_report_again_from_parquet_is_the_same(published):
+    study, done, folder = published
+    picture = folder / "report" / "final-scores.png"
+    drawn = picture.read_bytes()
+    picture.unlink()
+    assert render_again(study, str(folder.parent)) == done.report
+    assert picture.read_bytes() == drawn
+
+
+def test_flow_trains_what_is_missing_and_nothing_else(published, tmp_path):
+    """Four seeds, the same again, then six: their rows are bitwise those of the run that trained all six together."""
+    study, _, folder = published
+    first, second = (noise_study(study, n_seeds=4, results=str(tmp_path)) for _ in range(2))
+    assert (first.trained, first.reused) == (8, 0)
+    assert (second.trained, second.reused) == (0, 8)
+    before = rows(tmp_path, "published")
+    third = noise_study(study, results=str(tmp_path))
+    assert (third.trained, third.reused) == (4, 8)
+    after = rows(tmp_path, "published")
+    assert len(after) == 12
+    pd.testing.assert_frame_equal(before, after[after["trial_id"].isin(before["trial_id"])].reset_index(drop=True))
+    pd.testing.assert_frame_equal(after, rows(folder.parent, "published"))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", pytest.param("sgd", marks=pytest.mark.slow)])
 def test_flow_marks_diverged_trials_and_goes_on(small_study, tmp_path, optimizer):
     training = {"epochs": 60, "optimizer": optimizer, "learning_rate": 1e6, "record_every": 20}
     done = noise_study(changed(small_study, training=training, name="diverging"), results=str(tmp_path))
@@ -127,12 +142,3 @@ def test_flow_refuses_bad_parameters_before_anything_is_written(small_study, tmp
     with pytest.raises(InvalidInputError, match="must be a folder"):
         noise_study(small_study, results=str(tmp_path / "file"))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-def test_report_again_from_parquet_is_the_same(small_study, tmp_path):
-    done = noise_study(small_study, results=str(tmp_path))
-    picture = tmp_path / "small" / "report" / "final-scores.png"
-    drawn = picture.read_bytes()
-    picture.unlink()
-    assert render_again(small_study, str(tmp_path)) == done.report
-    assert picture.read_bytes() == drawn

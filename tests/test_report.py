@@ -138,7 +138,7 @@ def test_render_of_nothing_says_so():
 
 
 def test_render_tells_several_datasets_apart():
-    study = make_study(datasets=[{"kind": "circles"}, {"kind": "circles", "label": "more"}])
+    study = make_study(datasets=[{"kind": "circles"}, {"kind": "circles", "label": "more", "data_seed": 2}])
     report = render(make_evidence(study, data=make_data(study).head(0)))
     assert {"learning-curves-1.png", "learning-curves-2.png", "differences.png"} <= set(report.pictures)
     assert "Learning curves on more/mlp" in report.markdown

@@ -44,7 +44,21 @@ def test_shipped_studies_are_valid_and_named_as_their_file(name):
         ({"variants": [{"name": "baseline"}, variant(place="above")]}, "variants[1].injections[0].place", "must match"),
         ({"variants": [variant()]}, "variants", "'baseline'"),
         ({"variants": [{"name": "baseline"}, variant(), variant(0.2)]}, "variants", "stands there twice"),
-        ({"variants": [{"name": "baseline"}, variant(), variant(name="same")]}, "variants[2]", "must differ from"),
+        (
+            {"variants": [{"name": "baseline"}, variant(), variant(name="same")]},
+            "variants[2]",
+            "must differ from 'noisy'",
+        ),
+        (
+            {"variants": [{"name": "baseline"}, variant(1), variant("1.0", name="same")]},
+            "variants[2]",
+            "in more than its name",
+        ),
+        (
+            {"architectures": [{"kind": "mlp"}, {"kind": "mlp", "label": "b"}]},
+            "architectures[1]",
+            "in more than its name",
+        ),
         ({"variants": [variant(name="baseline")]}, "variants[0]", "no injections"),
         ({"n_seeds": 0}, "n_seeds", "at least 1"),
         ({"training": {"epochs": 0}}, "training.epochs", "at least 1"),

@@ -27,6 +27,15 @@ def choose_device(wanted: str, gpus: Sequence[Any]) -> str:
     return "/GPU:0" if gpus and wanted != "cpu" else "/CPU:0"
 
 
+def require_device(wanted: str) -> None:
+    """Finds out at once, and not when the training starts, whether the device is there.
+
+    Raises:
+        RuntimeError: gpu is wanted and there is none.
+    """
+    choose_device(wanted, tf.config.list_physical_devices("GPU"))
+
+
 @contextmanager
 def on_device(wanted: str) -> Iterator[str]:
     """Within it TensorFlow runs on the chosen device, whose kind (cpu or gpu) is given; GPU memory grows as needed.

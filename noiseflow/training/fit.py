@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
+from noiseflow.plan import choose_engine
 from noiseflow.spec import Injection
 from noiseflow.training import reference, vectorized
 from noiseflow.training.problem import Array, Outcome, Problem, recorded_epochs
@@ -48,8 +49,8 @@ def fit_seeds(
         shuffle: whether each epoch visits the rows in a new order, each seed in its own.
         record_every: the history holds epoch 1, every k-th, and the last.
         evaluations: further data to measure as the validation data is, by the prefix of its names.
-        engine: `vectorized` trains all seeds in one program, `reference` calls `Model.fit` seed after seed, `auto` takes the
-            first where it can.
+        engine: `vectorized` trains all seeds in one program, `reference` calls `Model.fit` seed after seed, `auto` is
+            the first.
         progress: called now and then with the number of epochs done.
 
     Raises:
@@ -76,11 +77,6 @@ def fit_seeds(
     ran = choose_engine(engine)
     outcome = ENGINES[ran](problem)
     return SeedsFit(**vars(outcome), epochs=problem.recorded, seeds=problem.seeds, engine=ran, build_model=build_model)
-
-
-def choose_engine(wanted: Engine) -> str:
-    """The engine that will run."""
-    return "vectorized" if wanted == "auto" else wanted
 
 
 def _floats(values: ArrayLike) -> Array:

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from noiseflow.spec import Injection
 
 Array = NDArray[Any]
+SPREAD_ROWS = 1024
+"""Training rows that the spread of a signal is measured on, at most."""
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 
 from noiseflow.noise import Injected, inject
-from noiseflow.training.keras_state import KERAS_LOCK, build_seeded
-from noiseflow.training.problem import Array, Outcome, Problem
+from noiseflow.training.keras_state import KERAS_LOCK, build_seeded, seeded
+from noiseflow.training.problem import SPREAD_ROWS, Array, Outcome, Problem
 
 
 def train(problem: Problem) -> Outcome:
@@ -31,16 +31,16 @@ def _train_one(problem: Problem, index: int, seed: int) -> Outcome:
     recorder = _Recorder(problem, index)
     initial = _evaluate(injected.model, problem.evaluations)
     spread = _spread(injected, problem)
-    keras.utils.set_random_seed(seed)
-    fitted = injected.model.fit(
-        problem.x,
-        problem.y,
-        epochs=problem.epochs,
-        batch_size=problem.batch_size,
-        shuffle=problem.shuffle,
-        verbose=0,
-        callbacks=[recorder],
-    )
+    with seeded(seed):
+        fitted = injected.model.fit(
+            problem.x,
+            problem.y,
+            epochs=problem.epochs,
+            batch_size=problem.batch_size,
+            shuffle=problem.shuffle,
+            verbose=0,
+            callbacks=[recorder],
+        )
     kept = problem.recorded - 1
     history = {name: np.asarray(values)[kept] for name, values in fitted.history.items()}
     history |= {name: np.asarray([row[name] for row in recorder.rows]) for name in recorder.rows[0]}
@@ -87,6 +87,6 @@ def _evaluate(model: keras.Model, evaluations: Mapping[str, tuple[Array, Array]]
 def _spread(injected: Injected, problem: Problem) -> Array:
     spread = np.full(len(problem.noise), np.inf)
     for injection, tap in injected.taps:
-        signal = keras.Model(injected.model.input, tap)(problem.x, training=False)
+        signal = keras.Model(injected.model.input, tap)(problem.x[:SPREAD_ROWS], training=False)
         spread[injection] = min(spread[injection], float(np.std(signal)))
     return spread

@@ -65,13 +65,19 @@ def train_trials(
             engine=cell.engine,  # type: ignore[arg-type]
             progress=progress,
         )
-        outputs = {"test": fit.predict(data.X_test)}
-        if data.grid is not None:
-            outputs["grid"] = fit.predict(data.grid)
+        outputs = _predict(fit, data)
     seconds = (time.perf_counter() - began) / len(batch.trials)
     names = {**cell.names, "study": study, "campaign": campaign, "device": device_name, "train_seconds": seconds}
     trials = _trials(batch, fit, data, outputs["test"]).assign(**names)
     return Records(trials, _curves(batch, fit), _predictions(batch, outputs))
+
+
+def _predict(fit: SeedsFit, data: Data) -> dict[str, Array]:
+    """The outputs on the test rows, and on the grid where there is one: (n_seeds, n_rows, n_outputs) each."""
+    if data.grid is None:
+        return {"test": fit.predict(data.X_test)}
+    test, grid = np.split(fit.predict(np.concatenate([data.X_test, data.grid])), [len(data.X_test)], axis=1)
+    return {"test": test, "grid": grid}
 
 
 def _trials(batch: Batch, fit: SeedsFit, data: Data, test_outputs: Array) -> pd.DataFrame:

@@ -18,7 +18,7 @@ import tensorflow as tf
 from noiseflow.noise import Injected, inject
 from noiseflow.training.keras_state import KERAS_LOCK, build_seeded, initial_weights
 from noiseflow.training.layers import VectorizedGaussianNoise, twin
-from noiseflow.training.problem import Array, Outcome, Problem
+from noiseflow.training.problem import SPREAD_ROWS, Array, Outcome, Problem
 from noiseflow.training.random import Stream, drawing_from, permutation, stream_key
 from noiseflow.training.replicas import Replicas, pad, replica_call, stacked_call
 
@@ -26,7 +26,16 @@ Tensor = Any
 RECORDS_A_CALL = 64
 SECONDS_A_CALL = 1.0  # between two looks at the progress, and the most that an interruption waits
 EPOCHS_TO_TIME = 16
-SPREAD_ROWS = 1024
+VECTORIZABLE = (
+    keras.layers.InputLayer,
+    keras.layers.Dense,
+    keras.layers.Activation,
+    keras.layers.Flatten,
+    keras.layers.GaussianNoise,
+)
+ELEMENTWISE = frozenset(
+    getattr(keras.optimizers, name) for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Nadam", "Lion")
+)
 EVALUATION_ROWS = 1024  # of one pass; more would hold more activations at once
 
 
@@ -53,6 +62,7 @@ class _Program:
         self.problem = problem
         self.seeds = tf.constant(seeds)
         template = build_seeded(problem.build_model, int(seeds[0]))
+        _require_vectorizable(template)
         injected = inject(template, problem.noise, self._noise_layer, twin)
         self.model = injected.model
         self.spread = _spread(injected, weights, problem)
@@ -64,10 +74,11 @@ class _Program:
         self.evaluations = {k: (tf.constant(x), tf.constant(y)) for k, (x, y) in problem.evaluations.items()}
         self.quantities = [*self.names, *(f"{part}_{name}" for part in self.evaluations for name in self.names)]
         self.is_recorded = self._recorder()
+        self._evaluated = tf.function(self._evaluate, autograph=False)  # traced once, for both programs
         self._advance = tf.function(self._epochs, jit_compile=True, autograph=False).get_concrete_function(
             tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.int32)
         )
-        self._measure = tf.function(self._evaluate, jit_compile=True, autograph=False).get_concrete_function()
+        self._measure = tf.function(self._evaluated, jit_compile=True, autograph=False).get_concrete_function()
 
     def _noise_layer(self, injection: int, site: str) -> keras.layers.Layer:
         if self.problem.noise[injection].stddev == 0:  # adding nothing would still let XLA round otherwise
@@ -121,7 +132,7 @@ class _Program:
             trained = self._epoch(epoch)
 
             def record() -> tuple[Tensor, Tensor]:
-                row = tf.concat([trained, self._evaluate()], axis=-1)
+                row = tf.concat([trained, self._evaluated()], axis=-1)
                 return slot + 1, tf.tensor_scatter_nd_update(records, [[slot]], [row])
 
             slot_after, records_after = tf.cond(self.is_recorded(epoch), record, lambda: (slot, records))
@@ -210,6 +221,17 @@ def _over_batches(n_rows: int, size: int, batch: Callable[[Any, int, Any], Any],
         loop = (tf.constant(0), carry)
         carry = tf.while_loop(lambda i, _: i < whole, lambda i, c: (i + 1, batch(i, size, c)), loop)[1]
     return batch(tf.constant(whole), rest, carry) if rest else carry
+
+
+def _require_vectorizable(model: keras.Model) -> None:
+    """Refuses what would not be trained as `Model.fit` trains it, above all what would mix the seeds."""
+    layers = [layer for layer in model.layers if not isinstance(layer, VECTORIZABLE)]
+    faults = [f"layer {layer.name!r} ({type(layer).__name__})" for layer in layers]
+    optimizer = model.optimizer
+    if type(optimizer) not in ELEMENTWISE or optimizer.clipnorm or optimizer.global_clipnorm:
+        faults.append(f"optimizer {optimizer.name!r}, which is not elementwise over stacked weights")
+    if faults:
+        raise ValueError(f"engine 'vectorized' cannot train {', '.join(faults)}; use engine='reference'")
 
 
 def _build_metrics(model: keras.Model, problem: Problem) -> list[str]:

@@ -47,7 +47,7 @@ def trials(study):
     return pd.read_parquet(folder) if folder.is_dir() and any(folder.iterdir()) else pd.DataFrame({"trial_id": []})
 
 
-def test_kill_in_training_keeps_what_was_published_and_the_next_run_goes_on(study):
+def test_kill_in_training_keeps_what_was_published_and_the_next_run_goes_on(study, capsys):
     first = start(study)
     deadline = time.monotonic() + 300
     while len(trials(study)) < 16 and time.monotonic() < deadline and first.poll() is None:
@@ -55,7 +55,6 @@ def test_kill_in_training_keeps_what_was_published_and_the_next_run_goes_on(stud
     os.killpg(first.pid, signal.SIGKILL)
     first.communicate()
     kept = trials(study)
-    print(f"killed with {len(kept)} of 64 trials published")
     assert 16 <= len(kept) < 64
     assert kept["trial_id"].is_unique
 
@@ -64,6 +63,8 @@ def test_kill_in_training_keeps_what_was_published_and_the_next_run_goes_on(stud
     assert second.returncode == 0, output
     assert f"trained {64 - len(kept)} trials, {len(kept)} reused" in output
     after = trials(study)
+    with capsys.disabled():
+        print(f"\nkilled with {len(kept)} of 64 trials published; {len(after)} after the next run")
     assert len(after) == 64
     assert after["trial_id"].is_unique
     same = after[after["trial_id"].isin(kept["trial_id"])]

@@ -78,14 +78,12 @@ EVALUATION = _evaluation()
 
 @pytest.mark.parametrize("place", list(STRONG))
 def test_noise_changes_the_result_and_as_much_as_keras_noise_does(circles, place):
-    """An engine that dropped the noise fails the first assertion; one that doubled it or kept it at inference the second."""
+    """An engine that dropped the noise fails the first assertion; its size is tested below."""
     clean = scores(circles, place, "vectorized", 0)
     noisy = scores(circles, place, "vectorized", STRONG[place])
     reference = scores(circles, place, "reference", STRONG[place])
     assert stats.ttest_rel(noisy, clean).pvalue < 0.001
     assert ttost_paired(noisy, reference, -0.03, 0.03)[0] < 0.05
-    doubled = scores(circles, place, "vectorized", min(1.0, 2 * STRONG[place]))
-    print(place, clean.mean(), noisy.mean(), reference.mean(), doubled.mean())
 
 
 @pytest.mark.parametrize("place", list(STRONG))
