@@ -155,6 +155,7 @@ def test_learning_bands_are_mean_and_quantiles_over_seeds():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_summarize_rejects_a_true_null_in_at_most_5_of_100_studies():
     """The whole way to the verdict, four variants against one baseline, ten seeds, scores in points of 70."""
     rng = np.random.default_rng(11)
