@@ -13,8 +13,8 @@ from noiseflow.spec import Injection
 NoiseLayer = Callable[[int, str], keras.layers.Layer]
 """Makes the layer for (index of the injection, name of its site); the name is the same at every build of a model."""
 
-Replacement = Callable[[keras.layers.Layer, int], keras.layers.Layer | None]
-"""Makes the layer that stands in for (one of the model's own, its position in the model); None keeps it."""
+Replacement = Callable[[keras.layers.Layer, int], keras.layers.Layer]
+"""Gives the layer that stands in for (a copy of one of the model's own, its position in the model); that copy, to keep it."""
 
 SEPARATE_ACTIVATIONS = (
     keras.layers.Activation,
@@ -40,7 +40,7 @@ def inject(
     model: keras.Model,
     injections: Sequence[Injection],
     noise_layer: NoiseLayer,
-    replace: Replacement = lambda layer, position: None,
+    replace: Replacement = lambda layer, position: layer,
 ) -> Injected:
     """A copy of a compiled model with noise at the places that the injections name.
 
@@ -48,7 +48,7 @@ def inject(
         model: functional or sequential, compiled.
         injections: noise acts at train time only, so at test time the copy computes what `model` does.
         noise_layer: makes the layer that adds the noise.
-        replace: makes a layer to stand in for one of the model's own.
+        replace: gives the layers that stand in for the model's own.
 
     Raises:
         ValueError: an injection's place does not exist in the model; the message lists what does.
@@ -83,14 +83,11 @@ class _Surgery:
     activations: dict[str, Callable[..., Any]] = field(default_factory=dict)
 
     def clone(self, layer: keras.layers.Layer) -> keras.layers.Layer:
-        other = self.replace(layer, self.positions[layer.name])
-        if other is not None:
-            return other
         config = layer.get_config()
         if self._at("before_activation") and layer.name not in self.outputs and _is_fused(layer):
             self.activations[layer.name] = layer.activation
             config["activation"] = "linear"
-        return type(layer).from_config(config)
+        return self.replace(type(layer).from_config(config), self.positions[layer.name])
 
     def call(self, layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
         args, kwargs = keras.tree.map_structure(self._noisy_input, (args, kwargs))

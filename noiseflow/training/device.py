@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -36,9 +35,8 @@ def require_device(wanted: str) -> None:
     choose_device(wanted, tf.config.list_physical_devices("GPU"))
 
 
-@contextmanager
-def on_device(wanted: str) -> Iterator[str]:
-    """Within it TensorFlow runs on the chosen device, whose kind (cpu or gpu) is given; GPU memory grows as needed.
+def prepare_device(wanted: str) -> str:
+    """TensorFlow's name of the chosen device, whose memory, if it is a GPU, will grow as needed.
 
     Raises:
         RuntimeError: gpu is wanted and there is none.
@@ -48,5 +46,9 @@ def on_device(wanted: str) -> Iterator[str]:
     for gpu in gpus:
         if not tf.config.experimental.get_memory_growth(gpu):
             tf.config.experimental.set_memory_growth(gpu, True)
-    with tf.device(name):
-        yield name[1:4].lower()
+    return name
+
+
+def kind(device: str) -> str:
+    """cpu or gpu, from TensorFlow's name of the device."""
+    return device.strip("/").partition(":")[0].lower()

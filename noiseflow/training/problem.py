@@ -17,26 +17,74 @@ SPREAD_ROWS = 1024
 """Training rows that the spread of a signal is measured on, at most."""
 
 
+class NotVectorizableError(ValueError):
+    """The vectorised engine cannot train this model as `Model.fit` does; the message names the part and says why."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Samples to train on or to measure.
+
+    x, y: arrays (n_rows, ...) or nested structures of such, floats in Keras' floatx; sample_weight: like y, or None. With
+    `per_seed` each has a seed axis in front.
+    """
+
+    x: Any
+    y: Any
+    sample_weight: Any = None
+    per_seed: bool = False
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """x, y and, where there is one, sample_weight."""
+        return (self.x, self.y) if self.sample_weight is None else (self.x, self.y, self.sample_weight)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of samples of a seed."""
+        return int(keras.tree.flatten(self.x)[0].shape[1 if self.per_seed else 0])
+
+    def of(self, index: int) -> tuple[Any, ...]:
+        """The parts of the seed at this index."""
+        return keras.tree.map_structure(lambda a: a[index], self.parts) if self.per_seed else self.parts
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a fit has come.
+
+    epochs_done: of all seeds, in the mean; seeds_a_second: whole trainings a second, at the speed so far.
+    """
+
+    epochs_done: int
+    seeds_a_second: float
+
+
 @dataclass(frozen=True)
 class Problem:
     """Replicas of one model to be trained, one for each seed.
 
-    x: (n_rows, ...), y: (n_rows, ...), floats in Keras' floatx; evaluations: name to (x, y), measured in inference mode at
-    each recorded epoch; recorded: the epochs recorded, ascending, the last one among them; progress: called with the
-    number of epochs done.
+    strengths: (n_seeds, n_injections), of the injections in `noise`; evaluations: by name, measured in inference mode at
+    each recorded epoch; the recorded epochs are the first, every `record_every`-th, and the last.
     """
 
     build_model: Callable[[], keras.Model]
-    x: Array
-    y: Array
+    train: Rows
     seeds: tuple[int, ...]
     epochs: int
     batch_size: int
     shuffle: bool
     noise: tuple[Injection, ...]
-    evaluations: Mapping[str, tuple[Array, Array]]
-    recorded: NDArray[np.int64]
-    progress: Callable[[int], None]
+    strengths: Array
+    evaluations: Mapping[str, Rows]
+    record_every: int
+    device: str
+    progress: Callable[[Progress], None]
+
+    @property
+    def recorded(self) -> NDArray[np.int64]:
+        """The epochs recorded, ascending."""
+        return recorded_epochs(self.epochs, self.record_every)
 
 
 @dataclass(frozen=True)

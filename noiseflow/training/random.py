@@ -5,17 +5,18 @@ on which other replicas share its batch, nor on how often anything was called be
 
 References:
     Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy as 1, 2, 3; Threefry-2x32 with 20 rounds.
+    Box and Muller (1958), A note on the generation of random normal deviates.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle
-from math import prod, sqrt
+from math import prod
 from typing import Any
 
 import tensorflow as tf
@@ -27,6 +28,10 @@ Key = tuple[Tensor, Tensor]
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 KEY_PARITY = 0x1BD11BDA
 ROUND_GROUPS = 5  # of four rounds each
+
+# Chebyshev approximations on [-1, 1], q = t**2, within 4e-7 in float32: four times as fast as the sine of the library.
+SINE = (3.14159264, -2.02611946, 0.524036151, -0.0751872634, 0.00686018741, -0.000385937746)  # sin(pi t) / (t (1 - q))
+COSINE = (0.999999989, -4.93480112, 4.05869484, -1.33515843, 0.235029808, -0.0253589836, 0.00159391068)  # cos(pi t)
 
 
 def threefry(key: Key, counter: Key) -> Key:
@@ -56,18 +61,15 @@ def bits(key: Key, step: Tensor, n: int) -> Tensor:
 
     Args:
         key: scalar tensors, or of any shape.
-        step: int32 scalar; every step has numbers of its own.
+        step: int32 scalar, at least 0; every step has numbers of its own.
     """
-    half = -(-n // 2)
-    counter = (tf.cast(tf.range(half), tf.uint32), tf.cast(step, tf.uint32))
-    both = threefry((key[0][..., None], key[1][..., None]), counter)
-    return tf.concat(both, axis=-1)[..., :n]
+    return tf.concat(_words(key, step, n), axis=-1)[..., :n]
 
 
-def normal(key: Key, step: Tensor, shape: Sequence[int], dtype: Any) -> Tensor:
-    """Standard normal numbers of the given shape, from a scalar key."""
-    uniform = _uniform(bits(key, step, prod(shape)))
-    return tf.reshape(tf.cast(tf.math.erfinv(2 * uniform - 1) * sqrt(2), dtype), shape)
+def draw(kind: str, key: Key, step: Tensor, n: int) -> Tensor:
+    """n numbers for each key, of one of the KINDS: float32, the key's shape + (n,)."""
+    pairs = _computed_once(lambda: tf.complex(*KINDS[kind](*_words(key, step, n))), step)
+    return tf.concat([tf.math.real(pairs), tf.math.imag(pairs)], axis=-1)[..., :n]
 
 
 def permutation(key: Key, step: Tensor, n: int) -> Tensor:
@@ -75,13 +77,57 @@ def permutation(key: Key, step: Tensor, n: int) -> Tensor:
     return tf.argsort(tf.bitcast(bits(key, step, n), tf.int32), axis=-1, stable=True)
 
 
+def _words(key: Key, step: Tensor, n: int) -> Key:
+    """The two words of as many counters as n elements take: the key's shape + (n / 2,), rounded up."""
+    counter = (tf.cast(tf.range(-(-n // 2)), tf.uint32), tf.cast(step, tf.uint32))
+    return threefry((key[0][..., None], key[1][..., None]), counter)
+
+
+def _computed_once(make: Callable[[], Tensor], step: Tensor) -> Tensor:
+    """What `make` gives, in an array of its own.
+
+    XLA would otherwise fuse the whole generator into the code for each half of the numbers, and run it twice (measured: 1.5
+    to 2 times slower). A loop that runs once, which XLA cannot know, keeps it out.
+    """
+    shape = tf.function(make, autograph=False).get_concrete_function().output_shapes
+    once = tf.minimum(step + 1, 1)
+    return tf.while_loop(lambda i, _: i < once, lambda i, _: (i + 1, make()), (0, tf.zeros(shape, tf.complex64)))[1]
+
+
 def _uniform(words: Tensor) -> Tensor:
     """Uniform float32 strictly inside (0, 1).
 
-    23 bits and a half: the largest is 1 - 2**-24, which float32 holds. With 24 bits it would round to 1, whose quantile is
-    infinite.
+    23 bits and a half: the largest is 1 - 2**-24, which float32 holds. With 24 bits it would round to 1, and a logarithm or
+    quantile of it would be infinite.
     """
     return (tf.cast(tf.bitwise.right_shift(words, _word(9)), tf.float32) + 0.5) * 2.0**-23
+
+
+def _uniform_pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return _uniform(x), _uniform(y)
+
+
+def _normal_pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Two independent standard normal numbers: a radius from one word, an angle from the other."""
+    radius = tf.sqrt(-2.0 * tf.math.log(_uniform(x)))
+    turn = 2.0 * _uniform(y) - 1.0  # of half a circle
+    square = turn * turn
+    sine = turn * (1.0 - square) * _polynomial(SINE, square)
+    return radius * _polynomial(COSINE, square), radius * sine
+
+
+KINDS: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
+    "normal": _normal_pair,
+    "uniform": _uniform_pair,
+}
+"""What can be drawn: two independent numbers from two words."""
+
+
+def _polynomial(coefficients: Sequence[float], x: Tensor) -> Tensor:
+    *rest, value = coefficients
+    for coefficient in reversed(rest):
+        value = value * x + coefficient
+    return value
 
 
 def _rotate(word: Tensor, by: int) -> Tensor:
@@ -94,19 +140,50 @@ def _word(value: int) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Draw:
+    """Numbers that a layer asks for at each step; `layer` is the name of their stream."""
+
+    kind: str
+    layer: str
+    shape: tuple[int, ...]
+
+
+@dataclass
 class Stream:
     """What the random layers of one replica draw from at one step.
 
-    seed: uint32 scalar; step: int32 scalar; strengths: the strength of each injection, scalars.
+    strengths: the strength of each injection, scalars; drawn: the numbers, drawn beforehand for all replicas together; None
+    while it is only noted what is asked for.
     """
 
-    seed: Tensor
-    step: Tensor
     strengths: Sequence[Tensor]
+    drawn: Mapping[Draw, Tensor] | None = None
+    asked: list[Draw] = field(default_factory=list)
 
     def normal(self, layer: str, shape: Sequence[int], dtype: Any) -> Tensor:
         """Standard normal numbers for a layer, which are another layer's nor another step's."""
-        return normal(stream_key(self.seed, f"noise/{layer}"), self.step, shape, dtype)
+        return self._numbers("normal", layer, shape, dtype)
+
+    def uniform(self, layer: str, shape: Sequence[int], dtype: Any) -> Tensor:
+        """Numbers uniform in (0, 1), in the same way."""
+        return self._numbers("uniform", layer, shape, dtype)
+
+    def _numbers(self, kind: str, layer: str, shape: Sequence[int], dtype: Any) -> Tensor:
+        before = sum(asked.layer.partition("#")[0] == layer for asked in self.asked)  # a layer may be called twice
+        wanted = Draw(kind, f"{layer}#{before}" if before else layer, tuple(shape))
+        self.asked.append(wanted)
+        if self.drawn is None:
+            return tf.zeros(shape, dtype)
+        return tf.reshape(tf.cast(self.drawn[wanted], dtype), shape)
+
+
+def draw_all(wanted: Sequence[Draw], seeds: Tensor, step: Tensor) -> list[Tensor]:
+    """The numbers that each seed's replica asked for: (n_seeds, n) each.
+
+    Args:
+        seeds: uint32, (n_seeds,).
+    """
+    return [draw(w.kind, stream_key(seeds, f"noise/{w.layer}"), step, prod(w.shape)) for w in wanted]
 
 
 _stream: ContextVar[Stream] = ContextVar("stream")

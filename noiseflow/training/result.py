@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from noiseflow.training.keras_state import build_seeded
+from noiseflow.training.compilation import vectorized_form
+from noiseflow.training.keras_state import KERAS_LOCK, build_seeded
 from noiseflow.training.problem import Array
-from noiseflow.training.replicas import pad, stacked_call
+from noiseflow.training.replicas import stacked_call
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,17 @@ class SeedsFit:
     build_model: Callable[[], keras.Model]
 
     @cached_property
-    def _template(self) -> keras.Model:
-        return build_seeded(self.build_model, self.seeds[0])
+    def _stackable(self) -> keras.Model:
+        with KERAS_LOCK:
+            return vectorized_form(build_seeded(self.build_model, self.seeds[0]))
 
-    def predict(self, x_new: Array) -> Array:
-        """The model's outputs in inference mode: (n_seeds, n_samples, ...)."""
-        x_new = np.asarray(x_new, self._template.inputs[0].dtype)
-        enough = [pad(array) for array in self.weights]
-        return stacked_call(self._template, self._template.weights, enough, x_new)[: len(self.seeds)]
+    def predict(self, x_new: Any) -> Any:
+        """The model's outputs in inference mode: (n_seeds, n_samples, ...), nested as they are."""
+        if self.engine == "vectorized":
+            x_new = keras.tree.map_structure(lambda v, i: np.asarray(v, i.dtype), x_new, self._stackable.input)
+            return stacked_call(self._stackable, self._stackable.weights, self.weights, x_new)
+        outputs = [self.to_keras(seed).predict(x_new, verbose=0) for seed in self.seeds]
+        return keras.tree.map_structure(lambda *values: np.stack(values), *outputs)
 
     def to_keras(self, seed: int) -> keras.Model:
         """The trained model of one seed, compiled as its author compiled it."""

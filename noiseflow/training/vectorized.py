@@ -1,258 +1,228 @@
-"""The vectorised engine: all seeds of a model in one XLA program.
+"""The vectorised engine: all seeds of a model in one compiled program, a few at a time on each core.
 
-Each weight is held once, stacked over the replicas; one replica's step is written as Keras would run it, mapped over the
-stack by `tf.vectorized_map`, and looped over the epochs inside one compiled function. The optimizer is Keras' own, given
-the stacked variables: what it does elementwise does not know of the stack.
+The seeds are cut into shards of one width. Every shard runs the same program, so a row never depends on which other seeds
+there are; a shard's numbers stay in a core's cache, and each core works on a shard of its own.
 """
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from noiseflow.noise import Injected, inject
+from noiseflow.noise import Injected
+from noiseflow.training.capacity import core, programs_at_once, width_of
+from noiseflow.training.compilation import Compiled, compiled_program, explained, form_of
+from noiseflow.training.device import prepare_device
 from noiseflow.training.keras_state import KERAS_LOCK, build_seeded, initial_weights
-from noiseflow.training.layers import VectorizedGaussianNoise, twin
-from noiseflow.training.problem import SPREAD_ROWS, Array, Outcome, Problem
-from noiseflow.training.random import Stream, drawing_from, permutation, stream_key
-from noiseflow.training.replicas import Replicas, pad, replica_call, stacked_call
+from noiseflow.training.meter import Meter
+from noiseflow.training.problem import SPREAD_ROWS, Array, Outcome, Problem, Rows
+from noiseflow.training.program import SLOTS, Form, Layout, Program, Run
+from noiseflow.training.replicas import shards, stacked_call
+from noiseflow.training.step import State
 
-Tensor = Any
-RECORDS_A_CALL = 64
+logger = logging.getLogger(__name__)
+SECONDS_BETWEEN_LOOKS = 0.5  # at interruptions, while the shards train
 SECONDS_A_CALL = 1.0  # between two looks at the progress, and the most that an interruption waits
 EPOCHS_TO_TIME = 16
-VECTORIZABLE = (
-    keras.layers.InputLayer,
-    keras.layers.Dense,
-    keras.layers.Activation,
-    keras.layers.Flatten,
-    keras.layers.GaussianNoise,
-)
-ELEMENTWISE = frozenset(
-    getattr(keras.optimizers, name) for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Nadam", "Lion")
-)
-EVALUATION_ROWS = 1024  # of one pass; more would hold more activations at once
+OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
+UNCOMPILABLE = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError)
 
 
 def train(problem: Problem) -> Outcome:
-    """Trains all seeds at once."""
-    n_seeds = len(problem.seeds)
-    with KERAS_LOCK:
-        weights = [pad(array) for array in initial_weights(problem.build_model, problem.seeds)]
-        program = _Program(problem, pad(np.asarray(problem.seeds, np.uint32)), weights)
-    initial = program.measure()
-    history = program.run()
-    return Outcome(
-        history={name: values[:n_seeds] for name, values in history.items()},
-        initial={name: values[:n_seeds] for name, values in initial.items()},
-        weights=[array[:n_seeds] for array in program.replicas.weights()],
-        spread=program.spread[:n_seeds],
-    )
+    """Trains all seeds at once.
+
+    Raises:
+        NotVectorizableError: the model has a part that cannot be trained in this way.
+        MemoryError: the memory does not hold the training of a single seed.
+    """
+    device = prepare_device(problem.device)
+    template = build_seeded(problem.build_model, problem.seeds[0])
+    return _Fit(problem, template, device).outcome()
 
 
-class _Program:
-    """The compiled functions of one problem and the state that they advance."""
+@dataclass(frozen=True)
+class _Shard:
+    """Replicas that one program trains: indices of their seeds, the last repeated to fill it; initial weights (width, ...)."""
 
-    def __init__(self, problem: Problem, seeds: Array, weights: Sequence[Array]) -> None:
+    group: tuple[int, ...]
+    weights: list[Array]
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What became of a shard: weights (width, ...), records (1 + n_recorded, width, n_quantities)."""
+
+    weights: list[Array]
+    records: Array
+
+
+class _Fit:
+    """The shards of a problem, and who trains them."""
+
+    def __init__(self, problem: Problem, template: keras.Model, device: str) -> None:
         self.problem = problem
-        self.seeds = tf.constant(seeds)
-        template = build_seeded(problem.build_model, int(seeds[0]))
-        _require_vectorizable(template)
-        injected = inject(template, problem.noise, self._noise_layer, twin)
-        self.model = injected.model
-        self.spread = _spread(injected, weights, problem)
-        self.names = _build_metrics(self.model, problem)
-        self.replicas = Replicas(self.model, weights)
-        self.strengths = [tf.fill([len(seeds)], float(i.stddev)) for i in problem.noise]
-        self.strengths = [tf.cast(s, self.replicas.dtype) for s in self.strengths]
-        self.data = (tf.constant(problem.x), tf.constant(problem.y))
-        self.evaluations = {k: (tf.constant(x), tf.constant(y)) for k, (x, y) in problem.evaluations.items()}
-        self.quantities = [*self.names, *(f"{part}_{name}" for part in self.evaluations for name in self.names)]
-        self.is_recorded = self._recorder()
-        self._evaluated = tf.function(self._evaluate, autograph=False)  # traced once, for both programs
-        self._advance = tf.function(self._epochs, jit_compile=True, autograph=False).get_concrete_function(
-            tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.int32)
+        self.template = template
+        self.device = device
+        self.meter = Meter(problem)
+        self.stopped = Event()
+        self.recorded = np.concatenate([[0], problem.recorded])
+        self._programs: dict[int, Compiled] = {}
+        self._shared: dict[tuple[int, int], Any] = {}
+
+    def outcome(self) -> Outcome:
+        """Trains every shard and joins what came of them."""
+        width = width_of(self.template, self.problem, self.device)
+        compiled = self._compiled(width)
+        done = self._train_all(width)
+        quantities, n_names = compiled.program.quantities, len(compiled.program.names)
+        records = _joined([(shard.group, trained.records.transpose(1, 0, 2)) for shard, trained in done])
+        records = records.transpose(2, 0, 1)
+        return Outcome(
+            history={name: values[:, 1:] for name, values in zip(quantities, records, strict=True)},
+            initial={name: values[:, 0] for name, values in zip(quantities[n_names:], records[n_names:], strict=True)},
+            weights=_each_joined([(shard.group, trained.weights) for shard, trained in done]),
+            spread=_spread(compiled.injected, _each_joined([(s.group, s.weights) for s, _ in done]), self.problem),
         )
-        self._measure = tf.function(self._evaluated, jit_compile=True, autograph=False).get_concrete_function()
 
-    def _noise_layer(self, injection: int, site: str) -> keras.layers.Layer:
-        if self.problem.noise[injection].stddev == 0:  # adding nothing would still let XLA round otherwise
-            return keras.layers.Identity(name=site)
-        return VectorizedGaussianNoise(site, injection=injection, name=site)
+    def _train_all(self, width: int) -> list[tuple[_Shard, _Trained]]:
+        """Trains the shards, each core one at a time; a shard that the memory does not hold is halved."""
+        done: list[tuple[_Shard, _Trained]] = []
+        training: dict[Future[_Trained], _Shard] = {}
+        with ThreadPoolExecutor(programs_at_once(self.device)) as workers:
+            try:
+                for group in shards(len(self.problem.seeds), width):  # the first train while others' weights are drawn
+                    shard = _Shard(tuple(group), self._initial(group))
+                    training[workers.submit(self._train, self._compiled(width).program, shard)] = shard
+                while training:
+                    for future in wait(training, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
+                        shard = training.pop(future)
+                        try:
+                            done.append((shard, future.result()))
+                        except OUT_OF_MEMORY as error:
+                            for half in self._halved(shard, error):
+                                program = self._compiled(len(half.group)).program
+                                training[workers.submit(self._train, program, half)] = half
+            except BaseException:
+                self.stopped.set()
+                workers.shutdown(cancel_futures=True)
+                raise
+        return done
 
-    def _recorder(self) -> Callable[[Tensor], Tensor]:
-        flags = np.zeros(self.problem.epochs + 1, bool)
-        flags[self.problem.recorded] = True
-        recorded = tf.constant(flags)
-        return lambda epoch: tf.gather(recorded, epoch)
+    def _halved(self, shard: _Shard, error: Exception) -> list[_Shard]:
+        width = len(shard.group)
+        if width == 1:
+            message = f"the memory of {self.device} does not hold the training of one seed; use a smaller batch_size"
+            raise MemoryError(message) from error
+        logger.warning("out of memory with %d seeds in one program; going on with %d", width, width // 2)
+        cuts = slice(width // 2), slice(width // 2, None)
+        return [_Shard(shard.group[cut], [array[cut] for array in shard.weights]) for cut in cuts]
 
-    # -- running, in Python ---------------------------------------------------------------------------------------------
+    def _compiled(self, width: int) -> Compiled:
+        with KERAS_LOCK:
+            if width not in self._programs:
+                form = form_of(self.problem, width)
+                run = self._run(form, [0] * width)
+                self._programs[width] = compiled_program(self.problem, self.template, form, run)
+            return self._programs[width]
 
-    def measure(self) -> dict[str, Array]:
-        """Each evaluated quantity at the present weights: (n_replicas,)."""
-        return dict(zip(self.quantities[len(self.names) :], self._measure().numpy().T, strict=True))
+    def _initial(self, group: Sequence[int]) -> list[Array]:
+        """The initial weights of a shard: (width, ...) each."""
+        own = sorted(set(group))
+        drawn = initial_weights(self.problem.build_model, [self.problem.seeds[i] for i in own])
+        return [array[[own.index(i) for i in group]] for array in drawn]
 
-    def run(self) -> dict[str, Array]:
-        """Trains to the last epoch, some epochs a call; each quantity: (n_replicas, n_recorded)."""
+    def _run(self, form: Form, group: Sequence[int]) -> Run:
+        parts = (self.problem.train, *self.problem.evaluations.values())
+        layouts = (form.train, *(layout for _, layout in form.evaluations))
+        return Run(
+            seeds=tf.constant([self.problem.seeds[i] for i in group], tf.uint32),
+            strengths=tf.constant(self.problem.strengths[list(group)], keras.config.floatx()),
+            parts=tuple(self._part(at, rows, layout, group) for at, (rows, layout) in enumerate(zip(parts, layouts))),
+            epochs=tf.constant(self.problem.epochs),
+            record_every=tf.constant(self.problem.record_every),
+        )
+
+    def _part(self, at: int, rows: Rows, layout: Layout, group: Sequence[int]) -> Any:
+        """The tensors of a part for a shard; one set for all shards where the seeds share it."""
+        if rows.per_seed:
+            return keras.tree.map_structure(tf.constant, layout.arrays(rows, group))
+        if (at, len(group)) not in self._shared:
+            self._shared[at, len(group)] = keras.tree.map_structure(tf.constant, layout.arrays(rows, group))
+        return self._shared[at, len(group)]
+
+    def _train(self, program: Program, shard: _Shard) -> _Trained:
+        """Trains a shard to the last epoch, some epochs a call."""
+        state, run = program.start(shard.weights), self._run(program.form, shard.group)
         blocks = []
-        first, length = 1, 1  # the first call compiles, the second shows how long an epoch takes
+        first = last = 0  # the first call compiles and measures the initial weights
         while first <= self.problem.epochs:
-            last = min(first + length - 1, self._last_that_fits(first), self.problem.epochs)
-            began = time.perf_counter()
-            records = self._advance(tf.constant(first, tf.int32), tf.constant(last, tf.int32)).numpy()
-            an_epoch = (time.perf_counter() - began) / (last - first + 1)
+            if self.stopped.is_set():
+                raise CancelledError
+            with core, tf.device(self.device):
+                began = time.perf_counter()
+                state, records = _call(program, state, run, first, last)
+                if first:
+                    program.seconds_an_epoch = (time.perf_counter() - began) / (last - first + 1)
             blocks.append(records[: self._count(first, last)])
-            self.problem.progress(last)
-            length = EPOCHS_TO_TIME if first == 1 else max(1, round(SECONDS_A_CALL / an_epoch))
+            self.meter.tell(shard.group[0], len(set(shard.group)), last)
             first = last + 1
-        return dict(zip(self.quantities, np.concatenate(blocks).transpose(2, 1, 0), strict=True))
+            last = min(first + _length(program) - 1, self._last_that_fits(first), self.problem.epochs)
+        return _Trained(program.weights(state), np.concatenate(blocks))
 
     def _count(self, first: int, last: int) -> int:
-        recorded = self.problem.recorded
-        return int(np.searchsorted(recorded, last, "right") - np.searchsorted(recorded, first))
+        return int(np.searchsorted(self.recorded, last, "right") - np.searchsorted(self.recorded, first))
 
     def _last_that_fits(self, first: int) -> int:
         """The last epoch before the records of one call are full."""
-        beyond = np.searchsorted(self.problem.recorded, first) + RECORDS_A_CALL
-        return int(self.problem.recorded[beyond]) - 1 if beyond < len(self.problem.recorded) else self.problem.epochs
-
-    # -- what is compiled -----------------------------------------------------------------------------------------------
-
-    def _epochs(self, first: Tensor, last: Tensor) -> Tensor:
-        """Trains the epochs first to last; what was recorded: (RECORDS_A_CALL, n_replicas, n_quantities)."""
-        n_replicas = self.replicas.n
-        records = tf.zeros([RECORDS_A_CALL, n_replicas, len(self.quantities)], self.replicas.dtype)
-
-        def body(epoch: Tensor, slot: Tensor, records: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            trained = self._epoch(epoch)
-
-            def record() -> tuple[Tensor, Tensor]:
-                row = tf.concat([trained, self._evaluated()], axis=-1)
-                return slot + 1, tf.tensor_scatter_nd_update(records, [[slot]], [row])
-
-            slot_after, records_after = tf.cond(self.is_recorded(epoch), record, lambda: (slot, records))
-            return epoch + 1, slot_after, records_after
-
-        loop = (first, tf.constant(0), records)
-        return tf.while_loop(lambda epoch, *_: epoch <= last, body, loop)[2]
-
-    def _epoch(self, epoch: Tensor) -> Tensor:
-        """One pass over the rows; the running loss and metrics: (n_replicas, n_names)."""
-        n_rows, size = self.problem.x.shape[0], self.problem.batch_size
-        steps = -(-n_rows // size)
-        order = self._order(epoch, n_rows) if steps > 1 and self.problem.shuffle else None
-
-        def batch(index: Tensor, length: int, running: list[Tensor]) -> list[Tensor]:
-            step = (epoch - 1) * steps + index
-            if order is not None:
-                rows = tf.slice(order, [0, index * size], [self.replicas.n, length])
-                return self._step(step, rows, None, running)
-            return self._step(step, None, _rows(self.data, index * size, length), running)
-
-        running = _over_batches(n_rows, size, batch, self._fresh())
-        return self.replicas.metric_results(running)
-
-    def _fresh(self) -> list[Tensor]:
-        return [tf.constant(values) for values in self.replicas.fresh_metrics]
-
-    def _order(self, epoch: Tensor, n_rows: int) -> Tensor:
-        """Each replica's own order of the rows: (n_replicas, n_rows)."""
-        return permutation(stream_key(self.seeds, "shuffle"), epoch, n_rows)
-
-    def _step(self, step: Tensor, rows: Tensor | None, batch: Any, running: list[Tensor]) -> list[Tensor]:
-        """One optimizer step of every replica, on its own rows or on one batch for all; the running metrics after it."""
-        replicas = self.replicas
-
-        def replica(inputs: Mapping[str, Any]) -> Any:
-            x, y = batch if rows is None else (tf.gather(part, inputs["rows"]) for part in self.data)
-            stream = Stream(inputs["seed"], step, inputs["strengths"])
-            with tf.GradientTape() as tape, drawing_from(stream):
-                tape.watch(inputs["trainable"])
-                call = replica_call(self.model, inputs, x, y, training=True)
-            return tape.gradient(call.loss, inputs["trainable"]), call.non_trainable, call.metrics
-
-        inputs = replicas.state() | {"seed": self.seeds, "strengths": self.strengths, "metrics": running}
-        if rows is not None:
-            inputs["rows"] = rows
-        gradients, non_trainable, running = tf.vectorized_map(replica, inputs, fallback_to_while_loop=False)
-        replicas.update(gradients, non_trainable)
-        return running
-
-    def _evaluate(self) -> Tensor:
-        """Loss and metrics of each evaluation in inference mode: (n_replicas, n_evaluations * n_names)."""
-        nothing = tf.zeros([self.replicas.n, 0], self.replicas.dtype)
-        return tf.concat([nothing, *(self._evaluate_on(data) for data in self.evaluations.values())], axis=-1)
-
-    def _evaluate_on(self, data: Any) -> Tensor:
-        def batch(index: Tensor, length: int, running: list[Tensor]) -> list[Tensor]:
-            x, y = _rows(data, index * EVALUATION_ROWS, length)
-
-            def replica(inputs: Mapping[str, Any]) -> Any:
-                return replica_call(self.model, inputs, x, y, training=False).metrics
-
-            inputs = self.replicas.state() | {"metrics": running}
-            return tf.vectorized_map(replica, inputs, fallback_to_while_loop=False)
-
-        running = _over_batches(data[0].shape[0], EVALUATION_ROWS, batch, self._fresh())
-        return self.replicas.metric_results(running)
+        beyond = np.searchsorted(self.recorded, first) + SLOTS
+        return int(self.recorded[beyond]) - 1 if beyond < len(self.recorded) else self.problem.epochs
 
 
-def _rows(data: Any, start: Tensor, length: int) -> Any:
-    """Consecutive rows of x and of y, their number known while compiling."""
-
-    def cut(part: Tensor) -> Tensor:
-        rest = part.shape.rank - 1
-        return tf.slice(part, [start, *[0] * rest], [length, *part.shape[1:]])
-
-    return tuple(part if length == part.shape[0] else cut(part) for part in data)
+def _length(program: Program) -> int:
+    """Epochs that a call should train."""
+    return EPOCHS_TO_TIME if program.seconds_an_epoch is None else max(1, round(SECONDS_A_CALL / program.seconds_an_epoch))
 
 
-def _over_batches(n_rows: int, size: int, batch: Callable[[Any, int, Any], Any], carry: Any) -> Any:
-    """Folds `batch(index, length, carry)` over the whole batches, in a loop, and over a last smaller one."""
-    whole, rest = divmod(n_rows, size)
-    if whole == 1:
-        carry = batch(tf.constant(0), size, carry)
-    elif whole > 1:
-        loop = (tf.constant(0), carry)
-        carry = tf.while_loop(lambda i, _: i < whole, lambda i, c: (i + 1, batch(i, size, c)), loop)[1]
-    return batch(tf.constant(whole), rest, carry) if rest else carry
+def _call(program: Program, state: State, run: Run, first: int, last: int) -> tuple[State, Array]:
+    """Some epochs of a program; what XLA cannot compile shows here."""
+    try:
+        return program.advance(state, run, first, last)
+    except UNCOMPILABLE as error:
+        if "out of memory" in str(error).lower():
+            raise MemoryError(str(error)) from error
+        raise explained(program.model, error) from error
 
 
-def _require_vectorizable(model: keras.Model) -> None:
-    """Refuses what would not be trained as `Model.fit` trains it, above all what would mix the seeds."""
-    layers = [layer for layer in model.layers if not isinstance(layer, VECTORIZABLE)]
-    faults = [f"layer {layer.name!r} ({type(layer).__name__})" for layer in layers]
-    optimizer = model.optimizer
-    if type(optimizer) not in ELEMENTWISE or optimizer.clipnorm or optimizer.global_clipnorm:
-        faults.append(f"optimizer {optimizer.name!r}, which is not elementwise over stacked weights")
-    if faults:
-        raise ValueError(f"engine 'vectorized' cannot train {', '.join(faults)}; use engine='reference'")
+def _joined(parts: Sequence[tuple[Sequence[int], Array]]) -> Array:
+    """What the shards gave, each index of a seed once, in their order: (n_seeds, ...)."""
+    indices = np.concatenate([group for group, _ in parts])
+    return np.concatenate([array for _, array in parts])[np.unique(indices, return_index=True)[1]]
 
 
-def _build_metrics(model: keras.Model, problem: Problem) -> list[str]:
-    """Builds the loss and metrics of the compiled model, which Keras does at first use; their names, the loss first."""
-    x, y = problem.x[:2], problem.y[:2]
-    y_pred = model(x, training=False)
-    model.compute_loss(x=x, y=y, y_pred=y_pred, training=False)
-    names = list(model.compute_metrics(x, y, y_pred))
-    model.reset_metrics()
-    return names
+def _each_joined(parts: Sequence[tuple[Sequence[int], Sequence[Array]]]) -> list[Array]:
+    groups = [group for group, _ in parts]
+    return [_joined(list(zip(groups, arrays, strict=True))) for arrays in zip(*(w for _, w in parts), strict=True)]
 
 
 def _spread(injected: Injected, weights: Sequence[Array], problem: Problem) -> Array:
-    """Standard deviation of the signal where each injection is added, the least of its sites: (n_replicas, n_injections)."""
-    spread = np.full((len(weights[0]), len(problem.noise)), np.inf)
-    for injection, tap in injected.taps:
-        model = keras.Model(injected.model.input, tap)
-        x = problem.x[:SPREAD_ROWS]
-        signal = (
-            stacked_call(model, injected.model.weights, weights, x) if model.weights else np.asarray(model(x))[None]
-        )
-        at_site = signal.reshape(len(signal), -1).std(axis=1)
+    """Standard deviation of the signal where each injection is added, the least of its sites: (n_seeds, n_injections)."""
+    n = len(problem.seeds)
+    spread = np.full((n, len(problem.noise)), np.inf)
+    if not injected.taps:
+        return spread
+    taps = keras.Model(injected.model.inputs, [tap for _, tap in injected.taps])
+    x = keras.tree.map_structure(lambda values: values[:SPREAD_ROWS], problem.train.of(0)[0])
+    signals = stacked_call(taps, injected.model.weights, weights, x)
+    for (injection, _), signal in zip(injected.taps, keras.tree.flatten(signals), strict=True):
+        at_site = signal.reshape(n, -1).std(axis=1)
         spread[:, injection] = np.minimum(spread[:, injection], at_site)
     return spread
