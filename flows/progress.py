@@ -12,6 +12,7 @@ from typing import Any
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from noiseflow.plan import Batch
+from noiseflow.training.problem import Progress
 from tasks.progress import watched_by
 
 SECONDS_BETWEEN = 2.0
@@ -22,8 +23,10 @@ logger = logging.getLogger(__name__)
 def progress_artifact(study: str, batches: Sequence[Batch]) -> Iterator[None]:
     """Within it, the artifact `<study>-progress` shows the share of the epochs that are done."""
     weights = {batch.label: len(batch.trials) for batch in batches}
-    total = sum(weights[batch.label] * batch.cell.training.epochs for batch in batches)
+    totals = {batch.label: batch.cell.training.epochs for batch in batches}
+    total = sum(weights[label] * epochs for label, epochs in totals.items())
     done = dict.fromkeys(weights, 0)
+    speeds: dict[str, float] = {}
     lock, told = Lock(), [time.monotonic()]
     described = f"{len(batches)} batches to train"
     artifact: Any = create_progress_artifact(0.0, key=f"{study}-progress", description=described)
@@ -35,13 +38,15 @@ def progress_artifact(study: str, batches: Sequence[Batch]) -> Iterator[None]:
         except Exception as error:  # noqa: BLE001 - training must not end because the server is away for a while
             logger.warning("the progress artifact could not be updated: %s", error)
 
-    def show(label: str, epochs: int) -> None:
+    def show(label: str, progress: Progress) -> None:
         if label not in done:  # another study's, in the same process
             return
-        done[label] = epochs
+        done[label], speeds[label] = progress.epochs_done, progress.seeds_a_second
+        if progress.epochs_done == totals[label]:
+            del speeds[label]
         if time.monotonic() - told[0] > SECONDS_BETWEEN and lock.acquire(blocking=False):
             told[0] = time.monotonic()
-            update(f"{len(batches)} batches in training")
+            update(f"{len(batches)} batches in training, {sum(tuple(speeds.values())):.1f} seeds a second")
             lock.release()
 
     with watched_by(show):

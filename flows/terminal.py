@@ -23,6 +23,7 @@ with silenced():
     from flows.noise_study import StudyRun, noise_study
 from noiseflow.report import summary_table
 from noiseflow.spec import Study
+from noiseflow.training.problem import Progress as Training
 from tasks.progress import watched_by
 
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}
@@ -48,14 +49,15 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
 @contextmanager
 def _bars(console: Console, epochs: int) -> Iterator[None]:
     """A bar for each batch in training."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TextColumn("epochs"), TimeElapsedColumn(), console=console) as progress:
-        bars: dict[str, Any] = {}
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(12), MofNCompleteColumn())
+    with Progress(*columns, TextColumn("{task.fields[speed]}"), TimeElapsedColumn(), console=console) as bars:
+        ids: dict[str, Any] = {}
 
-        def show(batch: str, epochs_done: int) -> None:
-            if batch not in bars:
-                bars[batch] = progress.add_task(f"train {batch}", total=epochs)
-            progress.update(bars[batch], completed=epochs_done)
+        def show(batch: str, progress: Training) -> None:
+            if batch not in ids:
+                ids[batch] = bars.add_task(batch, total=epochs, speed="")
+            speed = f"{progress.seeds_a_second:.1f} seeds/s" if progress.seeds_a_second else ""
+            bars.update(ids[batch], completed=progress.epochs_done, speed=speed)
 
         with watched_by(show):
             yield

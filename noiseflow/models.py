@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import keras
 
 from noiseflow.spec import Architecture, Training
 
 
-def builder(architecture: Architecture, training: Training, n_features: int) -> Callable[[], keras.Model]:
-    """A function without arguments that returns the compiled model, its weights drawn anew at each call."""
+@dataclass(frozen=True)
+class Builder:
+    """A function without arguments that returns the compiled model, its weights drawn anew at each call.
 
-    def build() -> keras.Model:
-        model = BUILDERS[architecture.kind](architecture, n_features)
-        optimizer = keras.optimizers.get({"class_name": training.optimizer, "config": {}})
-        optimizer.learning_rate = training.learning_rate
+    Two of equal settings are equal, so that what was compiled for one serves the other.
+    """
+
+    architecture: Architecture
+    training: Training
+    n_features: int
+
+    def __call__(self) -> keras.Model:
+        """The model."""
+        model = BUILDERS[self.architecture.kind](self.architecture, self.n_features)
+        optimizer = keras.optimizers.get({"class_name": self.training.optimizer, "config": {}})
+        optimizer.learning_rate = self.training.learning_rate
         model.compile(loss="binary_crossentropy", optimizer=optimizer, metrics=["accuracy"])
         return model
-
-    return build
 
 
 def _mlp(architecture: Architecture, n_features: int) -> keras.Model:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Listener = Callable[[str, int], None]
-"""Called with the label of a batch and the number of its epochs done."""
+from noiseflow.training.problem import Progress
+
+Listener = Callable[[str, Progress], None]
+"""Called with the label of a batch and how far it has come."""
 
 _listeners: list[Listener] = []
 
 
-def tell(batch: str, epochs_done: int) -> None:
+def tell(batch: str, progress: Progress) -> None:
     """Tells all who watch."""
     for listener in tuple(_listeners):
-        listener(batch, epochs_done)
+        listener(batch, progress)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ with warnings.catch_warnings():
     import tensorflow  # noqa: F401, ICN001
 
 from noiseflow.datasets import Data, generate
-from noiseflow.models import builder
+from noiseflow.models import Builder
 from noiseflow.spec import Architecture, Dataset, Study, Training
 from noiseflow.studies import validate
 
@@ -35,13 +35,13 @@ def circles() -> Data:
 @pytest.fixture(scope="session")
 def build_mlp():
     """The tutorial's network."""
-    return builder(Architecture(kind="mlp"), Training(), 2)
+    return Builder(Architecture(kind="mlp"), Training(), 2)
 
 
 @pytest.fixture(scope="session")
 def build_small():
     """A network of the tutorial's form that trains in no time."""
-    return builder(Architecture(kind="mlp", units=(8,)), Training(learning_rate=0.01), 2)
+    return Builder(Architecture(kind="mlp", units=(8,)), Training(learning_rate=0.01), 2)
 
 
 SMALL = validate(

@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from noiseflow.noise import hidden_activations, inject
 from noiseflow.spec import Injection
-from noiseflow.training.layers import VectorizedGaussianNoise, twin
-from noiseflow.training.random import Stream, drawing_from
+from noiseflow.training.noise_layers import RandomLayer, injected_noise
+from noiseflow.training.random import Stream, draw_all, drawing_from
 
 PLACES = ["input", "before_activation", "after_activation", "after:hidden_1"]
 
@@ -16,7 +16,17 @@ def real(injections):
 
 
 def vectorised(_):
-    return lambda i, site: VectorizedGaussianNoise(site, injection=i, name=site)
+    return lambda i, site: RandomLayer(site, injected_noise(i), name=site)
+
+
+def called(model, x, seed=3):
+    """What the model gives in training mode to the replica of a seed, at one step."""
+    noting = Stream([tf.constant(0.5)])
+    with drawing_from(noting):
+        model(x, training=True)
+    drawn = [numbers[0] for numbers in draw_all(noting.asked, tf.constant([seed], tf.uint32), tf.constant(1))]
+    with drawing_from(Stream(noting.strengths, dict(zip(noting.asked, drawn, strict=True)))):
+        return model(x, training=True)
 
 
 def noisy(model, place, layer_for=real, stddev=0.5):
@@ -40,11 +50,10 @@ def test_inject_adds_noise_of_the_right_moments_at_the_place(build_mlp, circles,
     injected = noisy(build_mlp(), place, layer_for)
     (_, tap), *others = injected.taps
     assert not others
-    noise_layer = next(layer for layer in injected.model.layers if "Noise" in type(layer).__name__)
+    noise_layer = next(layer for layer in injected.model.layers if type(layer).__name__ in ("GaussianNoise", "RandomLayer"))
     both = keras.Model(injected.model.input, [tap, noise_layer.output])
     x = np.repeat(circles.X_train, 500, axis=0).astype("float32")
-    with drawing_from(Stream(tf.constant(3, tf.uint32), tf.constant(1), [tf.constant(0.5)])):
-        before, after = (np.asarray(part, float) for part in both(x, training=True))
+    before, after = (np.asarray(part, float) for part in called(both, x))
     noise = (after - before).ravel()
     n = noise.size
     assert abs(noise.mean()) < 5 * 0.5 / np.sqrt(n)
@@ -95,16 +104,24 @@ def test_inject_reaches_every_hidden_activation_and_not_the_output():
 def test_inject_two_injections_at_one_place_draw_apart(build_small):
     injections = [Injection(place="input", stddev=0.1), Injection(place="input", stddev=0.2)]
     injected = inject(build_small(), injections, vectorised(injections)).model
-    streams = {layer.stream for layer in injected.layers if isinstance(layer, VectorizedGaussianNoise)}
+    streams = {layer.stream for layer in injected.layers if isinstance(layer, RandomLayer)}
     assert len(streams) == 2
 
 
-def test_inject_replaces_the_models_own_noise_by_its_twin():
+def test_inject_replaces_the_models_own_layers_by_what_stands_in_for_them():
     model = keras.Sequential([keras.Input((2,)), keras.layers.GaussianNoise(0.3), keras.layers.Dense(1)])
     model.compile(loss="mse", optimizer="sgd")
-    layers = inject(model, [], vectorised([]), twin).model.layers
-    assert [type(layer).__name__ for layer in layers][1] == "VectorizedGaussianNoise"
-    assert layers[1].stddev == 0.3
+    replaced = {}
+
+    def replace(layer, position):
+        if isinstance(layer, keras.layers.GaussianNoise):
+            replaced[position] = layer.stddev
+            return keras.layers.Identity(name=layer.name)
+        return layer
+
+    layers = inject(model, [], vectorised([]), replace).model.layers
+    assert [type(layer).__name__ for layer in layers] == ["InputLayer", "Identity", "Dense"]
+    assert replaced == {1: 0.3}
 
 
 def test_inject_unknown_layer_lists_those_that_are_there(build_small):

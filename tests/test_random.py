@@ -25,7 +25,7 @@ def test_threefry_gives_the_published_answers(key, counter, expected):
 
 def draw(seed, stream, step, n):
     key = random.stream_key(tf.constant(seed, tf.uint32), stream)
-    return random.normal(key, tf.constant(step), (n,), tf.float32).numpy()
+    return random.draw("normal", key, tf.constant(step), n).numpy()
 
 
 def test_normal_has_standard_normal_distribution():
@@ -40,7 +40,34 @@ def test_uniform_stays_inside_the_open_interval():
     extremes = tf.constant([0, 0xFFFFFFFF], tf.uint32)
     low, high = random._uniform(extremes).numpy()
     assert 0 < low < high < 1
-    assert np.isfinite(tf.math.erfinv(2 * random._uniform(extremes) - 1).numpy()).all()
+    assert np.isfinite(np.concatenate(random._normal_pair(extremes, extremes[::-1]))).all()
+
+
+def test_normal_pair_is_box_and_mullers():
+    x, y = (tf.constant(np.random.default_rng(i).integers(0, 2**32, 10_000), tf.uint32) for i in (1, 2))
+    radius = np.sqrt(-2 * np.log(((x.numpy() >> 9) + 0.5) / 2**23))
+    angle = np.pi * (2 * ((y.numpy() >> 9) + 0.5) / 2**23 - 1)
+    got = random._normal_pair(x, y)
+    np.testing.assert_allclose(got, [radius * np.cos(angle), radius * np.sin(angle)], atol=4e-6)
+
+
+def test_uniform_has_uniform_distribution():
+    key = random.stream_key(tf.constant(7, tf.uint32), "noise/layer_2")
+    assert scipy.stats.kstest(random.draw("uniform", key, tf.constant(3), 1_000_001), "uniform").pvalue > 0.001
+
+
+def test_stream_tells_what_is_asked_for_and_a_layer_called_twice_draws_twice():
+    stream = random.Stream([])
+    assert (stream.normal("a", (2, 3), tf.float32).numpy() == 0).all()
+    stream.uniform("b", (4,), tf.float32)
+    stream.normal("a", (2, 3), tf.float32)
+    assert [(draw.kind, draw.layer, draw.shape) for draw in stream.asked] == [
+        ("normal", "a", (2, 3)),
+        ("uniform", "b", (4,)),
+        ("normal", "a#1", (2, 3)),
+    ]
+    first, _, second = random.draw_all(stream.asked, tf.constant([5], tf.uint32), tf.constant(1))
+    assert (first.numpy() != second.numpy()).all()
 
 
 @pytest.mark.parametrize(

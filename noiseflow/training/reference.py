@@ -99,6 +99,6 @@ def _spread(injected: Injected, problem: Problem, index: int) -> Array:
     spread = np.full(len(problem.noise), np.inf)
     x = keras.tree.map_structure(lambda values: values[:SPREAD_ROWS], problem.train.of(index)[0])
     for injection, tap in injected.taps:
-        signal = keras.Model(injected.model.inputs, tap)(x, training=False)
+        signal = keras.Model(injected.model.input, tap)(x, training=False)
         spread[injection] = min(spread[injection], float(np.std(signal)))
     return spread

@@ -12,12 +12,12 @@ import pandas as pd
 
 from noiseflow.calibration import brier_score, expected_calibration_error
 from noiseflow.datasets import Data, generate
-from noiseflow.models import builder
+from noiseflow.models import Builder
 from noiseflow.plan import Batch
-from noiseflow.training.device import on_device
+from noiseflow.training.device import kind, prepare_device
 from noiseflow.training.fit import fit_seeds
 from noiseflow.training.keras_state import floatx
-from noiseflow.training.problem import Array
+from noiseflow.training.problem import Array, Progress
 from noiseflow.training.result import SeedsFit
 
 DIVERGED_ABOVE = 1000.0
@@ -34,7 +34,7 @@ class Records:
 
 
 def train_trials(
-    batch: Batch, *, study: str, device: str = "auto", campaign: str | None = None, progress: Callable[[int], None]
+    batch: Batch, *, study: str, device: str = "auto", campaign: str | None = None, progress: Callable[[Progress], None]
 ) -> Records:
     """Trains the trials of a batch and measures them.
 
@@ -43,7 +43,7 @@ def train_trials(
         study: the name that the rows carry.
         device: auto, cpu or gpu.
         campaign: the date that the rows carry, if any.
-        progress: called now and then with the number of epochs done.
+        progress: called now and then, from any thread, with how far it has come.
 
     Raises:
         RuntimeError: the device is not there.
@@ -51,9 +51,10 @@ def train_trials(
     cell = batch.cell
     data = generate(cell.dataset, batch.trials[0].data_seed)
     began = time.perf_counter()
-    with on_device(device) as device_name, floatx(cell.training.dtype):
+    device_kind = kind(prepare_device(device))
+    with floatx(cell.training.dtype):
         fit = fit_seeds(
-            builder(cell.architecture, cell.training, data.X_train.shape[1]),
+            Builder(cell.architecture, cell.training, data.X_train.shape[1]),
             data.X_train,
             data.y_train,
             seeds=batch.seeds,
@@ -63,11 +64,12 @@ def train_trials(
             record_every=cell.training.record_every,
             evaluations=data.parts,
             engine=cell.engine,  # type: ignore[arg-type]
+            device=device,  # type: ignore[arg-type]
             progress=progress,
         )
         outputs = _predict(fit, data)
     seconds = (time.perf_counter() - began) / len(batch.trials)
-    names = {**cell.names, "study": study, "campaign": campaign, "device": device_name, "train_seconds": seconds}
+    names = {**cell.names, "study": study, "campaign": campaign, "device": device_kind, "train_seconds": seconds}
     trials = _trials(batch, fit, data, outputs["test"]).assign(**names)
     return Records(trials, _curves(batch, fit), _predictions(batch, outputs))
 

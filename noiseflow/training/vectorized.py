@@ -219,7 +219,7 @@ def _spread(injected: Injected, weights: Sequence[Array], problem: Problem) -> A
     spread = np.full((n, len(problem.noise)), np.inf)
     if not injected.taps:
         return spread
-    taps = keras.Model(injected.model.inputs, [tap for _, tap in injected.taps])
+    taps = keras.Model(injected.model.input, [tap for _, tap in injected.taps])
     x = keras.tree.map_structure(lambda values: values[:SPREAD_ROWS], problem.train.of(0)[0])
     signals = stacked_call(taps, injected.model.weights, weights, x)
     for (injection, _), signal in zip(injected.taps, keras.tree.flatten(signals), strict=True):
