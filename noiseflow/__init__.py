@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from noiseflow.spec import Injection
     from noiseflow.training.fit import fit_seeds
+    from noiseflow.training.problem import NotVectorizableError
 
-__all__ = ["Injection", "fit_seeds"]
+__all__ = ["Injection", "NotVectorizableError", "fit_seeds"]
 
-_HOMES = {"Injection": "noiseflow.spec", "fit_seeds": "noiseflow.training.fit"}
+_HOMES = {
+    "Injection": "noiseflow.spec",
+    "NotVectorizableError": "noiseflow.training.problem",
+    "fit_seeds": "noiseflow.training.fit",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ NoiseLayer = Callable[[int, str], keras.layers.Layer]
 """Makes the layer for (index of the injection, name of its site); the name is the same at every build of a model."""
 
 Replacement = Callable[[keras.layers.Layer, int], keras.layers.Layer]
-"""Gives the layer of the same name that stands in for (a copy of one of the model's own, its position); that copy, to keep it."""
+"""Gives the layer, of the same name, that stands in for (a copy of the model's own, its position); that copy, to keep it."""
 
 SEPARATE_ACTIVATIONS = (
     keras.layers.Activation,

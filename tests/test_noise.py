@@ -50,7 +50,9 @@ def test_inject_adds_noise_of_the_right_moments_at_the_place(build_mlp, circles,
     injected = noisy(build_mlp(), place, layer_for)
     (_, tap), *others = injected.taps
     assert not others
-    noise_layer = next(layer for layer in injected.model.layers if type(layer).__name__ in ("GaussianNoise", "RandomLayer"))
+    noise_layer = next(
+        layer for layer in injected.model.layers if type(layer).__name__ in ("GaussianNoise", "RandomLayer")
+    )
     both = keras.Model(injected.model.input, [tap, noise_layer.output])
     x = np.repeat(circles.X_train, 500, axis=0).astype("float32")
     before, after = (np.asarray(part, float) for part in called(both, x))

@@ -1,28 +1,26 @@
-"""From a user's Keras model to the program that trains many of it; and what to say when there is none."""
+"""From a user's Keras model to the program that trains many of it, compiled once for all fits of its form."""
 
 from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from noiseflow.noise import Injected, inject
 from noiseflow.training import step
 from noiseflow.training.noise_layers import EFFECTS, RandomLayer, injected_noise, random_twin
-from noiseflow.training.problem import NotVectorizableError, Problem
+from noiseflow.training.problem import Problem
 from noiseflow.training.program import Form, Layout, Program, Run
 from noiseflow.training.twins import TWINS
+from noiseflow.training.vectorizable import explained, require_no_foreign_randomness, require_vectorizable
 
 PROGRAMS_KEPT = 16
-OWN_STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics", "call")
-"""What a subclass of a Keras model may change, and the engine does in Keras' own way."""
 
 
 @dataclass(frozen=True)
@@ -76,72 +74,30 @@ def vectorized_form(model: keras.Model) -> keras.Model:
     return inject(model, (), lambda injection, site: keras.layers.Identity(), _twin).model
 
 
-def require_vectorizable(model: keras.Model) -> None:
-    """Refuses what is known not to be trained as `Model.fit` trains it, above all what would mix the seeds.
+def model_key(build_model: Callable[[], keras.Model], template: keras.Model) -> Hashable | None:
+    """What tells the model that a function builds from every other; None where it cannot be told.
 
-    Raises:
-        NotVectorizableError: and says what it is.
+    The function alone would not do: it may read a setting that changes.
     """
-    for fault in _faults(model):
-        raise NotVectorizableError(fault)
-
-
-def explained(model: keras.Model, error: Exception) -> NotVectorizableError:
-    """What TensorFlow could not vectorise or compile: the layer, as far as the error tells, and the error's first lines."""
-    text = str(error)
-    named = [layer for layer in model.layers if f"/{layer.name}/" in text or f"'{layer.name}'" in text]
-    own = [layer for layer in model.layers if f"{type(layer).__name__}.call" in text]
-    culprits = [f"layer {layer.name!r} ({type(layer).__name__})" for layer in (named or own)[:1]]
-    reason = " ".join(text.split())[:300] or type(error).__name__
-    return NotVectorizableError(f"{(culprits or ['the model'])[0]} does not vectorise: {reason}")
-
-
-def require_no_foreign_randomness(program: Program) -> None:
-    """Refuses random numbers that are not a replica's own.
-
-    Raises:
-        NotVectorizableError: and names the layer that draws them.
-    """
-    for name, kind in _operations(program.function.graph):
-        if "Random" in kind or "Multinomial" in kind or kind.startswith("Rng"):
-            layers = [layer for layer in program.model.layers if f"/{layer.name}/" in f"/{name}/"]
-            who = f"layer {layers[0].name!r} ({type(layers[0]).__name__})" if layers else f"operation {name}"
-            raise NotVectorizableError(f"{who} draws random numbers in a way that all seeds would share")
-
-
-def _faults(model: keras.Model) -> Iterator[str]:
-    plain = keras.Sequential if isinstance(model, keras.Sequential) else type(keras.Model(*_dummy()))
-    if not isinstance(model, plain):
-        yield f"{type(model).__name__} is neither a Sequential nor a functional model, so its layers cannot be seen"
-        return
-    for name in OWN_STEPS:
-        if getattr(type(model), name) is not getattr(plain, name):
-            yield f"{type(model).__name__} has its own {name}, which runs in Python"
-    if model.run_eagerly:
-        yield "the model was compiled with run_eagerly=True"
-    for layer in model.layers:
-        if layer.compute_dtype != layer.variable_dtype:
-            yield f"layer {layer.name!r} ({type(layer).__name__}) computes in {layer.compute_dtype} (mixed precision)"
-    if isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer):
-        yield "optimizer LossScaleOptimizer belongs to mixed precision"
-
-
-def _dummy() -> tuple[Any, Any]:
-    inputs = keras.Input((1,))
-    return inputs, inputs
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a function of the user's is written as code; it is not read again
+            signature = _signature(template)
+        hash(build_model)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return build_model, signature
 
 
 def _key(problem: Problem, template: keras.Model, form: Form, run: Run) -> Hashable | None:
     """What two fits must have in common to share a program; None where it cannot be told."""
-    try:
-        signature = _signature(template)
-        hash(problem.build_model)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    model = model_key(problem.build_model, template)
+    if model is None:
         return None
     noise = tuple((i.kind, i.place, used) for i, used in zip(problem.noise, _used(problem), strict=True))
     shapes = tuple((tuple(v.shape), v.dtype.name) for v in keras.tree.flatten(run))
     structure = str(keras.tree.map_structure(lambda v: None, run))
-    return problem.build_model, signature, noise, form, shapes, structure
+    return model, noise, form, shapes, structure
 
 
 def _signature(model: keras.Model) -> str:
@@ -176,7 +132,7 @@ def _compile(problem: Problem, template: keras.Model, form: Form, run: Run) -> C
         program.trace(program.start([np.stack([w] * form.width) for w in template.get_weights()]), run)
     except Exception as error:
         raise explained(injected.model, error) from error
-    require_no_foreign_randomness(program)
+    require_no_foreign_randomness(injected.model, program.function.graph)
     return Compiled(program, injected)
 
 
@@ -185,10 +141,3 @@ def _twin(layer: keras.layers.Layer, position: int) -> keras.layers.Layer:
         return random_twin(layer, position)
     made = TWINS.get(type(layer))
     return layer if made is None else made.from_config(layer.get_config())
-
-
-def _operations(graph: Any) -> Iterator[tuple[str, str]]:
-    """Name and kind of every operation of a graph and of the functions that it calls."""
-    definition = graph.as_graph_def()
-    for nodes in (definition.node, *(function.node_def for function in definition.library.function)):
-        yield from ((node.name, node.op) for node in nodes)

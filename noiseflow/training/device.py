@@ -50,5 +50,5 @@ def prepare_device(wanted: str) -> str:
 
 
 def kind(device: str) -> str:
-    """cpu or gpu, from TensorFlow's name of the device."""
+    """The kind, cpu or gpu, from TensorFlow's name of the device."""
     return device.strip("/").partition(":")[0].lower()

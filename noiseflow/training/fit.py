@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from noiseflow.spec import Injection
 from noiseflow.training import reference, vectorized
-from noiseflow.training.model_file import from_file
+from noiseflow.training.model_file import ModelFile
 from noiseflow.training.problem import Array, NotVectorizableError, Outcome, Problem, Progress, Rows
 from noiseflow.training.result import SeedsFit
 
@@ -70,7 +70,7 @@ def fit_seeds(
             (NotVectorizableError) the model has a part that does not vectorise.
         RuntimeError: the device is not there.
     """
-    build = from_file(build_model) if isinstance(build_model, str | Path) else build_model
+    build = ModelFile.read(build_model) if isinstance(build_model, str | Path) else build_model
     chosen = tuple(int(seed) for seed in seeds)
     train = Rows(_floats(x), _floats(y), _weights(sample_weight), per_seed_data)
     measured = dict(evaluations or {}) | ({} if validation_data is None else {"val": validation_data})

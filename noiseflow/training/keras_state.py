@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 
@@ -13,6 +14,10 @@ from numpy.typing import NDArray
 
 KERAS_LOCK = RLock()
 """Held while models are built or traced: Keras' seed, floatx and scopes belong to the whole process."""
+
+Array = NDArray[np.generic]
+MOST_BYTES_KEPT = 2**28
+_drawn: OrderedDict[tuple[Hashable, int], list[Array]] = OrderedDict()
 
 
 @contextmanager
@@ -51,7 +56,27 @@ def build_seeded(build_model: Callable[[], keras.Model], seed: int) -> keras.Mod
         return build_model()
 
 
-def initial_weights(build_model: Callable[[], keras.Model], seeds: Sequence[int]) -> list[NDArray[np.generic]]:
-    """The weights of a fresh build after each seed: arrays (n_seeds, ...), in the model's order."""
-    draws = [build_seeded(build_model, seed).get_weights() for seed in seeds]
+def initial_weights(
+    build_model: Callable[[], keras.Model], seeds: Sequence[int], model_key: Hashable | None = None
+) -> list[Array]:
+    """The weights of a fresh build after each seed: arrays (n_seeds, ...), in the model's order.
+
+    Args:
+        model_key: what tells the model from every other; weights drawn before under this key are not drawn again, since the
+            variants of a study start from the same ones, and building a small model takes as long as training it.
+    """
+    draws = [_drawn_before(build_model, seed, model_key) for seed in seeds]
     return [np.stack(weights) for weights in zip(*draws, strict=True)]
+
+
+def _drawn_before(build_model: Callable[[], keras.Model], seed: int, model_key: Hashable | None) -> list[Array]:
+    if model_key is None:
+        return build_seeded(build_model, seed).get_weights()
+    with KERAS_LOCK:
+        if (model_key, seed) not in _drawn:
+            _drawn[model_key, seed] = build_seeded(build_model, seed).get_weights()
+        _drawn.move_to_end((model_key, seed))
+        weights = _drawn[model_key, seed]
+        while len(_drawn) * sum(array.nbytes for array in weights) > MOST_BYTES_KEPT and len(_drawn) > 1:
+            _drawn.popitem(last=False)
+        return weights

@@ -91,7 +91,7 @@ def _alpha_dropout(layer: Any) -> Effect:
 
 def _concrete(noise_shape: Sequence[int | None] | None, inputs: Any) -> Sequence[int]:
     if noise_shape is None:
-        return inputs.shape  # type: ignore[no-any-return]
+        return inputs.shape
     return [own if given is None else given for given, own in zip(noise_shape, inputs.shape, strict=True)]
 
 

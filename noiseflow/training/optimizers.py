@@ -16,8 +16,10 @@ def pure(optimizer: keras.optimizers.Optimizer) -> Any:
     """
     backend, base = _parts(type(optimizer))
     plain = {name: getattr(base, name) for name in vars(backend) if not name.startswith("__") and hasattr(base, name)}
-    undistributed = type(f"Pure{type(optimizer).__name__}", (type(optimizer),), plain)
-    return undistributed.from_config(optimizer.get_config())
+    undistributed = type("Undistributed", (backend,), plain)
+    own = type(optimizer)  # comes first, so that what it overrides stays overridden
+    made: Any = type(f"Pure{own.__name__}", (own, undistributed), {})
+    return made.from_config(optimizer.get_config())
 
 
 def _parts(optimizer: type) -> tuple[type, type]:

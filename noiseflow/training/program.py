@@ -15,11 +15,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noiseflow.training import step
+from noiseflow.training import converters, step
 from noiseflow.training.optimizers import pure
 from noiseflow.training.problem import Array, Rows
 from noiseflow.training.random import Draw, Stream, draw_all, drawing_from, permutation, stream_key
 
+converters.register()
 Tensor = Any
 SLOTS = 64  # records of one call, at most
 EVALUATION_ROWS = 1024  # of one pass; more would hold more activations at once
@@ -184,7 +185,7 @@ class Program:
         carry = (state, self._fresh())
         trains = tf.minimum(epoch, 1)
         carry = _repeat(trains * whole, lambda i, c: batch(i, form.batch_size, c), carry) if whole else carry
-        return _repeat(trains, lambda i, c: batch(whole + i, rest, c), carry) if rest else carry  # type: ignore[no-any-return]
+        return _repeat(trains, lambda i, c: batch(whole + i, rest, c), carry) if rest else carry
 
     @property
     def _is_shuffled(self) -> bool:

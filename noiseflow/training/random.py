@@ -67,7 +67,7 @@ def bits(key: Key, step: Tensor, n: int) -> Tensor:
 
 
 def draw(kind: str, key: Key, step: Tensor, n: int) -> Tensor:
-    """n numbers for each key, of one of the KINDS: float32, the key's shape + (n,)."""
+    """As many numbers for each key as asked for, of one of the KINDS: float32, the key's shape + (n,)."""
     pairs = _computed_once(lambda: tf.complex(*KINDS[kind](*_words(key, step, n))), step)
     return tf.concat([tf.math.real(pairs), tf.math.imag(pairs)], axis=-1)[..., :n]
 

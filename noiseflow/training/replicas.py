@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
@@ -43,13 +44,17 @@ def stacked_call(model: keras.Model, variables: Sequence[keras.Variable], weight
 
     def outputs(group: list[int]) -> Any:
         state = [_stacked(v, values, group) for v in (*model.trainable_variables, *model.non_trainable_variables)]
-        parts = [function(state, keras.tree.map_structure(lambda a: tf.constant(a[s : s + size]), x)) for s in starts]
+        parts = [function(state, keras.tree.map_structure(partial(_cut, start, size), x)) for start in starts]
         return keras.tree.map_structure(
             lambda *p: np.concatenate([*p[:-1], p[-1][:, again:]], axis=1),
             *(keras.tree.map_structure(lambda v: v.numpy(), part) for part in parts),
         )
 
     return keras.tree.map_structure(lambda *p: np.concatenate(p)[:n], *(outputs(group) for group in shards(n, WIDTH)))
+
+
+def _cut(start: int, size: int, values: Array) -> Any:
+    return tf.constant(values[start : start + size])
 
 
 def _traced(model: keras.Model, x: Any, size: int) -> Any:

@@ -25,21 +25,24 @@ class Call(NamedTuple):
     metrics: list[Tensor]
 
 
-def call(model: keras.Model, state: Mapping[str, Any], metrics: Sequence[Tensor], batch: Batch, *, training: bool) -> Call:
+def call(
+    model: keras.Model, state: Mapping[str, Any], metrics: Sequence[Tensor], batch: Batch, *, training: bool
+) -> Call:
     """Loss and metrics on one batch, as `train_step` and `test_step` of `keras.Model` compute them."""
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     y_pred, non_trainable, losses = model.stateless_call(
         state["trainable"], state["non_trainable"], x, training=training, return_losses=True
     )
-    with _losses_are(model, losses):
+    with _losses_are(model, losses), metrics_are(model, metrics) as scope:
         loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
-    with metrics_are(model, metrics) as scope:
         model._loss_tracker.update_state(loss, sample_weight=tf.nest.flatten(x)[0].shape[0])  # noqa: SLF001
         model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
     return Call(loss, list(non_trainable), [scope.get_current_value(v) for v in model.metrics_variables])
 
 
-def train(model: keras.Model, optimizer: Any, state: State, metrics: Sequence[Tensor], batch: Batch) -> tuple[State, Any]:
+def train(
+    model: keras.Model, optimizer: Any, state: State, metrics: Sequence[Tensor], batch: Batch
+) -> tuple[State, Any]:
     """One step of training: the new state, and the metrics' variables.
 
     Args:

@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from noiseflow.noise import Injected
 from noiseflow.training.capacity import core, programs_at_once, width_of
-from noiseflow.training.compilation import Compiled, compiled_program, explained, form_of
+from noiseflow.training.compilation import Compiled, compiled_program, form_of, model_key
 from noiseflow.training.device import prepare_device
 from noiseflow.training.keras_state import KERAS_LOCK, build_seeded, initial_weights
 from noiseflow.training.meter import Meter
@@ -28,6 +28,7 @@ from noiseflow.training.problem import SPREAD_ROWS, Array, Outcome, Problem, Row
 from noiseflow.training.program import SLOTS, Form, Layout, Program, Run
 from noiseflow.training.replicas import shards, stacked_call
 from noiseflow.training.step import State
+from noiseflow.training.vectorizable import explained
 
 logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 0.5  # at interruptions, while the shards train
@@ -72,6 +73,8 @@ class _Fit:
         self.problem = problem
         self.template = template
         self.device = device
+        with KERAS_LOCK:
+            self.model_key = model_key(problem.build_model, template)
         self.meter = Meter(problem)
         self.stopped = Event()
         self.recorded = np.concatenate([[0], problem.recorded])
@@ -137,7 +140,7 @@ class _Fit:
     def _initial(self, group: Sequence[int]) -> list[Array]:
         """The initial weights of a shard: (width, ...) each."""
         own = sorted(set(group))
-        drawn = initial_weights(self.problem.build_model, [self.problem.seeds[i] for i in own])
+        drawn = initial_weights(self.problem.build_model, [self.problem.seeds[i] for i in own], self.model_key)
         return [array[[own.index(i) for i in group]] for array in drawn]
 
     def _run(self, form: Form, group: Sequence[int]) -> Run:
@@ -146,7 +149,10 @@ class _Fit:
         return Run(
             seeds=tf.constant([self.problem.seeds[i] for i in group], tf.uint32),
             strengths=tf.constant(self.problem.strengths[list(group)], keras.config.floatx()),
-            parts=tuple(self._part(at, rows, layout, group) for at, (rows, layout) in enumerate(zip(parts, layouts))),
+            parts=tuple(
+                self._part(at, rows, layout, group)
+                for at, (rows, layout) in enumerate(zip(parts, layouts, strict=True))
+            ),
             epochs=tf.constant(self.problem.epochs),
             record_every=tf.constant(self.problem.record_every),
         )
@@ -189,7 +195,9 @@ class _Fit:
 
 def _length(program: Program) -> int:
     """Epochs that a call should train."""
-    return EPOCHS_TO_TIME if program.seconds_an_epoch is None else max(1, round(SECONDS_A_CALL / program.seconds_an_epoch))
+    return (
+        EPOCHS_TO_TIME if program.seconds_an_epoch is None else max(1, round(SECONDS_A_CALL / program.seconds_an_epoch))
+    )
 
 
 def _call(program: Program, state: State, run: Run, first: int, last: int) -> tuple[State, Array]:
