@@ -25,6 +25,7 @@ StudyArgument = Annotated[str, typer.Argument(help="A shipped study's name, or t
 SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Trials of each cell, instead of the study's own.")]
 EpochsOption = Annotated[int | None, typer.Option(help="Epochs, instead of the study's own.")]
 EngineOption = Annotated[Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")]
+DeviceOption = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where they are trained.")]
 ResultsOption = Annotated[str, typer.Option(help="Folder that the results go to.")]
 
 
@@ -36,7 +37,7 @@ def run(
     epochs: EpochsOption = None,
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
-    device: Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where they are trained.")] = "auto",
+    device: DeviceOption = "auto",
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of Prefect and TensorFlow.")] = False,
 ) -> None:
     """Trains what is missing of a study, and reports."""
@@ -75,6 +76,15 @@ def report(
     except LookupError as error:
         typer.echo(f"noiseflow: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+@app.command()
+def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto") -> None:
+    """Checks the laws of noise on this machine's engine, each with its figure; half a minute."""
+    _quiet(verbose=False)
+    from flows.check import check_in_terminal  # noqa: PLC0415 - imports TensorFlow, which takes seconds
+
+    sys.exit(check_in_terminal(engine, device))
 
 
 def _declared(study: str, seeds: int | None, epochs: int | None, results: str) -> Study:

@@ -4,15 +4,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from noiseflow.comparison import compare
     from noiseflow.spec import Injection
     from noiseflow.training.fit import fit_seeds
     from noiseflow.training.problem import NotVectorizableError
 
-__all__ = ["Injection", "NotVectorizableError", "fit_seeds"]
+__all__ = ["Injection", "NotVectorizableError", "compare", "fit_seeds"]
 
 _HOMES = {
     "Injection": "noiseflow.spec",
     "NotVectorizableError": "noiseflow.training.problem",
+    "compare": "noiseflow.comparison",
     "fit_seeds": "noiseflow.training.fit",
 }
 

@@ -12,7 +12,7 @@ LIBRARY = sorted((ROOT / "noiseflow").rglob("*.py"))
 ALL = [*LIBRARY, *sorted((ROOT / "tasks").glob("*.py")), *sorted((ROOT / "flows").glob("*.py"))]
 ROOMS = {  # library: the rooms of noiseflow that may import it
     "tensorflow": ("models.py", "noise.py", "training/"),
-    "keras": ("models.py", "noise.py", "training/"),
+    "keras": ("models.py", "noise.py", "training/", "laws/"),
     "pyarrow": ("store.py",),
     "obstore": ("store.py",),
     "matplotlib": ("plots/",),
@@ -63,6 +63,11 @@ def test_heavy_libraries_stay_in_their_rooms(path):
 )
 def test_rooms_know_only_what_the_design_lets_them(room, walled_off):
     assert not [name for name in imports(ROOT / "noiseflow" / room) if name.startswith(walled_off)]
+
+
+def test_training_does_not_know_the_laws_that_it_is_checked_with():
+    rooms = (ROOT / "noiseflow" / "training").glob("*.py")
+    assert not [path for path in rooms for name in imports(path) if name.startswith("noiseflow.laws")]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from noiseflow.training.keras_state import KERAS_LOCK, build_seeded
 from noiseflow.training.problem import Array
 from noiseflow.training.replicas import stacked_call
 
+DIVERGED_ABOVE = 1000.0
+
 
 @dataclass(frozen=True)
 class SeedsFit:
@@ -42,6 +44,16 @@ class SeedsFit:
     seeds: tuple[int, ...]
     engine: str
     build_model: Callable[[], keras.Model]
+
+    @cached_property
+    def diverged(self) -> Array:
+        """Whether a loss of a seed ended not finite, or above 1,000 times its initial value: (n_seeds,)."""
+        diverged = np.zeros(len(self.seeds), bool)
+        for name, initial in self.initial.items():
+            if name.endswith("_loss"):
+                final = self.history[name][:, -1]
+                diverged |= ~np.isfinite(final) | (final > DIVERGED_ABOVE * initial)
+        return diverged
 
     @cached_property
     def _stackable(self) -> keras.Model:

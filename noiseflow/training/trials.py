@@ -20,9 +20,6 @@ from noiseflow.training.keras_state import floatx
 from noiseflow.training.problem import Array, Progress
 from noiseflow.training.result import SeedsFit
 
-DIVERGED_ABOVE = 1000.0
-"""A loss that ends above so many times its initial value has diverged, finite or not."""
-
 
 @dataclass(frozen=True)
 class Records:
@@ -93,7 +90,7 @@ def _trials(batch: Batch, fit: SeedsFit, data: Data, test_outputs: Array) -> pd.
             "engine": fit.engine,
             "epochs": batch.cell.training.epochs,
             "n_train": len(data.X_train),
-            "status": np.where(_diverged(fit), "diverged", "completed"),
+            "status": np.where(fit.diverged, "diverged", "completed"),
             "score_name": "accuracy",
             "initial_loss": fit.initial["train_loss"],
             "train_loss": last["train_loss"],
@@ -109,16 +106,6 @@ def _trials(batch: Batch, fit: SeedsFit, data: Data, test_outputs: Array) -> pd.
             "finished_at": datetime.now(UTC),
         }
     )
-
-
-def _diverged(fit: SeedsFit) -> Array:
-    """Whether a loss of a seed ended not finite, or above 1,000 times its initial value: (n_seeds,)."""
-    diverged = np.zeros(len(fit.seeds), bool)
-    for name, initial in fit.initial.items():
-        if name.endswith("_loss"):
-            final = fit.history[name][:, -1]
-            diverged |= ~np.isfinite(final) | (final > DIVERGED_ABOVE * initial)
-    return diverged
 
 
 def _signal_to_noise(batch: Batch, fit: SeedsFit) -> Array:

@@ -32,13 +32,13 @@ MODELS = {
             lambda: L.Conv2D(8, 3, activation="relu"),
             lambda: L.Conv2D(8, 3, activation="relu", padding="same"),
             lambda: L.MaxPooling2D(2),
-            lambda: L.Flatten(),
+            L.Flatten,
         ],
     ),
     "lstm": ((12, 2), [lambda: L.LSTM(16), lambda: L.Activation("relu")]),
     "normalised": (
         (4,),
-        [lambda: L.Dense(16), lambda: L.BatchNormalization(), lambda: L.Activation("relu"), lambda: L.Dropout(0.0)],
+        [lambda: L.Dense(16), L.BatchNormalization, lambda: L.Activation("relu"), lambda: L.Dropout(0.0)],
     ),
 }
 

@@ -74,7 +74,7 @@ def _convolve(
     """A convolution along one or two axes; a single one is taken as the columns of one row."""
     form = convolve_depthwise if depthwise else convolve
     if len(strides) == 2:
-        return form(inputs, kernel, tuple(strides), tuple(dilations))
+        return form(inputs, kernel, (strides[0], strides[1]), (dilations[0], dilations[1]))
     return form(inputs[:, None], kernel[None], (1, strides[0]), (1, dilations[0]))[:, 0]
 
 

@@ -44,7 +44,7 @@ def _look_up(embeddings: Tensor, indices: Tensor) -> Any:
     indices = tf.where(indices < 0, indices + size, indices)
 
     def gradient(upstream: Tensor) -> tuple[Tensor, None]:
-        one_hot = tf.one_hot(tf.reshape(indices, [-1]), size, dtype=upstream.dtype)
-        return tf.matmul(one_hot, tf.reshape(upstream, (-1, width)), transpose_a=True), None
+        rows = tf.reshape(upstream, (-1, width))
+        return tf.math.unsorted_segment_sum(rows, tf.reshape(indices, [-1]), size), None
 
     return tf.gather(embeddings, indices), gradient

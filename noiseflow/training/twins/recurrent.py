@@ -1,8 +1,9 @@
 """Twins of Keras' recurrent layers.
 
-TensorFlow's loop over time does not compile within `tf.vectorized_map`, so the steps stand one after another. What does
-not depend on the state, the projection of the inputs, is one product for all times; so is, in the gradient, that of the
-recurrent kernel.
+Keras' loop over time does not compile within `tf.vectorized_map`: its gradient keeps lists of tensors. Here both loops, over
+time and back, are written out and keep plain tensors. What does not depend on the state, the projection of the inputs, is
+one product for all times; so is, in the gradient, that of the recurrent kernel. Gates stand apart, for one tensor of them all
+has a gradient that XLA computes entry by entry (measured).
 """
 
 from __future__ import annotations
@@ -13,62 +14,90 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from noiseflow.training.twins.windows import add
+
 Tensor = Any
-States = list[Tensor]
-Step = Callable[[Tensor, Tensor, States, list[Tensor]], States]
-"""(projected input, projected output of the step before, states, further weights) to the new states, the output first."""
+Tensors = list[Tensor]
+Step = Callable[[Tensors, Tensors, Tensors, Tensors], Tensors]
+"""(projected input and projected output of the step before, gate by gate; states; further weights) to the new states."""
 
 
-def scan(step: Step, projected: Tensor, states: States, kernel: Tensor, bias: Tensor, further: list[Tensor]) -> States:
-    """The states after each time, each as (n_times, n_rows, units).
+def scan(
+    step: Step, projected: Tensors, states: Tensors, kernels: Tensors, biases: Tensors, further: Tensors
+) -> Tensors:
+    """The states after each time, each as (n_times, n_rows, units), the output first.
 
     Args:
         step: one step.
-        projected: (n_times, n_rows, n), the inputs' part.
+        projected: for each gate (n_times, n_rows, units), the inputs' part.
         states: at the start, each (n_rows, units).
-        kernel: (units, n), and
-        bias: (n,), which project the output of the step before.
+        kernels: for each gate that the output of the step before is projected to, (units, units), and
+        biases: (units,) for each, or none at all.
         further: weights that the step itself uses.
     """
-    n_times, n_states = projected.shape[0], len(states)
+    n_times = projected[0].shape[0]
+    parts = [projected, states, kernels, biases, further]
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def scanned(projected: Tensor, kernel: Tensor, bias: Tensor, *others: Tensor) -> Any:
-        start, further = list(others[:n_states]), list(others[n_states:])
-        inputs = tf.unstack(projected, n_times)
-        history, inner = [start], []
-        for x in inputs:
-            inner.append(history[-1][0] @ kernel + bias)
-            history.append(step(x, inner[-1], history[-1], further))
+    def scanned(*flat: Tensor) -> Any:
+        projected, states, kernels, biases, further = tf.nest.pack_sequence_as(parts, flat)
 
-        def gradient(*upstream: Tensor) -> list[Tensor]:
-            by_time = list(zip(*(tf.unstack(u, n_times) for u in upstream), strict=True))
-            d_states = [tf.zeros_like(state) for state in start]
-            d_inputs, d_inners = [], []
-            d_further = [tf.zeros_like(weight) for weight in further]
-            for t in reversed(range(n_times)):
-                d_states = [d + u for d, u in zip(d_states, by_time[t], strict=True)]
+        def forward(t: Tensor, now: Tensors, kept: Tensors, history: Tensors) -> Any:
+            inner = [now[0] @ kernel for kernel in kernels]
+            if biases:
+                inner = [x + bias for x, bias in zip(inner, biases, strict=True)]
+            now = step(_at(projected, t), inner, now, further)
+            return t + 1, now, _put(kept, t, inner), _put(history, t, now)
+
+        empty = tf.zeros_like(projected[0])
+        loop = (tf.constant(0), states, [empty] * len(kernels), [empty] * len(states))
+        _, _, inners, history = tf.while_loop(lambda t, *_: t < n_times, forward, loop)
+
+        def gradient(*upstream: Tensor) -> Tensors:
+            before = [tf.concat([state[None], after[:-1]], 0) for state, after in zip(states, history, strict=True)]
+
+            def backward(t: Tensor, d_now: Tensors, d_xs: Tensors, d_inners: Tensors, d_further: Tensors) -> Any:
+                d_now = [d + u for d, u in zip(d_now, _at(list(upstream), t), strict=True)]
+                sources = [_at(projected, t), _at(inners, t), _at(before, t), further]
                 with tf.GradientTape() as tape:
-                    tape.watch([inputs[t], inner[t], history[t], further])
-                    after = step(inputs[t], inner[t], history[t], further)
-                sources = [inputs[t], inner[t], history[t], further]
-                d_x, d_inner, d_states, d_here = tape.gradient(after, sources, d_states, "zero")
-                d_states[0] += tf.matmul(d_inner, kernel, transpose_b=True)
+                    tape.watch(sources)
+                    after = step(*sources)
+                d_x, d_inner, d_now, d_here = tape.gradient(after, sources, d_now, "zero")
+                back = [tf.matmul(d, kernel, transpose_b=True) for d, kernel in zip(d_inner, kernels, strict=True)]
+                d_now = [add([d_now[0], *back]), *d_now[1:]]
                 d_further = [total + d for total, d in zip(d_further, d_here, strict=True)]
-                d_inputs.insert(0, d_x)
-                d_inners.insert(0, d_inner)
-            outputs = tf.concat([states[0] for states in history[:-1]], 0)
-            d_inner = tf.concat(d_inners, 0)
-            d_kernel = tf.matmul(outputs, d_inner, transpose_a=True)
-            return [tf.stack(d_inputs), d_kernel, tf.reduce_sum(d_inner, 0), *d_states, *d_further]
+                return t - 1, d_now, _put(d_xs, t, d_x), _put(d_inners, t, d_inner), d_further
 
-        return [tf.stack(states) for states in zip(*history[1:], strict=True)], gradient
+            zeros = [tf.zeros_like(state) for state in states], [tf.zeros_like(weight) for weight in further]
+            loop = (tf.constant(n_times - 1), zeros[0], [empty] * len(projected), [empty] * len(kernels), zeros[1])
+            _, d_states, d_xs, d_inners, d_further = tf.while_loop(lambda t, *_: t >= 0, backward, loop)
+            d_inners = [_rows(d) for d in d_inners]
+            d_kernels = [tf.matmul(_rows(before[0]), d, transpose_a=True) for d in d_inners]
+            d_biases = [tf.reduce_sum(d, 0) for d in d_inners[: len(biases)]]
+            return tf.nest.flatten([d_xs, d_states, d_kernels, d_biases, d_further])
 
-    return scanned(projected, kernel, bias, *states, *further)
+        return history, gradient
+
+    return scanned(*tf.nest.flatten(parts))
+
+
+def _at(values: Tensors, time: Tensor) -> Tensors:
+    return [tf.gather(value, time) for value in values]
+
+
+def _put(values: Tensors, time: Tensor, entries: Tensors) -> Tensors:
+    pairs = zip(values, entries, strict=True)
+    return [tf.tensor_scatter_nd_update(value, [[time]], entry[None]) for value, entry in pairs]
+
+
+def _rows(values: Tensor) -> Tensor:
+    return tf.reshape(values, (-1, values.shape[-1]))
 
 
 class _Recurrent(keras.layers.Layer):
     """`LSTM`, `GRU` and `SimpleRNN`: the same loop, each with a step of its own."""
+
+    n_gates = 1
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -81,71 +110,78 @@ class _Recurrent(keras.layers.Layer):
     def inner_loop(self, sequences: Tensor, initial_state: Any, mask: Tensor, training: bool = False) -> Any:
         if mask is not None:
             return self._masked_loop(sequences, initial_state, mask, training)
-        kernel, recurrent_kernel = map(tf.convert_to_tensor, (self.cell.kernel, self.cell.recurrent_kernel))
-        recurrent_kernel, further = self._split(recurrent_kernel)
         sequences = tf.transpose(sequences, (1, 0, 2))
         if self.go_backwards:
             sequences = sequences[::-1]
-        projected, recurrent_bias = sequences @ kernel, tf.zeros(recurrent_kernel.shape[-1:], kernel.dtype)
+        projected = [sequences @ kernel for kernel in self._gates(self.cell.kernel)]
+        kernels, further = self._split(self._gates(self.cell.recurrent_kernel))
+        biases: Tensors = []
         if self.use_bias:
-            bias, recurrent_bias = self._biases(tf.convert_to_tensor(self.cell.bias), recurrent_bias)
-            projected += bias
-        states = scan(self._step, projected, list(initial_state), recurrent_kernel, recurrent_bias, further)
+            input_biases, biases = self._biases()
+            projected = [x + bias for x, bias in zip(projected, input_biases, strict=True)]
+        states = scan(self._step, projected, list(initial_state), kernels, biases, further)
         last = [state[-1] for state in states]
         return last[0], tf.transpose(states[0], (1, 0, 2)) if self.return_sequences else last[0][:, None], last
 
     def _masked_loop(self, sequences: Tensor, initial_state: Any, mask: Tensor, training: bool) -> Any:
         """Keras' own loop, unrolled."""
-        unroll, self.unroll = self.unroll, True
+        unroll: bool = self.unroll
+        self.unroll = True
         try:
             return keras.layers.RNN.inner_loop(self, sequences, initial_state, mask, training)
         finally:
             self.unroll = unroll
 
-    def _biases(self, bias: Tensor, zeros: Tensor) -> tuple[Tensor, Tensor]:
-        """What is added to the projected inputs, and to the projected output of the step before."""
-        return bias, zeros
+    def _gates(self, weight: Any) -> Tensors:
+        return list(tf.split(tf.convert_to_tensor(weight), self.n_gates, -1))
 
-    def _split(self, recurrent_kernel: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The part of the recurrent kernel that the output of the step before is multiplied with, and the rest."""
-        return recurrent_kernel, []
+    def _biases(self) -> tuple[Tensors, Tensors]:
+        """What is added to the projected inputs, and to the projected output of the step before."""
+        return self._gates(self.cell.bias), []
+
+    def _split(self, recurrent_kernels: Tensors) -> tuple[Tensors, Tensors]:
+        """The kernels that the output of the step before is multiplied with, and those that the step itself uses."""
+        return recurrent_kernels, []
 
 
 class VectorizedSimpleRNN(_Recurrent, keras.layers.SimpleRNN):
-    """`SimpleRNN`, its steps one after another."""
+    """`SimpleRNN` with kernels that differ between replicas."""
 
-    def _step(self, x: Tensor, inner: Tensor, states: States, further: list[Tensor]) -> States:  # noqa: ARG002
-        return [self.activation(x + inner)]
+    def _step(self, x: Tensors, inner: Tensors, states: Tensors, further: Tensors) -> Tensors:  # noqa: ARG002
+        return [self.activation(x[0] + inner[0])]
 
 
 class VectorizedLSTM(_Recurrent, keras.layers.LSTM):
-    """`LSTM`, its steps one after another."""
+    """`LSTM` with kernels that differ between replicas."""
 
-    def _step(self, x: Tensor, inner: Tensor, states: States, further: list[Tensor]) -> States:  # noqa: ARG002
-        entry, forget, candidate, exit_ = tf.split(x + inner, 4, -1)
+    n_gates = 4
+
+    def _step(self, x: Tensors, inner: Tensors, states: Tensors, further: Tensors) -> Tensors:  # noqa: ARG002
+        entry, forget, candidate, output = (a + b for a, b in zip(x, inner, strict=True))
         gate = self.recurrent_activation
         carry = gate(forget) * states[1] + gate(entry) * self.activation(candidate)
-        return [gate(exit_) * self.activation(carry), carry]
+        return [gate(output) * self.activation(carry), carry]
 
 
 class VectorizedGRU(_Recurrent, keras.layers.GRU):
-    """`GRU`, its steps one after another."""
+    """`GRU` with kernels that differ between replicas."""
 
-    def _step(self, x: Tensor, inner: Tensor, states: States, further: list[Tensor]) -> States:
-        units, gate, state = self.units, self.recurrent_activation, states[0]
-        update = gate(x[:, :units] + inner[:, :units])
-        reset = gate(x[:, units : 2 * units] + inner[:, units : 2 * units])
-        past = reset * inner[:, 2 * units :] if self.reset_after else (reset * state) @ further[0]
-        candidate = self.activation(x[:, 2 * units :] + past)
-        return [update * state + (1 - update) * candidate]
+    n_gates = 3
 
-    def _biases(self, bias: Tensor, zeros: Tensor) -> tuple[Tensor, Tensor]:
-        return (bias[0], bias[1]) if self.reset_after else (bias, zeros)
+    def _step(self, x: Tensors, inner: Tensors, states: Tensors, further: Tensors) -> Tensors:
+        update = self.recurrent_activation(x[0] + inner[0])
+        reset = self.recurrent_activation(x[1] + inner[1])
+        past = reset * inner[2] if self.reset_after else (reset * states[0]) @ further[0]
+        candidate = self.activation(x[2] + past)
+        return [update * states[0] + (1 - update) * candidate]
 
-    def _split(self, recurrent_kernel: Tensor) -> tuple[Tensor, list[Tensor]]:
-        if self.reset_after:
-            return recurrent_kernel, []
-        return recurrent_kernel[:, : 2 * self.units], [recurrent_kernel[:, 2 * self.units :]]
+    def _biases(self) -> tuple[Tensors, Tensors]:
+        if not self.reset_after:
+            return super()._biases()
+        return self._gates(self.cell.bias[0]), self._gates(self.cell.bias[1])
+
+    def _split(self, recurrent_kernels: Tensors) -> tuple[Tensors, Tensors]:
+        return (recurrent_kernels, []) if self.reset_after else (recurrent_kernels[:2], recurrent_kernels[2:])
 
 
 RECURRENT: dict[type[keras.layers.Layer], type[keras.layers.Layer]] = {

@@ -1,0 +1,61 @@
+"""The laws of noise, checked on this machine, in a terminal."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from flows.quiet import silenced
+
+with silenced():
+    from noiseflow.laws import LAWS, Law, trainer
+from noiseflow.plan import choose_engine
+
+WIDTHS = (35, 10, 10, 10, 6)  # with a blank between them they fit 80 columns
+HEADER = ("law", "expected", "measured", "tolerance", "")
+
+
+def check_in_terminal(engine: Literal["auto", "vectorized", "reference"], device: str) -> int:
+    """Checks every law and prints its figures as it finishes; the exit status, 0 if all hold."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for other programs
+    console = Console(highlight=False)
+    began = time.monotonic()
+    checked: list[Law] = []
+    console.print(_line(HEADER, "bold"))
+    try:
+        train = trainer(engine, device)
+        for name, law in LAWS.items():
+            with console.status(name):
+                found = law(train)
+            for record in found:
+                console.print(_record_line(record))
+            checked += found
+    except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
+        Console(stderr=True).print(f"noiseflow: the check failed. {error}", markup=False, highlight=False)
+        return 1
+    broken = [record for record in checked if not record.holds]
+    seconds = time.monotonic() - began
+    console.print(
+        f"\nengine {choose_engine(engine)}: {len(checked) - len(broken)} of {len(checked)} hold, in {seconds:.0f} s"
+    )
+    for record in broken:
+        console.print(f"\nFAILS  {record.name}\n  {record.statement}\n  {record.reference}", markup=False)
+    return 1 if broken else 0
+
+
+def _record_line(record: Law) -> Text:
+    figures = (f"{figure:.4g}" for figure in (record.expected, record.measured, record.tolerance))
+    line = _line((record.name, *figures, ""))
+    return line.append("holds" if record.holds else "FAILS", "green" if record.holds else "bold red")
+
+
+def _line(cells: tuple[str, ...], style: str = "") -> Text:
+    name, *figures, last = (
+        f"{cell:<{width}}" if i == 0 else f"{cell:>{width}}"
+        for i, (cell, width) in enumerate(zip(cells, WIDTHS, strict=True))
+    )
+    return Text(" ".join([name, *figures, last.strip()]), style)

@@ -1,0 +1,154 @@
+"""The laws hold on the vectorised engine, and a wrong noise breaks them; both engines in full: tests/slow/test_all_laws.py."""
+
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from flows import check
+from noiseflow import fit_seeds
+from noiseflow.laws import LAWS, Law, draws
+from noiseflow.laws.record import chance_of_mean, equality_law, mean_law
+from noiseflow.training.result import SeedsFit
+
+
+def train(*arguments, **options):
+    """`fit_seeds` with few seeds: what takes the time is the compilation."""
+    return fit_seeds(*arguments, **({"seeds": range(8), "engine": "vectorized"} | options))
+
+
+def train_with_wrong_stddev(*arguments, noise, **options):
+    """As an engine that makes the noise 1.3 times as large as it was asked to."""
+    wrong = [injection.model_copy(update={"stddev": 1.3 * injection.stddev}) for injection in noise]
+    return train(*arguments, noise=wrong, **options)
+
+
+def broken(records):
+    return [record.name for record in records if not record.holds]
+
+
+@pytest.mark.parametrize("name", ["input loss", "before-relu moments", "ridge", "target noise"])
+def test_law_holds(name):
+    assert not broken(LAWS[name](train))
+
+
+@pytest.mark.parametrize(
+    ("name", "breaks"),
+    [
+        ("input loss", ["input noise: MSE, linear model"]),
+        ("before-relu moments", ["noise before a relu: mean", "noise before a relu: second moment"]),
+        ("distribution", ["draws: variance", "draws: fourth moment", "draws: Kolmogorov-Smirnov"]),
+    ],
+)
+def test_law_breaks_where_the_stddev_is_wrong(name, breaks):
+    assert broken(LAWS[name](train_with_wrong_stddev)) == breaks
+
+
+def drawn(make):
+    """A fit whose weights are draws that `make(rng, shape)` makes, as an engine's would be."""
+
+    def trained(*_, seeds=range(8), **__):
+        shape = (len(seeds), draws.N_UNITS, draws.N_STEPS)
+        known = {"weights": [-draws.STDDEV * make(np.random.default_rng(1), shape)], "seeds": tuple(seeds)}
+        return SeedsFit(**{field.name: known.get(field.name) for field in fields(SeedsFit)})
+
+    return trained
+
+
+def alike_along(axis):
+    """Half of each draw is its neighbour's along an axis."""
+
+    def make(rng, shape):
+        normal = rng.normal(size=shape)
+        return np.sqrt(0.5) * (normal + np.roll(normal, 1, axis))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("make", "breaks"),
+    [
+        (lambda rng, shape: rng.normal(size=shape), []),
+        (lambda rng, shape: rng.normal(0.02, size=shape), ["draws: mean", "draws: Kolmogorov-Smirnov"]),
+        (
+            lambda rng, shape: rng.uniform(-(3**0.5), 3**0.5, shape),
+            ["draws: fourth moment", "draws: Kolmogorov-Smirnov"],
+        ),
+        (alike_along(0), ["draws: correlation of seeds"]),
+        (alike_along(1), ["draws: correlation of units"]),
+        (alike_along(2), ["draws: correlation of steps"]),
+    ],
+)
+def test_distribution_breaks_at_the_right_figure(make, breaks):
+    assert broken(draws.distribution(drawn(make))) == breaks
+
+
+def test_repeated_streams_breaks_where_draws_depend_on_the_batch():
+    def trained(*_, seeds=range(8), **__):
+        rng = np.random.default_rng(len(seeds))
+        return drawn(lambda _, shape: rng.normal(size=shape))(seeds=seeds)
+
+    (record,) = draws.repeated_streams(trained)
+    assert record.measured == 4 * draws.N_UNITS * draws.N_STEPS
+    assert not record.holds
+
+
+def law(**changes):
+    words = {"name": "a law", "statement": "it is so", "reference": "a book"}
+    return Law(**(words | {"expected": 1.0, "measured": 1.0, "tolerance": 0.1} | changes))
+
+
+@pytest.mark.parametrize(
+    ("measured", "holds"), [(1.0, True), (1.0999, True), (1.11, False), (0.89, False), (np.nan, False), (np.inf, False)]
+)
+def test_law_holds_within_its_tolerance_and_where_finite(measured, holds):
+    assert law(measured=measured).holds == holds
+
+
+def test_chance_of_mean_is_five_standard_errors_of_many_draws(rng):
+    values = rng.normal(3.0, 2.0, 100_000)
+    assert chance_of_mean(values) == pytest.approx(5 * 2.0 / np.sqrt(100_000), rel=0.02)
+
+
+def test_chance_of_mean_of_few_draws_leaves_the_same_chance():
+    """By hand, from the definition of Student's t: the mean of 4 over their standard error, with 3 degrees of freedom."""
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    in_standard_errors = chance_of_mean(values) / (values.std(ddof=1) / 2)
+    assert stats.t.sf(in_standard_errors, 3) == pytest.approx(stats.norm.sf(5))
+
+
+def test_mean_law_compares_one_mean_over_all_draws(rng):
+    expected = np.array([[1.0], [5.0]])
+    record = mean_law(rng.normal(expected, 0.1, (2, 50)), expected, 1, name="", statement="", reference="")
+    assert record.expected == 3.0
+    assert record.holds
+    assert record.tolerance == pytest.approx(0.05, rel=0.3)  # the spread about each mean, not that of the means
+
+
+def test_equality_law_counts_what_differs():
+    pairs = [(np.array([1.0, 2.0]), np.array([1.0, 2.0])), (np.array([1.0, np.nan]), np.array([1.5, np.nan]))]
+    record = equality_law(pairs, name="", statement="", reference="")
+    assert (record.measured, record.holds) == (2.0, False)
+
+
+@pytest.mark.parametrize(("measured", "status"), [(1.0, 0), (2.0, 1)])
+def test_check_prints_each_figure_and_tells_by_its_status(monkeypatch, capsys, measured, status):
+    laws = {"first": lambda train: [law(), law(measured=measured)], "second": lambda train: [law(name="n" * 35)]}
+    monkeypatch.setattr(check, "LAWS", laws)
+    assert check.check_in_terminal("vectorized", "cpu") == status
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split() == ["a", "law", "1", "1", "0.1", "holds"]
+    assert lines[2].split()[-1] == ("FAILS" if status else "holds")
+    assert f"engine vectorized: {3 - status} of 3 hold" in "\n".join(lines)
+    assert ("it is so" in "\n".join(lines)) == bool(status)
+
+
+def test_check_that_cannot_run_says_why_in_a_line(monkeypatch, capsys):
+    def fail(_):
+        raise RuntimeError("no such device")
+
+    monkeypatch.setattr(check, "LAWS", {"first": fail})
+    assert check.check_in_terminal("auto", "gpu") == 1
+    assert capsys.readouterr().err == "noiseflow: the check failed. no such device\n"
