@@ -27,7 +27,7 @@ check: .venv/.installed-dev ## lint, format, types
 	@.venv/bin/ruff format --check --quiet || { echo "the files above are not formatted: ruff format"; exit 1; }
 	@.venv/bin/mypy
 
-bench: .venv/.installed ## the study's speed against Model.fit, measured in one run
+bench: .venv/.installed-bench ## speed against Model.fit and against JAX, measured in one run (an hour)
 	@.venv/bin/python -m benchmarks
 
 up: .venv/.installed ## start Prefect's server and a worker, and deploy (PORT=4200)
@@ -40,7 +40,8 @@ lock: .venv/.installed-dev ## choose the newest versions that fit, and lock them
 	@command -v uv >/dev/null || $(PIP) install uv
 	@PATH="$$PATH:.venv/bin"; echo "locking …"; \
 	$(LOCK) --upgrade pyproject.toml -o requirements.lock && \
-	$(LOCK) --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock && \
+	$(LOCK) --upgrade --extra bench -c requirements.lock pyproject.toml -o requirements-bench.lock
 
 clean: ## remove the environment and the caches; the results stay
 	@if [ -e .run/services.json ]; then $(MAKE) --no-print-directory down; fi
@@ -70,6 +71,11 @@ clean: ## remove the environment and the caches; the results stay
 .venv/.installed-dev: .venv/.made requirements-dev.lock pyproject.toml
 	@echo "installing requirements-dev.lock into .venv (the first time: some minutes, 2 GB) …"
 	@$(call install,requirements-dev.lock)
+	@touch .venv/.installed $@
+
+.venv/.installed-bench: .venv/.made requirements-bench.lock pyproject.toml
+	@echo "installing requirements-bench.lock into .venv (the first time: some minutes, 2 GB) …"
+	@$(call install,requirements-bench.lock)
 	@touch .venv/.installed $@
 
 define install

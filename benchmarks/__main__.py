@@ -1,4 +1,4 @@
-"""The whole study of the tutorial against one run of the tutorial's script, one after the other on this machine."""
+"""The tutorial's study against one run of its script, then the engine against `Model.fit` and JAX; all on this machine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from benchmarks import engine
 
 NOISEFLOW = Path(sys.executable).with_name("noiseflow")
 
@@ -30,9 +32,15 @@ def timed(name: str, command: list[str], folder: str) -> tuple[float, float]:
 
 def main() -> None:
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=4000)
-    epochs = str(parser.parse_args().epochs)
+    parser = argparse.ArgumentParser(description=__doc__, epilog="What else is given goes to benchmarks.engine.")
+    parser.add_argument("--epochs", type=int, default=4000, help="of the study and of the script")
+    options, others = parser.parse_known_args()
+    study_against_script(str(options.epochs))
+    engine.main(others)
+
+
+def study_against_script(epochs: str) -> None:
+    """The whole study, 150 trials, against one trial as the tutorial's reader runs it; whole processes."""
     print(f"tutorial, {epochs} epochs, {os.cpu_count()} cores; whole processes, imports and compilation included")
     with tempfile.TemporaryDirectory() as folder:
         study, _ = timed(
