@@ -126,12 +126,19 @@ UNVECTORIZABLE = {
     ),
     "random preprocessing": (lambda: images(L.RandomFlip(name="flip")), r"layer 'flip' \(RandomFlip\)"),
     "a train_step": (own_step, "OwnStep has its own train_step"),
+    "dropout in a loop": (lambda: sequence(L.LSTM(2, dropout=0.1, name="loop")), r"layer 'loop'"),
     "run_eagerly": (linear(run_eagerly=True), "run_eagerly=True"),
     "gradient accumulation": (
         linear(keras.optimizers.SGD(gradient_accumulation_steps=2)),
         "gradient_accumulation_steps",
     ),
 }
+
+
+def sequence(layer):
+    model = keras.Sequential([keras.Input((2,)), L.Reshape((2, 1)), layer, L.Dense(1)])
+    model.compile(loss="mse", optimizer="sgd")
+    return model
 
 
 def images(layer):

@@ -6,9 +6,11 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
+from noiseflow.training import converters
 from noiseflow.training.keras_state import floatx
 from noiseflow.training.twins import TWINS
 
+converters.register()
 N_REPLICAS = 3
 SEQUENCE, IMAGE, VECTOR = (4, 5, 2), (4, 7, 6, 2), (4, 6)  # (rows, ...)
 ONE_CHANNEL = (4, 6, 6, 1)
@@ -132,6 +134,7 @@ def slow_cases():
         "gru_no_bias": [(layers.GRU(3, use_bias=False), SEQUENCE)],
         "gru_backwards": [(layers.GRU(3, go_backwards=True), SEQUENCE)],
         "simple_rnn_sequences": [(layers.SimpleRNN(3, activation="relu", **sequences), SEQUENCE)],
+        "simple_rnn_long": [(layers.SimpleRNN(3), (4, 41, 2))],
         "bidirectional_lstm": [(layers.Bidirectional(layers.LSTM(3, return_sequences=True)), SEQUENCE)],
         "bidirectional_gru": [(layers.Bidirectional(layers.GRU(3), merge_mode="sum"), SEQUENCE)],
         "time_distributed": [(layers.TimeDistributed(layers.Dense(3)), SEQUENCE)],
@@ -207,7 +210,7 @@ def compare(name, dtype, tolerance, rng):
                 scale = max(1.0, np.abs(a.numpy()).max())
                 np.testing.assert_allclose(b[i].numpy() / scale, a.numpy() / scale, rtol=0, atol=tolerance)
     for model, twin in zip(plain, twins, strict=True):
-        assert [(v.path, v.shape) for v in twin.weights] == [(v.path, v.shape) for v in model.weights]
+        assert [(v.name, v.shape) for v in twin.weights] == [(v.name, v.shape) for v in model.weights]
 
 
 @pytest.mark.parametrize(
@@ -237,6 +240,17 @@ def test_twin_has_the_configuration_of_its_layer(layer):
     assert TWINS[type(layer)].from_config(layer.get_config()).get_config() == layer.get_config()
 
 
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
+def test_twin_of_a_recurrent_layer_heeds_a_mask(kind, rng):
+    layer = kind(3, return_sequences=True)
+    x, mask = rng.normal(size=(2, 4, 2)), np.array([[True, False, True, True], [True, True, False, False]])
+    expected = layer(x, mask=mask)
+    twin = TWINS[kind].from_config(layer.get_config())
+    twin.build(x.shape)
+    twin.set_weights(layer.get_weights())
+    np.testing.assert_allclose(twin(x, mask=mask), expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("argument", ["dropout", "recurrent_dropout"])
 def test_twin_refuses_dropout_inside_a_recurrent_layer(argument):
     layer = layers.LSTM(3, **{argument: 0.5})
@@ -248,3 +262,43 @@ def test_twin_refuses_channels_first():
     layer = layers.Conv2D(3, 3, data_format="channels_first")
     with pytest.raises(NotImplementedError, match="channels_first"):
         TWINS[layers.Conv2D].from_config(layer.get_config())
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        keras.metrics.CategoricalAccuracy(),
+        keras.metrics.TopKCategoricalAccuracy(k=2),
+        keras.metrics.SparseCategoricalAccuracy(),
+        keras.metrics.SparseTopKCategoricalAccuracy(k=2),
+    ],
+    ids=lambda metric: metric.name,
+)
+def test_metric_mapped_over_replicas_is_the_plain_metric(metric, rng):
+    labels = rng.integers(0, 3, 20)
+    y_true = tf.constant(labels if "sparse" in metric.name else np.eye(3)[labels])
+    y_pred = rng.integers(-1, 2, (N_REPLICAS, 20, 3)) * rng.choice([-0.0, 1.0], (N_REPLICAS, 20, 1))  # with ties
+    y_pred = tf.constant(y_pred, "float32")
+    twin = type(metric).from_config(metric.get_config())
+
+    @tf.function(jit_compile=True, autograph=False)
+    def mapped(y_pred):
+        def replica(y_pred):
+            start = [tf.zeros(v.shape) for v in twin.variables]
+            return twin.stateless_result(twin.stateless_update_state(start, y_true, y_pred))
+
+        return tf.vectorized_map(replica, y_pred, fallback_to_while_loop=False)
+
+    expected = []
+    for y in y_pred:
+        metric.reset_state()
+        metric.update_state(y_true, y)
+        expected.append(float(metric.result()))
+    np.testing.assert_allclose(mapped(y_pred), expected, rtol=1e-6)
+
+
+def test_padding_mapped_over_replicas_keeps_its_constant(rng):
+    x = rng.normal(size=(N_REPLICAS, 2, 3)).astype("float32")
+    pad = lambda v: tf.pad(v, [[0, 1], [2, 0]], constant_values=7.0)  # noqa: E731
+    mapped = tf.function(lambda v: tf.vectorized_map(pad, v, fallback_to_while_loop=False), jit_compile=True)
+    assert (mapped(x).numpy() == [pad(one) for one in x]).all()

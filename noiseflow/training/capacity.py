@@ -12,6 +12,10 @@ from noiseflow.training.problem import Problem
 from noiseflow.training.replicas import WIDTH
 
 WIDTH_ON_GPU = 256  # a GPU has no use for small shards
+CACHE_BYTES = (
+    2**23
+)  # what a program may work on (measured: an MLP is fastest with 8 replicas, the CNN of 2 MB each with 4)
+LEAST_WIDTH = 2
 COPIES = 4  # of each activation at once, at the most: itself, its gradient, its noise, and what XLA keeps
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 core = BoundedSemaphore(CORES)
@@ -19,7 +23,7 @@ core = BoundedSemaphore(CORES)
 
 
 def bytes_a_replica(model: keras.Model, problem: Problem) -> int:
-    """Estimate of the memory that training one replica takes, its share of the data included."""
+    """Estimate of the memory that training one replica takes, its own data included."""
     rows = min(problem.batch_size, problem.train.n_rows)
     shapes = [t.shape for layer in model.layers for t in keras.tree.flatten(layer.output)]
     activations = sum(prod(size or 1 for size in shape[1:]) for shape in shapes) * rows * COPIES
@@ -29,15 +33,20 @@ def bytes_a_replica(model: keras.Model, problem: Problem) -> int:
 
 
 def width_of(model: keras.Model, problem: Problem, device: str, memory: int | None = None) -> int:
-    """Replicas of one program: WIDTH, halved until they fit the memory; on a GPU up to WIDTH_ON_GPU, if there are as many.
+    """Replicas of one program, from the model, the data and the machine; never from how many seeds there are.
 
-    It depends on the model, the data and the machine, and not on how many seeds there are where a row could tell.
+    On a CPU WIDTH, halved until they fit the cache, but not below LEAST_WIDTH; on a GPU WIDTH_ON_GPU. Halved further until
+    all programs that run at once fit half of the memory.
     """
-    wanted = WIDTH if device.startswith("/CPU") else WIDTH_ON_GPU
+    each = bytes_a_replica(model, problem)
     memory = total_memory() if memory is None else memory
-    while wanted > 1 and wanted * bytes_a_replica(model, problem) > memory // 2:
-        wanted //= 2
-    return wanted
+    width = WIDTH if device.startswith("/CPU") else WIDTH_ON_GPU
+    if device.startswith("/CPU"):
+        while width > LEAST_WIDTH and width * each > CACHE_BYTES:
+            width //= 2
+    while width > 1 and programs_at_once(device) * width * each > memory // 2:
+        width //= 2
+    return width
 
 
 def programs_at_once(device: str) -> int:

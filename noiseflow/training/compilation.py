@@ -15,7 +15,7 @@ import numpy as np
 from noiseflow.noise import Injected, inject
 from noiseflow.training import step
 from noiseflow.training.noise_layers import EFFECTS, RandomLayer, injected_noise, random_twin
-from noiseflow.training.problem import Problem
+from noiseflow.training.problem import NotVectorizableError, Problem
 from noiseflow.training.program import Form, Layout, Program, Run
 from noiseflow.training.twins import TWINS
 from noiseflow.training.vectorizable import explained, require_no_foreign_randomness, require_vectorizable
@@ -125,7 +125,10 @@ def _compile(problem: Problem, template: keras.Model, form: Form, run: Run) -> C
             return keras.layers.Identity(name=site)
         return RandomLayer(site, injected_noise(injection), name=site)
 
-    injected = inject(template, problem.noise, noise_layer, _twin)
+    try:
+        injected = inject(template, problem.noise, noise_layer, _twin)
+    except NotImplementedError as error:  # a twin that has no form for these settings
+        raise NotVectorizableError(str(error)) from error
     few = keras.tree.map_structure(lambda values: values[:2], problem.train.of(0))
     try:
         program = Program(injected.model, step.metric_names(injected.model, few), form)

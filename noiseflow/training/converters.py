@@ -1,7 +1,7 @@
-"""Operations that Keras uses and `tf.vectorized_map` cannot map: how they are mapped.
+"""Operations that Keras uses and `tf.vectorized_map` cannot map, or maps wrongly: how they are mapped.
 
-TensorFlow keeps a table from each kind of operation to a function that writes it for a whole stack; these entries are added to
-it where they lack.
+TensorFlow keeps a table from each kind of operation to a function that writes it for a whole stack; these entries lack in it,
+or take the place of its own.
 """
 
 from __future__ import annotations
@@ -18,11 +18,26 @@ def _bitcast(conversion: Any) -> Any:
     return pfor.wrap(stacked)
 
 
-CONVERTERS = {"Bitcast": _bitcast}
+def _in_top_k(conversion: Any) -> Any:
+    """Of (rows, classes) and the labels (rows,), as the top-k accuracies use it."""
+    conversion.stack_inputs([0, 1])
+    predictions, labels = conversion.stacked_input(0), conversion.stacked_input(1)
+    n, rows, classes = predictions.shape
+    hits = tf.math.in_top_k(
+        tf.reshape(labels, [-1]), tf.reshape(predictions, [-1, classes]), conversion.unstacked_input(2)
+    )
+    return pfor.wrap(tf.reshape(hits, [n, rows]))
+
+
+def _pad(conversion: Any) -> Any:
+    """With the constant that is asked for: TensorFlow's own entry pads with zeros, whatever it is."""
+    paddings = tf.concat([[[0, 0]], tf.cast(conversion.unstacked_input(1), tf.int32)], axis=0)
+    return pfor.wrap(tf.pad(conversion.stacked_input(0), paddings, constant_values=conversion.unstacked_input(2)))
+
+
+CONVERTERS = {"Bitcast": _bitcast, "InTopKV2": _in_top_k, "PadV2": _pad}
 
 
 def register() -> None:
-    """Adds what lacks to TensorFlow's table."""
-    for kind, convert in CONVERTERS.items():
-        if kind not in pfor._pfor_converter_registry:  # noqa: SLF001
-            pfor.RegisterPFor(kind)(convert)
+    """Puts them into TensorFlow's table."""
+    pfor._pfor_converter_registry.update(CONVERTERS)  # noqa: SLF001
