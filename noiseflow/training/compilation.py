@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -105,11 +105,18 @@ def _signature(model: keras.Model) -> str:
     functional = keras.Model(model.inputs, model.outputs, name="model")
     compilation = model.get_compile_config()
     compilation["optimizer"]["config"].pop("name")
-    settings = json.dumps([functional.get_config(), compilation], default=str)
-    for position, layer in enumerate(functional.layers):
-        settings = settings.replace(f'"{layer.name}"', f'"layer {position}"')
-    tensors = {name: str(i) for i, name in enumerate(dict.fromkeys(re.findall(r"keras_tensor_\d+", settings)))}
-    return re.sub(r"keras_tensor_\d+", lambda match: tensors[match[0]], settings)
+    names = {layer.name: f"layer {position}" for position, layer in enumerate(functional.layers)}
+
+    def settled(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: settled(entry) for key, entry in value.items()}
+        if isinstance(value, list | tuple):
+            return [settled(entry) for entry in value]
+        if isinstance(value, str) and value.startswith("keras_tensor"):
+            return names.setdefault(value, f"tensor {len(names)}")
+        return names.get(value, value) if isinstance(value, str) else value
+
+    return json.dumps(settled([functional.get_config(), compilation]), default=str)
 
 
 def _used(problem: Problem) -> list[bool]:
