@@ -280,4 +280,4 @@ def test_width_follows_the_memory(build, data):
     model, problem = build(), captured["problem"]
     assert width_of(model, problem, "/CPU:0", memory=10**12) == 8
     assert width_of(model, problem, "/CPU:0", memory=1_000) < 8
-    assert width_of(model, problem, "/GPU:0", memory=10**12) == 256
+    assert width_of(model, problem, "/GPU:0", memory=10**12) == 64

@@ -11,7 +11,7 @@ import keras
 from noiseflow.training.problem import Problem
 from noiseflow.training.replicas import WIDTH
 
-WIDTH_ON_GPU = 256  # a GPU has no use for small shards
+WIDTH_ON_GPU = 64  # a GPU has no use for small shards; with 30 seeds half of it stands idle
 CACHE_BYTES = (
     2**23
 )  # what a program may work on (measured: an MLP is fastest with 8 replicas, the CNN of 2 MB each with 4)
@@ -25,18 +25,20 @@ core = BoundedSemaphore(CORES)
 def bytes_a_replica(model: keras.Model, problem: Problem) -> int:
     """Estimate of the memory that training one replica takes, its own data included."""
     rows = min(problem.batch_size, problem.train.n_rows)
-    shapes = [t.shape for layer in model.layers for t in keras.tree.flatten(layer.output)]
+    nodes = [node for layer in model.layers for node in layer._inbound_nodes]  # noqa: SLF001 - a layer may be called twice
+    shapes = [tensor.shape for node in nodes for tensor in node.outputs]
     activations = sum(prod(size or 1 for size in shape[1:]) for shape in shapes) * rows * COPIES
     weights = sum(prod(w.shape) for w in model.weights) * COPIES
     data = sum(a.nbytes for a in keras.tree.flatten(problem.train.parts)) * problem.train.per_seed
-    return int((activations + weights) * 4 + data)
+    return int((activations + weights) * 4 + data / len(problem.seeds))
 
 
 def width_of(model: keras.Model, problem: Problem, device: str, memory: int | None = None) -> int:
     """Replicas of one program, from the model, the data and the machine; never from how many seeds there are.
 
     On a CPU WIDTH, halved until they fit the cache, but not below LEAST_WIDTH; on a GPU WIDTH_ON_GPU. Halved further until
-    all programs that run at once fit half of the memory.
+    all programs that run at once fit half of the machine's memory: of what it has, not of what is free just now, so that rows
+    repeat. What runs out of memory all the same is halved while it trains (`vectorized.py`).
     """
     each = bytes_a_replica(model, problem)
     memory = total_memory() if memory is None else memory

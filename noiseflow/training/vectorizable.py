@@ -53,16 +53,17 @@ def _alone(layer: keras.layers.Layer) -> Exception | None:
             outputs = layer.stateless_call(*state, inputs, **training)[0]
         return tape.gradient(outputs, inputs)
 
-    if isinstance(layer, keras.layers.InputLayer):
+    def mapped(*stacked: Any) -> Any:
+        return tf.vectorized_map(lambda element: call(*element), stacked, fallback_to_while_loop=False)
+
+    if isinstance(layer, keras.layers.InputLayer) or len(layer._inbound_nodes) != 1:  # noqa: SLF001 - has no one input
         return None
     training = {"training": True} if "training" in inspect.signature(layer.call).parameters else {}
     state = _zeros(layer.trainable_variables), _zeros(layer.non_trainable_variables)
-    inputs = _zeros(layer.input)
-    mapped = tf.function(
-        lambda *a: tf.vectorized_map(lambda e: call(*e), a, fallback_to_while_loop=False), jit_compile=True
-    )
     try:
-        mapped(state, inputs)
+        tf.function(mapped, jit_compile=True)(state, _zeros(layer.input))
+    except TypeError:  # it is called in another way
+        return None
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason
         return error
     return None
