@@ -17,10 +17,10 @@ study: .venv/.installed ## install, and run the tutorial's study
 	@.venv/bin/noiseflow run tutorial
 
 test: .venv/.installed-dev ## install, and run the tests (three minutes)
-	@.venv/bin/python -m pytest -m 'not slow'
+	@.venv/bin/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
-	@.venv/bin/python -m pytest -m slow
+	@.venv/bin/python -m pytest -m slow -n 2 --dist loadfile
 
 check: .venv/.installed-dev ## lint, format, types
 	@.venv/bin/ruff check --quiet
