@@ -35,7 +35,17 @@ def _pad(conversion: Any) -> Any:
     return pfor.wrap(tf.pad(conversion.stacked_input(0), paddings, constant_values=conversion.unstacked_input(2)))
 
 
-CONVERTERS = {"Bitcast": _bitcast, "InTopKV2": _in_top_k, "PadV2": _pad}
+def _scatter_nd(conversion: Any) -> Any:
+    """Each replica into a part of its own, as the gradient of a sort uses it."""
+    conversion.stack_inputs([0, 1])
+    indices, updates = conversion.stacked_input(0), conversion.stacked_input(1)
+    n, *between, _ = indices.shape
+    own = tf.broadcast_to(tf.reshape(tf.range(n, dtype=indices.dtype), [n, *[1] * len(between), 1]), [n, *between, 1])
+    shape = tf.concat([[n], tf.cast(conversion.unstacked_input(2), tf.int32)], axis=0)
+    return pfor.wrap(tf.scatter_nd(tf.concat([own, indices], -1), updates, tf.cast(shape, indices.dtype)))
+
+
+CONVERTERS = {"Bitcast": _bitcast, "InTopKV2": _in_top_k, "PadV2": _pad, "ScatterNd": _scatter_nd}
 
 
 def register() -> None:
