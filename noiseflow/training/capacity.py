@@ -27,20 +27,10 @@ def bytes_a_replica(model: keras.Model, problem: Problem) -> int:
     rows = min(problem.batch_size, problem.train.n_rows)
     nodes = [node for layer in model.layers for node in layer._inbound_nodes]  # noqa: SLF001 - a layer may be called twice
     shapes = [tensor.shape for node in nodes for tensor in node.outputs]
-    loops = sum(_gates(layer) for layer in model.layers) * rows * 2  # and as many for the gradient
-    activations = sum(prod(size or 1 for size in shape[1:]) for shape in shapes) * rows * COPIES + loops
+    activations = sum(prod(size or 1 for size in shape[1:]) for shape in shapes) * rows * COPIES
     weights = sum(prod(w.shape) for w in model.weights) * COPIES
     data = sum(a.nbytes for a in keras.tree.flatten(problem.train.parts)) * problem.train.per_seed
     return int((activations + weights) * 4 + data / len(problem.seeds))
-
-
-def _gates(layer: keras.layers.Layer) -> int:
-    """Numbers that a recurrent layer keeps of each row: its gates at each time."""
-    if not isinstance(layer, keras.layers.RNN | keras.layers.Bidirectional):
-        return 0
-    units = max((prod(weight.shape[1:]) for weight in layer.weights), default=0)
-    times = layer._inbound_nodes[0].input_tensors[0].shape[1] or 1  # noqa: SLF001 - a layer may be called twice
-    return int(times) * units
 
 
 def width_of(model: keras.Model, problem: Problem, device: str, memory: int | None = None) -> int:
