@@ -1,0 +1,51 @@
+"""Operations that `tf.vectorized_map` lacks or maps wrongly, as converted here, against the plain operation."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from noiseflow.training import converters
+
+converters.register()
+N_REPLICAS = 3
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        keras.metrics.CategoricalAccuracy(),
+        keras.metrics.TopKCategoricalAccuracy(k=2),
+        keras.metrics.SparseCategoricalAccuracy(),
+        keras.metrics.SparseTopKCategoricalAccuracy(k=2),
+    ],
+    ids=lambda metric: metric.name,
+)
+def test_metric_mapped_over_replicas_is_the_plain_metric(metric, rng):
+    labels = rng.integers(0, 3, 20)
+    y_true = tf.constant(labels if "sparse" in metric.name else np.eye(3)[labels])
+    y_pred = rng.integers(-1, 2, (N_REPLICAS, 20, 3)) * rng.choice([-0.0, 1.0], (N_REPLICAS, 20, 1))  # with ties
+    y_pred = tf.constant(y_pred, "float32")
+    twin = type(metric).from_config(metric.get_config())
+
+    @tf.function(jit_compile=True, autograph=False)
+    def mapped(y_pred):
+        def replica(y_pred):
+            start = [tf.zeros(v.shape) for v in twin.variables]
+            return twin.stateless_result(twin.stateless_update_state(start, y_true, y_pred))
+
+        return tf.vectorized_map(replica, y_pred, fallback_to_while_loop=False)
+
+    expected = []
+    for y in y_pred:
+        metric.reset_state()
+        metric.update_state(y_true, y)
+        expected.append(float(metric.result()))
+    np.testing.assert_allclose(mapped(y_pred), expected, rtol=1e-6)
+
+
+def test_padding_mapped_over_replicas_keeps_its_constant(rng):
+    x = rng.normal(size=(N_REPLICAS, 2, 3)).astype("float32")
+    pad = lambda v: tf.pad(v, [[0, 1], [2, 0]], constant_values=7.0)  # noqa: E731
+    mapped = tf.function(lambda v: tf.vectorized_map(pad, v, fallback_to_while_loop=False), jit_compile=True)
+    assert (mapped(x).numpy() == [pad(one) for one in x]).all()
