@@ -6,8 +6,8 @@ from pathlib import Path
 
 from flows.manifest import describe
 from noiseflow.manifest import software
-from noiseflow.plan import choose_engine, make_plan, study_hash
-from noiseflow.spec import Study
+from noiseflow.plan import Plan, make_plan, study_hash
+from noiseflow.spec import USERS_OWN, Study
 from noiseflow.store import Store, footer
 from tasks.analysis import aggregate
 from tasks.reporting import render_report
@@ -19,12 +19,25 @@ def render_again(study: Study, results: str, engine: str = "auto") -> str:
     Raises:
         LookupError: none of the study's trials, by this engine, is stored there.
     """
-    folder = Path(results) / study.name
-    plan = make_plan(study, choose_engine(engine))
-    store = Store(results, study.name) if folder.is_dir() else None
+    plan, store = stored(study, results, engine)
     there = store.trial_ids() & set(plan.trial_ids) if store else set()
     if store is None or not there:
+        folder = Path(results) / study.name
         raise LookupError(f"{folder} holds no trial of this study: train it with `noiseflow run` first")
-    summary = aggregate.fn(plan, store, footer(study.model_dump_json(), study_hash(study), software()))
-    render_report.fn(plan, summary, store, describe(plan, store, trained=0, reused=len(there)))
+    findings = aggregate.fn(plan, store, footer(study.model_dump_json(), study_hash(study), software()))
+    render_report.fn(plan, findings, store, describe(plan, store, trained=0, reused=len(there)))
     return str(store.folder / "report" / "index.html")
+
+
+def stored(study: Study, results: str, engine: str = "auto") -> tuple[Plan, Store | None]:
+    """The plan of a study and its store, None where there is none; no model is built.
+
+    With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
+    """
+    store = Store(results, study.name) if (Path(results) / study.name).is_dir() else None
+    plan = make_plan(study, "reference" if engine == "reference" else "vectorized")
+    if store is None or engine != "auto" or not any(a.kind in USERS_OWN for a in study.architectures):
+        return plan, store
+    done, reference = store.trial_ids(), make_plan(study, "reference")
+    fell_back = {trial.cell.architecture.name for trial in reference.trials if trial.id in done}
+    return make_plan(study, lambda d, a, v: "reference" if a.name in fell_back else "vectorized"), store

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
 from flows.services import forget_if_gone
 from noiseflow import studies
-from noiseflow.faults import InvalidInputError, results_faults
+from noiseflow.faults import InvalidInputError, refusal, results_faults
 from noiseflow.spec import Study
 
 app = typer.Typer(
@@ -54,8 +56,56 @@ def list_studies() -> None:
     """Lists the studies that ship: cells, trials, purpose."""
     for name in studies.names():
         study = studies.load(name)
-        cells = len(study.datasets) * len(study.architectures) * len(study.variants)
-        typer.echo(f"{name:<14}{cells:>4} cells{cells * study.n_seeds:>7} trials   {study.purpose}")
+        parts = study.parts()
+        trials = sum(len(study.pairs(dataset)) for dataset, *_ in parts)
+        typer.echo(f"{name:<12}{len(parts):>4} cells{trials:>6,} trials   {study.purpose}")
+
+
+@app.command()
+def plan(
+    study: StudyArgument,
+    *,
+    seeds: SeedsOption = None,
+    epochs: EpochsOption = None,
+    results: ResultsOption = "results",
+    engine: EngineOption = "auto",
+) -> None:
+    """Shows what a run would train, and roughly how long it would take; trains nothing."""
+    declared = _declared(study, seeds, epochs, results)
+    from flows.again import stored  # noqa: PLC0415 - imports pandas and more, which takes a second
+    from flows.outlook import outlook  # noqa: PLC0415
+
+    try:
+        typer.echo(outlook(*stored(declared, results, engine)))
+    except (OSError, LookupError) as error:
+        _refuse([str(error)])
+
+
+@app.command()
+def init(
+    data: Annotated[str, typer.Argument(help="A .csv or .parquet file, a row an example.")],
+    *,
+    target: Annotated[str, typer.Option(help="The column that is to be predicted.")],
+    task: Annotated[
+        Literal["classification", "regression"] | None, typer.Option(help="What is learnt; guessed unless given.")
+    ] = None,
+    output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
+) -> None:
+    """Writes a commented study file for one's own data, ready to run."""
+    from noiseflow.initialize import draft_study  # noqa: PLC0415 - imports pandas
+
+    path = Path(output) if output else Path(data).with_suffix(".yaml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(draft_study(data, target, task=task, written_to=str(path)))
+    except InvalidInputError as error:
+        path.unlink()
+        _refuse(error.faults)
+    except FileExistsError:
+        _refuse([f"{path} is there already. Move it, or name another with --output."])
+    except OSError as error:
+        _refuse([f"{path} cannot be written: {error}"])
+    typer.echo(f"{path}: look it over, then\n\n  noiseflow run {shlex.quote(str(path))}")
 
 
 @app.command()
@@ -95,14 +145,19 @@ def _declared(study: str, seeds: int | None, epochs: int | None, results: str) -
     except InvalidInputError as error:
         faults = error.faults + results_faults(results)
     if faults:
-        typer.echo("noiseflow: the input is not valid\n" + "\n".join(f"  - {fault}" for fault in faults), err=True)
-        raise typer.Exit(2)
+        _refuse(faults)
     return declared
 
 
+def _refuse(faults: Sequence[str]) -> NoReturn:
+    typer.echo(refusal(faults), err=True)
+    raise typer.Exit(2)
+
+
 def _quiet(*, verbose: bool) -> None:
-    """Leaves the terminal to the progress and the summary; Prefect's server is kept from calling home."""
+    """Leaves the terminal to the progress and the summary; Prefect's server is kept from calling home, and waited for."""
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")  # a busy machine takes a minute
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")

@@ -16,10 +16,12 @@ from flows.manifest import describe
 from flows.progress import progress_artifact
 from noiseflow.faults import InvalidInputError, results_faults
 from noiseflow.manifest import software
-from noiseflow.plan import Batch, Plan, choose_engine, make_plan, study_hash
+from noiseflow.plan import Batch, Plan, make_plan, study_hash
+from noiseflow.report.tables import Plain
 from noiseflow.spec import ShippedStudy, Study
 from noiseflow.store import Store, footer
-from noiseflow.studies import load, validate
+from noiseflow.studies import confined, load
+from noiseflow.training import preflight
 from noiseflow.training.device import require_device
 from tasks.analysis import aggregate
 from tasks.data import generate_dataset
@@ -35,6 +37,7 @@ class StudyRun:
     """What a run of the flow came to."""
 
     summary: pd.DataFrame
+    answer: list[dict[str, Plain]]
     headline: str
     report: str
     trained: int
@@ -64,16 +67,19 @@ def noise_study(
     """
     logger = get_run_logger()
     changes = {"n_seeds": n_seeds, "epochs": epochs}
-    declared = load(study, **changes) if isinstance(study, str) else validate(study, **changes)
-    if faults := results_faults(str(Path(results) / declared.name)):
+    declared = load(study, **changes) if isinstance(study, str) else confined(study, **changes)
+    if faults := [*results_faults(str(Path(results) / declared.name)), *preflight.faults(declared)]:
         raise InvalidInputError(faults)
     require_device(device)
-    plan = make_plan(declared, choose_engine(engine))
+    engines = preflight.choose_engines(declared, engine)
+    for reason in engines.reasons:
+        logger.warning(reason)
+    plan = make_plan(declared, engines.engine_of)
     marks = footer(declared.model_dump_json(), study_hash(declared), software())
     store = Store(results, declared.name)
     store.recover()
 
-    for future in [generate_dataset.submit(d, d.data_seed, store, marks) for d in declared.datasets]:
+    for future in [generate_dataset.submit(d, declared.data_seeds(d), store, marks) for d in declared.datasets]:
         future.result()
     batches = plan.batches(store.trial_ids(), SEEDS_A_BATCH)
     missing = sum(len(batch.trials) for batch in batches)
@@ -84,13 +90,15 @@ def noise_study(
     if failed and not trained + reused:
         raise RuntimeError("every batch failed:\n" + "\n".join(failed))
 
-    summary = aggregate(plan, store, marks)
-    report = render_report(plan, summary, store, describe(plan, store, trained=trained, reused=reused))
-    publish_artifacts(declared.name, report, summary)
+    findings = aggregate(plan, store, marks)
+    report = render_report(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
+    publish_artifacts(declared.name, report, findings)
     if failed:
         raise RuntimeError("these batches failed; the report is incomplete:\n" + "\n".join(failed))
     logger.info(report.headline)
-    return StudyRun(summary, report.headline, str(store.folder / "report" / "index.html"), trained, reused)
+    return StudyRun(
+        findings.summary, report.answer, report.headline, str(store.folder / "report" / "index.html"), trained, reused
+    )
 
 
 def _train(plan: Plan, batches: list[Batch], store: Store, marks: dict[str, str], device: str) -> list[str]:

@@ -38,7 +38,8 @@ def progress_artifact(study: str, batches: Sequence[Batch]) -> Iterator[None]:
         except Exception as error:  # noqa: BLE001 - training must not end because the server is away for a while
             logger.warning("the progress artifact could not be updated: %s", error)
 
-    def show(label: str, progress: Progress) -> None:
+    def show(batch: Batch, progress: Progress) -> None:
+        label = batch.label
         if label not in done:  # another study's, in the same process
             return
         done[label], speeds[label] = progress.epochs_done, progress.seeds_a_second

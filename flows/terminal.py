@@ -21,13 +21,17 @@ from flows.quiet import silenced
 
 with silenced():
     from flows.noise_study import StudyRun, noise_study
-from noiseflow.report import summary_table
+from noiseflow.faults import InvalidInputError, refusal
+from noiseflow.plan import Batch
 from noiseflow.spec import Study
+from noiseflow.training import preflight
 from noiseflow.training.problem import Progress as Training
 from tasks.progress import watched_by
 
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}
 DIFFERENCES = (*HEADS, "low", "high")
+MOST_BARS = 8  # of batches that have ended
+WIDTHS = {"variant": 12}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 
@@ -36,9 +40,15 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
     console = Console()
     began = time.monotonic()
     console.print(f"[bold]{study.name}[/bold]: starting Prefect and TensorFlow …", highlight=False)
+    os.environ["NOISEFLOW_DATA"] = os.sep  # who runs a study by hand may have it read what he may read
     try:
-        with _bars(console, study.training.epochs):
+        if faults := preflight.faults(study):
+            raise InvalidInputError(faults)  # noqa: TRY301 - the flow would raise it, after it has begun
+        with _bars(console):
             done = noise_study(study, **parameters)
+    except InvalidInputError as error:
+        Console(stderr=True).print(refusal(error.faults), markup=False, highlight=False, soft_wrap=True)
+        return 2
     except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
         Console(stderr=True).print(f"noiseflow: the run failed. {error}", markup=False, highlight=False)
         return 1
@@ -47,20 +57,28 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
 
 
 @contextmanager
-def _bars(console: Console, epochs: int) -> Iterator[None]:
+def _bars(console: Console) -> Iterator[None]:
     """A bar for each batch in training."""
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(12), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[speed]}"), TimeElapsedColumn(), console=console) as bars:
         ids: dict[str, Any] = {}
 
-        def show(batch: str, progress: Training) -> None:
-            if batch not in ids:
-                ids[batch] = bars.add_task(batch, total=epochs, speed="")
+        def show(batch: Batch, progress: Training) -> None:
+            if batch.label not in ids:
+                _make_room(bars)
+                ids[batch.label] = bars.add_task(batch.label, total=batch.cell.training.epochs, speed="")
             speed = f"{progress.seeds_a_second:.1f} seeds/s" if progress.seeds_a_second else ""
-            bars.update(ids[batch], completed=progress.epochs_done, speed=speed)
+            bars.update(ids[batch.label], completed=progress.epochs_done, speed=speed)
 
         with watched_by(show):
             yield
+
+
+def _make_room(bars: Progress) -> None:
+    """Hides the bar that ended first, where many are shown."""
+    ended = [task.id for task in bars.tasks if task.finished and task.visible]
+    if len(ended) >= MOST_BARS:
+        bars.update(ended[0], visible=False)
 
 
 def _show(console: Console, study: Study, done: StudyRun, seconds: float) -> None:
@@ -84,14 +102,21 @@ def _way_to_the_ui(study: str) -> str:
 
 
 def _table(done: StudyRun) -> Table:
-    rows = summary_table(done.summary)
+    rows = done.answer
     names = [name for name in rows[0] if name not in LEFT_TO_THE_REPORT]
     if not any(row["diverged"] for row in rows):
         names.remove("diverged")
+    if names[0] != "variant":
+        names.remove("std")  # to leave room for the names in 80 columns
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     for name in names:
         words = name in ("dataset", "architecture", "variant", "verdict")
-        table.add_column(HEADS.get(name, name), justify="left" if words else "right", no_wrap=name != "variant")
+        table.add_column(
+            HEADS.get(name, name),
+            justify="left" if words else "right",
+            no_wrap=name != "variant",
+            min_width=WIDTHS.get(name),
+        )
     for row in rows:
         table.add_row(*(Text(_cell(name, row[name])) for name in names))
     return table

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from noiseflow.inference import Array
 from noiseflow.spec import BASELINE
 from noiseflow.statistics import SUMMARY_COLUMNS, summarize
+from noiseflow.statistics.inference import Array
 from noiseflow.training.result import SeedsFit
 
 SCORES = {

@@ -18,6 +18,11 @@ class InvalidInputError(ValueError):
         self.faults = list(faults)
 
 
+def refusal(faults: Sequence[str]) -> str:
+    """One message with every fault, for a terminal."""
+    return "noiseflow: the input is not valid\n" + "\n".join(f"  - {fault}" for fault in faults)
+
+
 LIMITS = {
     "greater_than_equal": "must be at least {ge}",
     "greater_than": "must be greater than {gt}",
@@ -43,7 +48,7 @@ MENDS = {
     "extra_forbidden": "Look for a misspelling, or drop it.",
     "missing": "Add it.",
     "rows": "Lower it, or raise n_samples.",
-    "place": "Places are input, before_activation, after_activation and after:<layer>.",
+    "place": "Places are input, before_activation, after_activation, after:<layer>, labels, weights and gradients.",
 }
 
 

@@ -3,40 +3,159 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import keras
 
+from noiseflow.contents import find_entry_point
 from noiseflow.spec import Architecture, Training
+from noiseflow.training.keras_state import KERAS_LOCK, seeded
+from noiseflow.training.metrics import OutputForm, natural_form, output_form, score_metric
+from noiseflow.training.model_file import ModelFile
+
+ENTRY_POINTS = "noiseflow.models"
+Shape = tuple[int, ...]
+"""Of one row of the data, without the axis of the rows."""
+
+L = keras.layers
 
 
 @dataclass(frozen=True)
 class Builder:
     """A function without arguments that returns the compiled model, its weights drawn anew at each call.
 
-    Two of equal settings are equal, so that what was compiled for one serves the other.
+    Two of equal settings are equal, so that what was compiled for one serves the other. Every model has a metric named
+    `score`. The networks that ship get the output, the loss and the optimizer that fit; one of the user's keeps its own.
+
+    Args:
+        architecture: which network.
+        training: names the optimizer of a network that ships.
+        shape: of one row: (n_features,), (steps, n_features) or (height, width, channels).
+        n_classes: 0 for a regression.
+        score_name: as `Dataset.score_name` gives it.
+
+    Raises:
+        ValueError: the model file cannot be used.
+        LookupError: there is no such entry point. Whatever its module raises when it is imported goes through.
     """
 
     architecture: Architecture
     training: Training
-    n_features: int
+    shape: Shape
+    n_classes: int
+    score_name: str
+    source: ModelFile | Callable[..., Any] | None = field(init=False, repr=False, default=None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "source", source_of(self.architecture))
+
+    def __hash__(self) -> int:
+        return hash((self.architecture.model_dump_json(), self.shape, self.n_classes, self.score_name, self.source))
 
     def __call__(self) -> keras.Model:
         """The model."""
-        model = BUILDERS[self.architecture.kind](self.architecture, self.n_features)
+        return with_score(self.as_written(), self.score_name, self.n_classes)
+
+    def as_written(self) -> keras.Model:
+        """The model as its author compiled it, without the score."""
+        if isinstance(self.source, ModelFile):
+            return self.source()
+        if self.source is not None:
+            return self._by_function(self.source)
+        layers = LAYERS[self.architecture.kind](self.architecture, self.shape)
+        model = keras.Sequential([keras.Input(self.shape), *layers, _output(self.n_classes)])
         optimizer = keras.optimizers.get({"class_name": self.training.optimizer, "config": {}})
         optimizer.learning_rate = self.training.learning_rate
-        model.compile(loss="binary_crossentropy", optimizer=optimizer, metrics=["accuracy"])
+        model.compile(loss=_loss(self.n_classes), optimizer=optimizer)
+        return model
+
+    def form(self) -> OutputForm:
+        """What the model gives for a row: how many numbers, and whether they are logits."""
+        if self.source is None:
+            return natural_form(self.n_classes)
+        with KERAS_LOCK, seeded(0):
+            return output_form(self.as_written())
+
+    def _by_function(self, function: Callable[..., Any]) -> keras.Model:
+        settings = self.architecture.settings or {}
+        model = function(shape=self.shape, n_classes=self.n_classes, **settings)
+        if isinstance(model, keras.Sequential) and not model.built:
+            model.build((None, *self.shape))
         return model
 
 
-def _mlp(architecture: Architecture, n_features: int) -> keras.Model:
+def source_of(architecture: Architecture) -> ModelFile | Callable[..., Any] | None:
+    """What stands behind a file or an entry point; None for the networks that ship.
+
+    It is looked up before any seed is set: reading a file builds its model once, which draws numbers.
+    """
+    if architecture.path is not None:
+        with KERAS_LOCK:
+            return ModelFile.read(architecture.path)
+    if architecture.entry_point is not None:
+        function: Callable[..., Any] = find_entry_point(ENTRY_POINTS, architecture.entry_point).load()
+        return function
+    return None
+
+
+def with_score(model: keras.Model, score_name: str, n_classes: int) -> keras.Model:
+    """The same model, compiled as it was and with the metric `score` besides."""
+    compilation = dict(model._compile_config.config)  # noqa: SLF001 - the arguments as they were given, functions included
+    optimizer = compilation["optimizer"]
+    if getattr(optimizer, "built", False):  # a copy of the model with noise in it has variables of its own
+        compilation["optimizer"] = type(optimizer).from_config(optimizer.get_config())
+    score = score_metric(score_name, n_classes, output_form(model))
+    metrics = keras.tree.flatten(compilation.get("metrics") or [])
+    model.compile(**(compilation | {"metrics": [score, *metrics]}))  # the first of a name is the one that keeps it
+    return model
+
+
+def _output(n_classes: int) -> keras.layers.Layer:
+    width = natural_form(n_classes).width
+    activation = "linear" if n_classes == 0 else "sigmoid" if width == 1 else "softmax"
+    return L.Dense(width, activation=activation, name="output")
+
+
+def _loss(n_classes: int) -> str:
+    return {0: "mean_squared_error", 2: "binary_crossentropy"}.get(n_classes, "sparse_categorical_crossentropy")
+
+
+def _mlp(architecture: Architecture, shape: Shape) -> list[keras.layers.Layer]:
     hidden = [
-        keras.layers.Dense(units, activation=architecture.activation, name=f"hidden_{i}")
-        for i, units in enumerate(architecture.units, start=1)
+        L.Dense(units, activation=architecture.activation, name=f"hidden_{i}")
+        for i, units in enumerate(architecture.units or (), start=1)
     ]
-    output = keras.layers.Dense(1, activation="sigmoid", name="output")
-    return keras.Sequential([keras.Input((n_features,)), *hidden, output])
+    return hidden if len(shape) == 1 else [L.Flatten(name="flatten"), *hidden]
 
 
-BUILDERS: dict[str, Callable[[Architecture, int], keras.Model]] = {"mlp": _mlp}
+def _cnn(architecture: Architecture, shape: Shape) -> list[keras.layers.Layer]:
+    """The tutorial's recipe, in which noise goes after the layer `pool`."""
+    del shape
+    size, activation = architecture.kernel_size, architecture.activation
+    convolutions = [
+        L.Conv2D(filters, size, activation=activation, padding="same", name=f"conv_{i}")
+        for i, filters in enumerate(architecture.filters or (), start=1)
+    ]
+    return [*convolutions, L.MaxPooling2D(name="pool"), L.Flatten(name="flatten")]
+
+
+def _lstm(architecture: Architecture, shape: Shape) -> list[keras.layers.Layer]:
+    """The tutorial's recipe, in which noise lies between the LSTM and a relu of its own: before_activation."""
+    del shape
+    units = architecture.units or ()
+    recurrent = [
+        L.LSTM(n, return_sequences=i < len(units) - 1, name="lstm" if i == 0 else f"lstm_{i}")
+        for i, n in enumerate(units)
+    ]
+    return [*recurrent, L.Activation(architecture.activation, name="activation")]
+
+
+LAYERS: dict[str, Callable[[Architecture, Shape], list[keras.layers.Layer]]] = {
+    "mlp": _mlp,
+    "cnn": _cnn,
+    "lstm": _lstm,
+}
+"""For each kind that ships, its layers between input and output."""
+AXES: dict[str, tuple[str, ...]] = {"cnn": ("height", "width", "channels"), "lstm": ("steps", "features")}
+"""The axes of a row that a kind needs; the others take any."""

@@ -4,38 +4,48 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, pairwise, product
+from itertools import groupby, pairwise
 from typing import Any
 
 import pandas as pd
 from pydantic import BaseModel
 
+from noiseflow.contents import fingerprint
 from noiseflow.spec import Architecture, Dataset, Study, Training, Variant
 
 NUMERICS_VERSION = 2
 """Raised whenever the numbers of a trial change; tests/test_golden.py notices."""
 
 
+INERT = {"relative": False, "schedule": "constant", "final": 0.0}
+"""Settings of injections that were added later, with the value that changes nothing."""
+
+
 @dataclass(frozen=True)
 class Cell:
-    """One row of the summary: a variant of an architecture on a dataset, trained in one way by one engine."""
+    """One row of the summary: a variant of an architecture on a dataset, trained in one way by one engine.
+
+    family: the name of the study's variant that `variant` is, or is a strength of.
+    """
 
     dataset: Dataset
     architecture: Architecture
     variant: Variant
+    family: str
     training: Training
     engine: str
 
     @property
     def names(self) -> dict[str, Any]:
-        """What the tables call it: dataset, architecture, variant, strength."""
+        """What the tables call it: dataset, architecture, variant, family, strength."""
         return {
             "dataset": self.dataset.name,
             "architecture": self.architecture.name,
             "variant": self.variant.name,
+            "family": self.family,
             "strength": self.variant.strength,
         }
 
@@ -43,24 +53,31 @@ class Cell:
     def settings(self) -> dict[str, Any]:
         """All that determines the numbers of its trials, their seeds aside; no names.
 
-        Keys without a value are left out, so that a later release may add optional ones without new identities.
+        Keys without a value, or with an inert one, are left out, so that a later release may add optional ones without new
+        identities.
         """
+        controls = [_settings(control) for control in self.variant.controls]
         return {
             "numerics": NUMERICS_VERSION,
             "engine": self.engine,
             "dataset": _rows_settings(self.dataset),
-            "architecture": _settings(self.architecture, without={"label"}),
+            "architecture": _settings(self.architecture, without={"label", "path", "datasets", "training"}),
             "injections": [_settings(injection) for injection in self.variant.injections],
             "training": _settings(self.training, without={"record_every"}),
+            **({"controls": controls} if controls else {}),
         }
 
 
 def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
-    return part.model_dump(mode="json", exclude=set(without), exclude_none=True)
+    """A part's settings; where a file or an entry point stands behind it, its content in place of its path."""
+    dumped = part.model_dump(mode="json", exclude=set(without), exclude_none=True)
+    settings = {key: value for key, value in dumped.items() if key not in INERT or value != INERT[key]}
+    content = fingerprint(part) if isinstance(part, Dataset | Architecture) else None
+    return settings if content is None else settings | {"content": content}
 
 
 def _rows_settings(dataset: Dataset) -> dict[str, Any]:
-    return _settings(dataset, without={"label", "data_seed"})
+    return _settings(dataset, without={"label", "data_seed", "path"})
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,7 @@ class Batch:
     def label(self) -> str:
         """A name to read in logs and in the UI: `circles/mlp/input 0-29`."""
         cell = self.cell
-        return f"{cell.dataset.name}/{cell.architecture.name}/{cell.variant.name} {_ranges(self.seeds)}"
+        return f"{cell.dataset.name}/{cell.architecture.name}/{cell.variant.name} {_ranges(sorted(set(self.seeds)))}"
 
 
 @dataclass(frozen=True)
@@ -129,18 +146,22 @@ class Plan:
         return [Batch(cell, chunk) for cell, trials in chunks for chunk in _chunks(trials, size)]
 
 
-def choose_engine(wanted: str) -> str:
-    """The engine that will run when auto, vectorized or reference is wanted."""
-    return "vectorized" if wanted == "auto" else wanted
+EngineOf = Callable[[Dataset, Architecture, Variant], str]
+"""The engine that trains a variant of an architecture on a dataset."""
 
 
-def make_plan(study: Study, engine: str) -> Plan:
-    """The plan of a study whose trials `engine` will train."""
-    parts = product(study.datasets, study.architectures, study.variants)
+def make_plan(study: Study, engine: str | EngineOf) -> Plan:
+    """The plan of a study whose trials `engine` will train.
+
+    Raises:
+        OSError, LookupError: a file or an entry point of the study is not there.
+    """
+    engine_of = (lambda *_: engine) if isinstance(engine, str) else engine
     cells = tuple(
-        Cell(dataset, architecture, variant, study.training, engine) for dataset, architecture, variant in parts
+        Cell(d, a, member, variant.name, a.training or study.training, engine_of(d, a, member))
+        for d, a, variant, member in study.parts()
     )
-    trials = tuple(Trial(cell, cell.dataset.data_seed, seed) for cell in cells for seed in range(study.n_seeds))
+    trials = tuple(Trial(cell, *pair) for cell in cells for pair in study.pairs(cell.dataset))
     return Plan(study, cells, trials)
 
 
@@ -149,9 +170,11 @@ def study_hash(study: Study) -> str:
     return _hash(study.model_dump(mode="json"))[:16]
 
 
-def dataset_key(dataset: Dataset, data_seed: int) -> str:
-    """What the rows of a dataset are stored under: its kind, its data seed and a hash of its settings."""
-    return f"{dataset.kind}-{data_seed}-{_hash([NUMERICS_VERSION, dataset.name, _rows_settings(dataset)])[:12]}"
+def dataset_key(dataset: Dataset, data_seeds: Sequence[int]) -> str:
+    """What the rows of a dataset are stored under: its kind, its data seeds and a hash of its settings."""
+    return (
+        f"{dataset.kind}-{_ranges(data_seeds)}-{_hash([NUMERICS_VERSION, dataset.name, _rows_settings(dataset)])[:12]}"
+    )
 
 
 def _hash(content: Any) -> str:

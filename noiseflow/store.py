@@ -28,11 +28,11 @@ from obstore.store import LocalStore
 SCHEMAS: dict[str, pa.Schema] = {
     "trials": pa.schema(
         {
-            **dict.fromkeys(("trial_id", "study", "dataset", "architecture", "variant"), pa.string()),
+            **dict.fromkeys(("trial_id", "study", "dataset", "architecture", "variant", "family"), pa.string()),
             "strength": pa.float64(),
             **dict.fromkeys(("data_seed", "seed"), pa.int64()),
             **dict.fromkeys(("campaign", "engine", "device"), pa.string()),
-            **dict.fromkeys(("epochs", "n_train"), pa.int64()),
+            **dict.fromkeys(("epochs", "epochs_trained", "n_train", "n_test"), pa.int64()),
             **dict.fromkeys(("status", "score_name"), pa.string()),
             **dict.fromkeys(("initial_loss", "train_loss", "train_mode_loss", "train_score"), pa.float64()),
             **dict.fromkeys(("test_loss", "test_score", "eval_loss", "eval_score"), pa.float64()),
@@ -135,9 +135,9 @@ class Store:
         """Writes the rows of a dataset under a key that stands for just these rows."""
         self._create(f"datasets/{key}.parquet", _parquet(frame, SCHEMAS["datasets"], footer))
 
-    def write_summary(self, frame: pd.DataFrame, footer: Mapping[str, str]) -> None:
-        """Replaces the summary."""
-        self._put("summary.parquet", _parquet(frame, None, footer))
+    def write_finding(self, name: str, frame: pd.DataFrame, footer: Mapping[str, str]) -> None:
+        """Replaces the summary, or another table of what was found."""
+        self._put(f"{name}.parquet", _parquet(frame, None, footer))
 
     def write_report(self, files: Mapping[str, bytes]) -> None:
         """Replaces the files of the report."""

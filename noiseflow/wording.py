@@ -11,7 +11,21 @@ Row = Mapping[Any, Any]
 
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
-SCORE_NAMES = {"accuracy": "test accuracy", "r2": "test R²"}
+SCORE_NAMES = {
+    "accuracy": "test accuracy",
+    "balanced_accuracy": "balanced test accuracy",
+    "auc": "test AUC",
+    "-log_loss": "test log likelihood",
+    "r2": "test R²",
+    "-rmse": "negative test RMSE",
+}
+UNITS = {
+    "auc": "of AUC",
+    "-log_loss": "nats",
+    "r2": "of R²",
+    "-rmse": "units of the target",
+}
+"""What a difference is told in where it is not points."""
 
 
 def signed(value: float, decimals: int) -> str:
@@ -37,9 +51,14 @@ def p_value(p: float) -> str:
     return f"p = {p:.{digits}f}".replace("0.", ".", 1)
 
 
+def p_text(p: float) -> str:
+    """`.012` or `< .001`, for a table; a dash where there is none."""
+    return p_value(p).removeprefix("p ").removeprefix("= ") if isfinite(p) else NOTHING
+
+
 def is_accuracy(row: Row) -> bool:
     """True if differences of the row are told in points."""
-    return bool(row["score_name"] == "accuracy")
+    return row["score_name"] in ("accuracy", "balanced_accuracy")
 
 
 def score_name(row: Row) -> str:
@@ -47,16 +66,21 @@ def score_name(row: Row) -> str:
     return SCORE_NAMES.get(str(row["score_name"]), str(row["score_name"]))
 
 
+def unit(row: Row) -> str:
+    """`of R²`."""
+    return UNITS.get(str(row["score_name"]), "")
+
+
 def amount(row: Row) -> str:
     """The size of the row's mean difference: `3.4 points`, or `.034 of R²`."""
     size = abs(row["difference_mean"])
-    return f"{100 * size:.1f} points" if is_accuracy(row) else f"{fraction(size)} of R²"
+    return f"{100 * size:.1f} points" if is_accuracy(row) else f"{fraction(size)} {unit(row)}"
 
 
 def margin(row: Row, value: float) -> str:
     """`± 1 point`, or `± 0.01 of R²`."""
     if not is_accuracy(row):
-        return f"± {value:g} of R²"
+        return f"± {value:g} {unit(row)}"
     return f"± {100 * value:g} point{'' if value == 0.01 else 's'}"
 
 

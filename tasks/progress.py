@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from noiseflow.plan import Batch
 from noiseflow.training.problem import Progress
 
-Listener = Callable[[str, Progress], None]
-"""Called with the label of a batch and how far it has come."""
+Listener = Callable[[Batch, Progress], None]
+"""Called with a batch and how far it has come."""
 
 _listeners: list[Listener] = []
 
 
-def tell(batch: str, progress: Progress) -> None:
+def tell(batch: Batch, progress: Progress) -> None:
     """Tells all who watch."""
     for listener in tuple(_listeners):
         listener(batch, progress)

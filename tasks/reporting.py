@@ -6,39 +6,53 @@ import pandas as pd
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from noiseflow.datasets import ceiling, generate
+from noiseflow.datasets import bayes_accuracy, ceiling, generate, warnings
 from noiseflow.plan import Plan, dataset_key
 from noiseflow.report import Evidence, Report, render, summary_table
+from noiseflow.spec import Study
+from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
 
 
 @task(retries=2, retry_delay_seconds=5, timeout_seconds=1800)
-def render_report(plan: Plan, summary: pd.DataFrame, store: Store, manifest: dict[str, str]) -> Report:
+def render_report(plan: Plan, findings: Findings, store: Store, manifest: dict[str, str]) -> Report:
     """Renders the report from the store and writes its files there; the report."""
-    report = render(evidence(plan, summary, store, manifest))
+    report = render(evidence(plan, findings, store, manifest))
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
     store.write_report(texts | dict(report.pictures))
     return report
 
 
-def evidence(plan: Plan, summary: pd.DataFrame, store: Store, manifest: dict[str, str]) -> Evidence:
+def evidence(plan: Plan, findings: Findings, store: Store, manifest: dict[str, str]) -> Evidence:
     """Everything that the report is drawn from."""
-    datasets = {dataset.name: (dataset, generate(dataset, dataset.data_seed)) for dataset in plan.study.datasets}
-    ceilings = {name: ceiling(dataset, data.X_test, data.y_test) for name, (dataset, data) in datasets.items()}
-    keys = [dataset_key(dataset, dataset.data_seed) for dataset in plan.study.datasets]
+    study = plan.study
+    keys = [dataset_key(dataset, study.data_seeds(dataset)) for dataset in study.datasets]
     return Evidence(
-        study=plan.study,
-        summary=summary,
+        study=study,
+        findings=findings,
         trials=plan.named(store.read("trials", plan.trial_ids)),
         curves=plan.named(store.read("curves", plan.trial_ids)),
         data=pd.concat([store.read_dataset(key) for key in keys], ignore_index=True),
-        ceilings={name: value for name, value in ceilings.items() if value is not None},
+        ceilings=_ceilings(study),
+        cautions=[text for d in study.datasets for text in warnings(d, generate(d, d.data_seed))],
         manifest=manifest,
     )
 
 
+def _ceilings(study: Study) -> dict[str, float]:
+    """What the best possible rule scores, where it is known: on the one split, or on rows without end."""
+    known = {}
+    for dataset in study.datasets:
+        if study.design == "replicate":
+            data = generate(dataset, dataset.data_seed)
+            known[dataset.name] = ceiling(dataset, data.X_test, data.y_test)
+        else:
+            known[dataset.name] = bayes_accuracy(dataset)
+    return {name: value for name, value in known.items() if value is not None}
+
+
 @task(retries=2, retry_delay_seconds=5, timeout_seconds=300)
-def publish_artifacts(study: str, report: Report, summary: pd.DataFrame) -> None:
+def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
     """Publishes the report and the summary under their stable keys."""
     create_markdown_artifact(report.artifact(), key=f"{study}-report", description=report.headline)
-    create_table_artifact(summary_table(summary), key=f"{study}-summary", description=report.headline)
+    create_table_artifact(summary_table(findings.summary), key=f"{study}-summary", description=report.headline)

@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 4 * 3600
 @task(task_run_name="train {batch.label}", retries=2, retry_delay_seconds=10, timeout_seconds=TIMEOUT_SECONDS)
 def train_batch(batch: Batch, store: Store, footer: dict[str, str], study: str, device: str) -> int:
     """Trains the batch and publishes its rows; the number of trials that were new to the store."""
-    records = train_trials(batch, study=study, device=device, progress=partial(tell, batch.label))
+    records = train_trials(batch, study=study, device=device, progress=partial(tell, batch))
     published = store.publish(vars(records), footer)
     get_run_logger().info("%s: %d trials trained, %d new to the store", batch.label, len(batch.trials), published)
     return published

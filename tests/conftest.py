@@ -16,13 +16,12 @@ import pytest
 with warnings.catch_warnings():
     # Third-party modules that warn while they are imported are imported once here; the tests' own code stays strict.
     warnings.simplefilter("ignore")
-    import keras  # noqa: F401
+    import keras
     import prefect  # noqa: F401
     import tensorflow  # noqa: F401, ICN001
 
 from noiseflow.datasets import Data, generate
-from noiseflow.models import Builder
-from noiseflow.spec import Architecture, Dataset, Study, Training
+from noiseflow.spec import Dataset, Study
 from noiseflow.studies import validate
 
 
@@ -32,16 +31,29 @@ def circles() -> Data:
     return generate(Dataset(kind="circles"), 1)
 
 
+def mlp(units, learning_rate):
+    """What builds a network of the tutorial's form, compiled as its author would."""
+
+    def build():
+        layers = keras.layers
+        hidden = layers.Dense(units, activation="relu", name="hidden_1")
+        model = keras.Sequential([keras.Input((2,)), hidden, layers.Dense(1, activation="sigmoid", name="output")])
+        model.compile(loss="binary_crossentropy", optimizer=keras.optimizers.Adam(learning_rate), metrics=["accuracy"])
+        return model
+
+    return build
+
+
 @pytest.fixture(scope="session")
 def build_mlp():
     """The tutorial's network."""
-    return Builder(Architecture(kind="mlp"), Training(), 2)
+    return mlp(500, 0.001)
 
 
 @pytest.fixture(scope="session")
 def build_small():
     """A network of the tutorial's form that trains in no time."""
-    return Builder(Architecture(kind="mlp", units=(8,)), Training(learning_rate=0.01), 2)
+    return mlp(8, 0.01)
 
 
 SMALL = validate(

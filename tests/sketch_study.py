@@ -8,6 +8,7 @@ import pandas as pd
 from noiseflow.report import Evidence
 from noiseflow.spec import Study
 from noiseflow.statistics import summarize
+from noiseflow.statistics.findings import Findings
 
 TRIAL_COLUMNS = ["trial_id", "dataset", "architecture", "variant", "strength", "data_seed", "seed", "status"]
 TRIAL_COLUMNS += ["score_name", "train_score", "test_score", "eval_score"]
@@ -74,13 +75,15 @@ def make_data(study: Study) -> pd.DataFrame:
 def make_evidence(study: Study | None = None, trials: pd.DataFrame | None = None, **changes: Any) -> Evidence:
     study = study or make_study()
     trials = make_trials(study) if trials is None else trials
+    summary = changes.pop("summary", None)
     parts = {
         "study": study,
-        "summary": summarize(trials, study.margin),
+        "findings": Findings(summarize(trials, study.margin) if summary is None else summary),
         "trials": trials,
         "curves": make_curves(trials),
         "data": make_data(study),
         "ceilings": {d.name: 59 / 70 for d in study.datasets},
+        "cautions": [],
         "manifest": {"engine": "vectorized", "device": "cpu", "command": "noiseflow run sketch --seeds 12"},
     }
     return Evidence(**(parts | changes))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from noiseflow.studies import FOLDER
+from noiseflow.studies import FOLDER, names
 
 COMMAND = Path(sys.executable).with_name("noiseflow")
 
@@ -27,7 +27,7 @@ NOISY = {"name": "noisy", "injections": [{"place": "input", "stddev": 0.1}]}
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nonsense"], "Shipped are smoke, tutorial"),
+        (["nonsense"], "Shipped are circles, controls"),
         (["smoke", "--seeds", "0"], "n_seeds must be at least 1; received 0"),
         (["smoke", "--epochs", "0"], "training.epochs must be at least 1; received 0"),
         (["smoke", "--results", "file"], "results must be a folder"),
@@ -70,10 +70,10 @@ def test_run_names_faults_of_study_and_arguments_together(tmp_path):
 def test_studies_lists_cells_trials_and_purpose(tmp_path):
     done = noiseflow("studies", cwd=tmp_path)
     assert done.returncode == 0
-    assert [line.split()[:5] for line in done.stdout.splitlines()] == [
-        ["smoke", "2", "cells", "12", "trials"],
-        ["tutorial", "5", "cells", "150", "trials"],
-    ]
+    lines = {line.split()[0]: line.split()[1:5] for line in done.stdout.splitlines()}
+    assert list(lines) == names()
+    assert lines["smoke"] == ["2", "cells", "12", "trials"]  # 2 variants, 6 seeds
+    assert lines["stddev-grid"] == ["25", "cells", "750", "trials"]  # 3 places with 8 stddevs and a baseline, 30 seeds
 
 
 def test_report_without_results_says_what_to_do(tmp_path):
@@ -82,3 +82,58 @@ def test_report_without_results_says_what_to_do(tmp_path):
     assert "noiseflow run" in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_plan_shows_cells_and_what_is_missing_and_writes_nothing(tmp_path):
+    done = noiseflow("plan", "smoke", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "circles/mlp/before_activation       6        6" in done.stdout
+    assert "2 cells, 12 trials: 0 done, 12 missing" in done.stdout
+    assert "on two cores" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def table(tmp_path):
+    """A table to learn from."""
+    lines = [f"{i % 7},{'ab'[i % 2]},{i % 3 > 0}" for i in range(60)]
+    path = tmp_path / "my.csv"
+    path.write_text("\n".join(["x,kind,bought", *lines]))
+    return path
+
+
+@pytest.mark.usefixtures("table")
+def test_init_writes_a_study_that_can_be_planned(tmp_path):
+    done = noiseflow("init", "my.csv", "--target", "bought", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "noiseflow run my.yaml" in done.stdout
+    planned = noiseflow("plan", "my.yaml", cwd=tmp_path)
+    assert "6 cells, 180 trials" in planned.stdout
+
+
+@pytest.mark.usefixtures("table")
+def test_init_keeps_a_study_that_is_there_and_names_what_is_wrong(tmp_path):
+    assert noiseflow("init", "my.csv", "--target", "bought", cwd=tmp_path).returncode == 0
+    before = (tmp_path / "my.yaml").read_bytes()
+    again = noiseflow("init", "my.csv", "--target", "bought", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
+    assert (tmp_path / "my.yaml").read_bytes() == before
+    wrong = noiseflow("init", "my.csv", "--target", "sold", "--output", "other.yaml", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "target must be a column of the table; received 'sold'" in wrong.stderr
+    assert not (tmp_path / "other.yaml").exists()
+
+
+@pytest.mark.usefixtures("table")
+def test_run_names_every_fault_of_data_and_model_with_status_2_and_writes_nothing(tmp_path):
+    injection = {"place": "after:hidden_7", "stddev": 0.1}
+    own = {"kind": "table", "path": "my.csv", "target": "sold", "task": "classification"}
+    networks = [{"kind": "mlp"}, {"kind": "entry_point", "entry_point": "nobody"}]
+    variants = [{"name": "baseline"}, {"name": "noisy", "injections": [injection]}]
+    path = study_file(tmp_path, datasets=[own, {"kind": "moons"}], architectures=networks, variants=variants)
+    done = noiseflow("run", path, cwd=tmp_path)
+    assert done.returncode == 2
+    for says in ("'sold'", "received 'after:hidden_7'", "its layers are hidden_1, output", "entry point", "'nobody'"):
+        assert says in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "my.csv"]

@@ -93,14 +93,14 @@ def test_engine_tells_its_progress_to_the_end(plain):
 
 
 @mostly_vectorized
-def test_engine_spread_is_that_of_the_signal_at_the_initial_weights(build_small, circles, engine):
+def test_engine_signal_to_noise_is_of_the_signal_at_the_initial_weights(build_small, circles, engine):
     done = fit(build_small, circles, engine, epochs=1, noise=[Injection(place=p, stddev=0.1) for p in PLACES])
     x = circles.X_train.astype("float32")
     for row, seed in enumerate(done.seeds):
         keras.utils.set_random_seed(seed)
         kernel, bias, *_ = build_small().get_weights()
         signals = x, x @ kernel + bias, np.maximum(x @ kernel + bias, 0)
-        np.testing.assert_allclose(done.spread[row], [signal.std() for signal in signals], rtol=1e-5)
+        np.testing.assert_allclose(done.signal_to_noise[row], [signal.std() / 0.1 for signal in signals], rtol=1e-5)
 
 
 def small_parity(build, data, **changes):
@@ -108,7 +108,8 @@ def small_parity(build, data, **changes):
     return fit(build, data, "vectorized", **arguments), fit(build, data, "reference", **arguments)
 
 
-@pytest.mark.parametrize("changes", [{"batch_size": 7, "shuffle": False}, pytest.param({}, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{"batch_size": 7, "shuffle": False}, {}])
 def test_vectorized_without_noise_follows_model_fit(build_mlp, circles, changes):
     """Four minibatches with a rest of 2; and one full batch."""
     vectorized, reference = small_parity(build_mlp, circles, **changes)

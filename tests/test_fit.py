@@ -281,3 +281,23 @@ def test_width_follows_the_memory(build, data):
     assert width_of(model, problem, "/CPU:0", memory=10**12) == 8
     assert width_of(model, problem, "/CPU:0", memory=1_000) < 8
     assert width_of(model, problem, "/GPU:0", memory=10**12) == 64
+
+
+def test_signal_to_noise_is_of_each_seeds_own_rows(build, data):
+    x, y = data
+    xs = np.stack([x, 2 * x, 3 * x])
+    noise = [Injection(place="input", stddev=0.5)]
+    done = refit(build, (xs, np.stack([y] * 3)), per_seed_data=True, noise=noise, epochs=1)
+    np.testing.assert_allclose(done.signal_to_noise[:, 0], 2 * x.std() * np.arange(1, 4), rtol=1e-5)
+
+
+def test_predict_takes_rows_of_each_seed(build, data, rng):
+    """A linear model, whose outputs numpy gives in float64; more rows than one call takes."""
+    done = refit(build, data)
+    x = rng.normal(size=(3, 1500, 2))
+    kernel, bias = (w.astype(float) for w in done.weights)
+    np.testing.assert_allclose(done.predict(x, per_seed=True), x @ kernel + bias[:, None], atol=1e-5)
+    for row in range(3):
+        assert (done.predict(x, per_seed=True)[row] == done.predict(x[row])[row]).all()
+    with pytest.raises(ValueError, match="must have a first axis of 3 seeds; received"):
+        done.predict(x[:2], per_seed=True)

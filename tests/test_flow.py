@@ -135,6 +135,39 @@ def test_flow_with_a_failing_batch_finishes_the_others_and_names_it(small_study,
     assert (tmp_path / "small" / "report" / "index.html").exists()
 
 
+@pytest.mark.slow
+def test_flow_pools_fresh_rows_of_each_seed_and_chooses_a_strength(small_study, tmp_path):
+    """Batches of any size and in any order give the rows of one batch: each trial has its own data seed."""
+    family = {"name": "noise", "injections": [{"place": "before_activation"}], "strengths": [0.1, 0.5]}
+    circles = {"kind": "circles", "n_samples": 40, "n_train": 20, "n_eval": 100}
+    study = changed(small_study, design="resample", datasets=[circles], variants=[{"name": "baseline"}, family])
+    noise_study(changed(study, n_seeds=2), results=str(tmp_path / "two runs"))
+    second = noise_study(study, results=str(tmp_path / "two runs"))
+    assert (second.trained, second.reused) == (6, 6)
+    noise_study(study, results=str(tmp_path / "one run"))
+    pd.testing.assert_frame_equal(rows(tmp_path / "two runs"), rows(tmp_path / "one run"))
+    found = rows(tmp_path / "one run")
+    assert (found["data_seed"] == found["seed"] + 1).all()
+    assert found["eval_score"].between(0, 1).all()
+    assert set(pd.read_parquet(tmp_path / "one run" / "small" / "datasets")["data_seed"]) == {1, 2, 3, 4}
+    assert list(pd.read_parquet(tmp_path / "one run" / "small" / "choices.parquet")["family"]) == ["noise"]
+
+
+def test_flow_crosses_data_seeds_with_seeds(small_study, tmp_path):
+    done = noise_study(changed(small_study, design="crossed", n_data_seeds=2, n_seeds=3), results=str(tmp_path))
+    assert done.trained == 12
+    trials = rows(tmp_path)
+    assert len(trials.drop_duplicates(["variant", "data_seed", "seed", "test_loss"])) == 12
+    assert set(pd.read_parquet(tmp_path / "small" / "components.parquet")["variant"]) == {"baseline", "noisy"}
+
+
+def test_flow_refuses_a_file_outside_the_folder_of_the_worker(small_study, tmp_path, monkeypatch):
+    monkeypatch.setenv("NOISEFLOW_DATA", str(tmp_path / "data"))
+    table = {"kind": "table", "path": "/etc/passwd", "target": "y", "task": "regression"}
+    with pytest.raises(InvalidInputError, match="NOISEFLOW_DATA"):
+        noise_study(changed(small_study, datasets=[table]), results=str(tmp_path / "results"))
+
+
 def test_flow_refuses_bad_parameters_before_anything_is_written(small_study, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInputError, match="n_seeds must be at least 1"):

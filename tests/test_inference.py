@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from noiseflow.inference import (
+from noiseflow.statistics.inference import (
     cohen_dz,
     equivalence_p,
     holm,

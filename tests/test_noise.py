@@ -16,7 +16,7 @@ def real(injections):
 
 
 def vectorised(_):
-    return lambda i, site: RandomLayer(site, injected_noise(i), name=site)
+    return lambda i, site: RandomLayer(site, injected_noise("gaussian", i), name=site)
 
 
 def called(model, x, seed=3):
@@ -25,7 +25,7 @@ def called(model, x, seed=3):
     with drawing_from(noting):
         model(x, training=True)
     drawn = [numbers[0] for numbers in draw_all(noting.asked, tf.constant([seed], tf.uint32), tf.constant(1))]
-    with drawing_from(Stream(noting.strengths, dict(zip(noting.asked, drawn, strict=True)))):
+    with drawing_from(Stream(noting.scales, dict(zip(noting.asked, drawn, strict=True)))):
         return model(x, training=True)
 
 

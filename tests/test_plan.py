@@ -23,7 +23,8 @@ def test_plan_of_the_tutorial_has_its_cells_and_trials():
     ]  # fmt: skip
     assert len(plan.trials) == len(set(plan.trial_ids)) == 150
     assert plan.cells[4].names == {
-        "dataset": "circles", "architecture": "mlp", "variant": "input_and_hidden", "strength": 0.1,
+        "dataset": "circles", "architecture": "mlp", "variant": "input_and_hidden", "family": "input_and_hidden",
+        "strength": 0.1,
     }  # fmt: skip
 
 
@@ -99,6 +100,53 @@ def test_named_gives_the_plans_names_and_order(small_study):
 
 def test_dataset_key_and_study_hash_follow_content(small_study):
     other = changed(small_study, datasets__0__noise=0.2)
-    assert dataset_key(small_study.datasets[0], 1) != dataset_key(other.datasets[0], 1)
-    assert dataset_key(small_study.datasets[0], 1) != dataset_key(small_study.datasets[0], 2)
+    assert dataset_key(small_study.datasets[0], [1]) != dataset_key(other.datasets[0], [1])
+    assert dataset_key(small_study.datasets[0], [1]) != dataset_key(small_study.datasets[0], [1, 2])
     assert study_hash(small_study) != study_hash(other)
+
+
+@pytest.mark.parametrize(
+    "injection",
+    [
+        {"place": "before_activation", "stddev": 0.5, "relative": True},
+        {"place": "before_activation", "stddev": 0.5, "schedule": "linear"},
+        {"place": "before_activation", "stddev": 0.5, "schedule": "linear", "final": 0.5},
+        {"place": "weights", "stddev": 0.5},
+        {"place": "before_activation", "kind": "dropout", "rate": 0.5},
+    ],
+)
+def test_trial_id_changes_with_how_noise_is_given(small_study, injection):
+    own = {trial.id for trial in make_plan(small_study, "vectorized").trials if trial.cell.variant.name == "noisy"}
+    other = make_plan(changed(small_study, variants__1__injections=[injection]), "vectorized")
+    assert not own & set(other.trial_ids)
+
+
+def test_trial_id_follows_the_content_of_a_file_and_not_its_path(small_study, tmp_path):
+    def ids(path):
+        table = {"kind": "table", "path": str(path), "target": "y", "task": "regression"}
+        return set(make_plan(changed(small_study, datasets=[table]), "vectorized").trial_ids)
+
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "b.csv").write_text("x,y\n1,2\n")
+    first = ids(tmp_path / "a.csv")
+    assert ids(tmp_path / "b.csv") == first
+    (tmp_path / "b.csv").write_text("x,y\n1,3\n")
+    assert not ids(tmp_path / "b.csv") & first
+
+
+def test_family_has_a_cell_for_each_strength(small_study):
+    family = {"name": "family", "injections": [{"place": "input"}], "strengths": [0.3, 0.1]}
+    study = changed(small_study, design="resample", variants=[{"name": "baseline"}, family])
+    plan = make_plan(study, "vectorized")
+    assert [(cell.variant.name, cell.family) for cell in plan.cells] == [
+        ("baseline", "baseline"), ("family 0.1", "family"), ("family 0.3", "family"),
+    ]  # fmt: skip
+    assert [(trial.data_seed, trial.seed) for trial in plan.trials[:4]] == [(1, 0), (2, 1), (3, 2), (4, 3)]
+    assert len(plan.batches([], 100)) == 3
+
+
+def test_engine_is_chosen_cell_by_cell(small_study):
+    plan = make_plan(
+        small_study, lambda dataset, architecture, variant: "reference" if variant.injections else "vectorized"
+    )
+    assert [cell.engine for cell in plan.cells] == ["vectorized", "reference"]

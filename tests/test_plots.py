@@ -123,7 +123,7 @@ def test_plot_final_scores_names_mean_published_run_and_ceiling():
     said = texts(figure)
     assert ".730 ± .040 (5 seeds)" in said
     assert "◇ published .814, percentile 100" in said
-    assert "Bayes rule on these rows: .843" in said
+    assert "Bayes rule: .843" in said
     assert "no finished trial" in said
 
 

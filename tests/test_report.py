@@ -11,8 +11,8 @@ import yaml
 from markdown_it import MarkdownIt
 from sketch_study import make_curves, make_data, make_evidence, make_study, make_trials
 
-from noiseflow.escaping import escape_markdown
 from noiseflow.report import Report, render
+from noiseflow.report.escaping import escape_markdown
 from noiseflow.spec import Study
 
 HOSTILE = [
@@ -153,7 +153,7 @@ def test_artifact_holds_its_pictures_and_stays_under_a_megabyte(report):
 
 
 def test_artifact_names_pictures_that_do_not_fit():
-    report = Report("![a](a.png)\n\n![b](b.png)\n", "", {"a.png": b"x" * 600_000, "b.png": b"x" * 600_000}, "")
+    report = Report("![a](a.png)\n\n![b](b.png)\n", "", {"a.png": b"x" * 600_000, "b.png": b"x" * 600_000}, "", [])
     assert len(report.artifact()) < 1_000_000
     assert "Picture b.png is too large" in report.artifact()
 

@@ -104,7 +104,7 @@ def test_load_takes_changes_and_refuses_faulty_ones():
 
 
 def test_load_unknown_name_lists_the_shipped_ones():
-    with pytest.raises(InvalidInputError, match=r"'nonsense' is not known\. Shipped are smoke, tutorial"):
+    with pytest.raises(InvalidInputError, match=r"'nonsense' is not known\. Shipped are circles, controls"):
         load("nonsense")
 
 

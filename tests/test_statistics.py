@@ -5,9 +5,11 @@ from math import isnan, nan
 import numpy as np
 import pandas as pd
 import pytest
+from made_trials import made_trials, resampled
 from scipy import stats
 
-from noiseflow.statistics import SUMMARY_COLUMNS, learning_bands, pair_counts, summarize
+from noiseflow.statistics import FURTHER_COLUMNS, SUMMARY_COLUMNS, learning_bands, pair_counts, summarize
+from noiseflow.statistics.power import seeds_needed
 
 
 def make_trials(scores, *, diverged=(), evaluated=None, dataset="d"):
@@ -44,7 +46,7 @@ def test_summarize_computes_every_column_of_a_small_study():
     summary = summarize(make_trials({"baseline": baseline, "noise": noise}), 0.01)
     row = row_of(summary, "noise")
     half = stats.t.ppf(0.975, 7) * np.std(gains, ddof=1) / np.sqrt(8)
-    assert list(summary.columns) == SUMMARY_COLUMNS
+    assert list(summary.columns) == [*SUMMARY_COLUMNS, *FURTHER_COLUMNS]
     assert list(summary["variant"]) == ["baseline", "noise"]
     assert row["n_seeds"] == 8
     assert row["n_diverged"] == 0
@@ -113,7 +115,7 @@ def test_summarize_of_a_cell_all_diverged_has_no_numbers():
 
 def test_summarize_of_no_trials_is_an_empty_summary():
     summary = summarize(make_trials({}), 0.01)
-    assert list(summary.columns) == SUMMARY_COLUMNS
+    assert list(summary.columns) == [*SUMMARY_COLUMNS, *FURTHER_COLUMNS]
     assert summary.empty
 
 
@@ -129,6 +131,80 @@ def test_summarize_adjusts_over_all_cells_of_all_datasets():
     scores = {"baseline": [0.7] * 8, "noise": [0.75] * 8}
     both = pd.concat([make_trials(scores), make_trials(scores, dataset="e")])
     assert list(summarize(both, 0.01)["p_adjusted"].dropna()) == pytest.approx([4 / 2**8] * 2)
+
+
+RATIOS = {"plain": 0.0, "corrected": 3 / 7}
+REUSED = {"plain": {}, "corrected": {"d": 3 / 7}}
+SPLITS = np.array([0.03, -0.01, 0.02, 0.04, 0.00, 0.01, 0.03, 0.02])
+
+
+def splits(dataset="d"):
+    """Eight splits of the same rows."""
+    cells = {"baseline": resampled([0.7] * 8), "noise": resampled(0.7 + SPLITS)}
+    return made_trials(cells, dataset=dataset)
+
+
+def test_summarize_corrects_for_rows_that_are_split_again():
+    row = row_of(summarize(splits(), 0.05, reused={"d": 3 / 7}), "noise")
+    half = stats.t.ppf(0.975, 7) * SPLITS.std(ddof=1) * np.sqrt(1 / 8 + 3 / 7)
+    p = 2 * stats.t.sf(SPLITS.mean() / (SPLITS.std(ddof=1) * np.sqrt(1 / 8 + 3 / 7)), 7)
+    assert row["approximate"]
+    assert (row["difference_ci_low"], row["difference_ci_high"]) == pytest.approx(
+        (SPLITS.mean() - half, SPLITS.mean() + half)
+    )
+    assert (row["ci_low"], row["ci_high"]) == pytest.approx((0.7175 - half, 0.7175 + half))
+    assert row["p_value"] == pytest.approx(p)
+    assert row[["bca_low", "wilcoxon_p", "n_needed"]].isna().all()
+    assert row["effect_size"] == pytest.approx(SPLITS.mean() / SPLITS.std(ddof=1))
+
+
+def test_summarize_of_split_rows_is_equivalent_only_with_the_corrected_error():
+    p = {name: stats.t.sf((0.03 - 0.0175) / (SPLITS.std(ddof=1) * np.sqrt(1 / 8 + r)), 7) for name, r in RATIOS.items()}
+    assert p["plain"] < 0.05 < p["corrected"]
+    verdicts = {name: row_of(summarize(splits(), 0.03, reused=r), "noise")["verdict"] for name, r in REUSED.items()}
+    assert verdicts == {"plain": "equivalent", "corrected": "inconclusive"}
+
+
+def test_summarize_corrects_the_named_datasets_only():
+    summary = summarize(pd.concat([splits(), splits("e")]), 0.01, reused={"e": 0.5, "unknown": 1.0})
+    assert list(summary["approximate"]) == [False, False, True, True]
+    assert list(summary["wilcoxon_p"].notna()) == [False, True, False, False]
+
+
+def test_summarize_does_not_correct_a_single_split():
+    trials = make_trials({"baseline": [0.7] * 8, "noise": list(0.7 + SPLITS)})
+    row = row_of(summarize(trials, 0.01, reused={"d": 3 / 7}), "noise")
+    assert not row["approximate"]
+    assert row["p_value"] == row_of(summarize(trials, 0.01), "noise")["p_value"]
+
+
+def test_summarize_tells_second_opinions_and_seeds_needed():
+    rng = np.random.default_rng(5)
+    baseline, gains = rng.normal(0.7, 0.02, 24), rng.normal(0.02, 0.02, 24)
+    row = row_of(summarize(make_trials({"baseline": baseline, "noise": baseline + gains}), 0.01), "noise")
+    noise = np.sort(baseline + gains)
+    assert row["wilcoxon_p"] == pytest.approx(stats.wilcoxon(gains).pvalue)
+    assert row["bca_low"] == pytest.approx(row["difference_ci_low"], abs=0.003)
+    assert row["bca_high"] == pytest.approx(row["difference_ci_high"], abs=0.003)
+    assert row["n_needed"] == seeds_needed(gains.std(ddof=1), 0.01)
+    assert row["interquartile_mean"] == pytest.approx(noise[6:18].mean())
+
+
+def test_summarize_averages_what_is_measured_beside_the_score():
+    trials = make_trials({"baseline": [0.7] * 3}, diverged=[("baseline", 2)])
+    trials = trials.assign(train_mode_loss=[0.5, 0.7, 9.0], train_loss=[0.3, 0.4, 9.0], test_loss=[0.6, 0.8, np.inf])
+    trials = trials.assign(brier=[0.1, 0.2, nan], ece=[None, 0.04, None], signal_to_noise=[1.0, 2.0, 99.0])
+    row = row_of(summarize(trials, 0.01), "baseline")
+    assert row["gap_mean"] == pytest.approx(0.25)
+    assert (row["train_loss_mean"], row["test_loss_mean"]) == pytest.approx((0.35, 0.7))
+    assert (row["brier_mean"], row["ece_mean"]) == pytest.approx((0.15, 0.04))
+    assert row["signal_to_noise_median"] == pytest.approx(1.5)
+
+
+def test_summarize_of_trials_without_those_columns_leaves_them_empty():
+    row = row_of(summarize(make_trials({"baseline": [0.7] * 3}), 0.01), "baseline")
+    assert row[["gap_mean", "train_loss_mean", "test_loss_mean", "brier_mean", "ece_mean"]].isna().all()
+    assert isnan(row["signal_to_noise_median"])
 
 
 def test_pair_counts_tells_missing_seeds_from_broken_pairs():

@@ -4,12 +4,12 @@ import json
 
 from sketch_study import make_evidence, make_study
 
-from noiseflow.tables import summary_table
+from noiseflow.report.tables import summary_table
 
 
 def test_summary_table_has_plain_values_only():
     study = make_study(names=("baseline", "a", "b"), n_seeds=1)
-    rows = summary_table(make_evidence(study).summary)
+    rows = summary_table(make_evidence(study).answer)
     assert {type(value) for row in rows for value in row.values()} <= {str, int, float, type(None)}
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
 

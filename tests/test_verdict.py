@@ -5,7 +5,7 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from noiseflow.verdict import PairedDifference, decide, paired_difference
+from noiseflow.statistics.verdict import PairedDifference, decide, paired_difference
 
 
 @pytest.mark.parametrize(

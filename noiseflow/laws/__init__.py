@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from noiseflow.laws import draws, losses, training
 from noiseflow.laws.record import Law, Train
-from noiseflow.plan import choose_engine
 from noiseflow.training.fit import fit_seeds
 from noiseflow.training.result import SeedsFit
 
@@ -30,7 +29,7 @@ LAWS: dict[str, Callable[[Train], list[Law]]] = {
     "no noise": draws.no_noise,
 }
 
-N_SEEDS = {"vectorized": 16, "reference": 8}
+N_SEEDS = {"auto": 16, "vectorized": 16, "reference": 8}
 """Seeds of each fit: `Model.fit` takes them one after the other, and builds and traces a model for each."""
 
 
@@ -40,7 +39,7 @@ def trainer(engine: Literal["auto", "vectorized", "reference"] = "auto", device:
     Raises:
         RuntimeError: (when called) device gpu is wanted and there is none.
     """
-    seeds = range(N_SEEDS[choose_engine(engine)])
+    seeds = range(N_SEEDS[engine])
 
     def train(*arguments: Any, **options: Any) -> SeedsFit:
         return fit_seeds(*arguments, **({"seeds": seeds, "engine": engine, "device": device} | options))

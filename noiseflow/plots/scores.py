@@ -40,7 +40,7 @@ def plot_final_scores(
         note_beside(axes, -at, _note(row, runs.to_dict("records")))
     if ceiling is not None:
         axes.axvline(ceiling, color=INK, linewidth=1.2, linestyle="--", zorder=1)
-        note_above(axes, ceiling, f"Bayes rule on these rows: {wording.fraction(ceiling)}", INK)
+        note_above(axes, ceiling, f"Bayes rule: {wording.fraction(ceiling)}", INK)
     name_rows(axes, [str(name) for name in rows["variant"]])
     label_axes(axes, x=score_label)
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,29 @@ def load(study: str, **changes: Any) -> Study:
     return validate(_read(study), **changes)
 
 
+def confined(content: Any, **changes: Any) -> Study:
+    """The study that this content declares, whose files may only lie under the folder that NOISEFLOW_DATA names.
+
+    That is for studies that arrive over the network: relative paths are relative to that folder.
+
+    Raises:
+        InvalidInputError: the content is faulty, or names a file elsewhere.
+    """
+    folder = os.environ.get("NOISEFLOW_DATA")
+    content = content.model_dump() if isinstance(content, Study) else content
+    study = validate(_placed(content, Path(folder)) if folder else content, **changes)
+    faults = [
+        f"{field}[{i}].path must lie under the folder that NOISEFLOW_DATA names on the worker ({folder or 'it is not set'}); "
+        f"received {part.path!r} (study {study.name!r}). Put the file there."
+        for field in ("datasets", "architectures")
+        for i, part in enumerate(getattr(study, field))
+        if part.path and not (folder and Path(part.path).resolve().is_relative_to(Path(folder).resolve()))
+    ]
+    if faults:
+        raise InvalidInputError(faults)
+    return study
+
+
 def validate(content: Any, **changes: Any) -> Study:
     """The study that this content declares, with the changes of `load`.
 
@@ -57,18 +81,38 @@ def _read(study: str) -> Any:
             [f"study {study!r} is not known. Shipped are {', '.join(names())}; or give the path of a .yaml file."]
         )
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return _placed(yaml.safe_load(path.read_text(encoding="utf-8")), path.absolute().parent)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInputError([f"study file {study!r} cannot be read: {error}"]) from None
     except yaml.YAMLError as error:
         raise InvalidInputError([f"study file {study!r} is not YAML: {error}"]) from None
 
 
+def _placed(content: Any, folder: Path) -> Any:
+    """The content with its relative paths, which are relative to `folder`, made absolute."""
+
+    def placed(part: Any) -> Any:
+        path = part.get("path") if isinstance(part, Mapping) else None
+        return {**part, "path": os.path.normpath(folder / path)} if isinstance(path, str) and path else part
+
+    if not isinstance(content, Mapping):
+        return content
+    lists = {key: content[key] for key in ("datasets", "architectures") if isinstance(content.get(key), list)}
+    return {**content, **{key: [placed(part) for part in parts] for key, parts in lists.items()}}
+
+
 def _changed(content: Mapping[str, Any], n_seeds: int | None = None, epochs: int | None = None) -> dict[str, Any]:
     changed = dict(content)
     if n_seeds is not None:
         changed["n_seeds"] = n_seeds
-    training = changed.get("training") or {}
-    if epochs is not None and isinstance(training, Mapping):
-        changed["training"] = {**training, "epochs": epochs}
+    if epochs is not None:
+        changed = _trained_for({**changed, "training": changed.get("training") or {}}, epochs)
+        if isinstance(architectures := changed.get("architectures"), list | tuple):
+            changed["architectures"] = [_trained_for(architecture, epochs) for architecture in architectures]
     return changed
+
+
+def _trained_for(part: Any, epochs: int) -> Any:
+    """A study or an architecture with these epochs in its training, if it has one."""
+    training = part.get("training") if isinstance(part, Mapping) else None
+    return {**part, "training": {**training, "epochs": epochs}} if isinstance(training, Mapping) else part

@@ -11,12 +11,16 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from noiseflow.noise import Injected, inject
 from noiseflow.training import step
+from noiseflow.training.form import Form, Layout, Run
 from noiseflow.training.noise_layers import EFFECTS, RandomLayer, injected_noise, random_twin
-from noiseflow.training.problem import NotVectorizableError, Problem
-from noiseflow.training.program import Form, Layout, Program, Run
+from noiseflow.training.problem import Array, NotVectorizableError, Problem
+from noiseflow.training.program import Program
+from noiseflow.training.sites import Site, Treatment, sites_around
+from noiseflow.training.targets import target_forms
 from noiseflow.training.twins import TWINS
 from noiseflow.training.vectorizable import explained, require_no_foreign_randomness, require_vectorizable
 
@@ -43,6 +47,7 @@ def form_of(problem: Problem, width: int) -> Form:
         shuffle=problem.shuffle,
         train=Layout.of(problem.train, width, gathered=gathered),
         evaluations=tuple((name, Layout.of(rows, width, gathered=False)) for name, rows in problem.evaluations.items()),
+        held=None if problem.held is None else Layout.of(problem.held, width, gathered=False),
     )
 
 
@@ -67,6 +72,17 @@ def compiled_program(problem: Problem, template: keras.Model, form: Form, run: R
     while len(_programs) > PROGRAMS_KEPT:
         _programs.popitem(last=False)
     return _programs[key]
+
+
+def with_sites(run: Run, problem: Problem, treatment: Treatment, scales: Array) -> Run:
+    """The run with the scales (width, n_sites) of the sites, and the settings of their injections' schedules."""
+    injections = [problem.noise[site.injection] for site in treatment.sites]
+    floats = keras.config.floatx()
+    return run._replace(
+        scales=tf.constant(scales, floats),
+        finals=tf.constant([injection.final for injection in injections], floats),
+        decays=tf.constant([injection.decay or 0.0 for injection in injections], floats),
+    )
 
 
 def vectorized_form(model: keras.Model) -> keras.Model:
@@ -94,10 +110,12 @@ def _key(problem: Problem, template: keras.Model, form: Form, run: Run) -> Hasha
     model = model_key(problem.build_model, template)
     if model is None:
         return None
-    noise = tuple((i.kind, i.place, used) for i, used in zip(problem.noise, _used(problem), strict=True))
+    used = problem.used
+    noise = tuple((i.kind, i.place, i.schedule, bool(i.decay), used[at]) for at, i in enumerate(problem.noise))
+    controls = problem.penalised, problem.early_stopping is not None
     shapes = tuple((tuple(v.shape), v.dtype.name) for v in keras.tree.flatten(run))
     structure = str(keras.tree.map_structure(lambda v: None, run))
-    return model, noise, form, shapes, structure
+    return model, noise, controls, form, shapes, structure
 
 
 def _signature(model: keras.Model) -> str:
@@ -119,26 +137,26 @@ def _signature(model: keras.Model) -> str:
     return json.dumps(settled([functional.get_config(), compilation]), default=str)
 
 
-def _used(problem: Problem) -> list[bool]:
-    """Whether an injection adds anything at all; if not it is left out, since XLA would round another sum otherwise."""
-    return [bool(strengths.any()) for strengths in problem.strengths.T]
-
-
 def _compile(problem: Problem, template: keras.Model, form: Form, run: Run) -> Compiled:
-    used = _used(problem)
+    used, within = problem.used, []
 
-    def noise_layer(injection: int, site: str) -> keras.layers.Layer:
-        if not used[injection]:
-            return keras.layers.Identity(name=site)
-        return RandomLayer(site, injected_noise(injection), name=site)
+    def noise_layer(injection: int, name: str) -> keras.layers.Layer:
+        site = Site.of(injection, problem.noise[injection], name, used=used[injection])
+        within.append(site)
+        if not site.used:  # it is left out, since XLA would round another sum otherwise
+            return keras.layers.Identity(name=name)
+        return RandomLayer(name, injected_noise(site.kind, len(within) - 1), name=name)
 
+    around = sites_around(problem.noise, used, target_forms(template, problem))
     try:
         injected = inject(template, problem.noise, noise_layer, _twin)
     except NotImplementedError as error:  # a twin that has no form for these settings
         raise NotVectorizableError(str(error)) from error
+    treatment = Treatment((*within, *around), problem.penalised)
+    run = with_sites(run, problem, treatment, np.zeros((form.width, len(treatment.sites))))
     few = keras.tree.map_structure(lambda values: values[:2], problem.train.of(0))
     try:
-        program = Program(injected.model, step.metric_names(injected.model, few), form)
+        program = Program(injected.model, step.metric_names(injected.model, few), form, treatment)
         program.trace(program.start([np.stack([w] * form.width) for w in template.get_weights()]), run)
     except Exception as error:
         raise explained(injected.model, error) from error

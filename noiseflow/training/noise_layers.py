@@ -6,7 +6,6 @@ At train time each draws from the stream of its replica (`random.current_stream`
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import sqrt
 from typing import Any
 
 import keras
@@ -15,6 +14,9 @@ from noiseflow.training.random import Stream, current_stream
 
 Effect = Callable[[Any, Stream, str], Any]
 """(inputs, stream, name of the layer's numbers in it) to what the layer gives at train time."""
+
+Strength = Callable[[Stream], Any]
+"""The stddev or rate, of a layer's own or, replica by replica, of the stream."""
 
 SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805  # what a selu gives for minus infinity
 
@@ -42,48 +44,50 @@ class RandomLayer(keras.layers.Layer):
         return input_shape
 
 
-def injected_noise(injection: int) -> Effect:
-    """Adds zero-mean normal noise whose stddev is the strength of an injection, replica by replica."""
+def injected_noise(kind: str, site: int) -> Effect:
+    """What an injection of this kind does at a site, whose strength is that of the replica's stream."""
+    layer = INJECTED[kind](0.0)
+    return EFFECTS[type(layer)](layer, lambda stream: stream.scales[site])
+
+
+def _gaussian_noise(_: Any, stddev: Strength) -> Effect:
+    return lambda inputs, stream, name: inputs + stddev(stream) * stream.normal(name, inputs.shape, inputs.dtype)
+
+
+def _gaussian_dropout(_: Any, rate: Strength) -> Effect:
+    """Factors of mean 1 and variance rate / (1 - rate) (Srivastava et al., 2014, section 10)."""
 
     def effect(inputs: Any, stream: Stream, name: str) -> Any:
-        return inputs + stream.strengths[injection] * stream.normal(name, inputs.shape, inputs.dtype)
+        stddev = (rate(stream) / (1 - rate(stream))) ** 0.5
+        return inputs * (1 + stddev * stream.normal(name, inputs.shape, inputs.dtype))
 
     return effect
 
 
-def _gaussian_noise(layer: Any) -> Effect:
-    return lambda inputs, stream, name: inputs + layer.stddev * stream.normal(name, inputs.shape, inputs.dtype)
-
-
-def _gaussian_dropout(layer: Any) -> Effect:
-    """Factors of mean 1 and variance rate / (1 - rate) (Srivastava et al., 2014, section 10)."""
-    stddev = sqrt(layer.rate / (1 - layer.rate))
-    return lambda inputs, stream, name: inputs * (1 + stddev * stream.normal(name, inputs.shape, inputs.dtype))
-
-
-def _dropout(layer: Any, noise_shape: Callable[[Any], Sequence[int]] | None = None) -> Effect:
+def _dropout(layer: Any, rate: Strength, noise_shape: Callable[[Any], Sequence[int]] | None = None) -> Effect:
     """Zeroes a share of the elements and scales the others by 1 / (1 - rate) (Srivastava et al., 2014)."""
 
     def effect(inputs: Any, stream: Stream, name: str) -> Any:
         shape = noise_shape(inputs) if noise_shape else _concrete(layer.noise_shape, inputs)
-        kept = stream.uniform(name, shape, inputs.dtype) >= layer.rate
-        return keras.ops.where(kept, inputs / (1 - layer.rate), keras.ops.zeros_like(inputs))
+        kept = stream.uniform(name, shape, inputs.dtype) >= rate(stream)
+        return keras.ops.where(kept, inputs / (1 - rate(stream)), keras.ops.zeros_like(inputs))
 
     return effect
 
 
-def _spatial_dropout(layer: Any) -> Effect:
+def _spatial_dropout(layer: Any, rate: Strength) -> Effect:
     """Zeroes whole feature maps (Tompson et al., 2014)."""
-    return _dropout(layer, noise_shape=layer._get_noise_shape)  # noqa: SLF001 - the layer's own rule
+    return _dropout(layer, rate, noise_shape=layer._get_noise_shape)  # noqa: SLF001 - the layer's own rule
 
 
-def _alpha_dropout(layer: Any) -> Effect:
+def _alpha_dropout(layer: Any, rate: Strength) -> Effect:
     """Sets a share to the floor of a selu, and keeps mean and variance (Klambauer et al., 2017, equation 6)."""
-    a = ((1 - layer.rate) * (1 + layer.rate * SELU_FLOOR**2)) ** -0.5
-    b = -a * SELU_FLOOR * layer.rate
 
     def effect(inputs: Any, stream: Stream, name: str) -> Any:
-        kept = stream.uniform(name, _concrete(layer.noise_shape, inputs), inputs.dtype) >= layer.rate
+        share = rate(stream)
+        a = ((1 - share) * (1 + share * SELU_FLOOR**2)) ** -0.5
+        b = -a * SELU_FLOOR * share
+        kept = stream.uniform(name, _concrete(layer.noise_shape, inputs), inputs.dtype) >= share
         return a * keras.ops.where(kept, inputs, SELU_FLOOR * keras.ops.ones_like(inputs)) + b
 
     return effect
@@ -95,7 +99,7 @@ def _concrete(noise_shape: Sequence[int | None] | None, inputs: Any) -> Sequence
     return [own if given is None else given for given, own in zip(noise_shape, inputs.shape, strict=True)]
 
 
-EFFECTS: dict[type[keras.layers.Layer], Callable[[Any], Effect]] = {
+EFFECTS: dict[type[keras.layers.Layer], Callable[[Any, Strength], Effect]] = {
     keras.layers.GaussianNoise: _gaussian_noise,
     keras.layers.GaussianDropout: _gaussian_dropout,
     keras.layers.Dropout: _dropout,
@@ -104,7 +108,15 @@ EFFECTS: dict[type[keras.layers.Layer], Callable[[Any], Effect]] = {
     keras.layers.SpatialDropout3D: _spatial_dropout,
     keras.layers.AlphaDropout: _alpha_dropout,
 }
-"""For each Keras layer that draws random numbers, its effect, made from the layer's settings."""
+"""For each Keras layer that draws random numbers, its effect, made from the layer's settings and its strength."""
+
+INJECTED: dict[str, type[keras.layers.Layer]] = {
+    "gaussian": keras.layers.GaussianNoise,
+    "gaussian_dropout": keras.layers.GaussianDropout,
+    "dropout": keras.layers.Dropout,
+    "alpha_dropout": keras.layers.AlphaDropout,
+}
+"""For each kind of injection within a model, the Keras layer that does the same."""
 
 
 def random_twin(layer: keras.layers.Layer, position: int) -> keras.layers.Layer:
@@ -115,4 +127,4 @@ def random_twin(layer: keras.layers.Layer, position: int) -> keras.layers.Layer:
     strength = layer.stddev if isinstance(layer, keras.layers.GaussianNoise) else layer.rate
     if strength == 0:
         return keras.layers.Identity(name=layer.name)
-    return RandomLayer(f"layer_{position}", EFFECTS[type(layer)](layer), name=layer.name)
+    return RandomLayer(f"layer_{position}", EFFECTS[type(layer)](layer, lambda stream: strength), name=layer.name)

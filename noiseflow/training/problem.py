@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from noiseflow.spec import Injection
+from noiseflow.spec import Control, Injection
 
 Array = NDArray[Any]
 SPREAD_ROWS = 1024
@@ -44,6 +44,19 @@ class Rows:
         """Number of samples of a seed."""
         return int(keras.tree.flatten(self.x)[0].shape[1 if self.per_seed else 0])
 
+    def split(self, n_last: int) -> tuple[Rows, Rows]:
+        """All but the last rows, and those."""
+        first = self.n_rows - n_last
+
+        def cut(values: Any, rows: slice) -> Any:
+            return keras.tree.map_structure(lambda a: a[:, rows] if self.per_seed else a[rows], values)
+
+        def part(rows: slice) -> Rows:
+            weight = None if self.sample_weight is None else cut(self.sample_weight, rows)
+            return Rows(cut(self.x, rows), cut(self.y, rows), weight, self.per_seed)
+
+        return part(slice(first)), part(slice(first, None))
+
     def of(self, index: int) -> tuple[Any, ...]:
         """The parts of the seed at this index."""
         return keras.tree.map_structure(lambda a: a[index], self.parts) if self.per_seed else self.parts
@@ -64,7 +77,8 @@ class Progress:
 class Problem:
     """Replicas of one model to be trained, one for each seed.
 
-    strengths: (n_seeds, n_injections), of the injections in `noise`; evaluations: by name, measured in inference mode at
+    train: the rows that train; held: those that early stopping holds back, if it does; strengths: (n_seeds, n_injections),
+    of the injections in `noise`; evaluations: by name, measured in inference mode at
     each recorded epoch; the recorded epochs are the first, every `record_every`-th, and the last.
     """
 
@@ -80,6 +94,33 @@ class Problem:
     record_every: int
     device: str
     progress: Callable[[Progress], None]
+    controls: tuple[Control, ...] = ()
+    held: Rows | None = None
+
+    @property
+    def penalised(self) -> bool:
+        """Whether there is an l2 penalty at all."""
+        return any(control.kind == "l2" and control.factor for control in self.controls)
+
+    @property
+    def l2(self) -> float:
+        """The factor of the penalty."""
+        return sum(control.factor or 0.0 for control in self.controls if control.kind == "l2")
+
+    @property
+    def early_stopping(self) -> Control | None:
+        """The control that stops early."""
+        return next((control for control in self.controls if control.kind == "early_stopping"), None)
+
+    @property
+    def patience(self) -> int:
+        """Epochs that early stopping waits; 0 without it."""
+        return 0 if self.early_stopping is None else self.early_stopping.patience or 0
+
+    @property
+    def used(self) -> list[bool]:
+        """Whether an injection has a strength above 0 for any seed."""
+        return [bool(strengths.any()) for strengths in self.strengths.T]
 
     @property
     def recorded(self) -> NDArray[np.int64]:
@@ -92,14 +133,16 @@ class Outcome:
     """What training gave.
 
     history: quantity to (n_seeds, n_recorded); initial: evaluated quantity to (n_seeds,), before the first step; weights:
-    arrays (n_seeds, ...) in the model's order; spread: (n_seeds, n_injections), standard deviation of the signal that
-    each injection is added to, at the initial weights (the least over its sites).
+    arrays (n_seeds, ...) in the model's order; signal_to_noise: (n_seeds, n_injections); epochs_trained and best_epoch:
+    (n_seeds,), the epochs that each trained, and the one whose weights it ended with.
     """
 
     history: dict[str, Array]
     initial: dict[str, Array]
     weights: list[Array]
-    spread: Array
+    signal_to_noise: Array
+    epochs_trained: Array
+    best_epoch: Array
 
 
 def recorded_epochs(epochs: int, every: int) -> NDArray[np.int64]:

@@ -152,11 +152,11 @@ class Draw:
 class Stream:
     """What the random layers of one replica draw from at one step.
 
-    strengths: the strength of each injection, scalars; drawn: the numbers, drawn beforehand for all replicas together; None
-    while it is only noted what is asked for.
+    scales: the strength of each site of an injection, scalars; drawn: the numbers, drawn beforehand for all replicas
+    together; None while it is only noted what is asked for.
     """
 
-    strengths: Sequence[Tensor]
+    scales: Sequence[Tensor]
     drawn: Mapping[Draw, Tensor] | None = None
     asked: list[Draw] = field(default_factory=list)
 

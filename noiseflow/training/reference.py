@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,17 +10,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noiseflow.noise import Injected, inject
+from noiseflow.training.callbacks import Recorder, Scales, evaluate
 from noiseflow.training.device import prepare_device
-from noiseflow.training.keras_state import KERAS_LOCK, build_seeded, seeded
+from noiseflow.training.keras_state import KERAS_LOCK, seeded
 from noiseflow.training.meter import Meter
-from noiseflow.training.problem import SPREAD_ROWS, Array, Outcome, Problem, Rows
+from noiseflow.training.perturbed import Perturbed, perturbed
+from noiseflow.training.problem import Array, Outcome, Problem
+from noiseflow.training.spread import Spreads, scales, signal_to_noise
 
 REORDERING = "dependency_optimization"
+MOST_ROWS_EVALUATED = 1024
 
 
 def train(problem: Problem) -> Outcome:
-    """Trains each seed with `Model.fit` and Keras' own noise layers, nothing else of Keras running in this process."""
+    """Trains each seed with `Model.fit` and Keras' own noise layers, nothing else of Keras running in this process.
+
+    Raises:
+        ValueError: the model has a `train_step` of its own, and noise is asked for.
+    """
     meter = Meter(problem)
     with KERAS_LOCK, _updates_in_order(), tf.device(prepare_device(problem.device)):
         outcomes = [_train_one(problem, i, seed, meter) for i, seed in enumerate(problem.seeds)]
@@ -29,7 +35,9 @@ def train(problem: Problem) -> Outcome:
         history={name: np.stack([o.history[name] for o in outcomes]) for name in outcomes[0].history},
         initial={name: np.stack([o.initial[name] for o in outcomes]) for name in outcomes[0].initial},
         weights=[np.stack(arrays) for arrays in zip(*(o.weights for o in outcomes), strict=True)],
-        spread=np.stack([o.spread for o in outcomes]),
+        signal_to_noise=np.stack([o.signal_to_noise for o in outcomes]),
+        epochs_trained=np.stack([o.epochs_trained for o in outcomes]),
+        best_epoch=np.stack([o.best_epoch for o in outcomes]),
     )
 
 
@@ -50,13 +58,17 @@ def _updates_in_order() -> Iterator[None]:
 
 
 def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome:
-    injected = _noisy(problem, index, seed)
-    recorder = _Recorder(problem, index, meter)
-    initial = _evaluate(injected.model, problem.evaluations, index)
-    spread = _spread(injected, problem, index)
+    """The outcome of one seed, without the axis of seeds."""
+    made = perturbed(problem, index, seed)
+    model, sites = made.injected.model, made.treatment.sites
+    recorder = Recorder(problem, index, meter)
+    initial = evaluate(model, problem.evaluations, index)
+    spreads = _spreads(problem, made, index)
+    stopper = keras.callbacks.EarlyStopping("val_loss", patience=problem.patience, restore_best_weights=True)
+    callbacks = [recorder, Scales(problem, sites, made.scales, scales(problem, sites, spreads, [index])[0])]
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(problem.train.of(index))
     with seeded(seed):
-        fitted = injected.model.fit(
+        fitted = model.fit(
             x,
             y,
             sample_weight=sample_weight,
@@ -64,60 +76,37 @@ def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome
             batch_size=problem.batch_size,
             shuffle=problem.shuffle,
             verbose=0,
-            callbacks=[recorder],
+            callbacks=[*callbacks, stopper] if problem.early_stopping else callbacks,
+            **_validation(problem, index),
         )
+    trained = len(fitted.epoch)
+    best = trained if problem.early_stopping is None else stopper.best_epoch + 1
+    if problem.early_stopping is not None:
+        recorder.ended(trained)
+    meter.tell(index, 1, problem.epochs)
+    ratios = signal_to_noise(problem, sites, np.repeat(spreads, len(problem.seeds), axis=0))[index]
+    history = _history(problem, fitted.history, trained, best) | recorder.history()
+    return Outcome(history, initial, model.get_weights(), ratios, np.asarray(trained), np.asarray(best))
+
+
+def _spreads(problem: Problem, made: Perturbed, index: int) -> Array:
+    """(1, n_sites)."""
+    weights = [np.asarray(array)[None] for array in made.injected.model.get_weights()]
+    return Spreads(problem, made.injected, made.treatment.sites).of(weights, [index])
+
+
+def _validation(problem: Problem, index: int) -> dict[str, Any]:
+    """What early stopping looks at after each epoch."""
+    if problem.held is None:
+        return {}
+    rows = min(problem.held.n_rows, MOST_ROWS_EVALUATED)
+    return {"validation_data": problem.held.of(index), "validation_batch_size": rows}
+
+
+def _history(problem: Problem, fitted: dict[str, list[float]], trained: int, best: int) -> dict[str, Array]:
+    """Loss and metrics of training mode at the recorded epochs; from the end of early stopping on, those of the best epoch."""
     kept = problem.recorded - 1
-    history = {name: np.asarray(values)[kept] for name, values in fitted.history.items()}
-    history |= {name: np.asarray([row[name] for row in recorder.rows]) for name in recorder.rows[0]}
-    return Outcome(history, initial, injected.model.get_weights(), spread)
-
-
-def _noisy(problem: Problem, index: int, seed: int) -> Injected:
-    """The model as its author wrote it, or a copy of it with noise."""
-    model = build_seeded(problem.build_model, seed)
-    if not problem.noise:
-        return Injected(model, ())
-
-    def noise_layer(injection: int, site: str) -> keras.layers.Layer:
-        stream = zlib.crc32(f"{seed}/{site}".encode())
-        return keras.layers.GaussianNoise(float(problem.strengths[index, injection]), seed=stream, name=site)
-
-    return inject(model, problem.noise, noise_layer)
-
-
-class _Recorder(keras.callbacks.Callback):
-    """Measures the evaluations in inference mode at each recorded epoch, and reports progress."""
-
-    def __init__(self, problem: Problem, index: int, meter: Meter) -> None:
-        super().__init__()
-        self.problem = problem
-        self.index = index
-        self.meter = meter
-        self.due = set(problem.recorded.tolist())
-        self.rows: list[dict[str, float]] = []
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        del logs
-        if epoch + 1 in self.due:
-            self.rows.append(_evaluate(self.model, self.problem.evaluations, self.index))
-            self.meter.tell(self.index, 1, epoch + 1)
-
-
-def _evaluate(model: keras.Model, evaluations: Mapping[str, Rows], index: int) -> dict[str, Any]:
-    measured: dict[str, Any] = {}
-    for name, rows in evaluations.items():
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(rows.of(index))
-        values = model.evaluate(
-            x, y, sample_weight=sample_weight, verbose=0, return_dict=True, batch_size=min(rows.n_rows, 1024)
-        )
-        measured |= {f"{name}_{quantity}": value for quantity, value in values.items()}
-    return measured
-
-
-def _spread(injected: Injected, problem: Problem, index: int) -> Array:
-    spread = np.full(len(problem.noise), np.inf)
-    x = keras.tree.map_structure(lambda values: values[:SPREAD_ROWS], problem.train.of(index)[0])
-    for injection, tap in injected.taps:
-        signal = keras.Model(injected.model.input, tap)(x, training=False)
-        spread[injection] = min(spread[injection], float(np.std(signal)))
-    return spread
+    if problem.early_stopping is not None:
+        kept = np.where(kept >= trained - 1, best - 1, kept)
+    measured = {name for name in fitted if name.startswith("val_")} if problem.held is not None else set()
+    return {name: np.asarray(values)[kept] for name, values in fitted.items() if name not in measured}

@@ -1,8 +1,8 @@
-"""What many replicas of a model, their weights stacked, give for one input."""
+"""What many replicas of a model, their weights stacked, give for one input or each for its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,53 +25,83 @@ def shards(n: int, width: int) -> list[list[int]]:
     return [[min(i, n - 1) for i in range(start, start + width)] for start in starts]
 
 
-def stacked_call(model: keras.Model, variables: Sequence[keras.Variable], weights: Sequence[Array], x: Any) -> Any:
-    """Outputs in inference mode of every replica: (n_replicas, n_rows, ...), nested as the model's outputs are.
+class StackedCall:
+    """Calls replicas of a model in inference mode; traced once for inputs of the same form.
+
+    At any time it holds what WIDTH replicas compute for ROWS_A_CALL rows, and all outputs.
 
     Args:
         model: without layers that do not vectorise.
-        variables: Keras variables, the model's weights among them, and
-        weights: their values, stacked over the replicas.
-        x: (n_rows, ...), or nested as the model's inputs are.
+        variables: Keras variables, the model's weights among them.
     """
-    values = {id(v): array for v, array in zip(variables, weights, strict=True)}
-    n, n_rows = len(weights[0]), len(keras.tree.flatten(x)[0])
-    size = min(n_rows, ROWS_A_CALL)
-    with KERAS_LOCK:
-        function = _traced(model, x, size)
-    starts = [min(start, n_rows - size) for start in range(0, n_rows, size)]
-    again = len(starts) * size - n_rows  # rows that the last call shares with the one before
 
-    def outputs(group: list[int]) -> Any:
-        state = [_stacked(v, values, group) for v in (*model.trainable_variables, *model.non_trainable_variables)]
-        parts = [function(state, keras.tree.map_structure(partial(_cut, start, size), x)) for start in starts]
-        return keras.tree.map_structure(
-            lambda *p: np.concatenate([*p[:-1], p[-1][:, again:]], axis=1),
-            *(keras.tree.map_structure(lambda v: v.numpy(), part) for part in parts),
-        )
+    def __init__(self, model: keras.Model, variables: Sequence[keras.Variable]) -> None:
+        self.model = model
+        self.variables = list(variables)
+        self._traced: dict[Hashable, Any] = {}
 
-    return keras.tree.map_structure(lambda *p: np.concatenate(p)[:n], *(outputs(group) for group in shards(n, WIDTH)))
+    def __call__(self, weights: Sequence[Array], x: Any, *, per_seed: bool = False) -> Any:
+        """Outputs of every replica: (n_replicas, n_rows, ...), nested as the model's outputs are.
+
+        Args:
+            weights: values of the variables, stacked over the replicas.
+            x: (n_rows, ...), or nested as the model's inputs are; with `per_seed` an axis of the replicas in front.
+        """
+        values = {id(v): array for v, array in zip(self.variables, weights, strict=True)}
+        axis = 1 if per_seed else 0
+        n, n_rows = len(weights[0]), keras.tree.flatten(x)[0].shape[axis]
+        size = min(n_rows, ROWS_A_CALL)
+        function = self._function(x, size, per_seed)
+        starts = [min(start, n_rows - size) for start in range(0, n_rows, size)]
+        again = len(starts) * size - n_rows  # rows that the last call shares with the one before
+
+        def outputs(group: list[int]) -> Any:
+            state = [_stacked(v, values, group) for v in _state(self.model)]
+            mine = keras.tree.map_structure(lambda a: a[group], x) if per_seed else x
+            parts = [
+                function(state, keras.tree.map_structure(partial(_cut, axis, start, size), mine)) for start in starts
+            ]
+            return keras.tree.map_structure(
+                lambda *p: np.concatenate([*p[:-1], p[-1][:, again:]], axis=1),
+                *(keras.tree.map_structure(lambda v: v.numpy(), part) for part in parts),
+            )
+
+        groups = shards(n, WIDTH)
+        return keras.tree.map_structure(lambda *p: np.concatenate(p)[:n], *(outputs(group) for group in groups))
+
+    def _function(self, x: Any, size: int, per_seed: bool) -> Any:
+        """The graph for inputs of this form."""
+        flat = keras.tree.flatten(x)
+        key = (size, per_seed, tuple((a.shape[1 + per_seed :], a.dtype.str) for a in flat))
+        with KERAS_LOCK:
+            if key not in self._traced:
+                front = [WIDTH, size] if per_seed else [size]
+                specs = keras.tree.map_structure(lambda a: tf.TensorSpec([*front, *a.shape[len(front) :]], a.dtype), x)
+                self._traced[key] = self._trace(specs, per_seed)
+        return self._traced[key]
+
+    def _trace(self, specs: Any, per_seed: bool) -> Any:
+        n_trainable = len(self.model.trainable_variables)
+
+        def outputs(state: Any, rows: Any) -> Any:
+            def replica(inputs: Any) -> Any:
+                values, own = inputs
+                given = own if per_seed else rows
+                return self.model.stateless_call(values[:n_trainable], values[n_trainable:], given, training=False)[0]
+
+            mapped = (state, rows if per_seed else tf.range(WIDTH))
+            return tf.vectorized_map(replica, mapped, fallback_to_while_loop=False)
+
+        states = [tf.TensorSpec([WIDTH, *v.shape], v.dtype) for v in _state(self.model)]
+        return tf.function(outputs, autograph=False).get_concrete_function(states, specs)
 
 
-def _cut(start: int, size: int, values: Array) -> Any:
-    return tf.constant(values[start : start + size])
+def _state(model: keras.Model) -> list[keras.Variable]:
+    return [*model.trainable_variables, *model.non_trainable_variables]
 
 
-def _traced(model: keras.Model, x: Any, size: int) -> Any:
-    n_trainable = len(model.trainable_variables)
-
-    def outputs(state: Any, rows: Any) -> Any:
-        def replica(inputs: Any) -> Any:
-            values, _ = inputs
-            return model.stateless_call(values[:n_trainable], values[n_trainable:], rows, training=False)[0]
-
-        return tf.vectorized_map(replica, (state, tf.range(WIDTH)), fallback_to_while_loop=False)
-
-    variables = (*model.trainable_variables, *model.non_trainable_variables)
-    return tf.function(outputs, autograph=False).get_concrete_function(
-        [tf.TensorSpec([WIDTH, *v.shape], v.dtype) for v in variables],
-        keras.tree.map_structure(lambda a: tf.TensorSpec([size, *a.shape[1:]], a.dtype), x),
-    )
+def _cut(axis: int, start: int, size: int, values: Array) -> Any:
+    return tf.constant(values[(slice(None),) * axis + (slice(start, start + size),)])
 
 
 def _stacked(variable: keras.Variable, values: Mapping[int, Array], group: list[int]) -> Any:

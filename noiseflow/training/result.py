@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from noiseflow.training.compilation import vectorized_form
 from noiseflow.training.keras_state import KERAS_LOCK, build_seeded
 from noiseflow.training.problem import Array
-from noiseflow.training.replicas import stacked_call
+from noiseflow.training.replicas import StackedCall
 
 DIVERGED_ABOVE = 1000.0
 
@@ -30,8 +30,11 @@ class SeedsFit:
         initial: evaluated quantity to (n_seeds,), before the first step.
         epochs: (n_recorded,), counted from 1.
         weights: arrays (n_seeds, ...), in the model's own order.
-        spread: (n_seeds, n_injections), standard deviation of the signal that each injection was added to, at the initial
-            weights; the least where an injection has several sites.
+        signal_to_noise: (n_seeds, n_injections), for gaussian noise within the model: standard deviation of the signal that it
+            is added to, at the initial weights on the training rows, over the stddev of the first epoch; the least where an
+            injection has several sites, inf where the stddev is 0. NaN for other kinds and places.
+        epochs_trained: (n_seeds,), the epochs that each seed trained; all but with early stopping.
+        best_epoch: (n_seeds,), the epoch whose weights a seed ended with; epochs_trained but with early stopping.
         seeds: the seeds, in the order of the leading axes.
         engine: which engine ran.
     """
@@ -40,7 +43,9 @@ class SeedsFit:
     initial: dict[str, Array]
     epochs: NDArray[np.int64]
     weights: list[Array]
-    spread: Array
+    signal_to_noise: Array
+    epochs_trained: NDArray[np.int64]
+    best_epoch: NDArray[np.int64]
     seeds: tuple[int, ...]
     engine: str
     build_model: Callable[[], keras.Model]
@@ -56,16 +61,32 @@ class SeedsFit:
         return diverged
 
     @cached_property
-    def _stackable(self) -> keras.Model:
+    def _replicas(self) -> StackedCall:
         with KERAS_LOCK:
-            return vectorized_form(build_seeded(self.build_model, self.seeds[0]))
+            model = vectorized_form(build_seeded(self.build_model, self.seeds[0]))
+            return StackedCall(model, model.weights)
 
-    def predict(self, x_new: Any) -> Any:
-        """The model's outputs in inference mode: (n_seeds, n_samples, ...), nested as they are."""
+    def predict(self, x_new: Any, *, per_seed: bool = False) -> Any:
+        """The model's outputs in inference mode: (n_seeds, n_samples, ...), nested as they are.
+
+        Args:
+            x_new: (n_samples, ...), or nested as the model's inputs are; with `per_seed` a seed axis in front.
+
+        Raises:
+            ValueError: with `per_seed`, the first axis is not that of the seeds.
+        """
+        sizes = {np.shape(values)[0] for values in keras.tree.flatten(x_new)} if per_seed else {len(self.seeds)}
+        if sizes != {len(self.seeds)}:
+            raise ValueError(f"x_new must have a first axis of {len(self.seeds)} seeds; received {sorted(sizes)}")
         if self.engine == "vectorized":
-            x_new = keras.tree.map_structure(lambda v, i: np.asarray(v, i.dtype), x_new, self._stackable.input)
-            return stacked_call(self._stackable, self._stackable.weights, self.weights, x_new)
-        outputs = [self.to_keras(seed).predict(x_new, verbose=0) for seed in self.seeds]
+            inputs = self._replicas.model.input
+            x_new = keras.tree.map_structure(lambda v, i: np.asarray(v, i.dtype), x_new, inputs)
+            return self._replicas(self.weights, x_new, per_seed=per_seed)
+
+        def own(row: int) -> Any:
+            return keras.tree.map_structure(lambda v: v[row], x_new) if per_seed else x_new
+
+        outputs = [self.to_keras(seed).predict(own(row), verbose=0) for row, seed in enumerate(self.seeds)]
         return keras.tree.map_structure(lambda *values: np.stack(values), *outputs)
 
     def to_keras(self, seed: int) -> keras.Model:

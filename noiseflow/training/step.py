@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from noiseflow.training.perturbations import Around
+
 Tensor = Any
 Batch = tuple[Any, ...]
 """x, y and, where there is one, sample_weight."""
 
-State = dict[str, list[Tensor]]
-"""Values of the variables: trainable, non_trainable, optimizer."""
+State = dict[str, Any]
+"""Values of the variables, a list each: trainable, non_trainable, optimizer; and what early stopping keeps, if any."""
 
 
 class Call(NamedTuple):
@@ -26,32 +28,46 @@ class Call(NamedTuple):
 
 
 def call(
-    model: keras.Model, state: Mapping[str, Any], metrics: Sequence[Tensor], batch: Batch, *, training: bool
+    model: keras.Model,
+    state: Mapping[str, Any],
+    metrics: Sequence[Tensor],
+    batch: Batch,
+    *,
+    training: bool,
+    targets: Any = None,
 ) -> Call:
-    """Loss and metrics on one batch, as `train_step` and `test_step` of `keras.Model` compute them."""
+    """Loss and metrics on one batch, as `train_step` and `test_step` of `keras.Model` compute them.
+
+    Args:
+        targets: what the loss compares with instead of y; the metrics compare with y.
+    """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    y_loss = y if targets is None else targets
     y_pred, non_trainable, losses = model.stateless_call(
         state["trainable"], state["non_trainable"], x, training=training, return_losses=True
     )
     with _losses_are(model, losses), metrics_are(model, metrics) as scope:
-        loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        loss = model.compute_loss(x=x, y=y_loss, y_pred=y_pred, sample_weight=sample_weight, training=training)
         model._loss_tracker.update_state(loss, sample_weight=tf.nest.flatten(x)[0].shape[0])  # noqa: SLF001
         model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
     return Call(loss, list(non_trainable), [scope.get_current_value(v) for v in model.metrics_variables])
 
 
 def train(
-    model: keras.Model, optimizer: Any, state: State, metrics: Sequence[Tensor], batch: Batch
+    model: keras.Model, optimizer: Any, state: State, metrics: Sequence[Tensor], batch: Batch, around: Around
 ) -> tuple[State, Any]:
     """One step of training: the new state, and the metrics' variables.
 
     Args:
         optimizer: made by `optimizers.pure` and built on the model's trainable variables.
+        around: noise on targets, weights and gradients, and the penalty, if any.
     """
     with tf.GradientTape() as tape:
         tape.watch(state["trainable"])
-        called = call(model, state, metrics, batch, training=True)
-    gradients = [_dense(g) for g in tape.gradient(called.loss, state["trainable"])]
+        perturbed = {**state, "trainable": around.weights(state["trainable"])}
+        called = call(model, perturbed, metrics, batch, training=True, targets=around.targets(batch[1]))
+        minimised = around.loss(called.loss, perturbed["trainable"])
+    gradients = around.gradients([_dense(g) for g in tape.gradient(minimised, state["trainable"])])
     trainable, variables = optimizer.stateless_apply(state["optimizer"], gradients, state["trainable"])
     new = {"trainable": list(trainable), "non_trainable": called.non_trainable, "optimizer": list(variables)}
     return new, called.metrics

@@ -10,15 +10,30 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from noiseflow.calibration import brier_score, expected_calibration_error
 from noiseflow.datasets import Data, generate
 from noiseflow.models import Builder
-from noiseflow.plan import Batch
+from noiseflow.plan import Batch, Cell
+from noiseflow.scores import loss, score
+from noiseflow.statistics.calibration import (
+    brier_score,
+    brier_score_of_classes,
+    expected_calibration_error,
+    expected_calibration_error_of_classes,
+)
 from noiseflow.training.device import kind, prepare_device
 from noiseflow.training.fit import fit_seeds
 from noiseflow.training.keras_state import floatx
+from noiseflow.training.metrics import OutputForm, probabilities
 from noiseflow.training.problem import Array, Progress
 from noiseflow.training.result import SeedsFit
+from noiseflow.training.rows import BatchRows
+
+CURVES = ("train_loss", "train_score", "test_loss", "test_score")
+"""Columns of the curves, which the history calls alike: every model carries a metric named `score`."""
+
+
+OF_TWO = {"brier": brier_score, "ece": expected_calibration_error}
+OF_CLASSES = {"brier": brier_score_of_classes, "ece": expected_calibration_error_of_classes}
 
 
 @dataclass(frozen=True)
@@ -36,7 +51,7 @@ def train_trials(
     """Trains the trials of a batch and measures them.
 
     Args:
-        batch: trials of one cell and one data seed.
+        batch: trials of one cell.
         study: the name that the rows carry.
         device: auto, cpu or gpu.
         campaign: the date that the rows carry, if any.
@@ -46,42 +61,91 @@ def train_trials(
         RuntimeError: the device is not there.
     """
     cell = batch.cell
-    data = generate(cell.dataset, batch.trials[0].data_seed)
+    rows = BatchRows.of(batch)
     began = time.perf_counter()
     device_kind = kind(prepare_device(device))
     with floatx(cell.training.dtype):
+        builder = builder_of(cell, rows.first)
         fit = fit_seeds(
-            Builder(cell.architecture, cell.training, data.X_train.shape[1]),
-            data.X_train,
-            data.y_train,
+            builder,
+            *rows.parts["train"],
             seeds=batch.seeds,
             epochs=cell.training.epochs,
             batch_size=cell.training.batch_size,
             noise=cell.variant.injections,
+            controls=cell.variant.controls,
+            per_seed_data=rows.per_trial,
             record_every=cell.training.record_every,
-            evaluations=data.parts,
+            evaluations=rows.parts,
             engine=cell.engine,  # type: ignore[arg-type]
             device=device,  # type: ignore[arg-type]
             progress=progress,
         )
-        outputs = _predict(fit, data)
+        form = builder.form()
+        outputs = _predict(batch, fit, rows, form)
+        fresh = _fresh_measures(batch, fit, rows, form)
     seconds = (time.perf_counter() - began) / len(batch.trials)
     names = {**cell.names, "study": study, "campaign": campaign, "device": device_kind, "train_seconds": seconds}
-    trials = _trials(batch, fit, data, outputs["test"]).assign(**names)
-    return Records(trials, _curves(batch, fit), _predictions(batch, outputs))
+    trials = _trials(batch, fit, rows, outputs["test"]).assign(**names, **fresh)
+    return Records(trials, _curves(batch, fit, rows), _predictions(batch, outputs))
 
 
-def _predict(fit: SeedsFit, data: Data) -> dict[str, Array]:
-    """The outputs on the test rows, and on the grid where there is one: (n_seeds, n_rows, n_outputs) each."""
-    if data.grid is None:
-        return {"test": fit.predict(data.X_test)}
-    test, grid = np.split(fit.predict(np.concatenate([data.X_test, data.grid])), [len(data.X_test)], axis=1)
-    return {"test": test, "grid": grid}
+def builder_of(cell: Cell, data: Data) -> Builder:
+    """What builds the model of a cell for data of this form."""
+    return Builder(cell.architecture, cell.training, data.X_train.shape[1:], data.n_classes, cell.dataset.score_name)
 
 
-def _trials(batch: Batch, fit: SeedsFit, data: Data, test_outputs: Array) -> pd.DataFrame:
-    last = {name: values[:, -1] for name, values in fit.history.items()}
-    probability = test_outputs.reshape(len(test_outputs), -1)
+def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:
+    """The outputs on the test rows, and on the grid where it will be drawn: (n_trials, n_rows, n_outputs) each.
+
+    The grid is that of the dataset's first data seed for all trials, and a family's members are too many to draw.
+    """
+    outputs = {"test": _outputs(fit, rows.parts["test"][0], form, per_seed=rows.per_trial)}
+    dataset = batch.cell.dataset
+    grid = generate(dataset, dataset.data_seed).grid if batch.cell.family == batch.cell.variant.name else None
+    return outputs if grid is None else outputs | {"grid": _outputs(fit, grid, form, per_seed=False)}
+
+
+def _outputs(fit: SeedsFit, X: Array, form: OutputForm, *, per_seed: bool) -> Array:
+    """What the networks give for X, those of classifiers as probabilities: (n_trials, n_rows, n_outputs)."""
+    return probabilities(np.asarray(fit.predict(X, per_seed=per_seed), np.float64), form)
+
+
+def _fresh_measures(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:
+    """Loss and score on the fresh rows, and the uncertainty of the predictions there if there are such rows."""
+    if rows.fresh is None:
+        return {}
+    outputs = _outputs(fit, rows.fresh[0], form, per_seed=rows.per_trial)
+    return _measured(batch, rows, outputs, rows.truth(rows.fresh), prefix="eval_")
+
+
+def _measured(batch: Batch, rows: BatchRows, outputs: Array, y: Array, prefix: str) -> dict[str, Array]:
+    """Loss and score of each trial's outputs, and its calibration: (n_trials,) each."""
+    name, n_classes = batch.cell.dataset.score_name, rows.first.n_classes
+    return {
+        f"{prefix}loss": loss(outputs, y, n_classes),
+        f"{prefix}score": score(name, outputs, y, rows.target_scales),
+        **_calibration(outputs, y, n_classes),
+    }
+
+
+def _calibration(outputs: Array, y: Array, n_classes: int) -> dict[str, Array]:
+    """Brier score and expected calibration error: (n_trials,) each; NaN of a regression."""
+    if not n_classes:
+        return dict.fromkeys(("brier", "ece"), np.full(len(outputs), np.nan))
+    if n_classes > 2:
+        pairs, measures = list(zip(outputs, y, strict=True)), OF_CLASSES
+    else:
+        pairs, measures = list(zip(outputs[..., -1], y, strict=True)), OF_TWO  # of class 1, from one output or two
+    return {name: np.array([measure(p, t) for p, t in pairs]) for name, measure in measures.items()}
+
+
+def _trials(batch: Batch, fit: SeedsFit, rows: BatchRows, test_outputs: Array) -> pd.DataFrame:
+    last = {name: values[:, -1] for name, values in _history(batch, fit, rows).items()}
+    y = rows.truth(rows.parts["test"])
+    name = batch.cell.dataset.score_name
+    if name == "auc":  # Keras' is an approximation
+        last["test_score"] = _measured(batch, rows, test_outputs, y, prefix="test_")["test_score"]
     return pd.DataFrame(
         {
             "trial_id": [trial.id for trial in batch.trials],
@@ -89,46 +153,44 @@ def _trials(batch: Batch, fit: SeedsFit, data: Data, test_outputs: Array) -> pd.
             "seed": batch.seeds,
             "engine": fit.engine,
             "epochs": batch.cell.training.epochs,
-            "n_train": len(data.X_train),
+            "epochs_trained": fit.epochs_trained,
+            "n_train": len(rows.first.X_train),
+            "n_test": len(rows.first.X_test),
             "status": np.where(fit.diverged, "diverged", "completed"),
-            "score_name": "accuracy",
+            "score_name": name,
             "initial_loss": fit.initial["train_loss"],
-            "train_loss": last["train_loss"],
-            "train_mode_loss": last["loss"],
-            "train_score": last["train_accuracy"],
-            "test_loss": last["test_loss"],
-            "test_score": last["test_accuracy"],
+            "train_mode_loss": fit.history["loss"][:, -1],
+            **{column: last[column] for column in CURVES},
             "eval_loss": np.nan,
             "eval_score": np.nan,
-            "brier": brier_score(probability, data.y_test),
-            "ece": expected_calibration_error(probability, data.y_test),
-            "signal_to_noise": _signal_to_noise(batch, fit),
+            **_calibration(test_outputs, y, rows.first.n_classes),
+            "signal_to_noise": _signal_to_noise(fit),
             "finished_at": datetime.now(UTC),
         }
     )
 
 
-def _signal_to_noise(batch: Batch, fit: SeedsFit) -> Array:
-    """Spread of the signal at the initial weights over the noise's stddev, the least of the injections; NaN without one."""
-    stddev = np.array([injection.stddev for injection in batch.cell.variant.injections])
-    noisy = stddev > 0
-    if not noisy.any():
-        return np.full(len(fit.seeds), np.nan)
-    return np.asarray(np.min(fit.spread[:, noisy] / stddev[noisy], axis=1))
+def _signal_to_noise(fit: SeedsFit) -> Array:
+    """The least of a trial's injections: (n_trials,); NaN where none adds noise within the model."""
+    known = np.where(np.isfinite(fit.signal_to_noise), fit.signal_to_noise, np.inf).min(axis=1, initial=np.inf)
+    return np.where(np.isfinite(known), known, np.nan)
 
 
-def _curves(batch: Batch, fit: SeedsFit) -> pd.DataFrame:
-    columns = {
-        "train_loss": fit.history["train_loss"],
-        "train_score": fit.history["train_accuracy"],
-        "test_loss": fit.history["test_loss"],
-        "test_score": fit.history["test_accuracy"],
-    }
+def _history(batch: Batch, fit: SeedsFit, rows: BatchRows) -> dict[str, Array]:
+    """The measures of inference mode, scores as the study has them (larger is better): (n_trials, n_recorded) each."""
+    name = batch.cell.dataset.score_name
+    unit = rows.target_scales[:, None] if name == "-rmse" else 1.0
+    sign = -1.0 if name.startswith("-") else 1.0
+    history = {column: np.asarray(fit.history[column], np.float64) for column in CURVES}
+    return {column: values * (sign * unit if column.endswith("score") else 1.0) for column, values in history.items()}
+
+
+def _curves(batch: Batch, fit: SeedsFit, rows: BatchRows) -> pd.DataFrame:
     keys = {
         "trial_id": np.repeat([trial.id for trial in batch.trials], len(fit.epochs)),
         "epoch": np.tile(fit.epochs, len(batch.trials)),
     }
-    return pd.DataFrame(keys | {name: values.reshape(-1) for name, values in columns.items()})
+    return pd.DataFrame(keys | {name: values.reshape(-1) for name, values in _history(batch, fit, rows).items()})
 
 
 def _predictions(batch: Batch, outputs: dict[str, Array]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from noiseflow.training.problem import NotVectorizableError
 from noiseflow.training.random import Stream, drawing_from
 
-MOST_INJECTIONS = 64
+MOST_SITES = 4096
 ANSI = re.compile(r"\x1b\[[0-9;]*m")  # Keras colours its messages
 OWN_STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics", "call")
 """What a subclass of a Keras model may change, and the engine does in Keras' own way."""
@@ -48,7 +48,7 @@ def _alone(layer: keras.layers.Layer) -> Exception | None:
     """What goes wrong when two replicas of the layer alone are vectorised and compiled, with their gradient."""
 
     def call(state: Any, inputs: Any) -> Any:
-        with tf.GradientTape() as tape, drawing_from(Stream([tf.zeros([], layer.compute_dtype)] * MOST_INJECTIONS)):
+        with tf.GradientTape() as tape, drawing_from(Stream([tf.zeros([], layer.compute_dtype)] * MOST_SITES)):
             tape.watch(inputs)
             outputs = layer.stateless_call(*state, inputs, **training)[0]
         return tape.gradient(outputs, inputs)

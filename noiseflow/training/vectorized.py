@@ -18,15 +18,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noiseflow.noise import Injected
 from noiseflow.training.capacity import core, programs_at_once, width_of
-from noiseflow.training.compilation import Compiled, compiled_program, form_of, model_key
+from noiseflow.training.compilation import Compiled, compiled_program, form_of, model_key, with_sites
 from noiseflow.training.device import prepare_device
+from noiseflow.training.form import Form, Layout, Run
 from noiseflow.training.keras_state import KERAS_LOCK, build_seeded, initial_weights
 from noiseflow.training.meter import Meter
-from noiseflow.training.problem import SPREAD_ROWS, Array, Outcome, Problem, Rows
-from noiseflow.training.program import SLOTS, Form, Layout, Program, Run
-from noiseflow.training.replicas import shards, stacked_call
+from noiseflow.training.problem import Array, Outcome, Problem, Rows
+from noiseflow.training.program import SLOTS, Program
+from noiseflow.training.replicas import shards
+from noiseflow.training.spread import Spreads, scales, signal_to_noise
 from noiseflow.training.step import State
 from noiseflow.training.vectorizable import explained
 
@@ -50,20 +51,37 @@ def train(problem: Problem) -> Outcome:
     return _Fit(problem, template, device).outcome()
 
 
+def probe(problem: Problem) -> None:
+    """Compiles the program of two replicas, and measures them once; trains nothing.
+
+    Raises:
+        NotVectorizableError: the model has a part that cannot be trained in this way.
+    """
+    template = build_seeded(problem.build_model, problem.seeds[0])
+    _Fit(problem, template, prepare_device(problem.device)).compile_and_measure(2)
+
+
 @dataclass(frozen=True)
 class _Shard:
-    """Replicas that one program trains: indices of their seeds, the last repeated to fill it; initial weights (width, ...)."""
+    """Replicas that one program trains.
+
+    group: indices of their seeds, the last repeated to fill it; weights: initial ones, (width, ...); spreads:
+    (width, n_sites), of the signals that noise is added to.
+    """
 
     group: tuple[int, ...]
     weights: list[Array]
+    spreads: Array
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """What became of a shard: weights (width, ...), records (1 + n_recorded, width, n_quantities)."""
+    """What became of a shard: weights (width, ...), records (1 + n_recorded, width, n_quantities); (width,) the epochs."""
 
     weights: list[Array]
     records: Array
+    epochs_trained: Array
+    best_epoch: Array
 
 
 class _Fit:
@@ -93,18 +111,37 @@ class _Fit:
             history={name: values[:, 1:] for name, values in zip(quantities, records, strict=True)},
             initial={name: values[:, 0] for name, values in zip(quantities[n_names:], records[n_names:], strict=True)},
             weights=_each_joined([(shard.group, trained.weights) for shard, trained in done]),
-            spread=_spread(compiled.injected, _each_joined([(s.group, s.weights) for s, _ in done]), self.problem),
+            signal_to_noise=signal_to_noise(
+                self.problem,
+                compiled.program.treatment.sites,
+                _joined([(shard.group, shard.spreads) for shard, _ in done]),
+            ),
+            epochs_trained=_joined([(shard.group, trained.epochs_trained) for shard, trained in done]),
+            best_epoch=_joined([(shard.group, trained.best_epoch) for shard, trained in done]),
         )
+
+    def compile_and_measure(self, width: int) -> None:
+        """Has XLA compile the program of so many replicas of the first seed."""
+        program = self._compiled(width).program
+        weights = self._initial([0] * width)
+        run = self._run(program.form, [0] * width)
+        ones = np.ones((width, len(program.treatment.sites)))
+        run = with_sites(run, self.problem, program.treatment, ones)
+        with core, tf.device(self.device):
+            _call(program, program.start(weights), run, 0, 0)
 
     def _train_all(self, width: int) -> list[tuple[_Shard, _Trained]]:
         """Trains the shards, each core one at a time; a shard that the memory does not hold is halved."""
         done: list[tuple[_Shard, _Trained]] = []
         training: dict[Future[_Trained], _Shard] = {}
+        compiled = self._compiled(width)
+        spreads = Spreads(self.problem, compiled.injected, compiled.program.treatment.sites)
         with ThreadPoolExecutor(programs_at_once(self.device)) as workers:
             try:
                 for group in shards(len(self.problem.seeds), width):  # the first train while others' weights are drawn
-                    shard = _Shard(tuple(group), self._initial(group))
-                    training[workers.submit(self._train, self._compiled(width).program, shard)] = shard
+                    weights = self._initial(group)
+                    shard = _Shard(tuple(group), weights, spreads.of(weights, group))
+                    training[workers.submit(self._train, compiled.program, shard)] = shard
                 while training:
                     for future in wait(training, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
                         shard = training.pop(future)
@@ -127,7 +164,7 @@ class _Fit:
             raise MemoryError(message) from error
         logger.warning("out of memory with %d seeds in one program; going on with %d", width, width // 2)
         cuts = slice(width // 2), slice(width // 2, None)
-        return [_Shard(shard.group[cut], [array[cut] for array in shard.weights]) for cut in cuts]
+        return [_Shard(shard.group[cut], [array[cut] for array in shard.weights], shard.spreads[cut]) for cut in cuts]
 
     def _compiled(self, width: int) -> Compiled:
         with KERAS_LOCK:
@@ -144,11 +181,19 @@ class _Fit:
         return [array[[own.index(i) for i in group]] for array in drawn]
 
     def _run(self, form: Form, group: Sequence[int]) -> Run:
-        parts = (self.problem.train, *self.problem.evaluations.values())
-        layouts = (form.train, *(layout for _, layout in form.evaluations))
+        """What a shard is to do, but for the sites of its noise."""
+        parts = [self.problem.train, *self.problem.evaluations.values()]
+        layouts = [form.train, *(layout for _, layout in form.evaluations)]
+        if self.problem.held is not None and form.held is not None:
+            parts, layouts = [*parts, self.problem.held], [*layouts, form.held]
+        none = tf.zeros([0])
         return Run(
             seeds=tf.constant([self.problem.seeds[i] for i in group], tf.uint32),
-            strengths=tf.constant(self.problem.strengths[list(group)], keras.config.floatx()),
+            scales=none,
+            finals=none,
+            decays=none,
+            l2=tf.constant(self.problem.l2, keras.config.floatx()),
+            patience=tf.constant(self.problem.patience),
             parts=tuple(
                 self._part(at, rows, layout, group)
                 for at, (rows, layout) in enumerate(zip(parts, layouts, strict=True))
@@ -166,9 +211,11 @@ class _Fit:
         return self._shared[at, len(group)]
 
     def _train(self, program: Program, shard: _Shard) -> _Trained:
-        """Trains a shard to the last epoch, some epochs a call."""
+        """Trains a shard to the last epoch, or till all its replicas have stopped, some epochs a call."""
         state, run = program.start(shard.weights), self._run(program.form, shard.group)
-        blocks = []
+        site_scales = scales(self.problem, program.treatment.sites, shard.spreads, shard.group)
+        run = with_sites(run, self.problem, program.treatment, site_scales)
+        blocks: list[Array] = []
         first = last = 0  # the first call compiles and measures the initial weights
         while first <= self.problem.epochs:
             if self.stopped.is_set():
@@ -176,16 +223,22 @@ class _Fit:
             with core, tf.device(self.device):
                 began = time.perf_counter()
                 state, records = _call(program, state, run, first, last)
-                if first:
+                ended = program.has_ended(state)
+                if first and not ended:
                     program.seconds_an_epoch = (time.perf_counter() - began) / (last - first + 1)
-            blocks.append(records[: self._count(first, last)])
-            self.meter.tell(shard.group[0], len(set(shard.group)), last)
+            blocks.append(records)
+            self.meter.tell(shard.group[0], len(set(shard.group)), self.problem.epochs if ended else last)
+            if ended:
+                break
             first = last + 1
             last = min(first + _length(program) - 1, self._last_that_fits(first), self.problem.epochs)
-        return _Trained(program.weights(state), np.concatenate(blocks))
+        trained, best = program.epochs_of(state, self.problem.epochs)
+        return _Trained(program.weights(state), self._to_the_end(np.concatenate(blocks)), trained, best)
 
-    def _count(self, first: int, last: int) -> int:
-        return int(np.searchsorted(self.recorded, last, "right") - np.searchsorted(self.recorded, first))
+    def _to_the_end(self, records: Array) -> Array:
+        """The records (1 + n_recorded, ...) of replicas that stopped early: what they measured last stays so."""
+        missing = len(self.recorded) - len(records)
+        return np.concatenate([records, np.repeat(records[-1:], missing, axis=0)]) if missing > 0 else records
 
     def _last_that_fits(self, first: int) -> int:
         """The last epoch before the records of one call are full."""
@@ -219,18 +272,3 @@ def _joined(parts: Sequence[tuple[Sequence[int], Array]]) -> Array:
 def _each_joined(parts: Sequence[tuple[Sequence[int], Sequence[Array]]]) -> list[Array]:
     groups = [group for group, _ in parts]
     return [_joined(list(zip(groups, arrays, strict=True))) for arrays in zip(*(w for _, w in parts), strict=True)]
-
-
-def _spread(injected: Injected, weights: Sequence[Array], problem: Problem) -> Array:
-    """Standard deviation of the signal where each injection is added, the least of its sites: (n_seeds, n_injections)."""
-    n = len(problem.seeds)
-    spread = np.full((n, len(problem.noise)), np.inf)
-    if not injected.taps:
-        return spread
-    taps = keras.Model(injected.model.input, [tap for _, tap in injected.taps])
-    x = keras.tree.map_structure(lambda values: values[:SPREAD_ROWS], problem.train.of(0)[0])
-    signals = stacked_call(taps, injected.model.weights, weights, x)
-    for (injection, _), signal in zip(injected.taps, keras.tree.flatten(signals), strict=True):
-        at_site = signal.reshape(n, -1).std(axis=1)
-        spread[:, injection] = np.minimum(spread[:, injection], at_site)
-    return spread

@@ -6,9 +6,8 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from noiseflow import Injection, fit_seeds
-from noiseflow.models import Builder
-from noiseflow.spec import Architecture, Training
 from noiseflow.training.keras_state import floatx
+from tests.conftest import mlp
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -16,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 @pytest.mark.parametrize(("dtype", "tolerance"), [("float64", 1e-9), ("float32", 1e-3)])
 def test_baseline_of_the_tutorial_equals_model_fit(circles, dtype, tolerance):
     with floatx(dtype):
-        build = Builder(Architecture(kind="mlp"), Training(), 2)
+        build = mlp(500, 0.001)
         vectorized, reference = (
             fit_seeds(
                 build,
@@ -52,7 +51,7 @@ def scores(data, place, engine, stddev):
     Ten steps an epoch, over the same 30 rows ten times, keep `Model.fit` from spending all its time between epochs.
     """
     done = fit_seeds(
-        Builder(Architecture(kind="mlp", units=(100,)), Training(learning_rate=0.01), 2),
+        mlp(100, 0.01),
         np.tile(data.X_train, (10, 1)),
         np.tile(data.y_train, 10),
         seeds=SEEDS,
@@ -91,7 +90,7 @@ def test_training_loss_under_noise_has_keras_mean(circles, place):
     """At fixed weights the mean training loss is that of Keras' own noise layer: its size is right at each place."""
 
     def build():
-        model = Builder(Architecture(kind="mlp", units=(100,)), Training(learning_rate=0.001), 2)()
+        model = mlp(100, 0.001)()
         model.optimizer.learning_rate = 0.0
         model.layers[0].set_weights([3 * w for w in model.layers[0].get_weights()])
         return model

@@ -1,0 +1,41 @@
+"""What stands behind a name in a study: a file's bytes, or the version of the package that an entry point comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from noiseflow.spec import Architecture, Dataset
+
+
+def find_entry_point(group: str, name: str) -> EntryPoint:
+    """The entry point of that name; it is not loaded.
+
+    Raises:
+        LookupError: no installed package has it; the message lists those that there are.
+    """
+    found = entry_points(group=group)
+    if name not in found.names:
+        known = ", ".join(sorted(found.names)) or "none"
+        raise LookupError(
+            f"must be an installed entry point of the group {group}; received {name!r}, there are {known}"
+        )
+    return found[name]
+
+
+def fingerprint(part: Dataset | Architecture) -> str | None:
+    """What tells the content behind a part's path or entry point from any other; None where its settings say all.
+
+    Raises:
+        OSError: the file cannot be read.
+        LookupError: there is no such entry point.
+    """
+    if part.path is not None:
+        return hashlib.sha256(Path(part.path).read_bytes()).hexdigest()
+    if part.entry_point is not None:
+        group = "noiseflow.datasets" if isinstance(part, Dataset) else "noiseflow.models"
+        found = find_entry_point(group, part.entry_point)
+        version = found.dist.version if found.dist else "?"
+        return f"{found.value} {version}"
+    return None

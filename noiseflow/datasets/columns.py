@@ -1,0 +1,163 @@
+"""What the columns of a table are: numbers, categories, dates or nothing to learn from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from noiseflow.datasets.data import Array
+
+ColumnKind = Literal["number", "category", "date", "other", "empty"]
+MAX_CATEGORIES = 1_000
+MAX_NUMBER = 1e30
+"""Largest number of a table; float32 ends at 3e38, and squares are taken."""
+
+_DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:\d{2}.*)?\s*")
+
+
+def kind_of(column: pd.Series[Any]) -> ColumnKind:
+    """What a column is taken for."""
+    types = pd.api.types
+    if column.isna().all():
+        return "empty"
+    if isinstance(column.dtype, pd.CategoricalDtype) or types.is_bool_dtype(column.dtype):
+        return "category"
+    if types.is_datetime64_any_dtype(column.dtype) or isinstance(column.dtype, pd.PeriodDtype):
+        return "date"
+    if types.is_numeric_dtype(column.dtype):
+        return "other" if types.is_complex_dtype(column.dtype) else "number"
+    if types.is_object_dtype(column.dtype) or types.is_string_dtype(column.dtype):
+        return _kind_of_objects(column.dropna())
+    return "other"
+
+
+def _kind_of_objects(values: pd.Series[Any]) -> ColumnKind:
+    if all(isinstance(value, date) for value in values):
+        return "date"
+    if not all(isinstance(value, str | bool | int | float) for value in values):
+        return "other"
+    return "date" if all(_DATE.fullmatch(str(value)) for value in values.unique()[:50]) else "category"
+
+
+def numbers(column: pd.Series[Any]) -> Array:
+    """The column in float64, NaN where a value is missing."""
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def texts(column: pd.Series[Any]) -> pd.Series[Any]:
+    """The column as text, NaN where a value is missing."""
+    values = column.astype(object)
+    return values.map(str).where(column.notna(), np.nan)
+
+
+def label_of(value: Any) -> str:
+    """What a class is called: 1 for 1.0."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def times(column: pd.Series[Any]) -> Any:
+    """The column as what sorts by time: numbers, or dates, NaN or NaT where a value is missing or no date of ISO 8601."""
+    if kind_of(column) == "number":
+        return numbers(column)
+    if isinstance(column.dtype, pd.PeriodDtype):
+        return column.dt.to_timestamp()
+    if pd.api.types.is_datetime64_any_dtype(column.dtype):
+        return column
+    return pd.to_datetime(texts(column), format="ISO8601", utc=True, errors="coerce")
+
+
+def feature_faults(frame: pd.DataFrame, *, imputes: bool) -> list[str]:
+    """What keeps columns from being features, all of a sort in one sentence."""
+    kinds = {str(name): kind_of(frame[name]) for name in frame.columns}
+    found: dict[Callable[[], tuple[str, str]], list[str]] = {}
+    for name, kind in kinds.items():
+        for sort, detail in _column_faults(frame[name], kind, imputes=imputes):
+            found.setdefault(sort, []).append(f"{name!r}{detail}")
+    return [
+        f"path must be a table {must}; received {_few(columns)}. {mend}"
+        for (must, mend), columns in ((sort(), columns) for sort, columns in found.items())
+    ]
+
+
+def _column_faults(
+    column: pd.Series[Any], kind: ColumnKind, *, imputes: bool
+) -> Iterator[tuple[Callable[[], tuple[str, str]], str]]:
+    missing = int(column.isna().sum())
+    if kind == "empty":
+        yield _empty, ""
+    elif missing and not imputes:
+        yield _missing, f" ({missing} of {len(column)})"
+    if kind == "date":
+        yield _dates, ""
+    elif kind == "other":
+        yield _strange, f" ({column.dtype})"
+    elif kind == "number":
+        values = numbers(column)
+        n_large = int((np.abs(values) > MAX_NUMBER).sum())
+        if n_large:
+            yield _infinite, f" ({n_large})"
+    elif kind == "category":
+        yield from _category_faults(column.dropna())
+
+
+def _category_faults(values: pd.Series[Any]) -> Iterator[tuple[Callable[[], tuple[str, str]], str]]:
+    distinct = pd.Series(texts(values).unique())
+    is_number = pd.to_numeric(distinct, errors="coerce").notna()
+    if len(distinct) >= 10 and 0.8 <= is_number.mean() < 1:
+        yield _mixed, f" (with {', '.join(map(repr, distinct[~is_number][:3]))})"
+    elif is_identity(values):
+        yield _identities, ""
+    elif len(distinct) > MAX_CATEGORIES:
+        yield _crowded, f" ({len(distinct)})"
+
+
+def is_identity(values: pd.Series[Any]) -> bool:
+    """Whether a column of categories names each row differently, so that nothing can be learnt from it."""
+    return len(values) > 2 and not pd.api.types.is_bool_dtype(values.dtype) and values.nunique() == len(values)
+
+
+def _empty() -> tuple[str, str]:
+    return "whose columns have values", "Name them under drop."
+
+
+def _missing() -> tuple[str, str]:
+    mend = (
+        "Fill them, remove those rows, or set missing: impute. Empty cells and words such as NA, null and None count."
+    )
+    return "without missing values", mend
+
+
+def _dates() -> tuple[str, str]:
+    mend = "Name the column under drop, turn it into numbers such as days since then, or give it to split_by with split: time."
+    return "without dates among its features", mend
+
+
+def _strange() -> tuple[str, str]:
+    return "of numbers, text and booleans", "Convert the columns, or name them under drop."
+
+
+def _infinite() -> tuple[str, str]:
+    return f"of finite numbers, at most {MAX_NUMBER:g} in size", "Mend those values."
+
+
+def _mixed() -> tuple[str, str]:
+    return "whose columns are numbers or text, not both", "Mend those values; empty cells count as missing."
+
+
+def _identities() -> tuple[str, str]:
+    return "without columns of text that differ in every row", "Nothing can be learnt from them: name them under drop."
+
+
+def _crowded() -> tuple[str, str]:
+    mend = "Group the rare ones, or name the columns under drop."
+    return f"with at most {MAX_CATEGORIES:,} categories in a column", mend
+
+
+def _few(names: list[str], most: int = 20) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,161 @@
+"""Finite rows, and which of them train and which test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+
+from noiseflow.datasets.data import Array
+from noiseflow.spec import Dataset
+
+Index = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows that every data seed splits anew.
+
+    X: (n_rows, ...), or a frame of features; y: (n_rows,); labels: what the class indices stand for, empty for a regression;
+    by: (n_rows,), whole numbers that name the group, or order the time, None where the split asks for neither.
+    """
+
+    X: Any
+    y: Array
+    labels: tuple[str, ...] = ()
+    by: NDArray[np.int64] | None = None
+
+
+def split(rows: Rows, dataset: Dataset, data_seed: int) -> tuple[Index, Index]:
+    """Positions of the rows that train and of those that test; as many of each whatever the data seed.
+
+    n_train, if given, keeps the first of the training rows: the test rows stay what they are, and fewer training rows are
+    part of more. Of a split by time it keeps the latest.
+    """
+    train, test = SPLITS[dataset.split_kind](rows, float(dataset.test_fraction or 0), data_seed)
+    if dataset.n_train is None:
+        return train, test
+    return (train[-dataset.n_train :] if dataset.is_split_once else train[: dataset.n_train]), test
+
+
+def _stratified(rows: Rows, test_fraction: float, data_seed: int) -> tuple[Index, Index]:
+    splitter = StratifiedShuffleSplit(n_splits=1, test_size=test_fraction, random_state=data_seed)
+    return next(iter(splitter.split(rows.y, rows.y)))  # type: ignore[no-any-return]
+
+
+def _random(rows: Rows, test_fraction: float, data_seed: int) -> tuple[Index, Index]:
+    splitter = ShuffleSplit(n_splits=1, test_size=test_fraction, random_state=data_seed)
+    return next(iter(splitter.split(rows.y)))  # type: ignore[no-any-return]
+
+
+def _group(rows: Rows, test_fraction: float, data_seed: int) -> tuple[Index, Index]:
+    """Whole groups in random order test until the wanted rows are there, the other groups train.
+
+    Groups differ in size, yet data seeds must have equally many rows to be trained together: what the last group of the
+    test brings too much is left out, and as many training rows as the largest group could cost.
+    """
+    rng = np.random.default_rng(data_seed)
+    by = _by(rows)
+    order = rng.permutation(len(by))  # within a group, rows come in random order
+    order = order[np.argsort(rng.permutation(by.max() + 1)[by[order]], kind="stable")]
+    n_test, n_train = group_sizes(rows, test_fraction)
+    last = by[order[n_test - 1]]
+    rest = order[n_test:]
+    return rng.permutation(rest[by[rest] != last])[:n_train], order[:n_test]
+
+
+def group_sizes(rows: Rows, test_fraction: float) -> tuple[int, int]:
+    """Rows that test and rows that train when whole groups are kept together; the latter may come out below 1."""
+    n = len(rows.y)
+    n_test = ceil(test_fraction * n)
+    return n_test, n - n_test - (int(np.bincount(_by(rows)).max()) - 1)
+
+
+def _time(rows: Rows, test_fraction: float, _data_seed: int) -> tuple[Index, Index]:
+    """The latest rows test; rows of one time keep the file's order, and may lie on both sides of the cut."""
+    order = np.argsort(_by(rows), kind="stable")
+    n_test = ceil(test_fraction * len(order))
+    return order[:-n_test], order[-n_test:]
+
+
+def _by(rows: Rows) -> NDArray[np.int64]:
+    if rows.by is None:
+        raise ValueError("rows of a split by group or time must name the groups or times; received none")
+    return rows.by
+
+
+SPLITS: dict[str, Callable[[Rows, float, int], tuple[Index, Index]]] = {
+    "stratified": _stratified,
+    "random": _random,
+    "group": _group,
+    "time": _time,
+}
+
+
+def split_faults(rows: Rows, dataset: Dataset) -> list[str]:
+    """What keeps the rows from being split as the dataset says, whatever the data seed."""
+    n, fraction = len(rows.y), float(dataset.test_fraction or 0)
+    n_test = ceil(fraction * n)
+    n_train = n - n_test
+    if dataset.split_kind == "group":
+        n_test, n_train = group_sizes(rows, fraction)
+    least = len(rows.labels) if dataset.split_kind == "stratified" else 2
+    if n_train < least or n_test < least:
+        must = f"test_fraction must leave at least {least} rows to train and {least} to test"
+        received = f"{fraction:g}, which leaves {max(n_train, 0)} and {n_test} of {n} rows{_why(dataset)}"
+        return [f"{must}; received {received}. Change it, or bring more rows."]
+    if dataset.n_train is not None and dataset.n_train > n_train:
+        why = f"the rows that test_fraction {fraction:g} leaves to train of {n}{_why(dataset)}"
+        return [f"n_train must be at most {n_train}, {why}; received {dataset.n_train}. Lower it, or drop it."]
+    return _rare_classes(rows) if dataset.split_kind == "stratified" else []
+
+
+def _why(dataset: Dataset) -> str:
+    return " where whole groups are kept together" if dataset.split_kind == "group" else ""
+
+
+def _rare_classes(rows: Rows) -> list[str]:
+    counts = np.bincount(rows.y.astype(int), minlength=len(rows.labels))
+    rare = [label for label, count in zip(rows.labels, counts, strict=True) if count < 2]
+    if not rare:
+        return []
+    must = "must have at least 2 rows of each class to be split by class"
+    return [f"target {must}; received one of {_list(rare)}. Merge or remove the class, or use split: random."]
+
+
+def seed_faults(rows: Rows, dataset: Dataset, data_seeds: list[int]) -> list[str]:
+    """What keeps the rows of some data seed from being learnt or scored, once they are split; one of them is named."""
+    for data_seed in data_seeds[:1] if dataset.is_split_once else data_seeds:
+        train, test = split(rows, dataset, data_seed)
+        found = target_faults(rows.y[train], rows.y[test], rows.labels, dataset.score_name)
+        if found:
+            return [f"split must leave {text} (data seed {data_seed})" for text in found]
+    return []
+
+
+def target_faults(y_train: Array, y_test: Array, labels: tuple[str, ...], score_name: str) -> list[str]:
+    """What the targets of a split lack, as the end of a sentence that begins with `must leave`."""
+    mend = "Bring more rows, or change test_fraction, n_train or split."
+    if not labels:
+        sides = [("train", y_train), ("test", y_test)]
+        return [
+            f"targets that differ to {side}; received {len(y)} rows of {y[0]:g}. {mend}"
+            for side, y in sides
+            if np.ptp(y) == 0
+        ]
+    if len(np.unique(y_train)) < 2:
+        return [f"at least two classes to train; received {labels[int(y_train[0])]!r} only. {mend}"]
+    absent = [label for i, label in enumerate(labels) if not (y_test == i).any()]
+    if absent and score_name in ("auc", "balanced_accuracy"):
+        return [f"each class to test, as the score {score_name} asks; received none of {_list(absent)}. {mend}"]
+    return []
+
+
+def _list(names: list[str], most: int = 10) -> str:
+    shown = ", ".join(repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

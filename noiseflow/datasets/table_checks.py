@@ -1,0 +1,99 @@
+"""What is wrong with a table's target, its features and the column that it is split by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from noiseflow.datasets.columns import MAX_NUMBER, feature_faults, kind_of, label_of, numbers, times
+from noiseflow.spec import Dataset
+
+MAX_CLASSES = 1_000
+_MANY = 20  # distinct values of a target with decimals, from which on it is no class
+
+
+def features_of(frame: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+    """The columns to learn from: all but the target, what the rows are split by, and what is dropped."""
+    named = (dataset.target, dataset.split_by, *(dataset.drop or ()))
+    return frame.drop(columns=[name for name in named if name is not None])
+
+
+def table_faults(frame: pd.DataFrame, dataset: Dataset) -> list[str]:
+    """Every fault of a table's columns."""
+    names = [str(name) for name in frame.columns]
+    found = [
+        f"{key} must be a column of the table; received {name!r}, the columns are {_few(names)}. Mend the name."
+        for key, name in (
+            ("target", dataset.target),
+            ("split_by", dataset.split_by),
+            *(("drop", name) for name in dataset.drop or ()),
+        )
+        if name is not None and name not in names
+    ]
+    if found:
+        return found
+    features = features_of(frame, dataset)
+    if features.shape[1] == 0:
+        return [f"path must be a table with a feature; received {_few(names)} only. Add columns to learn from."]
+    faults = [*_target_faults(frame[dataset.target], dataset), *_by_faults(frame, dataset)]
+    return [*faults, *feature_faults(features, imputes=dataset.missing == "impute")]
+
+
+def _target_faults(column: pd.Series[Any], dataset: Dataset) -> list[str]:
+    name, n = repr(dataset.target), int(column.isna().sum())
+    if n:
+        return [f"target must have a value in each row; received {name} with {n} missing. Remove those rows."]
+    kind = kind_of(column)
+    if kind in ("date", "other"):
+        return [f"target must be numbers or classes; received {name} of {column.dtype}. Convert it."]
+    if len(column.astype(object).unique()) == 1:
+        only = label_of(column.iloc[0])
+        return [f"target must differ between rows; received {name}, which is {only!r} throughout. Choose another."]
+    return _number_faults(column, kind, dataset) or (
+        _class_faults(column) if dataset.of_task == "classification" else []
+    )
+
+
+def _number_faults(column: pd.Series[Any], kind: str, dataset: Dataset) -> list[str]:
+    name = repr(column.name)
+    if kind != "number":
+        wrong = dataset.of_task == "regression"
+        text = f"target of a regression must be numbers; received {name} of text. Set task: classification."
+        return [text] if wrong else []
+    n_large = int((np.abs(numbers(column)) > MAX_NUMBER).sum())
+    must = f"target must be finite, at most {MAX_NUMBER:g}"
+    return [f"{must}; received {name} with {n_large} others. Mend them."] if n_large else []
+
+
+def _class_faults(column: pd.Series[Any]) -> list[str]:
+    name, n = repr(column.name), column.astype(object).nunique()
+    has_decimals = kind_of(column) == "number" and bool((numbers(column) % 1 != 0).any())
+    if has_decimals and n > _MANY:
+        received = f"{name}, numbers with decimals of {n} values"
+        return [f"target of a classification must be classes; received {received}. Set task: regression."]
+    if n > MAX_CLASSES:
+        return [f"target must have at most {MAX_CLASSES:,} classes; received {name} with {n:,}. Choose another."]
+    return []
+
+
+def _by_faults(frame: pd.DataFrame, dataset: Dataset) -> list[str]:
+    if dataset.split_by is None:
+        return []
+    column, name = frame[dataset.split_by], repr(dataset.split_by)
+    n = int(column.isna().sum())
+    if n:
+        return [f"split_by must have a value in each row; received {name} with {n} missing. Remove those rows."]
+    if dataset.split == "group":
+        return []
+    wrong = column[np.asarray(pd.isna(times(column)))]
+    if wrong.empty:
+        return []
+    mend = "Write dates as 2026-01-31, or times as numbers."
+    return [f"split_by must be times; received {name} with {len(wrong)} others such as {wrong.iloc[0]!r}. {mend}"]
+
+
+def _few(names: list[str], most: int = 20) -> str:
+    shown = ", ".join(name[:80] for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -1,0 +1,139 @@
+"""What a report is drawn from, and the views of it that sentences, tables and pictures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from noiseflow.spec import BASELINE, Study
+from noiseflow.statistics import CELL, GROUP, CellKey, compared_score, pair_counts
+from noiseflow.statistics.findings import Findings
+from noiseflow.statistics.inference import percentile_of_published
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the report is drawn from.
+
+    findings: what was found in the trials. trials: of the plan, with names. curves: of the plan, with names and seed. data:
+    the datasets in long form. ceilings: dataset name -> the Bayes rule's accuracy, on the one split of the design replicate,
+    else on rows without end. cautions: sentences on the data. manifest: how it was made, in the order to be shown; its
+    `command` repeats the study.
+    """
+
+    study: Study
+    findings: Findings
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    data: pd.DataFrame
+    ceilings: Mapping[str, float]
+    cautions: Sequence[str]
+    manifest: Mapping[str, str]
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """A row a cell."""
+        return self.findings.summary
+
+    @property
+    def shown(self) -> pd.DataFrame:
+        """The rows of the summary that are worth a line each: of a family of strengths the one chosen most often."""
+        if self.findings.choices.empty:
+            return self.summary
+        chosen = self.findings.choices[[*GROUP, "family", "strength"]].assign(chosen=True)
+        marked = self.summary.merge(chosen, on=[*GROUP, "family", "strength"], how="left")
+        return self.summary[((self.summary["variant"] == self.summary["family"]) | marked["chosen"].notna()).to_numpy()]
+
+    @property
+    def answer(self) -> pd.DataFrame:
+        """Each variant against its baseline; a family of strengths with the strength that it chose."""
+        if self.findings.choices.empty:
+            return self.summary
+        plain = self.summary[self.summary["variant"] == self.summary["family"]]
+        choices = self.findings.choices.rename(columns={"family": "variant"})
+        own = plain[~plain.set_index(CELL).index.isin(choices.set_index(CELL).index)]
+        return pd.concat([own, choices], ignore_index=True)
+
+    @property
+    def finished(self) -> pd.DataFrame:
+        """The trials that did not diverge."""
+        return self.trials[self.trials["status"] == "completed"]
+
+    def is_fresh(self, dataset: str) -> bool:
+        """Whether the score that is compared on this dataset is that of fresh rows."""
+        return any(part.n_eval for part in self.study.datasets if part.name == dataset)
+
+
+def compared_rows(evidence: Evidence) -> list[dict[Any, Any]]:
+    """Rows of the answer that are compared to a baseline, with their numbers of pairs."""
+    rows = evidence.answer[evidence.answer["variant"] != BASELINE]
+    if "n_pairs" not in rows:
+        rows = rows.merge(pair_counts(evidence.trials), on=CELL, how="left")
+    return rows.to_dict("records")
+
+
+def scored(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials with the score that is compared."""
+    return trials.assign(score=compared_score(trials))
+
+
+def score_rows(finished: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
+    """CELL, mean, std and n of the scores of finished trials: a row for each of the cells."""
+    told = finished.groupby(CELL)["score"].agg(["mean", "std", "count"]).reset_index().rename(columns={"count": "n"})
+    return cells[CELL].merge(told, on=CELL, how="left").fillna({"n": 0})
+
+
+def published_runs(evidence: Evidence) -> pd.DataFrame:
+    """Published runs beside the cells of their variant: CELL, train_score, score, percentile, n, mean and std."""
+    finished = scored(evidence.finished)
+    scores = {key: cell["score"] for key, cell in finished.groupby(CELL)}
+    rows = [
+        cell
+        | {
+            "train_score": run.train_score,
+            "score": run.test_score,
+            "percentile": percentile_of_published(scores.get(cell_key(cell), ()), run.test_score),
+        }
+        for cell in score_rows(finished, evidence.summary).to_dict("records")
+        for run in evidence.study.published
+        if run.epochs in (None, evidence.study.training.epochs)
+        if run.variant == cell["variant"]
+    ]
+    return pd.DataFrame(rows, columns=[*CELL, "train_score", "score", "percentile", "n", "mean", "std"])
+
+
+def split_sizes(data: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """Train and test rows of each dataset, of its first data seed."""
+    sizes = {}
+    for name, rows in data.groupby("dataset", sort=False):
+        splits = rows.loc[rows["data_seed"] == rows["data_seed"].iloc[0], "split"]
+        sizes[str(name)] = (int((splits == "train").sum()), int((splits == "test").sum()))
+    return sizes
+
+
+def cell_labels(summary: pd.DataFrame, name: Callable[[str], str] = str) -> dict[CellKey, str]:
+    """What each cell is called: its variant, told by `name`, and where there are several its place."""
+    telling = telling_names(summary)
+    labels = {}
+    for cell in summary[CELL].to_dict("records"):
+        place = "/".join(cell[column] for column in telling)
+        labels[cell_key(cell)] = name(cell["variant"]) + (f" on {place}" if place else "")
+    return labels
+
+
+def telling_names(summary: pd.DataFrame) -> list[str]:
+    """Which of dataset and architecture tell cells apart; a dataset tells its architecture where it has only one."""
+    groups = summary[GROUP].drop_duplicates()
+    several = {
+        "dataset": len(groups["dataset"].unique()) > 1,
+        "architecture": bool(groups["dataset"].duplicated().any()),
+    }
+    return [name for name in GROUP if several[name]]
+
+
+def cell_key(cell: Mapping[Any, Any]) -> CellKey:
+    """Dataset, architecture and variant of a row."""
+    return cell["dataset"], cell["architecture"], cell["variant"]

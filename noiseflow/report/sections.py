@@ -1,0 +1,151 @@
+"""The parts of a report that only some studies have: each a title, a table and a note that says how to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+
+import pandas as pd
+
+from noiseflow.report.evidence import Evidence, telling_names
+from noiseflow.report.tables import Table, difference_texts
+from noiseflow.wording import NOTHING, Row, fraction, is_accuracy, p_text, signed
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page."""
+
+    title: str
+    table: Table
+    note: str
+
+
+def sections(evidence: Evidence) -> list[Section]:
+    """Those that the study has something to say in, in the order of the page."""
+    found = evidence.findings
+    made = [
+        _section(CHOICES, found.choices, ["family"]),
+        _section(RIVALS, found.rivals, ["family", "rival"]),
+        _section(TREND, found.trend, ["family"]),
+        _section(COMPONENTS, found.components, ["variant"]),
+        _section(RANKS, found.ranks.ranks if found.ranks else pd.DataFrame(), ["family"]),
+        _section(BESIDE, evidence.shown, ["variant"]),
+    ]
+    return [section for section in made if section is not None]
+
+
+@dataclass(frozen=True)
+class _Form:
+    title: str
+    header: tuple[str, ...]
+    texts: Callable[[Row], list[str]]
+    n_words: int
+    note: str
+
+
+def _section(form: _Form, frame: pd.DataFrame, names: list[str]) -> Section | None:
+    if frame.empty:
+        return None
+    places = telling_names(frame) if "dataset" in frame else []
+    columns = [*places, *names]
+    rows = [[str(row[name]) for name in columns] + form.texts(row) for row in frame.to_dict("records")]
+    header = [*(name.capitalize() for name in columns), *form.header]
+    return Section(form.title, Table(header, rows, n_names=len(columns), n_left=len(columns) + form.n_words), form.note)
+
+
+def _choice(row: Row) -> list[str]:
+    verdict, *differences = difference_texts(row)
+    chosen = f"{row['strength']:g} ({100 * row['share']:.0f} %)" if isfinite(row["strength"]) else NOTHING
+    points = 100.0 if is_accuracy(row) else 1.0
+    honest, naive = fraction(row["score_mean"]), f"{fraction(row['naive_score'])} ({row['naive_strength']:g})"
+    return [verdict, chosen, *differences[:3], honest, naive, signed(points * row["optimism"], 2)]
+
+
+def _rival(row: Row) -> list[str]:
+    return difference_texts(row)
+
+
+def _trend(row: Row) -> list[str]:
+    scale, decimals = (100.0, 2) if is_accuracy(row) else (1.0, 4)
+    low, high = (signed(scale * row[f"slope_ci_{end}"], decimals) for end in ("low", "high"))
+    seen = "seen" if row["seen"] else "not seen"
+    return [seen, signed(scale * row["slope_mean"], decimals), f"{low} to {high}", p_text(row["p_adjusted"])]
+
+
+def _component(row: Row) -> list[str]:
+    shares = [f"{100 * row[f'{name}_share']:.0f} %" if isfinite(row[f"{name}_share"]) else NOTHING for name in SOURCES]
+    more = [f"{row[name]:.0f}" if row[name] is not None and isfinite(row[name]) else "out of reach" for name in MORE]
+    return [*shares, *more]
+
+
+def _rank(row: Row) -> list[str]:
+    return [f"{row['mean_rank']:.2f}", p_text(row["p_adjusted"])]
+
+
+def _beside(row: Row) -> list[str]:
+    needed = row["n_needed"]
+    return [
+        fraction(row["score_mean"]),
+        fraction(row["gap_mean"]),
+        fraction(row["brier_mean"]),
+        fraction(row["ece_mean"]),
+        f"{row['signal_to_noise_median']:.3g}" if isfinite(row["signal_to_noise_median"]) else NOTHING,
+        f"{needed:,.0f}" if isfinite(needed) else NOTHING,
+    ]
+
+
+SOURCES = ("data", "initialisation", "residual")
+MORE = ("more_data_seeds", "more_seeds")
+CHOICES = _Form(
+    "The strength that was chosen",
+    ("Verdict", "Strength (chosen by)", "Difference", "95 % interval", "p (Holm)", "Score", "Best on test", "Optimism"),
+    _choice,
+    1,
+    "The seeds fall into two halves; each half takes the strength with the best mean score in the other half and is scored on "
+    "rows of its own, so nothing is chosen on rows that it is scored on. In brackets: the share of the seeds that took it. "
+    "Intervals and p allow for the choice. Best on test is what picking the highest of all means would have shown; optimism "
+    "is how much of that is the picking.",
+)
+RIVALS = _Form(
+    "Against the rivals",
+    ("Verdict", "Difference", "95 % interval", "p (Holm)", "d_z", "P(better)"),
+    _rival,
+    1,
+    "Each with the strength that it chose in the same way, on the same seeds. The verdict is on the first named.",
+)
+TREND = _Form(
+    "Does the gain shrink as rows grow?",
+    ("Law", "Slope", "95 % interval", "p (Holm)"),
+    _trend,
+    1,
+    "Slope: change of the gain over the baseline for each doubling of the training rows (points of accuracy), over seeds. "
+    "Zur et al. (2009) found that it falls: the law counts as seen where the whole interval is below 0 and p below .05.",
+)
+COMPONENTS = _Form(
+    "Where the variance comes from",
+    ("Data", "Initialisation", "Rest", "Data seeds more", "Initialisations more"),
+    _component,
+    0,
+    "Shares of the variance of one trial's difference to the baseline (of the score, for the baseline itself), and how many "
+    "more data seeds, or initialisations, would halve the interval of the mean.",
+)
+RANKS = _Form(
+    "Over the datasets",
+    ("Mean rank", "p (Holm)"),
+    _rank,
+    0,
+    "Rank of each variant's mean score within a dataset, 1 being the best, averaged over the datasets (Demšar, 2006); p is "
+    "that of the difference to the baseline after Friedman's test.",
+)
+BESIDE = _Form(
+    "Beside the score",
+    ("Compared score", "Gap", "Brier", "Calibration error", "Signal to noise", "Seeds needed"),
+    _beside,
+    0,
+    "Compared score: mean of the score that differences are made of. Gap: loss of training mode minus that of inference mode "
+    "on the training rows at the end. Brier score and expected calibration error: of the predicted probabilities. Signal to "
+    "noise: spread of the signal over the noise's standard deviation where it is injected, at the initial weights. Seeds "
+    "needed: for 80 % power to see a difference as large as the margin, from the spread seen here.",
+)

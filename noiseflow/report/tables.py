@@ -1,0 +1,150 @@
+"""The summary and the published runs as tables: of words for the page, of plain values for Prefect and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+import pandas as pd
+
+from noiseflow.report.evidence import Evidence, cell_key, cell_labels, published_runs, telling_names
+from noiseflow.spec import BASELINE
+from noiseflow.wording import (
+    NOTHING,
+    Row,
+    difference_interval,
+    fraction,
+    is_accuracy,
+    mean_std,
+    p_text,
+    signed,
+)
+
+Plain = str | float | int | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Header and rows of texts: `n_names` columns name the row, the first `n_left` are words, the rest numbers."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    n_names: int
+    n_left: int
+
+
+def difference_table(summary: pd.DataFrame) -> Table:
+    """Each variant against its baseline, for the report."""
+    unit = " (points)" if _all_accuracies(summary) else ""
+    header = ["Verdict", f"Difference{unit}", "95 % interval", "p (Holm)", "d_z", "P(better)"]
+    return _page_table(summary[summary["variant"] != BASELINE], header, difference_texts, n_words=1)
+
+
+def score_table(summary: pd.DataFrame) -> Table:
+    """The scores of each cell, for the report."""
+    header = ["Strength", "Seeds", "Train", "Test, mean ± std", "95 % interval"]
+    if not is_fresh(summary):
+        return _page_table(summary, header, _score_texts, n_words=0)
+    return _page_table(summary, [*header, "Fresh rows, mean ± std"], _fresh_texts, n_words=0)
+
+
+def is_fresh(summary: pd.DataFrame) -> bool:
+    """Whether the score that is compared is another than that of the test rows, somewhere."""
+    same = summary["score_mean"].isna() | (summary["score_mean"] == summary["test_score_mean"])
+    return not same.all()
+
+
+def _page_table(summary: pd.DataFrame, header: list[str], texts: Callable[[Row], list[str]], n_words: int) -> Table:
+    names = [*telling_names(summary), "variant"]
+    rows = [[str(row[name]) for name in names] + texts(row) for row in summary.to_dict("records")]
+    return Table([name.capitalize() for name in names] + header, rows, n_names=len(names), n_left=len(names) + n_words)
+
+
+def published_table(evidence: Evidence) -> Table | None:
+    """Published runs beside the scores here; None where the study names none."""
+    runs = published_runs(evidence)
+    if runs.empty:
+        return None
+    labels = cell_labels(evidence.summary)
+    rows = [
+        [
+            labels[cell_key(run)],
+            f"{run['train_score']:.3f}",
+            f"{run['score']:.3f}",
+            f"{run['percentile']:.0f}" if isfinite(run["percentile"]) else NOTHING,
+            mean_std(run["mean"], run["std"]),
+            str(run["n"]),
+        ]
+        for run in runs.to_dict("records")
+    ]
+    header = ["Variant", "Published train", "Published test", "Percentile", "Here, mean ± std", "Seeds"]
+    return Table(header, rows, n_names=1, n_left=1)
+
+
+def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
+    """The summary, or the answer, as plain rounded values for a Prefect table artifact and the terminal; None for nothing.
+
+    Scores are fractions (or R²), differences percentage points where every score is an accuracy. Dataset and
+    architecture stand there only where there are several.
+    """
+    names, points = [*telling_names(summary), "variant"], _all_accuracies(summary)
+    return [
+        {**{name: row[name] for name in names}, **_values(row, points=points)} for row in summary.to_dict("records")
+    ]
+
+
+def _all_accuracies(summary: pd.DataFrame) -> bool:
+    return set(summary["score_name"]) <= {"accuracy", "balanced_accuracy"}
+
+
+def difference_texts(row: Row) -> list[str]:
+    """Verdict, difference, interval, p, d_z and P(better) of a row."""
+    scale, decimals = (100.0, 1) if is_accuracy(row) else (1.0, 3)
+    p = row["p_adjusted"]
+    return [
+        row["verdict"] if isinstance(row["verdict"], str) else NOTHING,
+        signed(scale * row["difference_mean"], decimals),
+        difference_interval(row) if isfinite(row["difference_ci_low"]) else NOTHING,
+        p_text(p),
+        signed(row["effect_size"], 2),
+        f"{100 * row['prob_better']:.0f} %" if isfinite(row["prob_better"]) else NOTHING,
+    ]
+
+
+def _score_texts(row: Row) -> list[str]:
+    return [
+        f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING,
+        f"{row['n_seeds']} ({row['n_diverged']} diverged)" if row["n_diverged"] else str(row["n_seeds"]),
+        fraction(row["train_score_mean"]),
+        mean_std(row["test_score_mean"], row["test_score_std"]),
+        f"{fraction(row['ci_low'])} to {fraction(row['ci_high'])}" if isfinite(row["ci_low"]) else NOTHING,
+    ]
+
+
+def _fresh_texts(row: Row) -> list[str]:
+    fresh = mean_std(row["score_mean"], row["score_std"]) if row["score_mean"] != row["test_score_mean"] else NOTHING
+    return [*_score_texts(row), fresh]
+
+
+def _values(row: Row, *, points: bool) -> dict[str, Plain]:
+    scale, unit, digits = (100.0, "points", 2) if points else (1.0, "score", 4)
+    return {
+        "verdict": row["verdict"] if isinstance(row["verdict"], str) else None,
+        "strength": _rounded(row["strength"], 4),
+        "seeds": int(row["n_seeds"]),
+        "diverged": int(row["n_diverged"]),
+        "train": _rounded(row["train_score_mean"], 4),
+        "score": _rounded(row["score_mean"], 4),
+        "std": _rounded(row["score_std"], 4),
+        f"difference ({unit})": _rounded(scale * row["difference_mean"], digits),
+        "low": _rounded(scale * row["difference_ci_low"], digits),
+        "high": _rounded(scale * row["difference_ci_high"], digits),
+        "p (Holm)": _rounded(row["p_adjusted"], 5),
+        "d_z": _rounded(row["effect_size"], 2),
+        "P(better)": _rounded(row["prob_better"], 3),
+    }
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    return round(float(value), digits) if isfinite(value) else None

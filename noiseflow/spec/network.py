@@ -1,0 +1,65 @@
+"""Networks, and how each is trained."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from noiseflow.spec.base import FilePath, Label, NamedPart, Part, Setting, settings_of_kind
+
+Units = Annotated[int, Field(ge=1, le=65_536)]
+SETTINGS: dict[str, dict[str, Any]] = {
+    "mlp": {"units": (500,), "activation": "relu"},
+    "cnn": {"filters": (32, 32), "kernel_size": 3, "activation": "relu"},
+    "lstm": {"units": (32,), "activation": "relu"},
+    "file": {"path": ...},
+    "entry_point": {"entry_point": ..., "settings": {}},
+}
+"""The settings of each kind with their defaults; `...` where one must be given."""
+USERS_OWN = ("file", "entry_point")
+"""Kinds whose layers, loss and optimizer are the user's, and which may have a part that does not vectorise."""
+EVERYWHERE = ("kind", "label", "datasets", "training")
+
+
+class Training(Part):
+    """How each trial is trained. A model from a file or an entry point keeps its own optimizer and learning rate."""
+
+    epochs: int = Field(4000, ge=1, le=10_000_000, description="Passes over the training rows")
+    batch_size: int = Field(32, ge=1, description="Rows of a step; the last step of an epoch may have fewer")
+    optimizer: Literal["adam", "sgd", "rmsprop", "adagrad", "nadam", "lion"] = Field(
+        "adam", description="Keras optimizer, with Keras' defaults but for the learning rate"
+    )
+    learning_rate: float = Field(0.001, gt=0, le=1e9, description="Step size")
+    record_every: int = Field(10, ge=1, description="Learning curves keep epoch 1, every k-th, and the last")
+    dtype: Literal["float32", "float64"] = Field("float32", description="Precision of weights and arithmetic")
+
+
+class Architecture(NamedPart):
+    """A network: a builder's name and its settings."""
+
+    kind: Literal["mlp", "cnn", "lstm", "file", "entry_point"] = Field(
+        description="mlp is Dense layers with an activation; cnn is Conv2D layers and a MaxPooling2D called pool; lstm is "
+        "LSTM layers, the last followed by an activation; file is a .keras file, entry_point a function of an installed "
+        "package. The first three get the output, loss and metric that fit the data"
+    )
+    units: tuple[Units, ...] | None = Field(
+        None, min_length=1, max_length=32, description="Width of each hidden layer of an mlp or lstm"
+    )
+    filters: tuple[Units, ...] | None = Field(
+        None, min_length=1, max_length=32, description="Filters of each convolution of a cnn"
+    )
+    kernel_size: int | None = Field(None, ge=1, le=99, description="Height and width of each convolution's kernel")
+    activation: Literal["relu", "tanh", "sigmoid", "elu", "gelu", "silu"] | None = Field(
+        None, description="Activation of the hidden layers"
+    )
+    path: FilePath | None = Field(None, description="The .keras file, compiled; relative to the study file")
+    entry_point: Label | None = Field(None, description="Name in the entry-point group noiseflow.models")
+    settings: dict[str, Setting] | None = Field(None, description="Arguments of the entry point")
+    datasets: tuple[Label, ...] = Field((), description="Names of the datasets that it is for; all if empty")
+    training: Training | None = Field(None, description="How it is trained, instead of as the study says")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settings_of_its_kind(cls, data: Any) -> Any:
+        return settings_of_kind(data, SETTINGS, [*cls.model_fields], EVERYWHERE)

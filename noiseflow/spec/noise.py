@@ -1,0 +1,192 @@
+"""What a variant does to the training: noise injections, and controls that are rivals to noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from noiseflow.spec.base import Fraction, Label, Part, fault
+
+PLACES = ("input", "before_activation", "after_activation", "labels", "weights", "gradients")
+Place = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(PLACES)}|after:.{{1,200}})$")]
+GRADIENT_DECAY = 0.55
+"""Exponent of the decay that Neelakantan et al. (2015) used."""
+
+
+class Injection(Part):
+    """Noise put into a training at one place; active at train time only, drawn anew at each step.
+
+    Within the model (`input`, `before_activation`, `after_activation`, `after:<layer>`):
+
+    - gaussian adds zero-mean normal numbers of standard deviation `stddev` (`keras.layers.GaussianNoise`);
+    - gaussian_dropout multiplies by normal numbers of mean 1 and variance rate / (1 - rate) (`keras.layers.GaussianDropout`);
+    - dropout and alpha_dropout are `keras.layers.Dropout` and `keras.layers.AlphaDropout`.
+
+    Around it: `labels` takes gaussian (regression) or flip (classification: with probability `rate` a row counts as one of
+    the other classes, all alike); `weights` takes gaussian, added to the trainable weights while the gradient is computed;
+    `gradients` takes gaussian, whose variance falls as stddev² / (1 + step)^decay.
+
+    References:
+        Neelakantan et al. (2015), Adding gradient noise improves learning for very deep networks, equation 1.
+        Graves, Mohamed and Hinton (2013), Speech recognition with deep recurrent neural networks: weight noise.
+    """
+
+    place: Place = Field(
+        description="input, before_activation, after_activation, after:<layer name>, labels, weights or gradients"
+    )
+    stddev: Fraction | None = Field(
+        None, description="Standard deviation of gaussian noise, in the units of the place of injection"
+    )
+    kind: Literal["gaussian", "gaussian_dropout", "dropout", "alpha_dropout", "flip"] = Field(
+        "gaussian", description="What is drawn"
+    )
+    rate: float | None = Field(None, ge=0, lt=1, description="Share of elements dropped, or of labels flipped")
+    relative: bool = Field(
+        default=False,
+        description="Whether stddev counts in units of the signal's spread at the place, measured on the training data "
+        "at each seed's initial weights",
+    )
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant",
+        description="How stddev goes over the epochs: from its full size at the first to `final` at the last",
+    )
+    final: Fraction = Field(0.0, description="Share of stddev that a schedule ends with")
+    decay: float | None = Field(
+        None, ge=0, le=10, description=f"Exponent of the decay of gradient noise; {GRADIENT_DECAY} unless given"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gradients_decay(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and data.get("place") == "gradients" and data.get("decay") is None:
+            return {**data, "decay": GRADIENT_DECAY}
+        return data
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        for wrong, text in self._faults():
+            if wrong:
+                raise fault("injection", text)
+        return self
+
+    def _faults(self) -> list[tuple[bool, str]]:
+        kind, place = self.kind, self.place
+        gaussian = kind == "gaussian"
+        return [
+            (kind == "flip" and place != "labels", "must be at the place labels, being a flip"),
+            (place == "labels" and kind not in ("gaussian", "flip"), "must be gaussian or a flip, at the place labels"),
+            (place in ("weights", "gradients") and not gaussian, f"must be gaussian, at the place {place}"),
+            (gaussian and self.rate is not None, "must have a stddev and no rate, being gaussian"),
+            (not gaussian and self.stddev is not None, f"must have a rate and no stddev, being of kind {kind}"),
+            (self.relative and not gaussian, "must be gaussian to be relative"),
+            (self.relative and place in ("weights", "gradients"), f"must not be relative at the place {place}"),
+            (self.schedule != "constant" and not gaussian, "must be gaussian to follow a schedule"),
+            (
+                self.final != 0 and self.schedule == "constant",
+                "must follow a schedule, linear or cosine, to have a final share",
+            ),
+            (self.decay is not None and place != "gradients", "must be at the place gradients to have a decay"),
+        ]
+
+    @property
+    def strength(self) -> float | None:
+        """The stddev or rate; None where it is left to the variant's `strengths`."""
+        return self.stddev if self.kind == "gaussian" else self.rate
+
+    def of_strength(self, strength: float) -> Injection:
+        """The same with another stddev or rate."""
+        return Injection.model_validate(self.model_dump() | {"stddev" if self.kind == "gaussian" else "rate": strength})
+
+
+class Control(Part):
+    """A rival to noise.
+
+    l2 adds factor × Σ kernel² to the loss that is minimised, over all weights with two axes or more (biases have one);
+    measured losses are without it. early_stopping holds the last `validation_fraction` of the training rows back, ends a
+    seed's training when their loss has not fallen for `patience` epochs, and restores that seed's best weights
+    (`keras.callbacks.EarlyStopping(restore_best_weights=True)`).
+    """
+
+    kind: Literal["l2", "early_stopping"] = Field(description="Which rival")
+    factor: float | None = Field(None, ge=0, le=1e3, allow_inf_nan=False, description="Factor of the l2 penalty")
+    patience: int | None = Field(None, ge=1, le=10_000_000, description="Epochs that early stopping waits")
+    validation_fraction: float | None = Field(
+        None, gt=0, lt=1, description="Share of the training rows that early stopping holds back; 0.2 unless given"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _holds_rows_back(cls, data: Any) -> Any:
+        stops = isinstance(data, Mapping) and data.get("kind") == "early_stopping"
+        return {**data, "validation_fraction": data.get("validation_fraction") or 0.2} if stops else data
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        for key, kind in (("factor", "l2"), ("patience", "early_stopping"), ("validation_fraction", "early_stopping")):
+            if getattr(self, key) is not None and self.kind != kind:
+                raise fault("control", f"must be of kind {kind} to have {key}")
+        return self
+
+    @property
+    def strength(self) -> float | None:
+        """The factor or the patience; None where it is left to the variant's `strengths`."""
+        return self.factor if self.kind == "l2" else self.patience
+
+    def of_strength(self, strength: float) -> Control:
+        """The same with another factor or patience."""
+        return Control.model_validate(self.model_dump() | {"factor" if self.kind == "l2" else "patience": strength})
+
+
+class Variant(Part):
+    """A named set of injections and controls; the one named `baseline` has none.
+
+    With `strengths` it stands for a family: a cell for each strength, which all its injections and controls take, and a
+    cross-fitted choice among them.
+    """
+
+    name: Label = Field(description="Name in tables and plots")
+    injections: tuple[Injection, ...] = Field((), description="Where noise is put, and how much")
+    controls: tuple[Control, ...] = Field((), description="Rivals to noise")
+    strengths: tuple[float, ...] = Field(
+        (), max_length=64, description="Strengths to choose from, each a cell of its own; the choice is cross-fitted"
+    )
+    architectures: tuple[Label, ...] = Field((), description="Names of the architectures that it is for; all if empty")
+
+    @model_validator(mode="after")
+    def _has_strengths(self) -> Self:
+        parts: tuple[Injection | Control, ...] = (*self.injections, *self.controls)
+        if len(set(self.strengths)) < len(self.strengths):
+            raise fault("strengths", "must have no strength twice in strengths")
+        if self.strengths and not parts:
+            raise fault("strengths", "must have an injection or a control that takes the strengths")
+        for part in parts:
+            if not self.strengths and part.strength is None:
+                needed = {"gaussian": "stddev", "l2": "factor", "early_stopping": "patience"}.get(part.kind, "rate")
+                raise fault("strength", f"must give the {part.kind} part its {needed}, or the variant its strengths")
+        if sum(control.kind == "early_stopping" for control in self.controls) > 1:
+            raise fault("control", "must not stop early twice")
+        _ = self.members  # a strength that a part does not take is found here
+        return self
+
+    @property
+    def strength(self) -> float | None:
+        """The largest strength of the injections and controls; None without one."""
+        found = [*(part.strength for part in self.injections), *(part.strength for part in self.controls)]
+        return max((strength for strength in found if strength is not None), default=None)
+
+    @property
+    def members(self) -> tuple[Variant, ...]:
+        """The variant itself, or one for each of its strengths, in ascending order, named after both."""
+        if not self.strengths:
+            return (self,)
+        return tuple(
+            Variant(
+                name=f"{self.name[:50]} {strength:g}",
+                injections=tuple(injection.of_strength(strength) for injection in self.injections),
+                controls=tuple(control.of_strength(strength) for control in self.controls),
+                architectures=self.architectures,
+            )
+            for strength in sorted(self.strengths)
+        )

@@ -1,0 +1,111 @@
+"""A study: its parts together, and how many seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from noiseflow.spec.base import Fraction, Label, Part
+from noiseflow.spec.between import faults_between, faults_of_study
+from noiseflow.spec.data import Dataset
+from noiseflow.spec.network import Architecture, Training
+from noiseflow.spec.noise import Variant
+
+ShippedStudy = Literal[
+    "circles", "controls", "depth", "placement", "recipes", "smoke", "stddev-grid", "tutorial"
+]  # fmt: skip
+"""Names of the files in studies/, as choices for Prefect's run form; a test keeps them together."""
+
+StudyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
+
+
+class Published(Part):
+    """A single run that somebody published, to be marked on the distribution over seeds."""
+
+    variant: Label
+    train_score: Fraction
+    test_score: Fraction
+    epochs: int | None = Field(None, ge=1, description="Marked only where the study trains as long; None: always")
+    source: str = Field(max_length=300)
+
+
+class Study(Part):
+    """A declared experiment: datasets x architectures x variants x seeds, and how to train."""
+
+    name: StudyName = Field(description="Folder of its results, and prefix of its artifacts")
+    purpose: str = Field("", max_length=500, description="What it asks, in a line")
+    design: Literal["replicate", "resample", "crossed"] = Field(
+        "replicate",
+        description="replicate: the data is fixed, seeds vary; resample: each seed has its own data seed; crossed: every "
+        "seed with every data seed",
+    )
+    n_seeds: int = Field(30, ge=1, le=10_000, description="Trials of each cell, or of each data seed if crossed")
+    n_data_seeds: int | None = Field(
+        None, ge=2, le=1_000, description="Data seeds of a crossed design; 10 unless given"
+    )
+    datasets: tuple[Dataset, ...] = Field(min_length=1)
+    architectures: tuple[Architecture, ...] = Field(min_length=1)
+    variants: tuple[Variant, ...] = Field(min_length=1)
+    training: Training = Training()
+    margin: float = Field(0.01, gt=0, le=1, description="Differences of the score within it are not worth having")
+    published: tuple[Published, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _crosses_data_seeds(cls, data: Any) -> Any:
+        crossed = isinstance(data, Mapping) and data.get("design") == "crossed"
+        return {**data, "n_data_seeds": data.get("n_data_seeds") or 10} if crossed else data
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_faults_at_once(cls, data: Any, handler: Any) -> Self:
+        """Adds the faults between the parts to those within them, so that one message names every one."""
+        faults = faults_between(data) if isinstance(data, Mapping) else []
+        try:
+            study: Self = handler(data)
+        except ValidationError as error:
+            # where an entry is faulty, pydantic adds that the list is too short
+            found = [e for e in error.errors() if not (e["type"] == "too_short" and e["input"])]
+            faults = [_detail(e) for e in found] + faults
+        else:
+            faults += faults_of_study(study)
+        if faults:
+            raise ValidationError.from_exception_data(cls.__name__, faults)
+        return study
+
+    @property
+    def is_reused(self) -> bool:
+        """Whether several data seeds come from the same finite rows somewhere, so that its trials depend on each other."""
+        return self.design != "replicate" and any(dataset.is_finite for dataset in self.datasets)
+
+    def parts(self) -> list[tuple[Dataset, Architecture, Variant, Variant]]:
+        """What its cells are made of, in order: dataset, architecture, the variant, and its member that the cell trains."""
+        return [
+            (dataset, architecture, variant, member)
+            for dataset in self.datasets
+            for architecture in self.architectures
+            if not architecture.datasets or dataset.name in architecture.datasets
+            for variant in self.variants
+            if not variant.architectures or architecture.name in variant.architectures
+            for member in variant.members
+        ]
+
+    def data_seeds(self, dataset: Dataset) -> list[int]:
+        """The data seeds of a dataset: one, as many as seeds, or n_data_seeds."""
+        n = {"replicate": 1, "resample": self.n_seeds, "crossed": self.n_data_seeds or 0}[self.design]
+        return [dataset.data_seed + i for i in range(n)]
+
+    def pairs(self, dataset: Dataset) -> list[tuple[int, int]]:
+        """(data seed, seed) of each trial of a cell on this dataset."""
+        data_seeds, seeds = self.data_seeds(dataset), range(self.n_seeds)
+        if self.design == "resample":
+            return list(zip(data_seeds, seeds, strict=True))
+        return [(data_seed, seed) for data_seed in data_seeds for seed in seeds]
+
+
+def _detail(error: Any) -> InitErrorDetails:
+    kept = PydanticCustomError(error["type"], "{text}", {**error.get("ctx", {}), "text": error["msg"]})
+    return InitErrorDetails(type=kept, loc=error["loc"], input=error["input"])

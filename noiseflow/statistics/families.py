@@ -1,0 +1,117 @@
+"""Families of variants against the baseline and each other, by scores that were chosen honestly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import nan
+from typing import Any
+
+import pandas as pd
+
+from noiseflow.spec import BASELINE
+from noiseflow.statistics.crossfit import choose_naively, honest_scores, scored_families
+from noiseflow.statistics.differences import compare_pairs
+from noiseflow.statistics.pairs import GROUP, pairs_with
+
+DIFFERENCE_COLUMNS = [
+    *("difference_mean", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted"),
+    *("effect_size", "prob_better", "verdict"),
+]
+CHOICE_COLUMNS = [
+    *(
+        *GROUP,
+        "family",
+        "n_strengths",
+        "strength",
+        "share",
+        "n_seeds",
+        "n_diverged",
+        "score_mean",
+        "n_pairs",
+        "n_broken",
+    ),
+    *(*DIFFERENCE_COLUMNS, "naive_strength", "naive_score", "optimism", "n_needed"),
+]
+RIVAL_COLUMNS = [*GROUP, "family", "rival", "n_pairs", "n_broken", *DIFFERENCE_COLUMNS, "n_needed"]
+
+
+def choose_strengths(trials: pd.DataFrame, margin: float, *, reused: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """A row for each dataset, architecture and family with several strengths: CHOICE_COLUMNS.
+
+    Its scores are `honest_scores`. strength is the one chosen for most data seeds (the smallest of several such), share
+    the part of the data seeds that it was chosen for. n_seeds counts the honest scores, n_diverged those of them that are
+    missing. naive_strength is the best on all data seeds, naive_score its mean, optimism naive_score − score_mean: what
+    a choice on the test set adds to a score. Differences are to the baseline; Holm's family is the rows of this frame.
+
+    Args:
+        trials: a row a trial, with `family`.
+        margin: differences of the score within it are not worth having.
+        reused: as for `summarize`.
+
+    References: docs/method.md, section 14.
+    """
+    scored, honest = scored_families(trials), honest_scores(trials)
+    pairs = pairs_with(honest[(honest["n_strengths"] > 1) | (honest["family"] == BASELINE)], "family", BASELINE)
+    groups = dict(list(scored.groupby(GROUP)))
+    differences = compare_pairs(pairs, margin, reused)
+    rows = []
+    for key, columns in differences.items():
+        group = groups[key[:2]]
+        ours = (honest[[*GROUP, "family"]] == list(key)).all(axis=1)
+        choice = _choice(honest[ours], group[group["family"] == key[2]], group)
+        rows.append(dict(zip([*GROUP, "family"], key, strict=True)) | choice | columns)
+    return pd.DataFrame(rows, columns=CHOICE_COLUMNS)
+
+
+def compare_families(
+    trials: pd.DataFrame, margin: float, first: str, *, reused: Mapping[str, float] | None = None
+) -> pd.DataFrame:
+    """The family `first` against each other one, the baseline included, on the same pairs: RIVAL_COLUMNS.
+
+    Scores are `honest_scores` on both sides, so that every rival is tuned as `first` is. Differences are first − rival;
+    Holm's family is the rows of this frame.
+
+    Args:
+        trials: a row a trial, with `family` where there are grids.
+        margin: differences of the score within it are not worth having.
+        first: name of a family.
+        reused: as for `summarize`.
+
+    Raises:
+        ValueError: no trial belongs to `first`.
+
+    References: docs/method.md, section 14.
+    """
+    honest = honest_scores(trials)
+    known = list(honest["family"].unique())
+    if first not in known:
+        raise ValueError(f"first must be a family of the trials, one of {known}; received {first!r}.")
+    turned = {key: _turned(pairs) for key, pairs in pairs_with(honest, "family", first).items()}
+    pairs = {key: part for key, part in turned.items() if not part.empty}
+    rows = [
+        {"dataset": dataset, "architecture": architecture, "family": first, "rival": rival} | columns
+        for (dataset, architecture, rival), columns in compare_pairs(pairs, margin, reused).items()
+    ]
+    return pd.DataFrame(rows, columns=RIVAL_COLUMNS)
+
+
+def _turned(pairs: pd.DataFrame) -> pd.DataFrame:
+    sides = {name: f"{name}_baseline" for name in ("score", "n_strengths")}
+    return pairs.rename(columns=sides | {theirs: ours for ours, theirs in sides.items()})
+
+
+def _choice(honest: pd.DataFrame, family: pd.DataFrame, group: pd.DataFrame) -> dict[str, Any]:
+    chosen = honest.drop_duplicates("data_seed")["strength"].value_counts(normalize=True, sort=False).sort_index()
+    naive = family[family["variant"] == choose_naively(family, group)]
+    score_mean, naive_score = honest["score"].mean(), naive["score"].mean()
+    return {
+        "n_strengths": honest["n_strengths"].iloc[0],
+        "strength": chosen.idxmax() if chosen.size else nan,
+        "share": chosen.max() if chosen.size else nan,
+        "n_seeds": len(honest),
+        "n_diverged": int(honest["score"].isna().sum()),
+        "score_mean": score_mean,
+        "naive_strength": naive["strength"].iloc[0],
+        "naive_score": naive_score,
+        "optimism": naive_score - score_mean,
+    }

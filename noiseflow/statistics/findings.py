@@ -1,0 +1,107 @@
+"""What the trials of a study say, all of it: which functions of the statistics its design and its parts ask for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from noiseflow.spec import BASELINE, Study
+from noiseflow.statistics import GROUP, summarize
+from noiseflow.statistics.crossfit import honest_scores
+from noiseflow.statistics.families import choose_strengths, compare_families
+from noiseflow.statistics.inference import least_n
+from noiseflow.statistics.ranks import MeanRanks, mean_ranks
+from noiseflow.statistics.trend import gain_trend
+from noiseflow.statistics.variance import variance_components
+from noiseflow.statistics.verdict import PairedDifference
+
+LEAST_SIZES = 3  # numbers of training rows that a trend takes
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found in the trials of a study; a frame without rows where a question does not arise.
+
+    summary: a row a cell. choices: a row a family of strengths, chosen without leakage. rivals: the first variant against each
+    of the others, each with the strength it chose. trend: the gain of each family over the number of training rows.
+    components: variance from data and from initialisation. ranks: of the variants over five datasets or more, None below.
+    """
+
+    summary: pd.DataFrame
+    choices: pd.DataFrame = field(default_factory=pd.DataFrame)
+    rivals: pd.DataFrame = field(default_factory=pd.DataFrame)
+    trend: pd.DataFrame = field(default_factory=pd.DataFrame)
+    components: pd.DataFrame = field(default_factory=pd.DataFrame)
+    ranks: MeanRanks | None = None
+
+    @property
+    def frames(self) -> dict[str, pd.DataFrame]:
+        """Those that have rows, by name; the summary always."""
+        found = {**vars(self), "ranks": self.ranks.ranks if self.ranks else pd.DataFrame()}
+        return {name: frame for name, frame in found.items() if name == "summary" or len(frame)}
+
+
+def find(study: Study, trials: pd.DataFrame) -> Findings:
+    """What the trials of a study's plan say.
+
+    Args:
+        trials: of the plan, with the plan's names.
+    """
+    nothing = pd.DataFrame()
+    reused = _reused(study, trials)
+    summary = summarize(trials, study.margin, reused=reused)
+    families = [variant.name for variant in study.variants if variant.name != BASELINE]
+    chosen = any(variant.strengths for variant in study.variants)
+    if trials.empty:
+        return Findings(summary)
+    sizes = _sizes(study)
+    rivals = (
+        compare_families(trials, study.margin, families[0], reused=reused) if chosen and len(families) > 1 else nothing
+    )
+    return Findings(
+        summary=summary,
+        choices=_told(choose_strengths(trials, study.margin, reused=reused), summary) if chosen else nothing,
+        rivals=_told(rivals, summary),
+        trend=_trend(trials, sizes) if sizes else nothing,
+        components=variance_components(trials) if study.design == "crossed" else nothing,
+        ranks=mean_ranks(trials),
+    )
+
+
+def _told(compared: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+    """Comparisons with the name of their score, and with what limits them: least_n and survivors_only."""
+    if compared.empty:
+        return compared
+    names = summary.drop_duplicates(GROUP)[[*GROUP, "score_name"]]
+    told = compared.merge(names, on=GROUP, how="left", validate="m:1")
+    pairs = [PairedDifference(n, broken) for n, broken in zip(told["n_pairs"], told["n_broken"], strict=True)]
+    return told.assign(least_n=least_n(len(told)), survivors_only=[pair.survivors_only for pair in pairs])
+
+
+def _trend(trials: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
+    """The trend over datasets of these sizes, with the name of their score."""
+    names = trials.loc[trials["dataset"].isin(list(sizes)), "score_name"]
+    return gain_trend(honest_scores(trials), sizes).assign(score_name=names.iloc[0])
+
+
+def _reused(study: Study, trials: pd.DataFrame) -> dict[str, float]:
+    """Datasets whose rows are split anew by each data seed: name to test rows over training rows."""
+    if study.design == "replicate":
+        return {}
+    finite = {dataset.name for dataset in study.datasets if dataset.is_finite}
+    first = trials[trials["dataset"].isin(finite)].drop_duplicates("dataset")
+    return {str(row["dataset"]): row["n_test"] / row["n_train"] for row in first.to_dict("records")}
+
+
+def _sizes(study: Study) -> Mapping[str, int]:
+    """Datasets that differ in their number of training rows only, if there are enough: name to that number."""
+    alike: dict[str, dict[str, int]] = defaultdict(dict)
+    for dataset in study.datasets:
+        if dataset.n_train is not None:
+            kind = dataset.model_dump_json(exclude={"label", "n_train", "n_samples", "data_seed"})
+            alike[kind][dataset.name] = dataset.n_train
+    largest = max(alike.values(), key=len, default={})
+    return largest if len(set(largest.values())) >= LEAST_SIZES else {}

@@ -1,0 +1,83 @@
+"""Trials side by side: the score that is compared, and which trials pair."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from noiseflow.spec import BASELINE
+from noiseflow.statistics.inference import Array
+
+CellKey = tuple[str, str, str]
+
+GROUP = ["dataset", "architecture"]
+CELL = [*GROUP, "variant"]
+PAIR = ["data_seed", "seed"]
+
+
+def compared_score(trials: pd.DataFrame) -> pd.Series[float]:
+    """The score that is compared, larger being better: eval_score where a dataset and architecture has one, else test_score.
+
+    NaN for trials that diverged or have no finite score.
+    """
+    score = pd.to_numeric(trials["test_score"]).astype(float)
+    if "eval_score" in trials:
+        fresh = pd.to_numeric(trials["eval_score"]).astype(float)
+        has_fresh = fresh.notna().groupby([trials["dataset"], trials["architecture"]]).transform("any")
+        score = score.where(~has_fresh, fresh)
+    return score.where((trials["status"] == "completed") & np.isfinite(score))
+
+
+def cell_pairs(trials: pd.DataFrame) -> dict[CellKey, pd.DataFrame]:
+    """For each cell but the baselines, its pairs: PAIR, score and score_baseline, NaN where a trial is left out."""
+    scored = trials.assign(score=compared_score(trials))
+    return pairs_with(scored, "variant", BASELINE)
+
+
+def pairs_with(scored: pd.DataFrame, column: str, rival: str) -> dict[CellKey, pd.DataFrame]:
+    """For each dataset, architecture and value of `column` but the rival, its pairs with the rival.
+
+    scored: GROUP, column, PAIR, score, and n_strengths where there are choices. Returns PAIR, score and score_baseline,
+    the rival's, and n_strengths and n_strengths_baseline, for each.
+    """
+    kept = [*PAIR, "score", *(["n_strengths"] if "n_strengths" in scored else [])]
+    parts = {name_key(key): part[kept] for key, part in scored.groupby([*GROUP, column], sort=False)}
+    none = scored[kept].head(0)
+    return {
+        (dataset, architecture, name): part.merge(
+            parts.get((dataset, architecture, rival), none), on=PAIR, suffixes=("", "_baseline")
+        )
+        for (dataset, architecture, name), part in parts.items()
+        if name != rival
+    }
+
+
+def family_of(trials: pd.DataFrame) -> pd.Series[str]:
+    """The study's variant that each trial belongs to; its own where no families are given."""
+    if "family" not in trials:
+        return trials["variant"]
+    return trials["family"].where(trials["family"].notna(), trials["variant"])
+
+
+def is_crossed(pairs: pd.DataFrame) -> bool:
+    """Whether PAIR holds several seeds for one of several data seeds."""
+    return has_data_seeds(pairs) and bool(pairs["data_seed"].duplicated().any())
+
+
+def has_data_seeds(pairs: pd.DataFrame) -> bool:
+    """Whether PAIR holds several data seeds."""
+    return len(pairs["data_seed"].unique()) > 1
+
+
+def grid_of(pairs: pd.DataFrame, values: Array) -> Array:
+    """Values, one for each row of PAIR, as (n_data_seeds, n_seeds), NaN where there is none."""
+    table = pairs[PAIR].assign(value=values)
+    return table.pivot_table(index="data_seed", columns="seed", values="value", dropna=False).to_numpy(dtype=float)
+
+
+def name_key(key: Any) -> CellKey:
+    """A key of a groupby over three columns, as texts."""
+    dataset, architecture, name = key
+    return str(dataset), str(architecture), str(name)

@@ -1,0 +1,80 @@
+"""Families over several datasets: mean ranks, whether they differ, and which differ from the baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from noiseflow.spec import BASELINE
+from noiseflow.statistics.crossfit import honest_scores
+from noiseflow.statistics.inference import RESOLUTION, Array, holm
+from noiseflow.statistics.pairs import GROUP
+
+LEAST_DATASETS = 5
+RANK_COLUMNS = ["family", "mean_rank", "z", "p_value", "p_adjusted"]
+
+
+@dataclass(frozen=True)
+class MeanRanks:
+    """Ranks of families over datasets, 1 being the best.
+
+    statistic, p_value: Iman and Davenport's F, with `degrees_of_freedom`, that all families rank alike. friedman: the χ²
+    that it comes from. ranks: RANK_COLUMNS; z is the rank of the baseline minus the family's in standard errors, so that
+    above 0 is better than the baseline; its two-sided p is Holm-adjusted; missing for the baseline.
+    """
+
+    datasets: tuple[str, ...]
+    friedman: float
+    statistic: float
+    degrees_of_freedom: tuple[int, int]
+    p_value: float
+    ranks: pd.DataFrame
+
+
+def mean_ranks(trials: pd.DataFrame) -> MeanRanks | None:
+    """Mean ranks of the families by their mean honest score on each dataset; None below 5 datasets or 2 families.
+
+    A dataset's score of a family is the mean over its architectures of the mean `honest_scores`. Families take part that
+    have one on every dataset, the baseline among them. Ties share their mean rank, and the variance is not corrected for
+    them: that errs on the safe side. Datasets are the units: those that differ in their number of rows only are one
+    dataset, and whoever calls should pass one of them.
+
+    References: Demšar (2006), Statistical comparisons of classifiers over multiple data sets, JMLR 7, section 3.2.2; Iman
+    and Davenport (1980).
+    """
+    honest = honest_scores(trials)
+    means = honest.groupby([*GROUP, "family"], sort=False, as_index=False)["score"].mean()
+    table = means.pivot_table(index="dataset", columns="family", values="score", sort=False).dropna(axis="columns")
+    if len(table) < LEAST_DATASETS or table.shape[1] < 2 or BASELINE not in table:
+        return None
+    ranks = stats.rankdata(-np.rint(table.to_numpy(dtype=float) / RESOLUTION), axis=1)
+    n, k = ranks.shape
+    friedman, statistic, p_value = iman_davenport(ranks)
+    found = _post_hoc(pd.Series(ranks.mean(axis=0), index=table.columns), n)
+    return MeanRanks(tuple(map(str, table.index)), friedman, statistic, (k - 1, (k - 1) * (n - 1)), p_value, found)
+
+
+def iman_davenport(ranks: Array) -> tuple[float, float, float]:
+    """Friedman's χ², Iman and Davenport's F, and the p of F, of ranks (n_datasets, n_families).
+
+    χ² itself is too conservative (Demšar, 2006). Where all datasets rank alike F is infinite and p is 0.
+    """
+    n, k = ranks.shape
+    friedman = float(12 * n / (k * (k + 1)) * ((ranks.mean(axis=0) - (k + 1) / 2) ** 2).sum())
+    rest = n * (k - 1) - friedman
+    statistic = (n - 1) * friedman / rest if rest > 1e-9 else np.inf
+    return friedman, float(statistic), float(stats.f.sf(statistic, k - 1, (k - 1) * (n - 1)))
+
+
+def _post_hoc(means: pd.Series[float], n_datasets: int) -> pd.DataFrame:
+    k = means.size
+    z = (means[BASELINE] - means) / sqrt(k * (k + 1) / (6 * n_datasets))
+    found = pd.DataFrame({"mean_rank": means, "z": z, "p_value": 2 * stats.norm.sf(np.abs(z.to_numpy()))})
+    found.loc[BASELINE, ["z", "p_value"]] = np.nan
+    rivals = found.index != BASELINE
+    found.loc[rivals, "p_adjusted"] = holm(found.loc[rivals, "p_value"].tolist())
+    return found.rename_axis("family").reset_index()[RANK_COLUMNS]

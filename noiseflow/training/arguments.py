@@ -1,0 +1,161 @@
+"""From what `fit_seeds` is given to the problem that an engine takes: arrays in Keras' types, everything checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+from noiseflow.spec import Control, Injection
+from noiseflow.training.model_file import ModelFile
+from noiseflow.training.problem import Array, Problem, Progress, Rows
+
+ROUNDING = 1e-9  # 0.29 × 100 rows are 29, though floats make them 28.999999999999996
+
+
+def problem_of(
+    build_model: Callable[[], keras.Model] | str | Path,
+    x: Any,
+    y: Any,
+    *,
+    seeds: Iterable[int],
+    epochs: int = 1,
+    batch_size: int = 32,
+    validation_data: Sequence[Any] | None = None,
+    sample_weight: ArrayLike | None = None,
+    noise: Sequence[Injection] = (),
+    controls: Sequence[Control] = (),
+    strengths: ArrayLike | None = None,
+    shuffle: bool = True,
+    per_seed_data: bool = False,
+    record_every: int = 1,
+    evaluations: Mapping[str, Sequence[Any]] | None = None,
+    device: str = "auto",
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> Problem:
+    """The problem; arguments as of `fit_seeds`.
+
+    Raises:
+        ValueError: an argument is out of range, or data do not fit together.
+    """
+    chosen = tuple(int(seed) for seed in seeds)
+    train = Rows(_floats(x), _floats(y), _weights(sample_weight), per_seed_data)
+    measured = dict(evaluations or {}) | ({} if validation_data is None else {"val": validation_data})
+    problem = Problem(
+        build_model=ModelFile.read(build_model) if isinstance(build_model, str | Path) else build_model,
+        train=train,
+        seeds=chosen,
+        epochs=epochs,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        noise=tuple(noise),
+        strengths=_strengths(noise, strengths, len(chosen)),
+        evaluations={name: _rows(data, train) for name, data in measured.items()},
+        record_every=record_every,
+        device=device,
+        progress=progress,
+        controls=tuple(controls),
+    )
+    _check(problem)
+    return _rows_held_back(problem)
+
+
+def _floats(values: Any) -> Any:
+    """The arrays as `Model.fit` takes them: floats in Keras' floatx, all else as it is."""
+
+    def array(value: Any) -> Array:
+        values: Array = np.asarray(value)
+        return values.astype(keras.config.floatx()) if np.issubdtype(values.dtype, np.floating) else values
+
+    nested = isinstance(values, dict) or (isinstance(values, list | tuple) and any(hasattr(v, "shape") for v in values))
+    return keras.tree.map_structure(array, values) if nested else array(values)
+
+
+def _weights(values: ArrayLike | None) -> Array | None:
+    return None if values is None else np.asarray(values, keras.config.floatx())
+
+
+def _rows(data: Sequence[Any], train: Rows) -> Rows:
+    """Data to measure; it has a seed axis where its samples have one dimension more than those that are trained on."""
+    x, y, *weights = data
+    x = _floats(x)
+    of_a_sample = keras.tree.flatten(train.x)[0].ndim - train.per_seed
+    per_seed = keras.tree.flatten(x)[0].ndim > of_a_sample
+    return Rows(x, _floats(y), _weights(weights[0]) if weights else None, per_seed)
+
+
+def _strengths(noise: Sequence[Injection], strengths: ArrayLike | None, n_seeds: int) -> Array:
+    """(n_seeds, n_injections).
+
+    Raises:
+        ValueError: an injection has no strength, and there are none beside.
+    """
+    if strengths is None:
+        own = [injection.strength for injection in noise]
+        for i, strength in enumerate(own):
+            if strength is None:
+                key = "stddev" if noise[i].kind == "gaussian" else "rate"
+                raise ValueError(f"noise[{i}] must have a strength; received {key}=None. Give it, or `strengths`")
+        strengths = np.tile(np.asarray(own, np.float64), (n_seeds, 1))
+    given = np.asarray(strengths, np.float64)
+    if given.size != n_seeds * len(noise):
+        raise ValueError(f"strengths must have the shape {(n_seeds, len(noise))}; received {given.shape}")
+    return given.reshape(n_seeds, len(noise))
+
+
+def _rows_held_back(problem: Problem) -> Problem:
+    """The problem without the rows that early stopping holds back, which stand apart.
+
+    Raises:
+        ValueError: none would be left to train on.
+    """
+    control = problem.early_stopping
+    if control is None:
+        return problem
+    fraction, n_rows = control.validation_fraction or 0.0, problem.train.n_rows
+    held = max(1, math.floor(fraction * n_rows + ROUNDING))
+    if held >= n_rows:
+        raise ValueError(
+            f"validation_fraction must leave rows to train on; received {fraction} of {n_rows} rows, which holds {held} back. "
+            "Lower it or take more rows"
+        )
+    train, held_back = problem.train.split(held)
+    return replace(problem, train=train, held=held_back)
+
+
+def _check(problem: Problem) -> None:
+    seeds = problem.seeds
+    found = [f"{text}; received {received}" for wrong, text, received in _faults(problem) if wrong]
+    if found:
+        raise ValueError("\n".join(found))
+    for part in (problem.train, *problem.evaluations.values()):
+        axes = (len(seeds), part.n_rows) if part.per_seed else (part.n_rows,)
+        for values in keras.tree.flatten(part.parts):
+            if values.shape[: len(axes)] != axes:
+                raise ValueError(f"x, y and sample_weight must begin with the axes {axes}; received {values.shape}")
+
+
+def _faults(problem: Problem) -> list[tuple[bool, str, Any]]:
+    seeds, kinds = problem.seeds, [control.kind for control in problem.controls]
+    weak = [control.kind for control in problem.controls if control.strength is None]
+    own_rows = problem.train.per_seed  # a seed may come again with other rows
+    rates = problem.strengths[:, [injection.kind != "gaussian" for injection in problem.noise]]
+    return [
+        (problem.train.n_rows == 0, "x must hold at least one sample", problem.train.n_rows),
+        (not seeds, "seeds must hold at least one", seeds),
+        (len(set(seeds)) < len(seeds) and not own_rows, "seeds must hold none twice on the same data", seeds),
+        (any(not 0 <= seed < 2**32 for seed in seeds), "seeds must lie in [0, 2**32)", seeds),
+        (problem.epochs < 1, "epochs must be at least 1", problem.epochs),
+        (problem.batch_size < 1, "batch_size must be at least 1", problem.batch_size),
+        (problem.record_every < 1, "record_every must be at least 1", problem.record_every),
+        (bool((problem.strengths < 0).any()), "strengths must not be negative", problem.strengths.min(initial=0)),
+        (bool((rates >= 1).any()), "strengths of a kind with a rate must lie below 1", rates.max(initial=0)),
+        (bool(weak), "controls must have a strength: l2 a factor, early_stopping a patience", weak),
+        (kinds.count("early_stopping") > 1, "controls must stop early once at most", kinds),
+    ]

@@ -1,0 +1,100 @@
+"""Which network is trained on which data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from noiseflow import datasets
+from noiseflow.datasets import Data
+from noiseflow.models import Builder
+from noiseflow.spec import Architecture, Dataset, Study, Training, Variant
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A network on data that it is for: every cell of the two has this model.
+
+    indices: of the two in the study; data: the rows of the first data seed; variants: those that are for the network, by
+    their index in the study.
+    """
+
+    dataset: Dataset
+    architecture: Architecture
+    indices: tuple[int, int]
+    training: Training
+    data: Data
+    variants: dict[int, Variant]
+
+    @property
+    def dataset_index(self) -> int:
+        """The position of the dataset in the study."""
+        return self.indices[0]
+
+    @property
+    def where(self) -> str:
+        """The path of the network in the study."""
+        return f"architectures[{self.indices[1]}]"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The names of the two, which tell it from the others of its study."""
+        return self.dataset.name, self.architecture.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one row."""
+        return self.data.X_train.shape[1:]
+
+    def builder(self) -> Builder:
+        """The function that builds the model; raises as `Builder` does."""
+        score = self.dataset.score_name
+        return Builder(self.architecture, self.training, self.shape, self.data.n_classes, score)
+
+
+def datasets_of(study: Study) -> tuple[dict[str, Data], list[str]]:
+    """The data of each sound dataset, by its name, for the first data seed; and the faults of the others."""
+    data, found = {}, []
+    for i, dataset in enumerate(study.datasets):
+        where, seeds = f"datasets[{i}]", study.data_seeds(dataset)
+        faults = datasets.faults(dataset, seeds, where)
+        if not faults:
+            made = attempt(datasets.generate, dataset, seeds[0])
+            if isinstance(made, Exception):
+                faults = [f"{where} must be data that can be generated; received {described(made)} ({dataset.name!r})."]
+            else:
+                data[dataset.name] = made
+        found += faults
+    return data, found
+
+
+def matches(study: Study, data: Mapping[str, Data]) -> list[Match]:
+    """The matches of a study, in the order of its cells; those on data that is not there are left out."""
+    variants = {variant.name: i for i, variant in enumerate(study.variants)}
+    at_dataset = {dataset.name: i for i, dataset in enumerate(study.datasets)}
+    at_network = {network.name: i for i, network in enumerate(study.architectures)}
+    found: dict[tuple[str, str], Match] = {}
+    for dataset, network, variant, _ in study.parts():
+        if dataset.name not in data:
+            continue
+        training = network.training or study.training
+        indices = at_dataset[dataset.name], at_network[network.name]
+        match = Match(dataset, network, indices, training, data[dataset.name], {})
+        found.setdefault(match.key, match).variants[variants[variant.name]] = variant
+    return list(found.values())
+
+
+def attempt(make: Callable[..., Made], *arguments: Any) -> Made | Exception:
+    """What the function gives for the arguments, or the exception that it raises: code of the user's may raise any."""
+    try:
+        return make(*arguments)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a fault of the study
+        return error
+
+
+def described(error: Exception) -> str:
+    """An exception in one line: its kind and its message."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -1,0 +1,31 @@
+"""Seeds needed, against published sizes."""
+
+from math import inf, isnan, nan
+
+import pytest
+
+from noiseflow.statistics.power import seeds_needed
+
+
+@pytest.mark.parametrize(("effect", "n"), [(0.3, 90), (0.5, 34), (0.8, 15), (1.0, 10)])
+def test_seeds_needed_matches_gpower(effect, n):
+    """Two-sided paired t, level .05, power .8: G*Power's table."""
+    assert seeds_needed(0.01 / effect, 0.01) == n
+
+
+def test_seeds_needed_grows_with_comparisons_and_power():
+    assert seeds_needed(0.02, 0.01, comparisons=10) == pytest.approx(
+        56, abs=2
+    )  # (1.96 + .84)² → (2.807 + .842)²/d², plus 2
+    assert seeds_needed(0.02, 0.01, power=0.9) == 44  # G*Power
+
+
+@pytest.mark.parametrize(("comparisons", "n"), [(1, 6), (20, 10)])
+@pytest.mark.parametrize("std", [0.0, 1e-9, 1e-4])
+def test_seeds_needed_is_never_below_the_least_n(std, comparisons, n):
+    assert seeds_needed(std, 0.01, comparisons) == n
+
+
+def test_seeds_needed_of_a_huge_spread_is_infinite_and_of_nothing_nan():
+    assert seeds_needed(100.0, 0.01) == inf
+    assert all(isnan(seeds_needed(std, margin)) for std, margin in [(nan, 0.01), (0.1, nan), (0.1, 0.0), (inf, 0.01)])

@@ -1,0 +1,40 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from noiseflow.spec import Control, Injection
+from noiseflow.training.probe import why_not_vectorizable
+
+
+class InPython(keras.layers.Layer):
+    """A layer that TensorFlow cannot vectorise."""
+
+    def call(self, inputs):
+        outputs = tf.numpy_function(lambda x: x, [inputs], inputs.dtype)
+        outputs.set_shape(inputs.shape)
+        return outputs
+
+
+def build(*layers):
+    model = keras.Sequential([keras.Input((2,)), *layers, keras.layers.Dense(1, activation="sigmoid")])
+    model.compile(loss="binary_crossentropy", optimizer="sgd")
+    return model
+
+
+X, Y = np.ones((100, 2)), np.arange(100) % 2
+
+
+def test_probe_finds_nothing_wrong_with_what_vectorises():
+    noise = [Injection(place="input"), Injection(place="labels", kind="flip")]
+    assert why_not_vectorizable(build, X, Y, noise=noise, controls=[Control(kind="early_stopping")]) is None
+
+
+def test_probe_names_the_layer_that_does_not_vectorise():
+    reason = why_not_vectorizable(lambda: build(InPython(name="folded")), X, Y)
+    assert reason.startswith("layer 'folded' (InPython) does not vectorise")
+
+
+def test_probe_raises_what_no_engine_would_take():
+    with pytest.raises(ValueError, match="the model has no layer 'nowhere'"):
+        why_not_vectorizable(build, X, Y, noise=[Injection(place="after:nowhere", stddev=0.1)])

@@ -1,0 +1,57 @@
+"""Second opinions against published examples and an independent BCa."""
+
+from math import isnan
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from noiseflow.statistics.robust import bca_interval, interquartile_mean, wilcoxon_p
+
+SKEWED = np.random.default_rng(3).gamma(2.0, 1.0, 25) - 1.5
+DARWIN = np.array([6, 8, 14, 16, 23, 24, 28, 29, 41, -48, 49, 56, 60, -67, 75.0])
+"""Darwin's maize (Fisher, 1935): heights of crossed minus self-fertilised plants, eighths of an inch."""
+
+
+def bca_by_hand(values, n_resamples=200_000):
+    rng = np.random.default_rng(8)
+    means = np.concatenate(
+        [rng.choice(values, (20_000, values.size)).mean(axis=1) for _ in range(n_resamples // 20_000)]
+    )
+    z0 = stats.norm.ppf(np.mean(means < values.mean()))
+    centred = values - values.mean()
+    acceleration = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)
+    z = z0 + np.array([-1.959964, 1.959964])
+    return np.quantile(means, stats.norm.cdf(z0 + z / (1 - acceleration * z)))
+
+
+def test_bca_interval_matches_an_independent_one():
+    assert bca_interval(SKEWED) == pytest.approx(bca_by_hand(SKEWED), abs=0.03 * SKEWED.std())
+    assert bca_interval(SKEWED) == bca_interval(SKEWED)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 19])
+def test_bca_interval_is_nan_below_twenty(n):
+    assert all(isnan(bound) for bound in bca_interval(np.arange(n) / 10))
+
+
+def test_bca_interval_of_a_constant_is_nan_and_of_one_odd_value_finite():
+    assert all(isnan(bound) for bound in bca_interval(np.full(30, 0.1)))
+    low, high = bca_interval(np.array([0.0] * 29 + [0.1]))
+    assert -1e-12 <= low < high <= 0.1
+
+
+def test_wilcoxon_p_matches_darwins_maize():
+    assert wilcoxon_p(DARWIN / 100) == pytest.approx(0.041259765625)  # scipy's documentation; exact
+
+
+def test_wilcoxon_p_of_ties_is_one_and_of_fewer_than_two_nan():
+    assert wilcoxon_p(np.zeros(5)) == 1.0
+    assert wilcoxon_p(np.array([0.0, 0.1])) == 1.0
+    assert isnan(wilcoxon_p(np.array([0.1])))
+
+
+def test_interquartile_mean_is_of_the_middle_half():
+    assert interquartile_mean(np.array([8.0, 1, 2, 3, 4, 5, 6, 700])) == pytest.approx((3 + 4 + 5 + 6) / 4)
+    assert interquartile_mean(np.array([2.0])) == 2.0
+    assert isnan(interquartile_mean(np.array([])))
