@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from noiseflow.manifest import software
 from noiseflow.plan import Plan, study_hash
+from noiseflow.spec import Study
 from noiseflow.store import Store
-from noiseflow.studies import names
+from noiseflow.studies import load, names
 
 
 def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str, str]:
@@ -27,6 +28,14 @@ def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str
 def _command(plan: Plan) -> str:
     """What repeats the study: its name if it ships, else the file that its YAML below is saved to."""
     study = plan.study
-    source = study.name if study.name in names() else f"{study.name}.yaml"
     engine = "" if {cell.engine for cell in plan.cells} == {"vectorized"} else " --engine reference"
-    return f"noiseflow run {source} --seeds {study.n_seeds} --epochs {study.training.epochs}{engine}"
+    return f"noiseflow run {_source(study)}{engine}"
+
+
+def _source(study: Study) -> str:
+    if study.name in names():
+        for epochs in (None, study.training.epochs):
+            if load(study.name, n_seeds=study.n_seeds, epochs=epochs) == study:
+                changed = f" --epochs {epochs}" if epochs else ""
+                return f"{study.name} --seeds {study.n_seeds}{changed}"
+    return f"{study.name}.yaml"

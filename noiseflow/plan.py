@@ -77,7 +77,7 @@ def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def _rows_settings(dataset: Dataset) -> dict[str, Any]:
-    return _settings(dataset, without={"label", "data_seed", "path"})
+    return _settings(dataset, without={"label", "data_seed", "path", "epochs"})
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def make_plan(study: Study, engine: str | EngineOf) -> Plan:
     """
     engine_of = (lambda *_: engine) if isinstance(engine, str) else engine
     cells = tuple(
-        Cell(d, a, member, variant.name, a.training or study.training, engine_of(d, a, member))
+        Cell(d, a, member, variant.name, study.training_of(d, a), engine_of(d, a, member))
         for d, a, variant, member in study.parts()
     )
     trials = tuple(Trial(cell, *pair) for cell in cells for pair in study.pairs(cell.dataset))

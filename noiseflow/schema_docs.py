@@ -73,6 +73,7 @@ EXAMPLES = {
         "label": "my table",
         "data_seed": "1",
         "score": "balanced_accuracy",
+        "epochs": "500",
         "n_samples": "100",
         "n_train": "30",
         "n_eval": "10000",

@@ -157,3 +157,11 @@ def test_confined_study_reads_only_under_the_folder_of_the_worker(tmp_path, monk
     for path in ("../my.csv", "/etc/passwd", "link.csv", "a/../../my.csv"):
         with pytest.raises(InvalidInputError, match="NOISEFLOW_DATA"):
             confined(inline(path))
+
+
+def test_dataset_may_have_epochs_of_its_own_unless_all_are_changed():
+    made = load("controls")
+    architecture = made.architectures[0]
+    assert [made.training_of(dataset, architecture).epochs for dataset in made.datasets] == [4000, 2000, 1000, 500]
+    quick = load("controls", epochs=5)
+    assert {quick.training_of(dataset, architecture).epochs for dataset in quick.datasets} == {5}

@@ -37,7 +37,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "entry_point": {"entry_point": ..., "task": ..., "settings": {}, "finite": False},
 }
 """The settings of each kind with their defaults; `...` where one must be given."""
-EVERYWHERE = ("kind", "label", "data_seed", "score")
+EVERYWHERE = ("kind", "label", "data_seed", "score", "epochs")
 
 
 class Dataset(NamedPart):
@@ -53,6 +53,9 @@ class Dataset(NamedPart):
     )  # fmt: skip
     data_seed: Seed = Field(1, description="Seed of the data; with other designs than replicate, the first of them")
     score: Score | None = Field(None, description="What is compared; accuracy or r2 unless given")
+    epochs: int | None = Field(
+        None, ge=1, le=10_000_000, description="Passes over its training rows, instead of those of the training"
+    )
     n_samples: int | None = Field(None, ge=4, le=1_000_000, description="Rows generated in all")
     n_train: int | None = Field(None, ge=2, description="Rows that train; the others test")
     n_eval: int | None = Field(None, ge=100, le=10_000_000, description="Fresh rows that are scored, if any")

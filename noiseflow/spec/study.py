@@ -93,6 +93,11 @@ class Study(Part):
             for member in variant.members
         ]
 
+    def training_of(self, dataset: Dataset, architecture: Architecture) -> Training:
+        """How an architecture is trained on a dataset."""
+        training = architecture.training or self.training
+        return training if dataset.epochs is None else training.model_copy(update={"epochs": dataset.epochs})
+
     def data_seeds(self, dataset: Dataset) -> list[int]:
         """The data seeds of a dataset: one, as many as seeds, or n_data_seeds."""
         n = {"replicate": 1, "resample": self.n_seeds, "crossed": self.n_data_seeds or 0}[self.design]

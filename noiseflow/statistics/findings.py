@@ -101,7 +101,7 @@ def _sizes(study: Study) -> Mapping[str, int]:
     alike: dict[str, dict[str, int]] = defaultdict(dict)
     for dataset in study.datasets:
         if dataset.n_train is not None:
-            kind = dataset.model_dump_json(exclude={"label", "n_train", "n_samples", "data_seed"})
+            kind = dataset.model_dump_json(exclude={"label", "n_train", "n_samples", "data_seed", "epochs"})
             alike[kind][dataset.name] = dataset.n_train
     largest = max(alike.values(), key=len, default={})
     return largest if len(set(largest.values())) >= LEAST_SIZES else {}

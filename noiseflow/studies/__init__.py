@@ -109,6 +109,8 @@ def _changed(content: Mapping[str, Any], n_seeds: int | None = None, epochs: int
         changed = _trained_for({**changed, "training": changed.get("training") or {}}, epochs)
         if isinstance(architectures := changed.get("architectures"), list | tuple):
             changed["architectures"] = [_trained_for(architecture, epochs) for architecture in architectures]
+        if isinstance(datasets := changed.get("datasets"), list | tuple):
+            changed["datasets"] = [{**d, "epochs": None} if isinstance(d, Mapping) else d for d in datasets]
     return changed
 
 

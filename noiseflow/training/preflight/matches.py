@@ -80,7 +80,7 @@ def matches(study: Study, data: Mapping[str, Data]) -> list[Match]:
     for dataset, network, variant, _ in study.parts():
         if dataset.name not in data:
             continue
-        training = network.training or study.training
+        training = study.training_of(dataset, network)
         indices = at_dataset[dataset.name], at_network[network.name]
         match = Match(dataset, network, indices, training, data[dataset.name], {})
         found.setdefault(match.key, match).variants[variants[variant.name]] = variant
