@@ -71,10 +71,12 @@ def unit(row: Row) -> str:
     return UNITS.get(str(row["score_name"]), "")
 
 
-def amount(row: Row) -> str:
-    """The size of the row's mean difference: `3.4 points`, or `.034 of R²`."""
+def amount(row: Row, *, bare: bool = False) -> str:
+    """The size of the row's mean difference: `3.4 points`, or `.034 of R²`; `bare` where the score was just named: `.034`."""
     size = abs(row["difference_mean"])
-    return f"{100 * size:.1f} points" if is_accuracy(row) else f"{fraction(size)} {unit(row)}"
+    if is_accuracy(row):
+        return f"{100 * size:.1f} points"
+    return fraction(size) if bare else f"{fraction(size)} {unit(row)}"
 
 
 def margin(row: Row, value: float) -> str:

@@ -61,7 +61,7 @@ def _effect(rows: Sequence[Row], verb: str) -> str:
     interval = wording.difference_interval(first, as_size=True)
     seeds, p = wording.number(int(first["n_pairs"]), "seed"), wording.p_value(first["p_adjusted"])
     text = (
-        f"{first['label']} {verb} {wording.score_name(first)} by {wording.amount(first)} "
+        f"{first['label']} {verb} {wording.score_name(first)} by {wording.amount(first, bare=True)} "
         f"(95 % interval {interval}, {seeds}, {p} after Holm)"
     )
     if others:
