@@ -10,7 +10,7 @@ import pytest
 
 from noiseflow.laws import LAWS, trainer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.mark.parametrize("engine", ["vectorized", "reference"])

@@ -7,7 +7,7 @@ import noiseflow
 from noiseflow.models import Builder
 from noiseflow.spec import Architecture, Training
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SHAPES = {"mlp": (4,), "cnn": (6, 5, 1), "lstm": (5, 2)}
 SMALL = {"mlp": {"units": (3, 2)}, "cnn": {"filters": (2, 3)}, "lstm": {"units": (3, 2)}}
