@@ -96,10 +96,10 @@ def init(
 
     path = Path(output) if output else Path(data).with_suffix(".yaml")
     try:
+        text = draft_study(data, target, task=task, written_to=str(path))
         with path.open("x", encoding="utf-8") as file:
-            file.write(draft_study(data, target, task=task, written_to=str(path)))
+            file.write(text)
     except InvalidInputError as error:
-        path.unlink()
         _refuse(error.faults)
     except FileExistsError:
         _refuse([f"{path} is there already. Move it, or name another with --output."])

@@ -40,9 +40,9 @@ def evidence(plan: Plan, findings: Findings, store: Store, manifest: dict[str, s
 
 
 def _ceilings(study: Study) -> dict[str, float]:
-    """What the best possible rule scores, where it is known: on the one split, or on rows without end."""
+    """The best possible rule's accuracy, where it is known and is the score: on the one split, or on rows without end."""
     known = {}
-    for dataset in study.datasets:
+    for dataset in (d for d in study.datasets if d.score_name == "accuracy"):
         if study.design == "replicate":
             data = generate(dataset, dataset.data_seed)
             known[dataset.name] = ceiling(dataset, data.X_test, data.y_test)

@@ -6,8 +6,9 @@ import pytest
 
 from noiseflow import fit_seeds
 from noiseflow.spec import Control, Injection
-from noiseflow.training.arguments import problem_of
+from noiseflow.training.arguments import checked, training_rows
 from noiseflow.training.fit import ENGINES
+from noiseflow.training.problem import Problem
 
 
 def build():
@@ -65,10 +66,14 @@ def test_reference_refuses_noise_for_a_model_with_its_own_step(rng):
         fit_seeds(own_step, *data(rng), seeds=[0], noise=noise, engine="reference")
 
 
+def stopping(train, seeds):
+    return checked(Problem(build, train, tuple(seeds), np.zeros((len(seeds), 0)), controls=(STOP,)))
+
+
 @pytest.mark.parametrize(("n", "held"), [(100, 29), (10, 2), (2, 1), (3, 1)])
 def test_early_stopping_holds_the_last_rows_back_and_at_least_one(rng, n, held):
     x, y = data(rng, n)
-    problem = problem_of(build, x, y, seeds=[0], sample_weight=np.arange(n), controls=[STOP])
+    problem = stopping(training_rows(x, y, np.arange(n)), [0])
     assert (problem.train.n_rows, problem.held.n_rows) == (n - held, held)
     np.testing.assert_array_equal(problem.held.sample_weight, np.arange(n)[-held:])
     np.testing.assert_array_equal(np.concatenate([problem.train.y, problem.held.y]), y.astype("float32"))
@@ -76,5 +81,5 @@ def test_early_stopping_holds_the_last_rows_back_and_at_least_one(rng, n, held):
 
 def test_early_stopping_holds_each_seeds_own_last_rows_back(rng):
     x, y = rng.normal(size=(3, 10, 2)), rng.normal(size=(3, 10, 1))
-    problem = problem_of(build, x, y, seeds=range(3), per_seed_data=True, controls=[STOP])
+    problem = stopping(training_rows(x, y, per_seed=True), range(3))
     np.testing.assert_array_equal(problem.held.x, x[:, -2:].astype("float32"))

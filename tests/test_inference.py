@@ -15,8 +15,6 @@ from noiseflow.statistics.inference import (
     least_n,
     percentile_of_published,
     probability_better,
-    score_interval,
-    score_standard_error,
     sign_flip_p,
     t_interval,
 )
@@ -123,19 +121,6 @@ def test_percentile_of_published_counts_rounded_ties_half():
     assert percentile_of_published(scores, 0.1) == 0.0
     assert isnan(percentile_of_published([], 0.757))
     assert isnan(percentile_of_published([nan], 0.757))
-
-
-def test_score_interval_matches_wilsons_formula():
-    n, p, z = 70, 57 / 70, stats.norm.ppf(0.975)
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    assert score_interval(57, 70) == pytest.approx((centre - half, centre + half))
-    assert all(isnan(bound) for bound in score_interval(0, 0))
-
-
-def test_score_standard_error_of_seventy_rows_is_five_points():
-    assert score_standard_error(0.8, 70) == pytest.approx(0.0478, abs=1e-4)
-    assert isnan(score_standard_error(0.8, 0))
 
 
 @pytest.mark.slow

@@ -45,6 +45,13 @@ def test_wilcoxon_p_matches_darwins_maize():
     assert wilcoxon_p(DARWIN / 100) == pytest.approx(0.041259765625)  # scipy's documentation; exact
 
 
+@pytest.mark.parametrize("n", [2, 5, 10, 13])
+def test_wilcoxon_p_of_equal_sizes_matches_scipys_permutations(n):
+    differences = np.random.default_rng(n).integers(-3, 6, n) / 70
+    expected = stats.wilcoxon(differences[differences != 0] * 70, method=stats.PermutationMethod(n_resamples=2**13))
+    assert wilcoxon_p(differences) == pytest.approx(expected.pvalue)
+
+
 def test_wilcoxon_p_of_ties_is_one_and_of_fewer_than_two_nan():
     assert wilcoxon_p(np.zeros(5)) == 1.0
     assert wilcoxon_p(np.array([0.0, 0.1])) == 1.0

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import isfinite
 
+import pandas as pd
+
 from noiseflow import wording
-from noiseflow.report.evidence import Evidence, cell_key, cell_labels, compared_rows, split_sizes
+from noiseflow.report.evidence import (
+    Evidence,
+    cell_key,
+    cell_labels,
+    compared_rows,
+    positives,
+    small_test_sets,
+    split_sizes,
+)
 from noiseflow.spec import BASELINE, Study
-from noiseflow.statistics.inference import score_interval, score_standard_error
+from noiseflow.statistics.uncertainty import score_uncertainty
 from noiseflow.wording import Row
 
 
@@ -32,6 +42,7 @@ def conclusions(evidence: Evidence) -> list[str]:
     return [
         *_on_data(evidence),
         *_on_test_set(evidence),
+        *_on_ceiling(evidence),
         *_on_missing(evidence),
         *_on_diverged(evidence),
         *_on_pairs(evidence),
@@ -146,21 +157,36 @@ def _on_finite(study: Study) -> list[str]:
 
 
 def _on_test_set(evidence: Evidence) -> list[str]:
-    fresh = {dataset.name for dataset in evidence.study.datasets if dataset.n_eval}
-    sizes = {name: both for name, both in split_sizes(evidence.data).items() if name not in fresh}
+    """How far a small test set could be off, said once for each dataset: of its baseline."""
+    sizes = small_test_sets(evidence)
     texts = []
-    for row in evidence.summary[evidence.summary["variant"] == BASELINE].to_dict("records"):
-        n, score = sizes.get(row["dataset"], (0, 0))[1], float(row["test_score_mean"])
-        if not (wording.is_accuracy(row) and n and isfinite(score)):
-            continue
-        low, high = score_interval(round(score * n), n)
-        texts.append(
-            f"A test set of {n:,} rows measures the baseline's accuracy of {wording.fraction(score)} on "
-            f"{row['dataset']} with a standard error of {100 * score_standard_error(score, n):.1f} points "
-            f"(95 % interval {wording.fraction(low)} to {wording.fraction(high)}): the scores say that little about "
-            "new rows, while the differences compare all variants on the same ones."
-        )
+    for row in _baselines(evidence).drop_duplicates("dataset").to_dict("records"):
+        n, score = sizes.get(row["dataset"], 0), float(row["test_score_mean"])
+        low, high = score_uncertainty(str(row["score_name"]), score, n, n_positive=positives(evidence, row["dataset"]))
+        if isfinite(low):
+            texts.append(
+                f"A test set of {n:,} rows measures the baseline's {wording.score_name(row)} of {wording.fraction(score)} on "
+                f"{row['dataset']} to within {wording.fraction(low)} to {wording.fraction(high)} (95 % interval): the scores "
+                "say that little about new rows, while the differences compare all variants on the same ones."
+            )
     return texts
+
+
+def _on_ceiling(evidence: Evidence) -> list[str]:
+    """How far the baseline is from the best there can be."""
+    column = "score_mean" if "score_mean" in evidence.summary else "test_score_mean"
+    where = "on these rows" if evidence.study.design == "replicate" else "in the long run"
+    return [
+        f"No rule can score more than {wording.fraction(evidence.ceilings[row['dataset']])} {where} on {row['dataset']} (the "
+        f"Bayes rule); the baseline's {wording.fraction(row[column])} leaves "
+        f"{100 * (evidence.ceilings[row['dataset']] - row[column]):.1f} points to gain."
+        for row in _baselines(evidence).drop_duplicates("dataset").to_dict("records")
+        if row["dataset"] in evidence.ceilings and row[column] < evidence.ceilings[row["dataset"]]
+    ]
+
+
+def _baselines(evidence: Evidence) -> pd.DataFrame:
+    return evidence.summary[evidence.summary["variant"] == BASELINE]
 
 
 def _on_missing(evidence: Evidence) -> list[str]:

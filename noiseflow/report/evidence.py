@@ -114,6 +114,19 @@ def split_sizes(data: pd.DataFrame) -> dict[str, tuple[int, int]]:
     return sizes
 
 
+def small_test_sets(evidence: Evidence) -> dict[str, int]:
+    """Rows that the compared score is measured on, of each dataset that has no large fresh set."""
+    sizes = split_sizes(evidence.data)
+    return {name: test for name, (_, test) in sizes.items() if not evidence.is_fresh(name)}
+
+
+def positives(evidence: Evidence, dataset: str) -> int | None:
+    """Test rows of class 1 of the dataset's first data seed; None where there are more than two classes."""
+    rows = evidence.data[evidence.data["dataset"] == dataset]
+    tested = rows.loc[(rows["data_seed"] == rows["data_seed"].min()) & (rows["split"] == "test"), "y"]
+    return int((tested == 1).sum()) if set(tested.unique()) <= {0.0, 1.0} else None
+
+
 def cell_labels(summary: pd.DataFrame, name: Callable[[str], str] = str) -> dict[CellKey, str]:
     """What each cell is called: its variant, told by `name`, and where there are several its place."""
     telling = telling_names(summary)

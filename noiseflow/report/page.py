@@ -22,7 +22,8 @@ LEGEND = (
     "Scores are those of the last epoch; intervals are 95 % t intervals over seeds. Differences are variant minus "
     "baseline on the same seeds; p is of the two-sided sign-flip test, adjusted after Holm for all comparisons of the "
     "study. d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the "
-    "variant wins, ties counting half."
+    "variant wins, ties counting half. The test set's own: the 95 % interval that the few test rows leave for a network of "
+    "that score, however many seeds there are."
 )
 
 
@@ -63,7 +64,7 @@ def render(evidence: Evidence) -> Report:
         "study": evidence.study,
         "headline": headline(evidence),
         "differences": difference_table(evidence.answer),
-        "scores": score_table(evidence.summary),
+        "scores": score_table(evidence),
         "sections": sections(evidence),
         "legend": LEGEND,
         "published": published_table(evidence),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from noiseflow.report.evidence import Evidence, telling_names
 from noiseflow.report.tables import Table, difference_texts
-from noiseflow.wording import NOTHING, Row, fraction, is_accuracy, p_text, signed
+from noiseflow.wording import NOTHING, Row, difference_interval, fraction, is_accuracy, p_text, signed
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ def sections(evidence: Evidence) -> list[Section]:
         _section(COMPONENTS, found.components, ["variant"]),
         _section(RANKS, found.ranks.ranks if found.ranks else pd.DataFrame(), ["family"]),
         _section(BESIDE, evidence.shown, ["variant"]),
+        _section(CROSS_CHECKS, _cross_checked(evidence), ["variant"]),
     ]
     return [section for section in made if section is not None]
 
@@ -82,6 +83,23 @@ def _component(row: Row) -> list[str]:
 
 def _rank(row: Row) -> list[str]:
     return [f"{row['mean_rank']:.2f}", p_text(row["p_adjusted"])]
+
+
+def _cross_checked(evidence: Evidence) -> pd.DataFrame:
+    """The compared cells that have a second opinion."""
+    return evidence.shown[evidence.shown["wilcoxon_p"].notna()]
+
+
+def _cross_check(row: Row) -> list[str]:
+    bca = {"difference_ci_low": row["bca_low"], "difference_ci_high": row["bca_high"]}
+    return [
+        difference_interval(row),
+        difference_interval({**row, **bca}) if isfinite(row["bca_low"]) else NOTHING,
+        p_text(row["p_value"]),
+        p_text(row["wilcoxon_p"]),
+        fraction(row["score_mean"]),
+        fraction(row["interquartile_mean"]),
+    ]
 
 
 def _beside(row: Row) -> list[str]:
@@ -138,6 +156,15 @@ RANKS = _Form(
     0,
     "Rank of each variant's mean score within a dataset, 1 being the best, averaged over the datasets (Demšar, 2006); p is "
     "that of the difference to the baseline after Friedman's test.",
+)
+CROSS_CHECKS = _Form(
+    "Cross-checks",
+    ("t interval", "BCa interval", "p, sign flip", "p, Wilcoxon", "Mean", "Interquartile mean"),
+    _cross_check,
+    0,
+    "Second opinions; they decide nothing. Both intervals are of the difference to the baseline; the second is a bootstrap "
+    "that allows for skewness (from 20 seeds on). Both p are of one comparison, not adjusted. Where the interquartile mean of "
+    "the score is far from its mean, a few seeds made the mean.",
 )
 BESIDE = _Form(
     "Beside the score",

@@ -8,8 +8,18 @@ from math import isfinite
 
 import pandas as pd
 
-from noiseflow.report.evidence import Evidence, cell_key, cell_labels, published_runs, telling_names
+from noiseflow.report.evidence import (
+    Evidence,
+    cell_key,
+    cell_labels,
+    positives,
+    published_runs,
+    small_test_sets,
+    telling_names,
+)
 from noiseflow.spec import BASELINE
+from noiseflow.statistics import CellKey
+from noiseflow.statistics.uncertainty import score_uncertainty
 from noiseflow.wording import (
     NOTHING,
     Row,
@@ -41,12 +51,43 @@ def difference_table(summary: pd.DataFrame) -> Table:
     return _page_table(summary[summary["variant"] != BASELINE], header, difference_texts, n_words=1)
 
 
-def score_table(summary: pd.DataFrame) -> Table:
-    """The scores of each cell, for the report."""
-    header = ["Strength", "Seeds", "Train", "Test, mean ± std", "95 % interval"]
-    if not is_fresh(summary):
-        return _page_table(summary, header, _score_texts, n_words=0)
-    return _page_table(summary, [*header, "Fresh rows, mean ± std"], _fresh_texts, n_words=0)
+def score_table(evidence: Evidence) -> Table:
+    """The scores of each cell, for the report; beside those of a small test set what that set leaves open."""
+    columns: dict[str, Callable[[Row], str]] = {
+        "Strength": lambda row: f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING,
+        "Seeds": lambda row: f"{row['n_seeds']}" + (f" ({row['n_diverged']} diverged)" if row["n_diverged"] else ""),
+        "Train": lambda row: fraction(row["train_score_mean"]),
+        "Test, mean ± std": lambda row: mean_std(row["test_score_mean"], row["test_score_std"]),
+        "95 % interval": lambda row: between(row["ci_low"], row["ci_high"]),
+    }
+    if is_fresh(evidence.summary):
+        columns["Fresh rows, mean ± std"] = _fresh
+    open_ranges = _open_ranges(evidence)
+    if any(text != NOTHING for text in open_ranges.values()):
+        columns["The test set's own"] = lambda row: open_ranges[cell_key(row)]
+    return _page_table(evidence.summary, list(columns), lambda row: [text(row) for text in columns.values()], n_words=0)
+
+
+def _open_ranges(evidence: Evidence) -> dict[CellKey, str]:
+    """Of each cell the 95 % interval of its mean score that the test set alone leaves open, where it is small."""
+    sizes = small_test_sets(evidence)
+    positive = {name: positives(evidence, name) for name in sizes}
+    return {
+        cell_key(row): between(
+            *score_uncertainty(
+                str(row["score_name"]),
+                float(row["test_score_mean"]),
+                sizes.get(row["dataset"], 0),
+                n_positive=positive.get(row["dataset"]),
+            )
+        )
+        for row in evidence.summary.to_dict("records")
+    }
+
+
+def between(low: float, high: float) -> str:
+    """`.745 to .801`; a dash where there is none."""
+    return f"{fraction(low)} to {fraction(high)}" if isfinite(low) else NOTHING
 
 
 def is_fresh(summary: pd.DataFrame) -> bool:
@@ -112,19 +153,8 @@ def difference_texts(row: Row) -> list[str]:
     ]
 
 
-def _score_texts(row: Row) -> list[str]:
-    return [
-        f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING,
-        f"{row['n_seeds']} ({row['n_diverged']} diverged)" if row["n_diverged"] else str(row["n_seeds"]),
-        fraction(row["train_score_mean"]),
-        mean_std(row["test_score_mean"], row["test_score_std"]),
-        f"{fraction(row['ci_low'])} to {fraction(row['ci_high'])}" if isfinite(row["ci_low"]) else NOTHING,
-    ]
-
-
-def _fresh_texts(row: Row) -> list[str]:
-    fresh = mean_std(row["score_mean"], row["score_std"]) if row["score_mean"] != row["test_score_mean"] else NOTHING
-    return [*_score_texts(row), fresh]
+def _fresh(row: Row) -> str:
+    return mean_std(row["score_mean"], row["score_std"]) if row["score_mean"] != row["test_score_mean"] else NOTHING
 
 
 def _values(row: Row, *, points: bool) -> dict[str, Plain]:

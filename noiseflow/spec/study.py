@@ -76,11 +76,6 @@ class Study(Part):
             raise ValidationError.from_exception_data(cls.__name__, faults)
         return study
 
-    @property
-    def is_reused(self) -> bool:
-        """Whether several data seeds come from the same finite rows somewhere, so that its trials depend on each other."""
-        return self.design != "replicate" and any(dataset.is_finite for dataset in self.datasets)
-
     def parts(self) -> list[tuple[Dataset, Architecture, Variant, Variant]]:
         """What its cells are made of, in order: dataset, architecture, the variant, and its member that the cell trains."""
         return [

@@ -54,7 +54,8 @@ def estimate_mean(values: Array, test_train_ratio: float = 0.0) -> Estimate:
 
     With a ratio of 0 it is Student's, of independent values. With n_test / n_train it is the corrected resampled t, of
     values that come from splitting the same rows again and again: they depend on each other, as if the correlation of two
-    splits were n_test / (n_test + n_train). Only the mean below 2 values; NaN of none.
+    splits were n_test / (n_test + n_train); approximate, for no unbiased estimate of the variance exists (Bengio and
+    Grandvalet, 2004). Only the mean below 2 values; NaN of none.
 
     References: Nadeau and Bengio (2003), Inference for the generalization error, Machine Learning 52, section 3.
     """
@@ -65,15 +66,3 @@ def estimate_mean(values: Array, test_train_ratio: float = 0.0) -> Estimate:
         return Estimate(mean)
     spread = 0.0 if is_constant(values) else float(values.std(ddof=1))
     return Estimate(mean, spread * sqrt(1 / values.size + test_train_ratio), values.size - 1.0)
-
-
-def corrected_resampled_t(differences: Array, test_train_ratio: float) -> tuple[float, float, float]:
-    """`ci_low, ci_high, p_value` of the corrected resampled t of differences (n,), a split each; NaN below 2.
-
-    test_train_ratio: rows that test over rows that train. Approximate: no unbiased estimate of the variance exists
-    (Bengio and Grandvalet, 2004).
-
-    References: Nadeau and Bengio (2003), as in `estimate_mean`.
-    """
-    estimate = estimate_mean(differences, test_train_ratio)
-    return *estimate.interval, estimate.p_value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
-from math import isnan, nan, sqrt
+from math import isnan, nan
 
 import numpy as np
 import numpy.typing as npt
@@ -126,22 +126,6 @@ def percentile_of_published(scores: npt.ArrayLike, published_score: float, resol
         return nan
     tied = np.abs(values - published_score) <= resolution + 1e-12
     return float(stats.percentileofscore(np.where(tied, published_score, values), published_score, kind="mean"))
-
-
-def score_interval(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of an accuracy of `successes` out of n rows: the test set's own uncertainty.
-
-    References: Wilson (1927); scipy.stats.binomtest.
-    """
-    if n == 0:
-        return nan, nan
-    interval = stats.binomtest(successes, n).proportion_ci(1 - ALPHA, method="wilson")
-    return float(interval.low), float(interval.high)
-
-
-def score_standard_error(score: float, n: int) -> float:
-    """Standard error sqrt(p (1 - p) / n) of an accuracy `score` measured on n rows; NaN without rows."""
-    return sqrt(score * (1 - score) / n) if n else nan
 
 
 def is_constant(values: Array) -> bool:

@@ -3,65 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-from noiseflow.spec import Control, Injection
-from noiseflow.training.model_file import ModelFile
-from noiseflow.training.problem import Array, Problem, Progress, Rows
+from noiseflow.spec import Injection
+from noiseflow.training.problem import Array, Problem, Rows
 
 ROUNDING = 1e-9  # 0.29 × 100 rows are 29, though floats make them 28.999999999999996
 
 
-def problem_of(
-    build_model: Callable[[], keras.Model] | str | Path,
-    x: Any,
-    y: Any,
-    *,
-    seeds: Iterable[int],
-    epochs: int = 1,
-    batch_size: int = 32,
-    validation_data: Sequence[Any] | None = None,
-    sample_weight: ArrayLike | None = None,
-    noise: Sequence[Injection] = (),
-    controls: Sequence[Control] = (),
-    strengths: ArrayLike | None = None,
-    shuffle: bool = True,
-    per_seed_data: bool = False,
-    record_every: int = 1,
-    evaluations: Mapping[str, Sequence[Any]] | None = None,
-    device: str = "auto",
-    progress: Callable[[Progress], None] = lambda progress: None,
-) -> Problem:
-    """The problem; arguments as of `fit_seeds`.
+def training_rows(x: Any, y: Any, sample_weight: ArrayLike | None = None, per_seed: bool = False) -> Rows:
+    """The rows to train on, as `fit_seeds` is given them."""
+    return Rows(_floats(x), _floats(y), _weights(sample_weight), per_seed)
+
+
+def measured_rows(
+    validation_data: Sequence[Any] | None, evaluations: Mapping[str, Sequence[Any]] | None, train: Rows
+) -> dict[str, Rows]:
+    """The rows to measure, by the prefix of their quantities."""
+    measured = dict(evaluations or {}) | ({} if validation_data is None else {"val": validation_data})
+    return {name: _rows(data, train) for name, data in measured.items()}
+
+
+def checked(problem: Problem) -> Problem:
+    """The problem, whose rows that early stopping holds back stand apart.
 
     Raises:
-        ValueError: an argument is out of range, or data do not fit together.
+        ValueError: a number is out of range, data do not fit together, or no row would be left to train on.
     """
-    chosen = tuple(int(seed) for seed in seeds)
-    train = Rows(_floats(x), _floats(y), _weights(sample_weight), per_seed_data)
-    measured = dict(evaluations or {}) | ({} if validation_data is None else {"val": validation_data})
-    problem = Problem(
-        build_model=ModelFile.read(build_model) if isinstance(build_model, str | Path) else build_model,
-        train=train,
-        seeds=chosen,
-        epochs=epochs,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        noise=tuple(noise),
-        strengths=_strengths(noise, strengths, len(chosen)),
-        evaluations={name: _rows(data, train) for name, data in measured.items()},
-        record_every=record_every,
-        device=device,
-        progress=progress,
-        controls=tuple(controls),
-    )
     _check(problem)
     return _rows_held_back(problem)
 
@@ -90,8 +64,8 @@ def _rows(data: Sequence[Any], train: Rows) -> Rows:
     return Rows(x, _floats(y), _weights(weights[0]) if weights else None, per_seed)
 
 
-def _strengths(noise: Sequence[Injection], strengths: ArrayLike | None, n_seeds: int) -> Array:
-    """(n_seeds, n_injections).
+def strengths_of(noise: Sequence[Injection], strengths: ArrayLike | None, n_seeds: int) -> Array:
+    """(n_seeds, n_injections): those given, else the injections' own for every seed.
 
     Raises:
         ValueError: an injection has no strength, and there are none beside.

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from noiseflow.training.meter import Meter
-from noiseflow.training.problem import Array, Problem, Rows
+from noiseflow.training.problem import EVALUATION_ROWS, Array, Problem, Rows
 from noiseflow.training.sites import Site, factor
 
 
@@ -70,7 +70,7 @@ def evaluate(model: keras.Model, evaluations: Mapping[str, Rows], index: int) ->
     for name, rows in evaluations.items():
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(rows.of(index))
         values = model.evaluate(
-            x, y, sample_weight=sample_weight, verbose=0, return_dict=True, batch_size=min(rows.n_rows, 1024)
+            x, y, sample_weight=sample_weight, verbose=0, return_dict=True, batch_size=min(rows.n_rows, EVALUATION_ROWS)
         )
         measured |= {f"{name}_{quantity}": value for quantity, value in values.items()}
     return measured

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike
 
 from noiseflow.spec import Control, Injection
 from noiseflow.training import reference, vectorized
-from noiseflow.training.arguments import problem_of
+from noiseflow.training.arguments import checked, measured_rows, strengths_of, training_rows
+from noiseflow.training.model_file import ModelFile
 from noiseflow.training.problem import NotVectorizableError, Outcome, Problem, Progress
 from noiseflow.training.result import SeedsFit
 
@@ -73,25 +74,23 @@ def fit_seeds(
             (NotVectorizableError) the model has a part that does not vectorise.
         RuntimeError: the device is not there.
     """
-    problem = problem_of(
-        build_model,
-        x,
-        y,
-        seeds=seeds,
+    chosen, train = tuple(int(seed) for seed in seeds), training_rows(x, y, sample_weight, per_seed_data)
+    problem = Problem(
+        build_model=ModelFile.read(build_model) if isinstance(build_model, str | Path) else build_model,
+        train=train,
+        seeds=chosen,
         epochs=epochs,
         batch_size=batch_size,
-        validation_data=validation_data,
-        sample_weight=sample_weight,
-        noise=noise,
-        controls=controls,
-        strengths=strengths,
         shuffle=shuffle,
-        per_seed_data=per_seed_data,
+        noise=tuple(noise),
+        strengths=strengths_of(noise, strengths, len(chosen)),
+        controls=tuple(controls),
+        evaluations=measured_rows(validation_data, evaluations, train),
         record_every=record_every,
-        evaluations=evaluations,
         device=device,
         progress=progress,
     )
+    problem = checked(problem)
     if engine not in ("auto", *ENGINES):
         raise ValueError(f"engine must be one of {['auto', *ENGINES]}; received {engine}")
     ran, outcome = _train(problem, engine)

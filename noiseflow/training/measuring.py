@@ -11,9 +11,9 @@ import tensorflow as tf
 
 from noiseflow.training import step
 from noiseflow.training.form import Layout
+from noiseflow.training.problem import EVALUATION_ROWS
 
 Tensor = Any
-EVALUATION_ROWS = 1024  # of one pass; more would hold more activations at once
 
 
 class Measures:

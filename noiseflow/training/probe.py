@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from noiseflow.spec import Control, Injection
-from noiseflow.training.arguments import problem_of
-from noiseflow.training.problem import NotVectorizableError
+from noiseflow.training.arguments import checked, strengths_of, training_rows
+from noiseflow.training.problem import NotVectorizableError, Problem
 from noiseflow.training.vectorized import probe
 
 SEEDS = (0, 1)
@@ -39,14 +39,17 @@ def why_not_vectorizable(
     Raises:
         ValueError: what `fit_seeds` would refuse on either engine.
     """
-    problem = problem_of(
-        build_model,
-        x,
-        y,
-        seeds=SEEDS,
-        batch_size=batch_size,
-        noise=[_with_strength(injection) for injection in noise],
-        controls=[_with_strength(control) for control in controls],
+    injections = tuple(_with_strength(injection) for injection in noise)
+    problem = checked(
+        Problem(
+            build_model=build_model,
+            train=training_rows(x, y),
+            seeds=SEEDS,
+            batch_size=batch_size,
+            noise=injections,
+            strengths=strengths_of(injections, None, len(SEEDS)),
+            controls=tuple(_with_strength(control) for control in controls),
+        )
     )
     few = min(problem.train.n_rows, 2 * batch_size)
     train = problem.train.split(problem.train.n_rows - few)[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import keras
@@ -15,6 +15,8 @@ from noiseflow.spec import Control, Injection
 Array = NDArray[Any]
 SPREAD_ROWS = 1024
 """Training rows that the spread of a signal is measured on, at most."""
+EVALUATION_ROWS = 1024
+"""Rows measured in one pass, at most; more would hold more activations at once."""
 
 
 class NotVectorizableError(ValueError):
@@ -78,23 +80,23 @@ class Problem:
     """Replicas of one model to be trained, one for each seed.
 
     train: the rows that train; held: those that early stopping holds back, if it does; strengths: (n_seeds, n_injections),
-    of the injections in `noise`; evaluations: by name, measured in inference mode at
-    each recorded epoch; the recorded epochs are the first, every `record_every`-th, and the last.
+    of the injections in `noise`; evaluations: by name, measured in inference mode at each
+    recorded epoch; the recorded epochs are the first, every `record_every`-th, and the last.
     """
 
     build_model: Callable[[], keras.Model]
     train: Rows
     seeds: tuple[int, ...]
-    epochs: int
-    batch_size: int
-    shuffle: bool
-    noise: tuple[Injection, ...]
     strengths: Array
-    evaluations: Mapping[str, Rows]
-    record_every: int
-    device: str
-    progress: Callable[[Progress], None]
+    epochs: int = 1
+    batch_size: int = 32
+    shuffle: bool = True
+    noise: tuple[Injection, ...] = ()
     controls: tuple[Control, ...] = ()
+    evaluations: Mapping[str, Rows] = field(default_factory=dict)
+    record_every: int = 1
+    device: str = "auto"
+    progress: Callable[[Progress], None] = lambda progress: None
     held: Rows | None = None
 
     @property

@@ -15,11 +15,10 @@ from noiseflow.training.device import prepare_device
 from noiseflow.training.keras_state import KERAS_LOCK, seeded
 from noiseflow.training.meter import Meter
 from noiseflow.training.perturbed import Perturbed, perturbed
-from noiseflow.training.problem import Array, Outcome, Problem
+from noiseflow.training.problem import EVALUATION_ROWS, Array, Outcome, Problem
 from noiseflow.training.spread import Spreads, scales, signal_to_noise
 
 REORDERING = "dependency_optimization"
-MOST_ROWS_EVALUATED = 1024
 
 
 def train(problem: Problem) -> Outcome:
@@ -99,7 +98,7 @@ def _validation(problem: Problem, index: int) -> dict[str, Any]:
     """What early stopping looks at after each epoch."""
     if problem.held is None:
         return {}
-    rows = min(problem.held.n_rows, MOST_ROWS_EVALUATED)
+    rows = min(problem.held.n_rows, EVALUATION_ROWS)
     return {"validation_data": problem.held.of(index), "validation_batch_size": rows}
 
 
