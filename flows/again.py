@@ -5,21 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from flows.manifest import describe
+from noiseflow.campaigns import campaign_round
 from noiseflow.manifest import software
-from noiseflow.plan import Plan, make_plan, study_hash
+from noiseflow.plan import EngineOf, Plan, make_plan, study_hash
+from noiseflow.pooling import pooled_plan
 from noiseflow.spec import USERS_OWN, Study
 from noiseflow.store import Store, footer
 from tasks.analysis import aggregate
 from tasks.reporting import render_report
 
 
-def render_again(study: Study, results: str, engine: str = "auto") -> str:
+def render_again(study: Study, results: str, engine: str = "auto", campaign: str | None = None) -> str:
     """Summarizes and renders from Parquet; where the report lies.
 
     Raises:
         LookupError: none of the study's trials, by this engine, is stored there.
     """
-    plan, store = stored(study, results, engine)
+    plan, store = stored(study, results, engine, campaign)
     there = store.trial_ids() & set(plan.trial_ids) if store else set()
     if store is None or not there:
         folder = Path(results) / study.name
@@ -29,15 +31,23 @@ def render_again(study: Study, results: str, engine: str = "auto") -> str:
     return str(store.folder / "report" / "index.html")
 
 
-def stored(study: Study, results: str, engine: str = "auto") -> tuple[Plan, Store | None]:
-    """The plan of a study and its store, None where there is none; no model is built.
+def stored(study: Study, results: str, engine: str = "auto", campaign: str | None = None) -> tuple[Plan, Store | None]:
+    """The plan of a study, or of a campaign of it, and its store, None where there is none; no model is built.
 
     With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
     """
     store = Store(results, study.name) if (Path(results) / study.name).is_dir() else None
-    plan = make_plan(study, "reference" if engine == "reference" else "vectorized")
+    plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store)
     if store is None or engine != "auto" or not any(a.kind in USERS_OWN for a in study.architectures):
         return plan, store
-    done, reference = store.trial_ids(), make_plan(study, "reference")
+    done, reference = store.trial_ids(), _plan(study, "reference", campaign, store)
     fell_back = {trial.cell.architecture.name for trial in reference.trials if trial.id in done}
-    return make_plan(study, lambda d, a, v: "reference" if a.name in fell_back else "vectorized"), store
+    return _plan(study, lambda d, a, v: "reference" if a.name in fell_back else "vectorized", campaign, store), store
+
+
+def _plan(study: Study, engine: str | EngineOf, campaign: str | None, store: Store | None) -> Plan:
+    if campaign is None:
+        return make_plan(study, engine)
+    if store is None:
+        return make_plan(study, engine, [campaign_round(campaign, study.n_seeds)], campaign)
+    return pooled_plan(study, engine, campaign, store)

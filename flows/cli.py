@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -13,6 +14,7 @@ import typer
 
 from flows.services import forget_if_gone
 from noiseflow import studies
+from noiseflow.campaigns import campaign_faults, campaign_name
 from noiseflow.faults import InvalidInputError, refusal, results_faults
 from noiseflow.spec import Study
 
@@ -28,6 +30,9 @@ SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Trials of each
 EpochsOption = Annotated[int | None, typer.Option(help="Epochs, instead of the study's own.")]
 EngineOption = Annotated[Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")]
 DeviceOption = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where they are trained.")]
+CampaignOption = Annotated[
+    str | None, typer.Option(metavar="DATE", help="Adds fresh seeds under this date, and pools all dates.")
+]
 ResultsOption = Annotated[str, typer.Option(help="Folder that the results go to.")]
 
 
@@ -40,15 +45,20 @@ def run(
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
     device: DeviceOption = "auto",
+    campaign: CampaignOption = None,
+    fail_on_drift: Annotated[
+        bool, typer.Option("--fail-on-drift", help="Fail where a campaign differs from those before it.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of Prefect and TensorFlow.")] = False,
 ) -> None:
     """Trains what is missing of a study, and reports."""
-    declared = _declared(study, seeds, epochs, results)
+    declared = _declared(study, seeds, epochs, results, campaign)
     _quiet(verbose=verbose)
     forget_if_gone()
     from flows.terminal import run_in_terminal  # noqa: PLC0415 - imports TensorFlow and Prefect, which takes seconds
 
-    sys.exit(run_in_terminal(declared, results=results, engine=engine, device=device))
+    parameters = {"campaign": campaign, "fail_on_drift": fail_on_drift}
+    sys.exit(run_in_terminal(declared, results=results, engine=engine, device=device, **parameters))
 
 
 @app.command("studies")
@@ -69,14 +79,15 @@ def plan(
     epochs: EpochsOption = None,
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
+    campaign: CampaignOption = None,
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
-    declared = _declared(study, seeds, epochs, results)
+    declared = _declared(study, seeds, epochs, results, campaign)
     from flows.again import stored  # noqa: PLC0415 - imports pandas and more, which takes a second
     from flows.outlook import outlook  # noqa: PLC0415
 
     try:
-        typer.echo(outlook(*stored(declared, results, engine)))
+        typer.echo(outlook(*stored(declared, results, engine, _date(campaign))))
     except (OSError, LookupError) as error:
         _refuse([str(error)])
 
@@ -116,13 +127,14 @@ def report(
     epochs: EpochsOption = None,
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
+    campaign: CampaignOption = None,
 ) -> None:
     """Renders the report of a study again from its Parquet files; trains nothing."""
-    declared = _declared(study, seeds, epochs, results)
+    declared = _declared(study, seeds, epochs, results, campaign)
     from flows.again import render_again  # noqa: PLC0415 - imports pandas and matplotlib
 
     try:
-        typer.echo(render_again(declared, results, engine))
+        typer.echo(render_again(declared, results, engine, _date(campaign)))
     except LookupError as error:
         typer.echo(f"noiseflow: {error}", err=True)
         raise typer.Exit(1) from None
@@ -137,16 +149,22 @@ def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto") -> No
     sys.exit(check_in_terminal(engine, device))
 
 
-def _declared(study: str, seeds: int | None, epochs: int | None, results: str) -> Study:
+def _declared(study: str, seeds: int | None, epochs: int | None, results: str, campaign: str | None) -> Study:
     """The study to run; or one message with every fault, and exit status 2."""
     try:
         declared = studies.load(study, n_seeds=seeds, epochs=epochs)
         faults = results_faults(str(Path(results) / declared.name))
+        faults += campaign_faults(declared, campaign) if campaign is not None else []
     except InvalidInputError as error:
         faults = error.faults + results_faults(results)
     if faults:
         _refuse(faults)
     return declared
+
+
+def _date(campaign: str | None) -> str | None:
+    """The date of a campaign that is given as a date or as a time zone; now is when it is scheduled for."""
+    return None if campaign is None else campaign_name(campaign, datetime.now(UTC))
 
 
 def _refuse(faults: Sequence[str]) -> NoReturn:

@@ -17,7 +17,9 @@ def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str
     return {
         "study": f"{study.name} ({study_hash(study)})",
         "trials": f"{len(plan.trials)}: {trained} trained in this run, {reused} reused",
+        "seeds": _seeds(plan),
         "engine": ", ".join(sorted({cell.engine for cell in plan.cells})),
+        **_training(plan, store),
         "results": str(store.folder),
         "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         **software(),
@@ -25,11 +27,31 @@ def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str
     }
 
 
+def _seeds(plan: Plan) -> str:
+    n_seeds = sum(len(part.seeds) for part in plan.rounds)
+    if plan.campaign is None:
+        return f"0 to {n_seeds - 1}"
+    return f"{n_seeds:,} of {len(plan.rounds)} campaigns, the last one of {plan.rounds[-1].campaign}"
+
+
+def _training(plan: Plan, store: Store) -> dict[str, str]:
+    """What the trials were trained on, and how long that took."""
+    trials = store.read("trials", plan.trial_ids)
+    if trials.empty:
+        return {}
+    seconds = trials["train_seconds"].sum()
+    return {
+        "device": ", ".join(sorted(trials["device"].unique())),
+        "training": f"{seconds:,.0f} s in all, {seconds / len(trials):.2f} s a trial",
+    }
+
+
 def _command(plan: Plan) -> str:
     """What repeats the study: its name if it ships, else the file that its YAML below is saved to."""
     study = plan.study
     engine = "" if {cell.engine for cell in plan.cells} == {"vectorized"} else " --engine reference"
-    return f"noiseflow run {_source(study)}{engine}"
+    campaign = "" if plan.campaign is None else f" --campaign {plan.campaign}"
+    return f"noiseflow run {_source(study)}{engine}{campaign}"
 
 
 def _source(study: Study) -> str:

@@ -7,26 +7,29 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from prefect import flow, get_run_logger, unmapped
+from prefect import flow, get_run_logger, runtime, unmapped
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
+from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.manifest import describe
 from flows.progress import progress_artifact
+from noiseflow.campaigns import campaign_faults, campaign_name, campaign_round
 from noiseflow.faults import InvalidInputError, results_faults
 from noiseflow.manifest import software
-from noiseflow.plan import Batch, Plan, make_plan, study_hash
+from noiseflow.plan import Batch, Plan, dataset_key, make_plan, study_hash
+from noiseflow.pooling import pooled_plan, replays
 from noiseflow.report.tables import Plain
-from noiseflow.spec import ShippedStudy, Study
+from noiseflow.spec import Dataset, ShippedStudy, Study
 from noiseflow.store import Store, footer
 from noiseflow.studies import confined, load
 from noiseflow.training import preflight
 from noiseflow.training.device import require_device
 from tasks.analysis import aggregate
 from tasks.data import generate_dataset
-from tasks.reporting import publish_artifacts, render_report
-from tasks.training import train_batch
+from tasks.reporting import SEEDS_DRAWN, announce, publish_artifacts, render_report
+from tasks.training import replay_batch, train_batch
 
 SEEDS_A_BATCH = 100
 BATCHES_AT_ONCE = 2  # one compiles while the other trains
@@ -34,11 +37,12 @@ BATCHES_AT_ONCE = 2  # one compiles while the other trains
 
 @dataclass(frozen=True)
 class StudyRun:
-    """What a run of the flow came to."""
+    """What a run of the flow came to; alarm: what a campaign found to have changed, empty where nothing did."""
 
     summary: pd.DataFrame
     answer: list[dict[str, Plain]]
     headline: str
+    alarm: str
     report: str
     trained: int
     reused: int
@@ -52,34 +56,28 @@ def noise_study(
     results: str = "results",
     engine: Literal["auto", "vectorized", "reference"] = "auto",
     device: Literal["auto", "cpu", "gpu"] = "auto",
+    campaign: str | None = None,
+    fail_on_drift: bool = False,
 ) -> StudyRun:
     """Finds out whether noise regularises a model: trains each variant over many seeds and reports the comparison.
 
-    Trials that the results hold already are not trained again.
+    Trials that the results hold already are not trained again. The run ends with the answer as its state's message.
 
     Args:
         study: A shipped study's name, or a whole study.
-        n_seeds: Trials of each cell, instead of the study's own number.
+        n_seeds: Trials of each cell, instead of the study's own number; of a campaign, its fresh ones.
         epochs: Passes over the training rows, instead of the study's own number.
         results: Folder that the results go to.
         engine: vectorized trains all seeds in one program, reference one after the other with Model.fit.
         device: Where to train: auto takes a GPU if there is one.
+        campaign: Adds fresh seeds under a date, and pools all campaigns. A date such as 2026-11-23; or a time zone such as
+            Europe/Vienna, for the date there that the run is scheduled for.
+        fail_on_drift: Whether the run fails where a campaign differs from those before it.
     """
     logger = get_run_logger()
-    changes = {"n_seeds": n_seeds, "epochs": epochs}
-    declared = load(study, **changes) if isinstance(study, str) else confined(study, **changes)
-    if faults := [*results_faults(str(Path(results) / declared.name)), *preflight.faults(declared)]:
-        raise InvalidInputError(faults)
-    require_device(device)
-    engines = preflight.choose_engines(declared, engine)
-    for reason in engines.reasons:
-        logger.warning(reason)
-    plan = make_plan(declared, engines.engine_of)
-    marks = footer(declared.model_dump_json(), study_hash(declared), software())
-    store = Store(results, declared.name)
-    store.recover()
-
-    for future in [generate_dataset.submit(d, declared.data_seeds(d), store, marks) for d in declared.datasets]:
+    plan, store = _planned(study, {"n_seeds": n_seeds, "epochs": epochs}, results, engine, device, campaign)
+    declared, marks = plan.study, _marks(plan.study)
+    for future in [generate_dataset.submit(*rows, store, marks) for rows in _missing_rows(plan, store)]:
         future.result()
     batches = plan.batches(store.trial_ids(), SEEDS_A_BATCH)
     missing = sum(len(batch.trials) for batch in batches)
@@ -93,25 +91,85 @@ def noise_study(
     findings = aggregate(plan, store, marks)
     report = render_report(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
     publish_artifacts(declared.name, report, findings)
+    if report.alarm:
+        announce(declared.name, report)
     if failed:
         raise RuntimeError("these batches failed; the report is incomplete:\n" + "\n".join(failed))
-    logger.info(report.headline)
-    return StudyRun(
-        findings.summary, report.answer, report.headline, str(store.folder / "report" / "index.html"), trained, reused
-    )
+    page = str(store.folder / "report" / "index.html")
+    run = StudyRun(findings.summary, report.answer, report.headline, report.alarm, page, trained, reused)
+    return _ended(run, fail_on_drift=fail_on_drift)  # type: ignore[return-value] # Prefect gives the state's data
+
+
+def _planned(
+    study: str | Study, changes: dict[str, int | None], results: str, engine: str, device: str, campaign: str | None
+) -> tuple[Plan, Store]:
+    """The plan and its store, after everything was found valid.
+
+    Raises:
+        InvalidInputError: something is not; the message names every fault.
+        RuntimeError: the device is not there.
+    """
+    declared = load(study, **changes) if isinstance(study, str) else confined(study, **changes)
+    night = None if campaign is None else _night(declared, campaign)
+    seeds = None if night is None else campaign_round(night, declared.n_seeds).seeds
+    if faults := [*results_faults(str(Path(results) / declared.name)), *preflight.faults(declared, seeds)]:
+        raise InvalidInputError(faults)
+    require_device(device)
+    engines = preflight.choose_engines(declared, engine)
+    for reason in engines.reasons:
+        get_run_logger().warning(reason)
+    store = Store(results, declared.name)
+    store.recover()
+    if night is None:
+        return make_plan(declared, engines.engine_of), store
+    return pooled_plan(declared, engines.engine_of, night, store), store
+
+
+def _night(study: Study, campaign: str) -> str:
+    """The campaign's date.
+
+    Raises:
+        InvalidInputError: the study cannot have it.
+    """
+    if faults := campaign_faults(study, campaign):
+        raise InvalidInputError(faults)
+    return campaign_name(campaign, runtime.flow_run.scheduled_start_time)
+
+
+def _marks(study: Study) -> dict[str, str]:
+    return footer(study.model_dump_json(), study_hash(study), software())
+
+
+def _missing_rows(plan: Plan, store: Store) -> list[tuple[Dataset, list[int]]]:
+    """Datasets with data seeds whose rows are not stored yet; of campaigns the latest, which are drawn."""
+    there, drawn = store.dataset_keys(), plan.latest(SEEDS_DRAWN)
+    wanted = [(dataset, seeds) for dataset in plan.study.datasets for seeds in drawn.data_seeds(dataset)]
+    return [(dataset, seeds) for dataset, seeds in wanted if dataset_key(dataset, seeds) not in there]
 
 
 def _train(plan: Plan, batches: list[Batch], store: Store, marks: dict[str, str], device: str) -> list[str]:
-    """Trains the batches; a line for each that failed."""
-    if not batches:
+    """Trains the batches, and what a campaign repeats of the first one; a line for each that failed."""
+    again = replays(plan, store)
+    if not batches and not again:
         return []
     name = plan.study.name
-    with progress_artifact(name, batches):
-        futures = train_batch.map(batches, unmapped(store), unmapped(marks), unmapped(name), unmapped(device))
+    with progress_artifact(name, [*batches, *again]):
+        shared = (unmapped(store), unmapped(marks), unmapped(name), unmapped(device))
+        futures = train_batch.map(batches, *shared) + replay_batch.map(again, *shared, unmapped(plan.campaign))
         wait(futures)
-    return [f"{b.label}: {_outcome(f)}" for b, f in zip(batches, futures, strict=True) if not f.state.is_completed()]
+    done = zip([*batches, *again], futures, strict=True)
+    return [f"{batch.label}: {_outcome(future)}" for batch, future in done if not future.state.is_completed()]
 
 
 def _outcome(future: PrefectFuture[int]) -> str:
     state: State[int] = future.state
     return f"{state.name}: {state.message}"
+
+
+def _ended(run: StudyRun, *, fail_on_drift: bool) -> State[StudyRun]:
+    """The run's last state, whose message is the answer."""
+    get_run_logger().info(run.headline)
+    message = f"{run.alarm} {run.headline}".strip()
+    if run.alarm and fail_on_drift:
+        return Failed(message=message)
+    return Completed(message=message, data=run)

@@ -42,7 +42,7 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
     console.print(f"[bold]{study.name}[/bold]: starting Prefect and TensorFlow …", highlight=False)
     os.environ["NOISEFLOW_DATA"] = os.sep  # who runs a study by hand may have it read what he may read
     try:
-        if faults := preflight.faults(study):
+        if faults := preflight.faults(study):  # of the study's own seeds; the flow looks into a campaign's
             raise InvalidInputError(faults)  # noqa: TRY301 - the flow would raise it, after it has begun
         with _bars(console):
             done = noise_study(study, **parameters)

@@ -43,7 +43,8 @@ def forecast(plan: Plan, missing: Sequence[Trial], done: pd.DataFrame | None = N
         each = measured.get(tuple(cell.names[name] for name in CELL))
         seconds += n * (_seconds(cell, data[cell.dataset.name]) if each is None else each)
     forms = {(t.cell.dataset.name, t.cell.architecture.name, t.cell.family) for t in missing}
-    rows = sum(_bytes(part) for part in data.values()) * len(plan.study.data_seeds(plan.study.datasets[0]))
+    n_data_seeds = max(len(seeds) for dataset in plan.study.datasets for seeds in plan.data_seeds(dataset))
+    rows = sum(_bytes(part) for part in data.values()) * n_data_seeds
     return Forecast(seconds + SECONDS_TO_COMPILE * len(forms), BYTES_OF_PROCESS + 3 * rows)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from pydantic import BaseModel
 
+from noiseflow.campaigns import Round, campaign_of
 from noiseflow.contents import fingerprint
 from noiseflow.spec import Architecture, Dataset, Study, Training, Variant
 
@@ -109,18 +110,39 @@ class Batch:
 
     @property
     def label(self) -> str:
-        """A name to read in logs and in the UI: `circles/mlp/input 0-29`."""
-        cell = self.cell
-        return f"{cell.dataset.name}/{cell.architecture.name}/{cell.variant.name} {_ranges(sorted(set(self.seeds)))}"
+        """A name to read in logs and in the UI: `circles/mlp/input 0-29`, or `circles/mlp/input 2026-11-23, 30 seeds`."""
+        cell, seeds = self.cell, sorted(set(self.seeds))
+        campaigns = {campaign_of(seed) for seed in seeds}
+        dates = ", ".join(sorted(name for name in campaigns if name))
+        told = _ranges(seeds) if None in campaigns else f"{dates}, {len(seeds)} seeds"
+        return f"{cell.dataset.name}/{cell.architecture.name}/{cell.variant.name} {told}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cells and trials of a study, in the order of the study."""
+    """The cells and trials of a study, in the order of the study.
+
+    rounds: the seeds, by campaign where there are such. campaign: the one that was asked for, where the plan pools campaigns.
+    """
 
     study: Study
     cells: tuple[Cell, ...]
     trials: tuple[Trial, ...]
+    rounds: tuple[Round, ...]
+    campaign: str | None = None
+
+    def data_seeds(self, dataset: Dataset) -> list[list[int]]:
+        """The data seeds of a dataset: a list a round, whose rows are stored together."""
+        found = [self.study.data_seeds(dataset, part.seeds) for part in self.rounds]
+        return found if self.study.design == "resample" else found[:1]
+
+    def latest(self, most: int) -> Plan:
+        """The plan of its latest rounds only, that have `most` seeds at most; of one round at least."""
+        kept = len(self.rounds) - 1
+        while kept and sum(len(part.seeds) for part in self.rounds[kept - 1 :]) <= most:
+            kept -= 1
+        seeds = {seed for part in self.rounds[kept:] for seed in part.seeds}
+        return replace(self, rounds=self.rounds[kept:], trials=tuple(t for t in self.trials if t.seed in seeds))
 
     @property
     def trial_ids(self) -> list[str]:
@@ -150,8 +172,14 @@ EngineOf = Callable[[Dataset, Architecture, Variant], str]
 """The engine that trains a variant of an architecture on a dataset."""
 
 
-def make_plan(study: Study, engine: str | EngineOf) -> Plan:
+def make_plan(
+    study: Study, engine: str | EngineOf, rounds: Sequence[Round] | None = None, campaign: str | None = None
+) -> Plan:
     """The plan of a study whose trials `engine` will train.
+
+    Args:
+        rounds: the seeds to train; the study's own unless given.
+        campaign: the one that is asked for, if any.
 
     Raises:
         OSError, LookupError: a file or an entry point of the study is not there.
@@ -161,8 +189,10 @@ def make_plan(study: Study, engine: str | EngineOf) -> Plan:
         Cell(d, a, member, variant.name, study.training_of(d, a), engine_of(d, a, member))
         for d, a, variant, member in study.parts()
     )
-    trials = tuple(Trial(cell, *pair) for cell in cells for pair in study.pairs(cell.dataset))
-    return Plan(study, cells, trials)
+    rounds = tuple(rounds or [Round(None, tuple(range(study.n_seeds)))])
+    seeds = [seed for part in rounds for seed in part.seeds]
+    trials = tuple(Trial(cell, *pair) for cell in cells for pair in study.pairs(cell.dataset, seeds))
+    return Plan(study, cells, trials, rounds, campaign)
 
 
 def study_hash(study: Study) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,21 +25,23 @@ import pyarrow.parquet as pq
 from obstore.exceptions import AlreadyExistsError
 from obstore.store import LocalStore
 
+_TRIALS = pa.schema(
+    {
+        **dict.fromkeys(("trial_id", "study", "dataset", "architecture", "variant", "family"), pa.string()),
+        "strength": pa.float64(),
+        **dict.fromkeys(("data_seed", "seed"), pa.int64()),
+        **dict.fromkeys(("campaign", "engine", "device"), pa.string()),
+        **dict.fromkeys(("epochs", "epochs_trained", "n_train", "n_test"), pa.int64()),
+        **dict.fromkeys(("status", "score_name"), pa.string()),
+        **dict.fromkeys(("initial_loss", "train_loss", "train_mode_loss", "train_score"), pa.float64()),
+        **dict.fromkeys(("test_loss", "test_score", "eval_loss", "eval_score"), pa.float64()),
+        **dict.fromkeys(("brier", "ece", "signal_to_noise", "train_seconds"), pa.float64()),
+        "finished_at": pa.timestamp("us", tz="UTC"),
+    }
+)
 SCHEMAS: dict[str, pa.Schema] = {
-    "trials": pa.schema(
-        {
-            **dict.fromkeys(("trial_id", "study", "dataset", "architecture", "variant", "family"), pa.string()),
-            "strength": pa.float64(),
-            **dict.fromkeys(("data_seed", "seed"), pa.int64()),
-            **dict.fromkeys(("campaign", "engine", "device"), pa.string()),
-            **dict.fromkeys(("epochs", "epochs_trained", "n_train", "n_test"), pa.int64()),
-            **dict.fromkeys(("status", "score_name"), pa.string()),
-            **dict.fromkeys(("initial_loss", "train_loss", "train_mode_loss", "train_score"), pa.float64()),
-            **dict.fromkeys(("test_loss", "test_score", "eval_loss", "eval_score"), pa.float64()),
-            **dict.fromkeys(("brier", "ece", "signal_to_noise", "train_seconds"), pa.float64()),
-            "finished_at": pa.timestamp("us", tz="UTC"),
-        }
-    ),
+    "trials": _TRIALS,
+    "replays": _TRIALS,
     "curves": pa.schema(
         {
             "trial_id": pa.string(),
@@ -65,7 +67,10 @@ SCHEMAS: dict[str, pa.Schema] = {
         }
     ),
 }
+Identity = tuple[str, ...]
 FOLLOWERS = ("curves", "predictions")
+IDENTITIES = {"trials": ["trial_id"], "replays": ["trial_id", "campaign"]}
+"""What no two rows of a table share."""
 ABANDONED_AFTER = timedelta(hours=1)
 
 
@@ -75,19 +80,41 @@ class Store:
     def __init__(self, results: str | Path, study: str) -> None:
         self.folder = Path(results).resolve() / study
         self._objects = LocalStore(self.folder, mkdir=True)
-        self._ids: dict[str, frozenset[str]] = {}
+        self._ids: dict[str, frozenset[Identity]] = {}
 
     # -- reading --------------------------------------------------------------------------------------------------------
 
     def trial_ids(self) -> set[str]:
         """Identities of all trials that are there."""
-        return self._ids_in(self._paths("trials"))
+        return {row[0] for row in self._ids_in("trials", self._paths("trials"))}
 
     def read(self, table: str, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
-        """The rows of a table, those of the given trials only if they are given."""
-        tables = [pq.read_table(self._open(path), schema=SCHEMAS[table]) for path in self._paths(table)]
-        frame = pa.concat_tables(tables or [SCHEMAS[table].empty_table()]).to_pandas()
-        return frame if trial_ids is None else frame[frame["trial_id"].isin(set(trial_ids))].reset_index(drop=True)
+        """The rows of a table, those of the given trials only if they are given; then no other file is read."""
+        ids = None if trial_ids is None else set(trial_ids)
+        tables = [pq.read_table(self._open(path), schema=SCHEMAS[table]) for path in self._holding(table, ids)]
+        rows = pa.concat_tables(tables or [SCHEMAS[table].empty_table()])
+        if ids is not None:
+            rows = rows.filter(pa.compute.is_in(rows["trial_id"], pa.array(ids, pa.string())))
+        return rows.to_pandas()
+
+    def seeds(self) -> list[int]:
+        """The seeds of all trials that are there, each once, ascending."""
+        tables = [pq.read_table(self._open(path), columns=["seed"]) for path in self._paths("trials")]
+        return sorted(set().union(*(table["seed"].to_pylist() for table in tables)))
+
+    def software(self, table: str, identities: Collection[Identity]) -> dict[str, set[str]]:
+        """What these rows of `trials` or `replays` were made with: package or processor, to the versions that there are."""
+        found: dict[str, set[str]] = defaultdict(set)
+        paths = self._paths(table)
+        self._ids_in(table, paths)
+        for path in (path for path in paths if not self._ids[path].isdisjoint(identities)):
+            for name, version in json.loads(self._footer(path)[b"software"]).items():
+                found[name].add(version)
+        return dict(found)
+
+    def dataset_keys(self) -> set[str]:
+        """The keys under which rows were written."""
+        return {Path(path).stem for path in self._paths("datasets")}
 
     def read_dataset(self, key: str) -> pd.DataFrame:
         """The rows that `write_dataset` wrote under this key."""
@@ -106,16 +133,16 @@ class Store:
         footer = {**footer, "batch": batch}
         for table in FOLLOWERS:
             self._put(_pending(batch, table), _parquet(tables[table], SCHEMAS[table], footer))
-        while True:
-            paths = self._paths("trials")  # one look for both: the number must follow what the batch was compared to
-            trials = tables["trials"][~tables["trials"]["trial_id"].isin(self._ids_in(paths))]
-            if trials.empty:
-                self._delete(batch)
-                return 0
-            number = max(map(_number, paths), default=0) + 1
-            if self._create(_numbered("trials", number), _parquet(trials, SCHEMAS["trials"], footer)):
-                self._follow(batch, number)
-                return len(trials)
+        number, published = self._append("trials", tables["trials"], footer)
+        if published:
+            self._follow(batch, number)
+        else:
+            self._delete(batch)
+        return published
+
+    def publish_replays(self, trials: pd.DataFrame, footer: Mapping[str, str]) -> int:
+        """Publishes trials that a campaign has trained again, less those that it has before; how many."""
+        return self._append("replays", trials, footer)[1]
 
     def recover(self) -> None:
         """Completes batches whose process died between their trials and their curves; drops what was abandoned."""
@@ -146,12 +173,34 @@ class Store:
 
     # -- files ----------------------------------------------------------------------------------------------------------
 
-    def _ids_in(self, paths: Iterable[str]) -> set[str]:
-        """Identities of the trials in these files, each of which is read once in the life of the store."""
+    def _append(self, table: str, rows: pd.DataFrame, footer: Mapping[str, str]) -> tuple[int, int]:
+        """Creates the next file of a table, of the rows that are not there yet; its number, and how many rows it has."""
+        while True:
+            paths = self._paths(table)  # one look for both: the number must follow what the rows were compared to
+            there = self._ids_in(table, paths)
+            new = rows[[row not in there for row in rows[IDENTITIES[table]].itertuples(index=False, name=None)]]
+            if new.empty:
+                return 0, 0
+            number = max(map(_number, paths), default=0) + 1
+            if self._create(_numbered(table, number), _parquet(new, SCHEMAS[table], footer)):
+                return number, len(new)
+
+    def _ids_in(self, table: str, paths: Iterable[str]) -> set[Identity]:
+        """Identities of the rows in these files, each of which is read once in the life of the store."""
         for path in set(paths) - self._ids.keys():
-            ids = pq.read_table(self._open(path), columns=["trial_id"])["trial_id"]
-            self._ids[path] = frozenset(ids.to_pylist())
+            columns = pq.read_table(self._open(path), columns=IDENTITIES[table]).to_pydict()
+            self._ids[path] = frozenset(zip(*columns.values(), strict=True))
         return set().union(*(self._ids[path] for path in paths))
+
+    def _holding(self, table: str, trial_ids: set[str] | None) -> list[str]:
+        """The files of a table that hold rows of these trials; all unless they are given."""
+        paths = self._paths(table)
+        if trial_ids is None:
+            return paths
+        decides = table if table in IDENTITIES else "trials"  # curves and predictions bear the number of their trials
+        self._ids_in(decides, there := self._paths(decides))
+        holding = {_number(path) for path in there if any(row[0] in trial_ids for row in self._ids[path])}
+        return [path for path in paths if _number(path) in holding]
 
     def _follow(self, batch: str, number: int) -> None:
         """Lets the curves and predictions of a batch follow its trials, those of the trials that were published."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.events import emit_event
 
 from noiseflow.datasets import bayes_accuracy, ceiling, generate, warnings
 from noiseflow.plan import Plan, dataset_key
@@ -12,6 +13,8 @@ from noiseflow.report import Evidence, Report, render, summary_table
 from noiseflow.spec import Study
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
+
+SEEDS_DRAWN = 300  # whose curves and predictions are drawn: more would change no picture
 
 
 @task(retries=2, retry_delay_seconds=5, timeout_seconds=1800)
@@ -24,19 +27,35 @@ def render_report(plan: Plan, findings: Findings, store: Store, manifest: dict[s
 
 
 def evidence(plan: Plan, findings: Findings, store: Store, manifest: dict[str, str]) -> Evidence:
-    """Everything that the report is drawn from."""
-    study = plan.study
-    keys = [dataset_key(dataset, study.data_seeds(dataset)) for dataset in study.datasets]
+    """Everything that the report is drawn from; curves, predictions and data of the latest seeds only, where there are many."""
+    study, drawn = plan.study, plan.latest(SEEDS_DRAWN)
+    keys = [dataset_key(dataset, seeds) for dataset in study.datasets for seeds in drawn.data_seeds(dataset)]
     return Evidence(
         study=study,
         findings=findings,
         trials=plan.named(store.read("trials", plan.trial_ids)),
-        curves=plan.named(store.read("curves", plan.trial_ids)),
+        curves=drawn.named(store.read("curves", drawn.trial_ids)),
         data=pd.concat([store.read_dataset(key) for key in keys], ignore_index=True),
         ceilings=_ceilings(study),
         cautions=[text for d in study.datasets for text in warnings(d, generate(d, d.data_seed))],
         manifest=manifest,
+        n_planned=len(plan.trials),
+        changed=_changed(findings, store),
     )
+
+
+def _changed(findings: Findings, store: Store) -> dict[str, str]:
+    """What the last replays were made with that the trials themselves were not, by its name in the manifest."""
+    if findings.replays.empty:
+        return {}
+    last = findings.replays[findings.replays["campaign"] == findings.replays["campaign"].max()]
+    before = store.software("trials", {(trial_id,) for trial_id in last["trial_id"]})
+    now = store.software("replays", set(last[["trial_id", "campaign"]].itertuples(index=False, name=None)))
+    return {
+        name: f"{', '.join(sorted(before.get(name, {'unknown'})))} → {', '.join(sorted(versions))}"
+        for name, versions in now.items()
+        if versions != before.get(name)
+    }
 
 
 def _ceilings(study: Study) -> dict[str, float]:
@@ -56,3 +75,9 @@ def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
     """Publishes the report and the summary under their stable keys."""
     create_markdown_artifact(report.artifact(), key=f"{study}-report", description=report.headline)
     create_table_artifact(summary_table(findings.summary), key=f"{study}-summary", description=report.headline)
+
+
+def announce(study: str, report: Report) -> None:
+    """Emits the event `noiseflow.drift`, so that an automation can notify."""
+    resource = {"prefect.resource.id": f"noiseflow.study.{study}", "prefect.resource.name": study}
+    emit_event("noiseflow.drift", resource=resource, payload={"alarm": report.alarm, "headline": report.headline})

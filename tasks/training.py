@@ -21,3 +21,12 @@ def train_batch(batch: Batch, store: Store, footer: dict[str, str], study: str, 
     published = store.publish(vars(records), footer)
     get_run_logger().info("%s: %d trials trained, %d new to the store", batch.label, len(batch.trials), published)
     return published
+
+
+@task(task_run_name="replay {batch.label}", retries=2, retry_delay_seconds=10, timeout_seconds=TIMEOUT_SECONDS)
+def replay_batch(
+    batch: Batch, store: Store, footer: dict[str, str], study: str, device: str, campaign: str | None
+) -> int:
+    """Trains trials again that are stored, for a campaign that looks whether they come out the same; how many."""
+    records = train_trials(batch, study=study, device=device, progress=partial(tell, batch))
+    return store.publish_replays(records.trials.assign(campaign=campaign), footer)

@@ -4,7 +4,8 @@ import re
 
 from sketch_study import make_evidence, make_study, make_trials
 
-from noiseflow.report.conclusions import conclusions, headline
+from noiseflow.report.answer import headline
+from noiseflow.report.limits import limits as conclusions
 
 
 def test_headline_says_what_helps_and_what_stays_open():

@@ -10,6 +10,7 @@ from sketch_study import make_evidence, make_study
 
 from noiseflow.plan import make_plan
 from noiseflow.report import render
+from noiseflow.statistics import summarize
 from noiseflow.statistics.findings import find
 
 GRID = {"strengths": [0.1, 0.3]}
@@ -141,3 +142,42 @@ def test_study_on_the_page_is_the_study(grid):
     study, _, page = grid
     text = page.markdown.split("<pre>")[-1].split("</pre>")[0]
     assert type(study).model_validate(yaml.safe_load(text.replace("&#39;", "'").replace("&#10;", "\n"))) == study
+
+
+def campaign_of(trials, day, offset):
+    """The trials as of a later campaign: fresh seeds, and circumstances of their own."""
+    fresh = {"seed": trials["seed"] + offset, "data_seed": trials["data_seed"] + offset}
+    ids = [f"{trial_id}-{offset}" for trial_id in trials["trial_id"]]
+    return trials.assign(**fresh, trial_id=ids, campaign=day, train_seconds=1.5)
+
+
+def campaigns():
+    plain = [{"name": "baseline"}, {"name": "noise", "injections": [{"place": "input", "stddev": 0.1}]}]
+    study = make_study(design="resample", published=[], variants=plain, datasets=[{"kind": "circles", "n_eval": 100}])
+    nights = [campaign_of(trials_of(study), day, 100 * k) for k, day in enumerate(("2026-11-22", "2026-11-23"), 1)]
+    return study, pd.concat(nights, ignore_index=True)
+
+
+def test_find_of_campaigns_says_what_holds_at_every_look():
+    study, trials = campaigns()
+    found = find(study, trials, trials.head(2).assign(campaign="2026-11-23", test_score=0.1))
+    assert set(found.frames) == {"summary", "history", "drift", "replays_compared"}
+    pd.testing.assert_frame_equal(found.summary, summarize(trials, study.margin, repeated_looks=True))
+    assert list(found.history["n_pooled"]) == [12, 24]
+    assert set(found.drift["campaign"]) == {"2026-11-23"}
+    assert len(found.drift) == 4  # two cells, two tests
+    assert list(found.replays["equal"]) == [False, False]
+
+
+def test_find_of_the_first_campaign_has_neither_drift_nor_replays():
+    study, trials = campaigns()
+    first = trials[trials["campaign"] == "2026-11-22"]
+    assert set(find(study, first).frames) == {"summary", "history"}
+    assert set(find(study, first, pd.DataFrame()).frames) == {"summary", "history"}
+
+
+def test_find_of_campaigns_that_are_looked_at_once_is_as_without_them():
+    study, trials = campaigns()
+    found = find(study, trials, repeated_looks=False)
+    assert set(found.frames) == {"summary"}
+    pd.testing.assert_frame_equal(found.summary, find(study, trials.drop(columns="campaign")).summary)

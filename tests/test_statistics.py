@@ -190,6 +190,66 @@ def test_summarize_tells_second_opinions_and_seeds_needed():
     assert row["interquartile_mean"] == pytest.approx(noise[6:18].mean())
 
 
+def looked_at(scores, **options):
+    return summarize(make_trials(scores, **options), 0.01, repeated_looks=True)
+
+
+def test_summarize_under_repeated_looks_is_a_confidence_sequence_with_alpha_shared():
+    rng = np.random.default_rng(5)
+    baseline, n = rng.normal(0.7, 0.02, 60), 60
+    scores = {"baseline": baseline, "noise": baseline + rng.normal(0.03, 0.02, n), "other": baseline + 0.1}
+    summary = looked_at(scores)
+    row, d = row_of(summary, "noise"), scores["noise"] - baseline
+    # by hand, for α = .05/2 and g = .2: r = ((1 + n g)/α²)^(1/n), half = s/√n √((n − 1)(r − 1)/(1 − r/(1 + n g)))
+    r = (13 / 0.025**2) ** (1 / n)
+    half = d.std(ddof=1) / np.sqrt(n) * np.sqrt((n - 1) * (r - 1) / (1 - r / 13))
+    assert list(summary.columns) == [*SUMMARY_COLUMNS, *FURTHER_COLUMNS]
+    assert (row["difference_ci_low"], row["difference_ci_high"]) == pytest.approx((d.mean() - half, d.mean() + half))
+    t = np.sqrt(n) * d.mean() / d.std(ddof=1)
+    evidence = ((1 + t**2 / 59) / (1 + t**2 / (59 * 13))) ** (n / 2) / np.sqrt(13)
+    assert row["p_value"] == pytest.approx(1 / evidence)
+    assert row["p_adjusted"] == pytest.approx(2 / evidence)
+    assert (row["fixed_ci_low"], row["fixed_ci_high"]) == pytest.approx(stats.ttest_1samp(d, 0).confidence_interval())
+    assert row["verdict"] == "better"
+    assert row[["bca_low", "bca_high", "wilcoxon_p"]].isna().all()
+    assert row_of(summary, "baseline")[["difference_mean", "p_value", "fixed_ci_low", "verdict"]].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("gain", "verdict"), [(0.0, "equivalent"), (0.009, "equivalent"), (0.02, "better"), (-0.02, "worse")]
+)
+def test_summarize_under_repeated_looks_decides_by_where_the_sequence_lies(gain, verdict):
+    baseline = np.linspace(0.6, 0.8, 40)
+    row = row_of(looked_at({"baseline": baseline, "noise": baseline + gain + 1e-4 * (-1.0) ** np.arange(40)}), "noise")
+    assert row["verdict"] == verdict
+
+
+def test_summarize_under_repeated_looks_is_inconclusive_of_little_or_of_survivors():
+    baseline = np.linspace(0.6, 0.8, 40)
+    scores = {"baseline": baseline, "noise": baseline + 0.1}
+    broken = row_of(looked_at(scores, diverged={("noise", seed) for seed in range(3)}), "noise")
+    few = row_of(looked_at({name: values[:5] for name, values in scores.items()}), "noise")
+    one = row_of(looked_at({name: values[:1] for name, values in scores.items()}), "noise")
+    assert broken["difference_ci_low"] == pytest.approx(0.1)
+    assert [row["verdict"] for row in (broken, few, one)] == ["inconclusive"] * 3
+    assert few[["difference_ci_low", "difference_ci_high"]].isna().all()
+    assert one[["difference_ci_low", "p_value", "p_adjusted", "fixed_ci_low", "n_needed"]].isna().all()
+    assert one["difference_mean"] == pytest.approx(0.1)
+
+
+def test_summarize_for_one_look_has_no_fixed_interval_beside_its_own():
+    row = row_of(summarize(make_trials({"baseline": [0.7, 0.8, 0.9], "noise": [0.8, 0.9, 0.9]}), 0.01), "noise")
+    assert row[["fixed_ci_low", "fixed_ci_high"]].isna().all()
+
+
+def test_summarize_refuses_repeated_looks_at_pairs_that_depend_on_each_other():
+    with pytest.raises(ValueError, match=r"the data seeds of 'd' split the same rows"):
+        summarize(splits(), 0.01, reused={"d": 3 / 7}, repeated_looks=True)
+    grid = {(1, 0): 0.7, (1, 1): 0.8, (2, 0): 0.7, (2, 1): 0.9}
+    with pytest.raises(ValueError, match=r"those of 'noise' share data seeds"):
+        summarize(made_trials({"baseline": grid, "noise": grid}), 0.01, repeated_looks=True)
+
+
 def test_summarize_averages_what_is_measured_beside_the_score():
     trials = make_trials({"baseline": [0.7] * 3}, diverged=[("baseline", 2)])
     trials = trials.assign(train_mode_loss=[0.5, 0.7, 9.0], train_loss=[0.3, 0.4, 9.0], test_loss=[0.6, 0.8, np.inf])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -21,7 +21,8 @@ class Evidence:
     findings: what was found in the trials. trials: of the plan, with names. curves: of the plan, with names and seed. data:
     the datasets in long form. ceilings: dataset name -> the Bayes rule's accuracy, on the one split of the design replicate,
     else on rows without end. cautions: sentences on the data. manifest: how it was made, in the order to be shown; its
-    `command` repeats the study.
+    `command` repeats the study. n_planned: trials of the plan. changed: what the last replays were made with that the first
+    campaign was not, `2.20 → 2.21` by name.
     """
 
     study: Study
@@ -32,11 +33,18 @@ class Evidence:
     ceilings: Mapping[str, float]
     cautions: Sequence[str]
     manifest: Mapping[str, str]
+    n_planned: int = 0
+    changed: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def summary(self) -> pd.DataFrame:
         """A row a cell."""
         return self.findings.summary
+
+    @property
+    def pools_campaigns(self) -> bool:
+        """Whether somebody may have looked before, so that the summary is that of a confidence sequence."""
+        return not self.findings.history.empty
 
     @property
     def shown(self) -> pd.DataFrame:
@@ -129,12 +137,14 @@ def positives(evidence: Evidence, dataset: str) -> int | None:
 
 def cell_labels(summary: pd.DataFrame, name: Callable[[str], str] = str) -> dict[CellKey, str]:
     """What each cell is called: its variant, told by `name`, and where there are several its place."""
+    places = cell_places(summary)
+    return {key: name(key[2]) + (f" on {place}" if place else "") for key, place in places.items()}
+
+
+def cell_places(summary: pd.DataFrame) -> dict[CellKey, str]:
+    """Where each cell is, dataset and architecture as far as they tell cells apart; empty where they do not."""
     telling = telling_names(summary)
-    labels = {}
-    for cell in summary[CELL].to_dict("records"):
-        place = "/".join(cell[column] for column in telling)
-        labels[cell_key(cell)] = name(cell["variant"]) + (f" on {place}" if place else "")
-    return labels
+    return {cell_key(cell): "/".join(cell[column] for column in telling) for cell in summary[CELL].to_dict("records")}
 
 
 def telling_names(summary: pd.DataFrame) -> list[str]:

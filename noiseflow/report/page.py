@@ -9,11 +9,15 @@ from typing import Any
 
 import yaml
 
-from noiseflow.report.conclusions import conclusions, headline
+from noiseflow.report.advice import advise
+from noiseflow.report.alarm import alarm
+from noiseflow.report.answer import headline
+from noiseflow.report.campaign_sections import campaign_sections
 from noiseflow.report.escaping import HTML_PAGE, MARKDOWN_PAGE
 from noiseflow.report.evidence import Evidence
+from noiseflow.report.limits import limits
 from noiseflow.report.pictures import data_address, draw_pictures
-from noiseflow.report.sections import sections
+from noiseflow.report.sections import details, sections
 from noiseflow.report.tables import Plain, difference_table, published_table, score_table, summary_table
 from noiseflow.spec import Study
 
@@ -25,6 +29,12 @@ LEGEND = (
     "variant wins, ties counting half. The test set's own: the 95 % interval that the few test rows leave for a network of "
     "that score, however many seeds there are."
 )
+POOLED_LEGEND = (
+    "Scores are those of the last epoch. Differences are variant minus baseline on the same seeds; interval and p are those "
+    "of a confidence sequence (the t mixture: Lai, 1976; Wang and Ramdas, 2024), valid however often one looks, with .05 "
+    "shared among all comparisons of the study. d_z is the mean difference over its standard deviation; P(better) is the "
+    "share of seeds on which the variant wins, ties counting half."
+)
 
 
 @dataclass(frozen=True)
@@ -32,13 +42,14 @@ class Report:
     """The report as text and pictures.
 
     markdown: its pictures are relative links. html: self-contained. pictures: file name -> PNG. headline: plain text.
-    answer: its rows as plain values.
+    alarm: what a campaign found to have changed, plain text, empty where nothing did. answer: its rows as plain values.
     """
 
     markdown: str
     html: str
     pictures: Mapping[str, bytes]
     headline: str
+    alarm: str
     answer: list[dict[str, Plain]]
 
     def artifact(self) -> str:
@@ -63,21 +74,24 @@ def render(evidence: Evidence) -> Report:
     page: dict[str, Any] = {
         "study": evidence.study,
         "headline": headline(evidence),
-        "differences": difference_table(evidence.answer),
+        "alarm": alarm(evidence),
+        "advice": advise(evidence),
+        "differences": difference_table(evidence),
         "scores": score_table(evidence),
         "sections": sections(evidence),
-        "legend": LEGEND,
+        "details": [*campaign_sections(evidence), *details(evidence)],
+        "legend": POOLED_LEGEND if evidence.pools_campaigns else LEGEND,
         "published": published_table(evidence),
         "sources": sorted({run.source for run in evidence.study.published}),
         "pictures": pictures,
-        "conclusions": conclusions(evidence),
+        "limits": limits(evidence),
         "manifest": {key: value for key, value in evidence.manifest.items() if key != "command"},
         "command": evidence.manifest.get("command", ""),
         "yaml": _study_yaml(evidence.study),
     }
     markdown, html = MARKDOWN_PAGE.render(page), HTML_PAGE.render(page)
     drawn = {picture.name: picture.png for picture in pictures}
-    return Report(markdown, html, drawn, page["headline"], summary_table(evidence.answer))
+    return Report(markdown, html, drawn, page["headline"], page["alarm"], summary_table(evidence.answer))
 
 
 def _study_yaml(study: Study) -> str:

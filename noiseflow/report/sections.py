@@ -2,58 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from math import isfinite
 
 import pandas as pd
 
-from noiseflow.report.evidence import Evidence, telling_names
-from noiseflow.report.tables import Table, difference_texts
+from noiseflow.report.evidence import Evidence
+from noiseflow.report.forms import Form, Section, filled
+from noiseflow.report.tables import best_first, difference_texts
 from noiseflow.wording import NOTHING, Row, difference_interval, fraction, is_accuracy, p_text, signed
 
 
-@dataclass(frozen=True)
-class Section:
-    """A part of the page."""
-
-    title: str
-    table: Table
-    note: str
-
-
 def sections(evidence: Evidence) -> list[Section]:
-    """Those that the study has something to say in, in the order of the page."""
+    """Those that answer the study's question, in the order of the page."""
     found = evidence.findings
-    made = [
-        _section(CHOICES, found.choices, ["family"]),
-        _section(RIVALS, found.rivals, ["family", "rival"]),
-        _section(TREND, found.trend, ["family"]),
-        _section(COMPONENTS, found.components, ["variant"]),
-        _section(RANKS, found.ranks.ranks if found.ranks else pd.DataFrame(), ["family"]),
-        _section(BESIDE, evidence.shown, ["variant"]),
-        _section(CROSS_CHECKS, _cross_checked(evidence), ["variant"]),
+    return [
+        *filled(CHOICES, found.choices, ["family"]),
+        *filled(RIVALS, found.rivals, ["family", "rival"]),
+        *filled(TREND, found.trend, ["family"]),
+        *filled(RANKS, found.ranks.ranks if found.ranks else pd.DataFrame(), ["family"]),
     ]
-    return [section for section in made if section is not None]
 
 
-@dataclass(frozen=True)
-class _Form:
-    title: str
-    header: tuple[str, ...]
-    texts: Callable[[Row], list[str]]
-    n_words: int
-    note: str
-
-
-def _section(form: _Form, frame: pd.DataFrame, names: list[str]) -> Section | None:
-    if frame.empty:
-        return None
-    places = telling_names(frame) if "dataset" in frame else []
-    columns = [*places, *names]
-    rows = [[str(row[name]) for name in columns] + form.texts(row) for row in frame.to_dict("records")]
-    header = [*(name.capitalize() for name in columns), *form.header]
-    return Section(form.title, Table(header, rows, n_names=len(columns), n_left=len(columns) + form.n_words), form.note)
+def details(evidence: Evidence) -> list[Section]:
+    """Those to look things up in, in the order of the page."""
+    shown = best_first(evidence.shown, "score_mean")
+    return [
+        *filled(COMPONENTS, evidence.findings.components, ["variant"]),
+        *filled(BESIDE, shown, ["variant"]),
+        *filled(CROSS_CHECKS, shown[shown["wilcoxon_p"].notna()], ["variant"]),
+    ]
 
 
 def _choice(row: Row) -> list[str]:
@@ -85,11 +62,6 @@ def _rank(row: Row) -> list[str]:
     return [f"{row['mean_rank']:.2f}", p_text(row["p_adjusted"])]
 
 
-def _cross_checked(evidence: Evidence) -> pd.DataFrame:
-    """The compared cells that have a second opinion."""
-    return evidence.shown[evidence.shown["wilcoxon_p"].notna()]
-
-
 def _cross_check(row: Row) -> list[str]:
     bca = {"difference_ci_low": row["bca_low"], "difference_ci_high": row["bca_high"]}
     return [
@@ -116,7 +88,7 @@ def _beside(row: Row) -> list[str]:
 
 SOURCES = ("data", "initialisation", "residual")
 MORE = ("more_data_seeds", "more_seeds")
-CHOICES = _Form(
+CHOICES = Form(
     "The strength that was chosen",
     ("Verdict", "Strength (chosen by)", "Difference", "95 % interval", "p (Holm)", "Score", "Best on test", "Optimism"),
     _choice,
@@ -126,14 +98,14 @@ CHOICES = _Form(
     "Intervals and p allow for the choice. Best on test is what picking the highest of all means would have shown; optimism "
     "is how much of that is the picking.",
 )
-RIVALS = _Form(
+RIVALS = Form(
     "Against the rivals",
     ("Verdict", "Difference", "95 % interval", "p (Holm)", "d_z", "P(better)"),
     _rival,
     1,
     "Each with the strength that it chose in the same way, on the same seeds. The verdict is on the first named.",
 )
-TREND = _Form(
+TREND = Form(
     "Does the gain shrink as rows grow?",
     ("Law", "Slope", "95 % interval", "p (Holm)"),
     _trend,
@@ -141,7 +113,7 @@ TREND = _Form(
     "Slope: change of the gain over the baseline for each doubling of the training rows (points of accuracy), over seeds. "
     "Zur et al. (2009) found that it falls: the law counts as seen where the whole interval is below 0 and p below .05.",
 )
-COMPONENTS = _Form(
+COMPONENTS = Form(
     "Where the variance comes from",
     ("Data", "Initialisation", "Rest", "Data seeds more", "Initialisations more"),
     _component,
@@ -149,7 +121,7 @@ COMPONENTS = _Form(
     "Shares of the variance of one trial's difference to the baseline (of the score, for the baseline itself), and how many "
     "more data seeds, or initialisations, would halve the interval of the mean.",
 )
-RANKS = _Form(
+RANKS = Form(
     "Over the datasets",
     ("Mean rank", "p (Holm)"),
     _rank,
@@ -157,7 +129,7 @@ RANKS = _Form(
     "Rank of each variant's mean score within a dataset, 1 being the best, averaged over the datasets (Demšar, 2006); p is "
     "that of the difference to the baseline after Friedman's test.",
 )
-CROSS_CHECKS = _Form(
+CROSS_CHECKS = Form(
     "Cross-checks",
     ("t interval", "BCa interval", "p, sign flip", "p, Wilcoxon", "Mean", "Interquartile mean"),
     _cross_check,
@@ -166,7 +138,7 @@ CROSS_CHECKS = _Form(
     "that allows for skewness (from 20 seeds on). Both p are of one comparison, not adjusted. Where the interquartile mean of "
     "the score is far from its mean, a few seeds made the mean.",
 )
-BESIDE = _Form(
+BESIDE = Form(
     "Beside the score",
     ("Compared score", "Gap", "Brier", "Calibration error", "Signal to noise", "Seeds needed"),
     _beside,

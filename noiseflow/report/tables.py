@@ -18,7 +18,7 @@ from noiseflow.report.evidence import (
     telling_names,
 )
 from noiseflow.spec import BASELINE
-from noiseflow.statistics import CellKey
+from noiseflow.statistics import GROUP, CellKey
 from noiseflow.statistics.uncertainty import score_uncertainty
 from noiseflow.wording import (
     NOTHING,
@@ -44,11 +44,21 @@ class Table:
     n_left: int
 
 
-def difference_table(summary: pd.DataFrame) -> Table:
+def difference_table(evidence: Evidence) -> Table:
     """Each variant against its baseline, for the report."""
-    unit = " (points)" if _all_accuracies(summary) else ""
-    header = ["Verdict", f"Difference{unit}", "95 % interval", "p (Holm)", "d_z", "P(better)"]
-    return _page_table(summary[summary["variant"] != BASELINE], header, difference_texts, n_words=1)
+    answer = evidence.answer
+    unit = " (points)" if _all_accuracies(answer) else ""
+    p = "p (always valid)" if evidence.pools_campaigns else "p (Holm)"
+    header = ["Verdict", f"Difference{unit}", "95 % interval", p, "d_z", "P(better)"]
+    compared = best_first(answer[answer["variant"] != BASELINE], "difference_mean")
+    return _page_table(compared, header, difference_texts, n_words=1)
+
+
+def best_first(summary: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The rows of each dataset and architecture by a column, the largest first; what is missing last."""
+    order = summary[GROUP].drop_duplicates().reset_index(drop=True).rename_axis("at").reset_index()
+    ranked = summary.merge(order, on=GROUP).sort_values(["at", column], ascending=[True, False], kind="stable")
+    return ranked.drop(columns="at")
 
 
 def score_table(evidence: Evidence) -> Table:
@@ -65,7 +75,8 @@ def score_table(evidence: Evidence) -> Table:
     open_ranges = _open_ranges(evidence)
     if any(text != NOTHING for text in open_ranges.values()):
         columns["The test set's own"] = lambda row: open_ranges[cell_key(row)]
-    return _page_table(evidence.summary, list(columns), lambda row: [text(row) for text in columns.values()], n_words=0)
+    rows = best_first(evidence.summary, "score_mean")
+    return _page_table(rows, list(columns), lambda row: [text(row) for text in columns.values()], n_words=0)
 
 
 def _open_ranges(evidence: Evidence) -> dict[CellKey, str]:

@@ -40,7 +40,7 @@ def faults_between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
 
 def faults_of_study(study: Study) -> list[InitErrorDetails]:
     """Faults between parts that are sound in themselves."""
-    return [*_same_content(study), *_same_members(study), *_design(study), *_unused(study)]
+    return [*_same_content(study), *_same_members(study), *_design(study), *_margin(study), *_unused(study)]
 
 
 def _fault(loc: tuple[str | int, ...], received: Any, text: str) -> InitErrorDetails:
@@ -117,6 +117,16 @@ def _design(study: Study) -> Iterator[InitErrorDetails]:
                     "give each strength as a variant of its own"
                 )
                 yield _fault(("datasets", i), dataset.kind, text)
+
+
+def _margin(study: Study) -> Iterator[InitErrorDetails]:
+    """A score between 0 and 1 has a margin below 1; an rmse has the units of its target, and no margin that suits all."""
+    scores = {dataset.score for dataset in study.datasets}
+    if "rmse" in scores and "margin" not in study.model_fields_set:
+        text = "must be given where the score is rmse: the least difference worth having, in units of the target"
+        yield _fault(("margin",), None, text)
+    if study.margin > 1 and scores != {"rmse"}:
+        yield _fault(("margin",), study.margin, "must be at most 1 unless the score is rmse")
 
 
 def _unused(study: Study) -> Iterator[InitErrorDetails]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
@@ -50,7 +50,12 @@ class Study(Part):
     architectures: tuple[Architecture, ...] = Field(min_length=1)
     variants: tuple[Variant, ...] = Field(min_length=1)
     training: Training = Training()
-    margin: float = Field(0.01, gt=0, le=1, description="Differences of the score within it are not worth having")
+    margin: float = Field(
+        0.01,
+        gt=0,
+        description="Differences of the score within it are not worth having; of an rmse in units of the target, and then it "
+        "must be given",
+    )
     published: tuple[Published, ...] = ()
 
     @model_validator(mode="before")
@@ -93,17 +98,26 @@ class Study(Part):
         training = architecture.training or self.training
         return training if dataset.epochs is None else training.model_copy(update={"epochs": dataset.epochs})
 
-    def data_seeds(self, dataset: Dataset) -> list[int]:
-        """The data seeds of a dataset: one, as many as seeds, or n_data_seeds."""
-        n = {"replicate": 1, "resample": self.n_seeds, "crossed": self.n_data_seeds or 0}[self.design]
-        return [dataset.data_seed + i for i in range(n)]
+    def data_seeds(self, dataset: Dataset, seeds: Sequence[int] | None = None) -> list[int]:
+        """The data seeds of a dataset: one, one for each seed, or n_data_seeds.
 
-    def pairs(self, dataset: Dataset) -> list[tuple[int, int]]:
-        """(data seed, seed) of each trial of a cell on this dataset."""
-        data_seeds, seeds = self.data_seeds(dataset), range(self.n_seeds)
+        Args:
+            seeds: those that are trained; the study's own, from 0 on, unless given.
+        """
+        if self.design == "replicate":
+            return [dataset.data_seed]
+        counted = range(self.n_data_seeds or 0) if self.design == "crossed" else self._seeds(seeds)
+        return [dataset.data_seed + i for i in counted]
+
+    def pairs(self, dataset: Dataset, seeds: Sequence[int] | None = None) -> list[tuple[int, int]]:
+        """(data seed, seed) of each trial of a cell on this dataset; seeds as for `data_seeds`."""
+        data_seeds, seeds = self.data_seeds(dataset, seeds), self._seeds(seeds)
         if self.design == "resample":
             return list(zip(data_seeds, seeds, strict=True))
         return [(data_seed, seed) for data_seed in data_seeds for seed in seeds]
+
+    def _seeds(self, seeds: Sequence[int] | None) -> Sequence[int]:
+        return range(self.n_seeds) if seeds is None else seeds
 
 
 def _detail(error: Any) -> InitErrorDetails:

@@ -11,9 +11,12 @@ import pandas as pd
 from noiseflow.spec import BASELINE, Study
 from noiseflow.statistics import GROUP, summarize
 from noiseflow.statistics.crossfit import honest_scores
+from noiseflow.statistics.drift import drift_history
 from noiseflow.statistics.families import choose_strengths, compare_families
+from noiseflow.statistics.history import history
 from noiseflow.statistics.inference import least_n
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
+from noiseflow.statistics.replays import compare_replays
 from noiseflow.statistics.trend import gain_trend
 from noiseflow.statistics.variance import variance_components
 from noiseflow.statistics.verdict import PairedDifference
@@ -28,6 +31,8 @@ class Findings:
     summary: a row a cell. choices: a row a family of strengths, chosen without leakage. rivals: the first variant against each
     of the others, each with the strength it chose. trend: the gain of each family over the number of training rows.
     components: variance from data and from initialisation. ranks: of the variants over five datasets or more, None below.
+    Of studies with campaigns, history: a row a campaign and compared cell; drift: a row a cell and test of the latest
+    campaign; replays: a row a trial that a campaign trained again.
     """
 
     summary: pd.DataFrame
@@ -35,23 +40,39 @@ class Findings:
     rivals: pd.DataFrame = field(default_factory=pd.DataFrame)
     trend: pd.DataFrame = field(default_factory=pd.DataFrame)
     components: pd.DataFrame = field(default_factory=pd.DataFrame)
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    drift: pd.DataFrame = field(default_factory=pd.DataFrame)
+    replays: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranks: MeanRanks | None = None
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
         """Those that have rows, by name; the summary always."""
         found = {**vars(self), "ranks": self.ranks.ranks if self.ranks else pd.DataFrame()}
+        found["replays_compared"] = found.pop("replays")  # the replays themselves have that name
         return {name: frame for name, frame in found.items() if name == "summary" or len(frame)}
 
 
-def find(study: Study, trials: pd.DataFrame) -> Findings:
+def find(
+    study: Study, trials: pd.DataFrame, replays: pd.DataFrame | None = None, *, repeated_looks: bool = True
+) -> Findings:
     """What the trials of a study's plan say.
+
+    Where trials have campaigns, what is said of differences stays valid under repeated looks, and comparisons that would
+    not (families, rivals, the trend, ranks) are not made.
 
     Args:
         trials: of the plan, with the plan's names.
+        replays: trials that campaigns trained again, with the columns of the trials.
+        repeated_looks: False says that this is the only look at these campaigns.
+
+    Raises:
+        ValueError: there are campaigns, and pairs that depend on each other (see `summarize`).
     """
     nothing = pd.DataFrame()
     reused = _reused(study, trials)
+    if repeated_looks and "campaign" in trials and trials["campaign"].notna().any():
+        return _of_campaigns(trials, replays, study.margin, reused)
     summary = summarize(trials, study.margin, reused=reused)
     families = [variant.name for variant in study.variants if variant.name != BASELINE]
     chosen = any(variant.strengths for variant in study.variants)
@@ -68,6 +89,18 @@ def find(study: Study, trials: pd.DataFrame) -> Findings:
         trend=_trend(trials, sizes) if sizes else nothing,
         components=variance_components(trials) if study.design == "crossed" else nothing,
         ranks=mean_ranks(trials),
+    )
+
+
+def _of_campaigns(
+    trials: pd.DataFrame, replays: pd.DataFrame | None, margin: float, reused: Mapping[str, float]
+) -> Findings:
+    drifts = drift_history(trials)
+    return Findings(
+        summary=summarize(trials, margin, reused=reused, repeated_looks=True),
+        history=history(trials, drifts),
+        drift=drifts[drifts["campaign"] == trials["campaign"].dropna().max()].reset_index(drop=True),
+        replays=pd.DataFrame() if replays is None or replays.empty else compare_replays(replays, trials),
     )
 
 

@@ -39,10 +39,10 @@ def cell_pairs(trials: pd.DataFrame) -> dict[CellKey, pd.DataFrame]:
 def pairs_with(scored: pd.DataFrame, column: str, rival: str) -> dict[CellKey, pd.DataFrame]:
     """For each dataset, architecture and value of `column` but the rival, its pairs with the rival.
 
-    scored: GROUP, column, PAIR, score, and n_strengths where there are choices. Returns PAIR, score and score_baseline,
-    the rival's, and n_strengths and n_strengths_baseline, for each.
+    scored: GROUP, column, PAIR, score, and n_strengths where there are choices, campaign where there are any. Returns
+    PAIR, score and score_baseline, the rival's, and n_strengths, campaign and theirs with _baseline, for each.
     """
-    kept = [*PAIR, "score", *(["n_strengths"] if "n_strengths" in scored else [])]
+    kept = [*PAIR, "score", *(name for name in ("n_strengths", "campaign") if name in scored)]
     parts = {name_key(key): part[kept] for key, part in scored.groupby([*GROUP, column], sort=False)}
     none = scored[kept].head(0)
     return {

@@ -12,8 +12,10 @@ import pandas as pd
 from noiseflow.statistics.dependence import dependent_mean
 from noiseflow.statistics.differences import compare_pairs
 from noiseflow.statistics.inference import least_n, t_interval
+from noiseflow.statistics.looks import compare_at_every_look
 from noiseflow.statistics.pairs import (
     CELL,
+    CellKey,
     cell_pairs,
     compared_score,
     family_of,
@@ -33,12 +35,14 @@ SUMMARY_COLUMNS = [
 FURTHER_COLUMNS = [
     *("approximate", "bca_low", "bca_high", "wilcoxon_p", "n_needed", "interquartile_mean"),
     *("train_loss_mean", "test_loss_mean", "gap_mean", "brier_mean", "ece_mean", "signal_to_noise_median"),
-    *("family", "score_mean", "score_std"),
+    *("family", "score_mean", "score_std", "fixed_ci_low", "fixed_ci_high"),
 ]
 MEANS = {name: f"{name}_mean" for name in ("train_loss", "test_loss", "brier", "ece")}
 
 
-def summarize(trials: pd.DataFrame, margin: float, *, reused: Mapping[str, float] | None = None) -> pd.DataFrame:
+def summarize(
+    trials: pd.DataFrame, margin: float, *, reused: Mapping[str, float] | None = None, repeated_looks: bool = False
+) -> pd.DataFrame:
     """The summary: a row a cell, in order of first appearance, with SUMMARY_COLUMNS and FURTHER_COLUMNS.
 
     `n_seeds` counts the cell's trials, diverged ones included. `n_diverged` counts those that diverged or have no
@@ -51,19 +55,42 @@ def summarize(trials: pd.DataFrame, margin: float, *, reused: Mapping[str, float
     bca_high, wilcoxon_p and n_needed. `approximate` says so where data seeds split the same rows again. gap_mean is
     train_mode_loss minus train_loss. Columns that the trials lack give NaN.
 
+    With repeated_looks, what is said of differences stays valid at every look, for all cells together: difference_ci_low
+    and difference_ci_high are a confidence sequence at .05 over the number of cells, p_value is always valid and
+    p_adjusted that number times as large, and the verdict goes by where the sequence lies. n_needed is then the number of
+    pairs at which it is as narrow as ± margin; bca_low, bca_high and wilcoxon_p are NaN; fixed_ci_low and fixed_ci_high
+    are the paired t interval for one look at one fixed n, NaN otherwise.
+
     Args:
         trials: a row a trial.
         margin: differences of the score within it are not worth having.
         reused: names of datasets whose data seeds split the same finite rows again, to rows that test over rows that
             train.
+        repeated_looks: the trials grow and are looked at again and again, as in nightly campaigns.
+
+    Raises:
+        ValueError: repeated looks at pairs that depend on each other: crossed seeds, or splits of the same rows.
 
     References: docs/method.md.
     """
     ratios = reused or {}
-    compared = compare_pairs(cell_pairs(trials), margin, ratios)
+    pairs = cell_pairs(trials)
+    compared = _compared_so_far(pairs, margin, ratios) if repeated_looks else compare_pairs(pairs, margin, ratios)
     cells = trials.assign(score=compared_score(trials)).groupby(CELL, sort=False)
     rows = [_cell_columns(cell, ratios) | compared.get(name_key(key), {}) for key, cell in cells]
     return _typed(pd.DataFrame(rows, columns=[*SUMMARY_COLUMNS, *FURTHER_COLUMNS]))
+
+
+def _compared_so_far(
+    pairs: dict[CellKey, pd.DataFrame], margin: float, ratios: Mapping[str, float]
+) -> dict[CellKey, dict[str, Any]]:
+    split = sorted({key[0] for key, part in pairs.items() if key[0] in ratios and has_data_seeds(part)})
+    if split:
+        raise ValueError(
+            f"Repeated looks take pairs that are independent; the data seeds of {', '.join(map(repr, split))} split the same "
+            "rows again and again. Use a dataset that is generated anew for each data seed."
+        )
+    return compare_at_every_look(pairs, margin)
 
 
 def pair_counts(trials: pd.DataFrame) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
+from noiseflow.campaigns import campaign_of
 from noiseflow.datasets import Data, generate
 from noiseflow.models import Builder
 from noiseflow.plan import Batch, Cell
@@ -45,16 +46,13 @@ class Records:
     predictions: pd.DataFrame
 
 
-def train_trials(
-    batch: Batch, *, study: str, device: str = "auto", campaign: str | None = None, progress: Callable[[Progress], None]
-) -> Records:
+def train_trials(batch: Batch, *, study: str, device: str = "auto", progress: Callable[[Progress], None]) -> Records:
     """Trains the trials of a batch and measures them.
 
     Args:
         batch: trials of one cell.
         study: the name that the rows carry.
         device: auto, cpu or gpu.
-        campaign: the date that the rows carry, if any.
         progress: called now and then, from any thread, with how far it has come.
 
     Raises:
@@ -85,7 +83,7 @@ def train_trials(
         outputs = _predict(batch, fit, rows, form)
         fresh = _fresh_measures(batch, fit, rows, form)
     seconds = (time.perf_counter() - began) / len(batch.trials)
-    names = {**cell.names, "study": study, "campaign": campaign, "device": device_kind, "train_seconds": seconds}
+    names = {**cell.names, "study": study, "device": device_kind, "train_seconds": seconds}
     trials = _trials(batch, fit, rows, outputs["test"]).assign(**names, **fresh)
     return Records(trials, _curves(batch, fit, rows), _predictions(batch, outputs))
 
@@ -151,6 +149,7 @@ def _trials(batch: Batch, fit: SeedsFit, rows: BatchRows, test_outputs: Array) -
             "trial_id": [trial.id for trial in batch.trials],
             "data_seed": [trial.data_seed for trial in batch.trials],
             "seed": batch.seeds,
+            "campaign": [campaign_of(seed) for seed in batch.seeds],
             "engine": fit.engine,
             "epochs": batch.cell.training.epochs,
             "epochs_trained": fit.epochs_trained,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from noiseflow.spec import Study
 from noiseflow.training.preflight.engines import Engines, choose_engines
 from noiseflow.training.preflight.matches import Match, datasets_of, matches
@@ -11,13 +13,16 @@ from noiseflow.training.preflight.places import place_faults, task_faults
 __all__ = ["Engines", "choose_engines", "faults"]
 
 
-def faults(study: Study) -> list[str]:
+def faults(study: Study, seeds: Sequence[int] | None = None) -> list[str]:
     """All faults of a study that its declaration alone does not show, each once; empty if it can be trained.
+
+    Args:
+        seeds: those that are to be trained; the study's own unless given.
 
     Generates each dataset for its first data seed and builds each network once for the data that it is for; compiles
     nothing. What depends on a part that is faulty itself is not looked into.
     """
-    data, found = datasets_of(study)
+    data, found = datasets_of(study, seeds)
     pairs = matches(study, data)
     for match in pairs:
         found += _row_faults(match)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -55,14 +55,14 @@ class Match:
         return Builder(self.architecture, self.training, self.shape, self.data.n_classes, score)
 
 
-def datasets_of(study: Study) -> tuple[dict[str, Data], list[str]]:
+def datasets_of(study: Study, seeds: Sequence[int] | None = None) -> tuple[dict[str, Data], list[str]]:
     """The data of each sound dataset, by its name, for the first data seed; and the faults of the others."""
     data, found = {}, []
     for i, dataset in enumerate(study.datasets):
-        where, seeds = f"datasets[{i}]", study.data_seeds(dataset)
-        faults = datasets.faults(dataset, seeds, where)
+        where, data_seeds = f"datasets[{i}]", study.data_seeds(dataset, seeds)
+        faults = datasets.faults(dataset, data_seeds, where)
         if not faults:
-            made = attempt(datasets.generate, dataset, seeds[0])
+            made = attempt(datasets.generate, dataset, data_seeds[0])
             if isinstance(made, Exception):
                 faults = [f"{where} must be data that can be generated; received {described(made)} ({dataset.name!r})."]
             else:

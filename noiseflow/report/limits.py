@@ -1,46 +1,25 @@
-"""What a study shows and what limits it, in sentences generated from the verdicts and the numbers."""
+"""What limits a study's answer, in sentences generated from the numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from math import isfinite
 
 import pandas as pd
 
 from noiseflow import wording
-from noiseflow.report.evidence import (
-    Evidence,
-    cell_key,
-    cell_labels,
-    compared_rows,
-    positives,
-    small_test_sets,
-    split_sizes,
-)
+from noiseflow.report.alarm import replay_summary
+from noiseflow.report.answer import labelled_rows, named, too_few
+from noiseflow.report.evidence import Evidence, cell_key, cell_labels, positives, small_test_sets, split_sizes
 from noiseflow.spec import BASELINE, Study
 from noiseflow.statistics.uncertainty import score_uncertainty
-from noiseflow.wording import Row
 
 
-def headline(evidence: Evidence) -> str:
-    """One or two sentences in plain text that answer the study's question."""
-    rows = _labelled_rows(evidence)
-    if evidence.summary.empty:
-        return "No trial of this study has been trained yet, so there is nothing to compare."
-    if not rows:
-        return "This study has a baseline only, so there is nothing to compare."
-    better = sorted(_with_verdict(rows, "better"), key=lambda row: -row["difference_mean"])
-    worse = sorted(_with_verdict(rows, "worse"), key=lambda row: row["difference_mean"])
-    effects = [_effect(group, verb) for group, verb in ((better, "raises"), (worse, "lowers")) if group]
-    first = "; ".join(effects) or f"no variant is shown to change {wording.score_name(rows[0])}"
-    second = "; ".join([*_no_effect(_with_verdict(rows, "equivalent"), evidence.study.margin), *_open(rows)])
-    return f"{_where(evidence.study)}, {first}." + (f" {second[0].upper()}{second[1:]}." if second else "")
-
-
-def conclusions(evidence: Evidence) -> list[str]:
+def limits(evidence: Evidence) -> list[str]:
     """Sentences on what may and may not be concluded."""
     return [
         *_on_data(evidence),
+        *_on_looks(evidence),
+        *filter(None, [replay_summary(evidence)]),
         *_on_test_set(evidence),
         *_on_ceiling(evidence),
         *_on_missing(evidence),
@@ -48,70 +27,6 @@ def conclusions(evidence: Evidence) -> list[str]:
         *_on_pairs(evidence),
         *evidence.cautions,
     ]
-
-
-def _labelled_rows(evidence: Evidence) -> list[Row]:
-    labels = cell_labels(evidence.answer, wording.quoted)
-    return [row | {"label": labels[cell_key(row)]} for row in compared_rows(evidence)]
-
-
-def _with_verdict(rows: Iterable[Row], verdict: str) -> list[Row]:
-    return [row for row in rows if row["verdict"] == verdict]
-
-
-def _too_few(row: Row) -> bool:
-    return bool(row["n_pairs"] < row["least_n"])
-
-
-def _names(rows: Iterable[Row], last: str = "and") -> str:
-    return wording.listed((row["label"] for row in rows), last=last)
-
-
-def _effect(rows: Sequence[Row], verb: str) -> str:
-    first, *others = rows
-    interval = wording.difference_interval(first, as_size=True)
-    seeds, p = wording.number(int(first["n_pairs"]), "seed"), wording.p_value(first["p_adjusted"])
-    text = (
-        f"{first['label']} {verb} {wording.score_name(first)} by {wording.amount(first, bare=True)} "
-        f"(95 % interval {interval}, {seeds}, {p} after Holm)"
-    )
-    if others:
-        also = wording.listed(f"{row['label']} ({wording.amount(row)})" for row in others)
-        text += f", and so {'does' if len(others) == 1 else 'do'} {also}"
-    return text
-
-
-def _no_effect(rows: Sequence[Row], margin: float) -> list[str]:
-    if not rows:
-        return []
-    return [f"no difference worth having (within {wording.margin(rows[0], margin)}) for {_names(rows)}"]
-
-
-def _open(rows: Sequence[Row]) -> list[str]:
-    undecided = _with_verdict(rows, "inconclusive")
-    few = [row for row in undecided if _too_few(row)]
-    others = [row for row in undecided if not _too_few(row)]
-    texts = []
-    if few:
-        pairs, least = wording.number(int(few[0]["n_pairs"]), "pair"), int(few[0]["least_n"])
-        texts.append(f"one cannot conclude on {_names(few)}: {pairs} of trials cannot decide it, {least} could")
-    if others:
-        texts.append(f"it stays open whether {_names(others, last='or')} makes a difference")
-    return texts
-
-
-def _where(study: Study) -> str:
-    """What the answer holds for."""
-    if study.design == "replicate":
-        return "On this split"
-    finite = [dataset.is_finite for dataset in study.datasets]
-    return (
-        "On new splits of these rows"
-        if all(finite)
-        else "On average over data seeds"
-        if any(finite)
-        else "On fresh data"
-    )
 
 
 def _on_data(evidence: Evidence) -> list[str]:
@@ -137,6 +52,21 @@ def _on_data(evidence: Evidence) -> list[str]:
         *_on_fresh(study),
         *_on_finite(study),
     ]
+
+
+def _on_looks(evidence: Evidence) -> list[str]:
+    """That campaigns are looked at again and again, and what is done about it."""
+    history = evidence.findings.history
+    if history.empty:
+        return []
+    nights = history["campaign"].drop_duplicates()
+    since = f", from {nights.min()} to {nights.max()}" if len(nights) > 1 else f" of {nights.iloc[0]}"
+    text = (
+        f"This pools {wording.number(len(nights), 'campaign')}{since}. Somebody looks after each, so intervals, p and verdicts "
+        "are those of a confidence sequence, which stays valid however often one looks; .05 is shared among the comparisons. "
+        "The interval for one fixed number of seeds stands below, marked as not valid under repeated looks."
+    )
+    return [text]
 
 
 def _on_fresh(study: Study) -> list[str]:
@@ -190,10 +120,8 @@ def _baselines(evidence: Evidence) -> pd.DataFrame:
 
 
 def _on_missing(evidence: Evidence) -> list[str]:
-    study = evidence.study
-    planned = sum(len(study.pairs(dataset)) for dataset, *_ in study.parts())
-    missing = planned - len(evidence.trials)
-    return [f"{missing:,} of {planned:,} planned trials are missing."] if missing > 0 else []
+    missing = evidence.n_planned - len(evidence.trials)
+    return [f"{missing:,} of {evidence.n_planned:,} planned trials are missing."] if missing > 0 else []
 
 
 def _on_diverged(evidence: Evidence) -> list[str]:
@@ -212,19 +140,19 @@ def _on_diverged(evidence: Evidence) -> list[str]:
 
 
 def _on_pairs(evidence: Evidence) -> list[str]:
-    rows = _labelled_rows(evidence)
-    few = [row for row in rows if _too_few(row)]
-    broken = [row for row in rows if row["survivors_only"] and not _too_few(row)]
+    rows = labelled_rows(evidence)
+    few = [row for row in rows if too_few(row)]
+    broken = [row for row in rows if row["survivors_only"] and not too_few(row)]
     texts = []
     if few:
         texts.append(
             f"Cannot conclude: with {wording.number(len(rows), 'comparison')} the test can reach an adjusted p below "
             f".05 only from {int(few[0]['least_n'])} pairs of trials on; "
-            f"{_names(few)} {'has' if len(few) == 1 else 'have'} fewer."
+            f"{named(few)} {'has' if len(few) == 1 else 'have'} fewer."
         )
     if broken:
         texts.append(
-            f"Cannot conclude on {_names(broken)}: more than 5 % of the pairs diverged, "
+            f"Cannot conclude on {named(broken)}: more than 5 % of the pairs diverged, "
             "and what is left is a selection of survivors."
         )
     return texts

@@ -1,0 +1,105 @@
+"""What to do after reading a study's answer: the noise to take over, or to leave it out, or how many seeds would decide."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from noiseflow import wording
+from noiseflow.report.answer import labelled_rows, named
+from noiseflow.report.evidence import Evidence
+from noiseflow.report.recipe import keras_lines
+from noiseflow.spec import Variant
+from noiseflow.statistics import GROUP
+from noiseflow.wording import Row
+
+MOST_RECIPES = 4
+MOST_SEEDS = 10_000
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A sentence, and the lines of code that go with it; none where it is empty."""
+
+    text: str
+    code: str = ""
+
+
+def advise(evidence: Evidence) -> list[Advice]:
+    """What to do, for each dataset and architecture: recipes first, then the rest in a sentence each."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in labelled_rows(evidence):
+        groups.setdefault(tuple(row[name] for name in GROUP), []).append(row)
+    recipes = [advice for rows in groups.values() for advice in _recipe(evidence, rows)][:MOST_RECIPES]
+    undecided = [rows for rows in groups.values() if not _better(rows) and _open(rows)]
+    refuted = [rows for rows in groups.values() if not _better(rows) and not _open(rows)]
+    return [*recipes, *_more_seeds(evidence, undecided), *_leave_out(refuted)]
+
+
+def _better(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["verdict"] == "better"]
+
+
+def _open(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["verdict"] == "inconclusive"]
+
+
+def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
+    """The variant whose gain is surest: the one whose interval begins highest."""
+    better = _better(rows)
+    if not better:
+        return
+    best = max(better, key=lambda row: row["difference_ci_low"])
+    variant = _variant(evidence, best)
+    architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
+    yield Advice(f"Take {named([best])}: its gain is the surest. In Keras:", keras_lines(architecture, variant))
+
+
+def _variant(evidence: Evidence, row: Row) -> Variant:
+    """The variant of a row; of a family its member of the strength that was chosen most often."""
+    variant = next(v for v in evidence.study.variants if v.name == row["variant"])
+    return next((member for member in variant.members if member.strength == row["strength"]), variant.members[0])
+
+
+def _more_seeds(evidence: Evidence, groups: Sequence[Sequence[Row]]) -> Iterator[Advice]:
+    """How many seeds would decide what is open, as far as that is known."""
+    rows = [row for group in groups for row in _open(group)]
+    if not rows:
+        return
+    text = f"Nothing is to be taken over as yet: {named(rows)} {'is' if len(rows) == 1 else 'are'} undecided."
+    needed = [float(row["n_needed"]) for row in rows if isfinite(row.get("n_needed", float("nan")))]
+    if not needed:
+        yield Advice(text)
+    elif max(needed) > MOST_SEEDS:
+        yield Advice(f"{text} Seeds alone will not decide all of it: the scores spread too far for the margin.")
+    elif evidence.pools_campaigns:
+        nights = max(1, round((max(needed) - max(row["n_pairs"] for row in rows)) / evidence.study.n_seeds))
+        yield Advice(
+            f"{text} With the spread seen so far, some {wording.number(nights, 'campaign')} more would bring the interval "
+            "within the margin."
+        )
+    else:
+        seeds = int(max(needed))
+        command = _with_seeds(evidence.manifest.get("command", ""), seeds)
+        yield Advice(
+            f"{text} With the spread seen here, {wording.number(seeds, 'seed')} would show a difference as large as the "
+            f"margin in four of five such studies{':' if command else '.'}",
+            command,
+        )
+
+
+def _with_seeds(command: str, seeds: int) -> str:
+    """The command that repeats the study, with this many seeds."""
+    if not command:
+        return ""
+    without = re.sub(r" --seeds \d+", "", command)
+    return f"{without} --seeds {seeds}"
+
+
+def _leave_out(groups: Sequence[Sequence[Row]]) -> Iterator[Advice]:
+    if groups:
+        places = [str(rows[0]["place"]) for rows in groups]
+        where = f" on {wording.listed(places)}" if places[0] else ""
+        yield Advice(f"Leave the noise out{where}: no variant is worth having.")
