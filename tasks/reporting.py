@@ -10,6 +10,7 @@ from prefect.events import emit_event
 from noiseflow.datasets import bayes_accuracy, ceiling, generate, warnings
 from noiseflow.plan import Plan, dataset_key
 from noiseflow.report import Evidence, Report, render, summary_table
+from noiseflow.report.evidence import compact_predictions
 from noiseflow.spec import Study
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
@@ -29,6 +30,7 @@ def render_report(plan: Plan, findings: Findings, store: Store, manifest: dict[s
 def evidence(plan: Plan, findings: Findings, store: Store, manifest: dict[str, str]) -> Evidence:
     """Everything that the report is drawn from; curves, predictions and data of the latest seeds only, where there are many."""
     study, drawn = plan.study, plan.latest(SEEDS_DRAWN)
+    first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in study.datasets}
     keys = [dataset_key(dataset, seeds) for dataset in study.datasets for seeds in drawn.data_seeds(dataset)]
     return Evidence(
         study=study,
@@ -37,10 +39,12 @@ def evidence(plan: Plan, findings: Findings, store: Store, manifest: dict[str, s
         curves=drawn.named(store.read("curves", drawn.trial_ids)),
         data=pd.concat([store.read_dataset(key) for key in keys], ignore_index=True),
         ceilings=_ceilings(study),
-        cautions=[text for d in study.datasets for text in warnings(d, generate(d, d.data_seed))],
+        cautions=[text for d in study.datasets for text in warnings(d, first[d.name])],
         manifest=manifest,
         n_planned=len(plan.trials),
         changed=_changed(findings, store),
+        predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
+        grids={name: data.grid for name, data in first.items() if data.grid is not None},
     )
 
 

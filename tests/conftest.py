@@ -8,26 +8,44 @@ os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ.pop("PREFECT_API_URL", None)
 
+import gc
 import warnings
+from importlib import import_module
 
 import numpy as np
 import pytest
 
-with warnings.catch_warnings():
-    # Third-party modules that warn while they are imported are imported once here; the tests' own code stays strict.
-    warnings.simplefilter("ignore")
-    import keras
-    import prefect  # noqa: F401
-    import tensorflow  # noqa: F401, ICN001
-
-from noiseflow.datasets import Data, generate
 from noiseflow.spec import Dataset, Study
 from noiseflow.studies import validate
 
 
+def pytest_configure(config):
+    """Imports what warns while it is imported, once and here; the tests' own code stays strict.
+
+    Not where xdist's workers run the tests: the process that deals them out would keep them waiting.
+    """
+    if config.getoption("numprocesses", None):
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in ("keras", "prefect", "tensorflow"):
+            import_module(name)
+
+
+def pytest_collection_finish():
+    """Leaves what has been imported out of later collections of garbage, for it stays, and going through it takes a second.
+
+    statsmodels collects garbage at every correction for several comparisons, and Python now and then while TensorFlow traces.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
-def circles() -> Data:
-    """The tutorial's split."""
+def circles():
+    """The tutorial's split: a `Data`."""
+    from noiseflow.datasets import generate
+
     return generate(Dataset(kind="circles"), 1)
 
 
@@ -35,6 +53,8 @@ def mlp(units, learning_rate):
     """What builds a network of the tutorial's form, compiled as its author would."""
 
     def build():
+        import keras
+
         layers = keras.layers
         hidden = layers.Dense(units, activation="relu", name="hidden_1")
         model = keras.Sequential([keras.Input((2,)), hidden, layers.Dense(1, activation="sigmoid", name="output")])
@@ -76,6 +96,16 @@ SMALL = validate(
 def small_study() -> Study:
     """SMALL."""
     return SMALL
+
+
+@pytest.fixture(scope="module")
+def coarse_pictures():
+    """Pictures of a quarter of the pixels a side, which take a tenth of the time."""
+    from noiseflow.plots import canvas
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(canvas, "DENSITY", 50)
+        yield
 
 
 @pytest.fixture

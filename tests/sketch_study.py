@@ -14,6 +14,9 @@ TRIAL_COLUMNS = ["trial_id", "dataset", "architecture", "variant", "strength", "
 TRIAL_COLUMNS += ["score_name", "train_score", "test_score", "eval_score"]
 CURVE_COLUMNS = ["trial_id", "dataset", "architecture", "variant", "seed", "epoch"]
 CURVE_COLUMNS += ["train_score", "train_loss", "test_score", "test_loss"]
+HISTORY_COLUMNS = ["campaign", "dataset", "architecture", "variant", "score_name", "n_pairs", "difference_mean"]
+HISTORY_COLUMNS += ["difference_ci_low", "difference_ci_high", "n_pooled", "pooled_mean", "pooled_low", "pooled_high"]
+HISTORY_COLUMNS += ["drifted"]
 
 
 def make_study(names=("baseline", "input", "after"), n_seeds=12, **changes: Any) -> Study:
@@ -72,6 +75,45 @@ def make_data(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["dataset", "data_seed", "split", "row", "X", "y"])
 
 
+def make_grid(points: int = 12) -> np.ndarray:
+    axis = np.linspace(-1.4, 1.4, points)
+    return np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+
+
+def make_predictions(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+    """Class 1 inside a circle whose radius has noise of its own in each trial: on the test rows and on the grid."""
+    rng = np.random.default_rng(6)
+    data, parts = make_data(study), []
+    names = ["dataset", "architecture", "variant", "data_seed", "seed", "trial_id"]
+    for trial in trials.to_dict("records"):
+        tested = data[(data["dataset"] == trial["dataset"]) & (data["split"] == "test")]
+        places = {
+            "test": (tested["row"], np.stack(tested["X"].to_list())),
+            "grid": (range(144), make_grid()),
+        }
+        radius = rng.normal(0.9, 0.1)
+        for part, (rows, X) in places.items():
+            told = {"part": part, "row": np.asarray(rows), "output": 0}
+            told["prediction"] = 1 / (1 + np.exp(8 * (np.linalg.norm(X, axis=1) - radius)))
+            parts.append(pd.DataFrame({name: trial[name] for name in names} | {"family": trial["variant"]} | told))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def make_history(names=("input", "after"), n_nights=3) -> pd.DataFrame:
+    """What campaigns of two points of gain each say, whose pooled interval narrows; the last of the last variant drifts."""
+    nights = [day.date().isoformat() for day in pd.date_range("2026-01-05", periods=n_nights)]
+    half = [0.05 / (k + 1) ** 0.5 for k in range(n_nights)]
+    rows = [
+        {"campaign": night, "dataset": "circles", "architecture": "mlp", "variant": name, "score_name": "accuracy"}
+        | {"difference_mean": 0.02 + 0.004 * (-1) ** k, "difference_ci_low": 0.0, "difference_ci_high": 0.04}
+        | {"n_pairs": 30, "n_pooled": 30 * (k + 1), "drifted": name == names[-1] and k == n_nights - 1}
+        | {"pooled_mean": 0.02, "pooled_low": 0.02 - half[k], "pooled_high": 0.02 + half[k]}
+        for name in names
+        for k, night in enumerate(nights)
+    ]
+    return pd.DataFrame(rows, columns=HISTORY_COLUMNS)
+
+
 def make_evidence(study: Study | None = None, trials: pd.DataFrame | None = None, **changes: Any) -> Evidence:
     study = study or make_study()
     trials = make_trials(study) if trials is None else trials
@@ -84,6 +126,7 @@ def make_evidence(study: Study | None = None, trials: pd.DataFrame | None = None
         "data": make_data(study),
         "ceilings": {d.name: 59 / 70 for d in study.datasets},
         "cautions": [],
+        "n_planned": sum(len(study.pairs(dataset)) for dataset, *_ in study.parts()),
         "manifest": {"engine": "vectorized", "device": "cpu", "command": "noiseflow run sketch --seeds 12"},
     }
     return Evidence(**(parts | changes))

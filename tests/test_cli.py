@@ -1,18 +1,40 @@
+"""The `noiseflow` command, within this process; once as it is installed."""
+
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+import flows.terminal  # noqa: F401 - here, and not where a test's own streams stand for the terminal's
+from flows.cli import app
 from noiseflow.studies import FOLDER, names
 
-COMMAND = Path(sys.executable).with_name("noiseflow")
+
+@pytest.fixture
+def noiseflow(tmp_path, monkeypatch, capsys):
+    """Runs the command in tmp_path; it may set variables, which are forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            app(arguments)
+        written = capsys.readouterr()
+        return SimpleNamespace(exit_code=ended.value.code, stdout=written.out, stderr=written.err)
+
+    return run
 
 
-def noiseflow(*arguments, cwd):
-    return subprocess.run([COMMAND, *arguments], cwd=cwd, capture_output=True, text=True, check=False, env=os.environ)
+def test_installed_command_refuses_with_status_2_and_one_message(tmp_path):
+    command = [Path(sys.executable).with_name("noiseflow"), "run", "nonsense"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "Shipped are circles, controls" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def study_file(folder, **changes):
@@ -34,12 +56,11 @@ NOISY = {"name": "noisy", "injections": [{"place": "input", "stddev": 0.1}]}
         (["smoke", "--results", "/proc/results"], "results must be writable"),
     ],
 )
-def test_run_refuses_bad_arguments_with_status_2_and_writes_nothing(tmp_path, arguments, says):
+def test_run_refuses_bad_arguments_with_status_2_and_writes_nothing(noiseflow, tmp_path, arguments, says):
     (tmp_path / "file").write_text("")
-    done = noiseflow("run", *arguments, cwd=tmp_path)
-    assert done.returncode == 2
+    done = noiseflow("run", *arguments)
+    assert done.exit_code == 2
     assert says in done.stderr
-    assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -51,42 +72,41 @@ def test_run_refuses_bad_arguments_with_status_2_and_writes_nothing(tmp_path, ar
         ({"variants": [NOISY]}, "must hold one named 'baseline'"),
     ],
 )
-def test_run_refuses_a_faulty_study_file(tmp_path, changes, says):
-    done = noiseflow("run", study_file(tmp_path, **changes), cwd=tmp_path)
-    assert done.returncode == 2
+def test_run_refuses_a_faulty_study_file(noiseflow, tmp_path, changes, says):
+    done = noiseflow("run", study_file(tmp_path, **changes))
+    assert done.exit_code == 2
     assert says in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
 
 
-def test_run_names_faults_of_study_and_arguments_together(tmp_path):
+def test_run_names_faults_of_study_and_arguments_together(noiseflow, tmp_path):
     (tmp_path / "file").write_text("")
     path = study_file(tmp_path, colour="red", variants=[{"name": "baseline"}, NOISY | {"injections": [{"stddev": 7}]}])
-    done = noiseflow("run", path, "--seeds", "0", "--results", "file", cwd=tmp_path)
-    assert done.returncode == 2
+    done = noiseflow("run", path, "--seeds", "0", "--results", "file")
+    assert done.exit_code == 2
     for fault in ("colour", "variants[1].injections[0].stddev", "injections[0].place is missing", "n_seeds", "results"):
         assert fault in done.stderr
 
 
-def test_studies_lists_cells_trials_and_purpose(tmp_path):
-    done = noiseflow("studies", cwd=tmp_path)
-    assert done.returncode == 0
+def test_studies_lists_cells_trials_and_purpose(noiseflow):
+    done = noiseflow("studies")
+    assert done.exit_code == 0
     lines = {line.split()[0]: line.split()[1:5] for line in done.stdout.splitlines()}
     assert list(lines) == names()
     assert lines["smoke"] == ["2", "cells", "12", "trials"]  # 2 variants, 6 seeds
     assert lines["stddev-grid"] == ["25", "cells", "750", "trials"]  # 3 places with 8 stddevs and a baseline, 30 seeds
 
 
-def test_report_without_results_says_what_to_do(tmp_path):
-    done = noiseflow("report", "smoke", cwd=tmp_path)
-    assert done.returncode == 1
+def test_report_without_results_says_what_to_do(noiseflow, tmp_path):
+    done = noiseflow("report", "smoke")
+    assert done.exit_code == 1
     assert "noiseflow run" in done.stderr
-    assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_plan_shows_cells_and_what_is_missing_and_writes_nothing(tmp_path):
-    done = noiseflow("plan", "smoke", cwd=tmp_path)
-    assert done.returncode == 0
+def test_plan_shows_cells_and_what_is_missing_and_writes_nothing(noiseflow, tmp_path):
+    done = noiseflow("plan", "smoke")
+    assert done.exit_code == 0
     assert "circles/mlp/before_activation       6        6" in done.stdout
     assert "2 cells, 12 trials: 0 done, 12 missing" in done.stdout
     assert "on two cores" in done.stdout
@@ -103,37 +123,37 @@ def table(tmp_path):
 
 
 @pytest.mark.usefixtures("table")
-def test_init_writes_a_study_that_can_be_planned(tmp_path):
-    done = noiseflow("init", "my.csv", "--target", "bought", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+def test_init_writes_a_study_that_can_be_planned(noiseflow):
+    done = noiseflow("init", "my.csv", "--target", "bought")
+    assert done.exit_code == 0, done.stderr
     assert "noiseflow run my.yaml" in done.stdout
-    planned = noiseflow("plan", "my.yaml", cwd=tmp_path)
+    planned = noiseflow("plan", "my.yaml")
     assert "6 cells, 180 trials" in planned.stdout
 
 
 @pytest.mark.usefixtures("table")
-def test_init_keeps_a_study_that_is_there_and_names_what_is_wrong(tmp_path):
-    assert noiseflow("init", "my.csv", "--target", "bought", cwd=tmp_path).returncode == 0
+def test_init_keeps_a_study_that_is_there_and_names_what_is_wrong(noiseflow, tmp_path):
+    assert noiseflow("init", "my.csv", "--target", "bought").exit_code == 0
     before = (tmp_path / "my.yaml").read_bytes()
-    again = noiseflow("init", "my.csv", "--target", "bought", cwd=tmp_path)
-    assert again.returncode == 2
+    again = noiseflow("init", "my.csv", "--target", "bought")
+    assert again.exit_code == 2
     assert "is there already" in again.stderr
     assert (tmp_path / "my.yaml").read_bytes() == before
-    wrong = noiseflow("init", "my.csv", "--target", "sold", "--output", "other.yaml", cwd=tmp_path)
-    assert wrong.returncode == 2
+    wrong = noiseflow("init", "my.csv", "--target", "sold", "--output", "other.yaml")
+    assert wrong.exit_code == 2
     assert "target must be a column of the table; received 'sold'" in wrong.stderr
     assert not (tmp_path / "other.yaml").exists()
 
 
 @pytest.mark.usefixtures("table")
-def test_run_names_every_fault_of_data_and_model_with_status_2_and_writes_nothing(tmp_path):
+def test_run_names_every_fault_of_data_and_model_with_status_2_and_writes_nothing(noiseflow, tmp_path):
     injection = {"place": "after:hidden_7", "stddev": 0.1}
     own = {"kind": "table", "path": "my.csv", "target": "sold", "task": "classification"}
     networks = [{"kind": "mlp"}, {"kind": "entry_point", "entry_point": "nobody"}]
     variants = [{"name": "baseline"}, {"name": "noisy", "injections": [injection]}]
     path = study_file(tmp_path, datasets=[own, {"kind": "moons"}], architectures=networks, variants=variants)
-    done = noiseflow("run", path, cwd=tmp_path)
-    assert done.returncode == 2
+    done = noiseflow("run", path)
+    assert done.exit_code == 2
     for says in ("'sold'", "received 'after:hidden_7'", "its layers are hidden_1, output", "entry point", "'nobody'"):
         assert says in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "my.csv"]

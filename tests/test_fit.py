@@ -1,44 +1,24 @@
-"""What `fit_seeds` takes beyond the contract of the engines, and what it does when an engine cannot."""
-
-import warnings
+"""What `fit_seeds` takes beyond the contract of the engines: weights, rows and strengths of each seed, and what it gives."""
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
+from linear_fits import build_linear, refit, rows
 
-import noiseflow
 from noiseflow import Injection, fit_seeds
-from noiseflow.training import vectorized
 from noiseflow.training.program import Program
 
 L = keras.layers
 
 
-def linear(optimizer="sgd", layers=(), **compilation):
-    def build():
-        model = keras.Sequential([keras.Input((2,)), *(make() for make in layers), L.Dense(1, name="out")])
-        model.compile(loss="mse", optimizer=optimizer, **compilation)
-        return model
-
-    return build
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def build():
-    """One function, so that its program is compiled once for all tests of this module."""
-    return linear()
+    return build_linear
 
 
 @pytest.fixture
 def data(rng):
-    return rng.normal(size=(12, 2)), rng.normal(size=(12, 1))
-
-
-def refit(build, data, **changes):
-    return fit_seeds(
-        build, *data, **({"seeds": range(3), "epochs": 4, "shuffle": False, "engine": "vectorized"} | changes)
-    )
+    return rows(rng)
 
 
 def test_sample_weight_of_zero_leaves_a_row_out(build, data):
@@ -95,142 +75,12 @@ def test_compiled_programs_are_not_shared_between_models_that_differ(data):
     assert (first.history["loss"][:, -1] != second.history["loss"][:, -1]).all()
 
 
-class Folded(keras.layers.Layer):
-    """A layer that TensorFlow cannot vectorise."""
-
-    def call(self, inputs):
-        outputs = tf.numpy_function(lambda x: x, [inputs], inputs.dtype)
-        outputs.set_shape(inputs.shape)
-        return outputs
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-
-class OwnStep(keras.Model):
-    def train_step(self, data):
-        return super().train_step(data)
-
-
-def own_step():
-    inputs = keras.Input((2,))
-    model = OwnStep(inputs, L.Dense(1)(inputs))
-    model.compile(loss="mse", optimizer="sgd")
-    return model
-
-
-UNVECTORIZABLE = {
-    "a layer in Python": (
-        linear(layers=[lambda: Folded(name="folded")]),
-        r"layer 'folded' \(Folded\) does not vectorise",
-    ),
-    "random preprocessing": (lambda: images(L.RandomFlip(name="flip")), r"layer 'flip' \(RandomFlip\)"),
-    "a train_step": (own_step, "OwnStep has its own train_step"),
-    "dropout in a loop": (lambda: sequence(L.LSTM(2, dropout=0.1, name="loop")), r"layer 'loop'"),
-    "run_eagerly": (linear(run_eagerly=True), "run_eagerly=True"),
-    "gradient accumulation": (
-        linear(keras.optimizers.SGD(gradient_accumulation_steps=2)),
-        "gradient_accumulation_steps",
-    ),
-}
-
-
-def sequence(layer):
-    model = keras.Sequential([keras.Input((2,)), L.Reshape((2, 1)), layer, L.Dense(1)])
-    model.compile(loss="mse", optimizer="sgd")
-    return model
-
-
-def images(layer):
-    model = keras.Sequential([keras.Input((2,)), L.Reshape((2, 1, 1)), layer, L.Flatten(), L.Dense(1)])
-    model.compile(loss="mse", optimizer="sgd")
-    return model
-
-
-@pytest.mark.parametrize("name", UNVECTORIZABLE)
-def test_auto_falls_back_with_one_warning_and_vectorized_raises(name, data):
-    build, reason = UNVECTORIZABLE[name]
-    with pytest.raises(noiseflow.NotVectorizableError, match=reason):
-        refit(build, data)
-    if name == "a layer in Python":  # once: Model.fit takes its time
-        with pytest.warns(UserWarning, match=f"falls back to 'reference'.*{reason}") as caught:
-            done = refit(build, data, engine="auto", epochs=1, seeds=[1])
-        assert len(caught) == 1
-        assert done.engine == "reference"
-        assert done.predict(data[0]).shape == (1, 12, 1)
-
-
-def test_auto_is_vectorized_where_it_can(build, data):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert refit(build, data, engine="auto").engine == "vectorized"
-
-
-def test_device_gpu_without_one_says_what_to_do(build, data):
-    with pytest.raises(RuntimeError, match="device 'gpu' was asked for, but TensorFlow sees none"):
-        refit(build, data, device="gpu")
-
-
-def test_out_of_memory_halves_the_program(build, data, monkeypatch, caplog):
-    """A program of more than two replicas runs out of memory once it has trained a while."""
-    whole = refit(build, data, seeds=range(9), validation_data=data)
-    advance = Program.advance
-
-    def short_of_memory(program, state, run, first, last):
-        if program.form.width > 2 and first:
-            raise tf.errors.ResourceExhaustedError(None, None, "out of memory")
-        return advance(program, state, run, first, last)
-
-    monkeypatch.setattr(Program, "advance", short_of_memory)
-    halved = refit(build, data, seeds=range(9), validation_data=data)
-    assert "out of memory with 8 seeds in one program; going on with 4" in caplog.text
-    assert "going on with 2" in caplog.text
-    for name in whole.history:
-        np.testing.assert_allclose(whole.history[name], halved.history[name], rtol=1e-5)
-    monkeypatch.setattr(Program, "advance", lambda *arguments: (_ for _ in ()).throw(MemoryError))
-    with pytest.raises(MemoryError, match="does not hold the training of one seed"):
-        refit(build, data)
-
-
-def test_an_interruption_ends_all_shards(build, data):
-    def interrupt(progress):
-        if progress.epochs_done > 3:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        refit(build, data, seeds=range(30), epochs=10**6, progress=interrupt)
-
-
 def test_progress_tells_epochs_and_seeds_a_second(build, data):
     told = []
     refit(build, data, epochs=4000, seeds=range(16), progress=told.append)
     assert told[-1].epochs_done == 4000
     assert told[-1].seeds_a_second > 0
     assert [p.epochs_done for p in told] == sorted(p.epochs_done for p in told)
-
-
-def save(model, path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras' writer uses what numpy deprecates, and warns of code in the file
-        model.save(path)
-
-
-def test_model_from_a_file_is_built_anew_for_each_seed(tmp_path, data, build):
-    save(build(), tmp_path / "model.keras")
-    from_file = refit(tmp_path / "model.keras", data)
-    assert all((a == b).all() for a, b in zip(from_file.weights, refit(build, data).weights, strict=True))
-    (tmp_path / "not.keras").write_bytes(b"no model")
-    for path in (tmp_path / "none.keras", tmp_path / "not.keras"):
-        with pytest.raises(ValueError, match=r"a model must be a \.keras file"):
-            refit(path, data)
-
-
-def test_model_file_with_code_in_it_is_refused(tmp_path, data):
-    model = keras.Sequential([keras.Input((2,)), L.Lambda(lambda x: x * 2), L.Dense(1)])
-    model.compile(loss="mse", optimizer="sgd")
-    save(model, tmp_path / "code.keras")
-    with pytest.raises(ValueError, match=r"(?i)unsafe|safe_mode"):
-        refit(tmp_path / "code.keras", data)
 
 
 @pytest.mark.parametrize(
@@ -260,27 +110,6 @@ def test_shuffled_rows_of_an_epoch_are_the_whole_training_set():
     x, y = np.ones((10, 1)), 2.0 ** np.arange(10)[:, None]
     done = fit_seeds(build, x, 5 * y, seeds=range(4), epochs=1, batch_size=5, engine="vectorized")
     np.testing.assert_allclose(done.weights[0].ravel(), 2.0**10 - 1)
-
-
-def test_width_follows_the_memory(build, data):
-    from noiseflow.training.capacity import width_of
-
-    captured = {}
-
-    def keep(problem):
-        captured["problem"] = problem
-        return train(problem)
-
-    train = vectorized.train
-    vectorized_train, vectorized.train = vectorized.train, keep
-    try:
-        refit(build, data, engine="auto")
-    finally:
-        vectorized.train = vectorized_train
-    model, problem = build(), captured["problem"]
-    assert width_of(model, problem, "/CPU:0", memory=10**12) == 8
-    assert width_of(model, problem, "/CPU:0", memory=1_000) < 8
-    assert width_of(model, problem, "/GPU:0", memory=10**12) == 64
 
 
 def test_signal_to_noise_is_of_each_seeds_own_rows(build, data):

@@ -28,7 +28,7 @@ def broken(records):
     return [record.name for record in records if not record.holds]
 
 
-@pytest.mark.parametrize("name", ["input loss", "before-relu moments", "ridge", "target noise"])
+@pytest.mark.parametrize("name", ["input loss", "ridge"])
 def test_law_holds(name):
     assert not broken(LAWS[name](train))
 
@@ -36,7 +36,7 @@ def test_law_holds(name):
 @pytest.mark.parametrize(
     ("name", "breaks"),
     [
-        ("input loss", ["input noise: MSE, linear model"]),
+        pytest.param("input loss", ["input noise: MSE, linear model"], marks=pytest.mark.slow),
         ("before-relu moments", ["noise before a relu: mean", "noise before a relu: second moment"]),
         ("distribution", ["draws: variance", "draws: fourth moment", "draws: Kolmogorov-Smirnov"]),
     ],

@@ -24,7 +24,7 @@ def expected(score, y, p):
     return {"accuracy": sk.accuracy_score, "balanced_accuracy": sk.balanced_accuracy_score}[score](y, decided)
 
 
-def measured(metric, y, outputs, batch=16):
+def measured(metric, y, outputs, batch=80):
     for start in range(0, len(y), batch):
         metric.update_state(
             y[start : start + batch].astype("float32"), outputs[start : start + batch].astype("float32")

@@ -158,8 +158,8 @@ def test_model_file_starts_each_seed_as_its_author_would(tmp_path, rng):
     x, y = rng.normal(size=(16, 4)), rng.integers(0, 2, 16)
     noise = [noiseflow.Injection(place="after_activation", stddev=0.1)]
     for engine in ("vectorized", "reference"):
-        fit = noiseflow.fit_seeds(build, x, y, seeds=range(2), epochs=1, noise=noise, engine=engine)
-        assert fit.history["score"].shape == (2, 1)
+        fit = noiseflow.fit_seeds(build, x, y, seeds=[1], epochs=1, noise=noise, engine=engine)
+        assert fit.history["score"].shape == (1, 1)
     assert build == builder("file", path=str(tmp_path / "own.keras"))
     assert hash(build) == hash(builder("file", path=str(tmp_path / "own.keras")))
 

@@ -45,9 +45,9 @@ def test_inject_keeps_weights_and_inference_bit_for_bit(build_mlp, circles, plac
 
 @pytest.mark.parametrize("layer_for", [real, vectorised])
 @pytest.mark.parametrize("place", PLACES)
-def test_inject_adds_noise_of_the_right_moments_at_the_place(build_mlp, circles, place, layer_for):
+def test_inject_adds_noise_of_the_right_moments_at_the_place(build_small, circles, place, layer_for):
     """What leaves the noise layer, less what enters it, is N(0, stddev²): neither dropped nor doubled nor elsewhere."""
-    injected = noisy(build_mlp(), place, layer_for)
+    injected = noisy(build_small(), place, layer_for)
     (_, tap), *others = injected.taps
     assert not others
     noise_layer = next(

@@ -22,7 +22,7 @@ def build(*layers):
     return model
 
 
-X, Y = np.ones((100, 2)), np.arange(100) % 2
+X, Y = np.ones((32, 2)), np.arange(32) % 2
 
 
 def test_probe_finds_nothing_wrong_with_what_vectorises():

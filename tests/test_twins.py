@@ -11,6 +11,7 @@ from noiseflow.training.twins import TWINS
 
 N_REPLICAS = 3
 SEQUENCE, IMAGE, VECTOR = (4, 5, 2), (4, 7, 6, 2), (4, 6)  # (rows, ...)
+SHORT = (4, 3, 2)  # for layers that are unrolled
 ONE_CHANNEL = (4, 6, 6, 1)
 ACTIVATIONS = (
     *(
@@ -28,6 +29,7 @@ ACTIVATIONS = (
     *("linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink"),
     *("softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh", "tanh_shrink"),
 )
+COMMON = ("elu", "gelu", "leaky_relu", "relu", "selu", "sigmoid", "silu", "softmax", "softplus", "tanh")
 
 
 def fast_cases():
@@ -59,9 +61,9 @@ def fast_cases():
             (layers.GlobalAveragePooling1D(), SEQUENCE),
             (layers.GlobalAveragePooling2D(), IMAGE),
         ],
-        "lstm": [(layers.LSTM(3), SEQUENCE)],
-        "gru": [(layers.GRU(3), SEQUENCE)],
-        "simple_rnn": [(layers.SimpleRNN(3), SEQUENCE)],
+        "lstm": [(layers.LSTM(3), SHORT)],
+        "gru": [(layers.GRU(3), SHORT)],
+        "simple_rnn": [(layers.SimpleRNN(3), SHORT)],
         "embedding": [(layers.Embedding(5, 3), (4, 6))],
         "normalization": [
             (layers.BatchNormalization(), IMAGE),
@@ -69,7 +71,7 @@ def fast_cases():
             (layers.GroupNormalization(2), IMAGE),
         ],
         "merging": [(kind(), [VECTOR, VECTOR]) for kind in (layers.Concatenate, layers.Add, layers.Multiply)],
-        "activation": [(layers.Activation(name), VECTOR) for name in ACTIVATIONS],
+        "activation": [(layers.Activation(name), VECTOR) for name in COMMON],
         "activation_layer": [
             (layers.ReLU(6.0, 0.1, 0.2), VECTOR),
             (layers.LeakyReLU(), VECTOR),
@@ -92,6 +94,9 @@ def slow_cases():
     """What takes longer to compile, and the rarer arguments."""
     sequences = {"return_sequences": True, "return_state": True}
     return {
+        "activation_more": [(layers.Activation(name), VECTOR) for name in ACTIVATIONS],
+        "lstm_more": [(layers.LSTM(3), SEQUENCE)],
+        "gru_more": [(layers.GRU(3), SEQUENCE)],
         "dense_more": [(layers.Dense(3, activation="tanh"), VECTOR)],
         "conv1d_more": [
             (layers.Conv1D(3, 2), SEQUENCE),

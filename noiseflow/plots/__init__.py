@@ -1,9 +1,33 @@
 """Frames in, matplotlib Figures out; without pyplot, so that threads may draw at once and no display is needed."""
 
+from noiseflow.plots.boundary import class_one_shares, plot_boundary
+from noiseflow.plots.calibration import plot_calibration
 from noiseflow.plots.canvas import to_png, variant_colours
 from noiseflow.plots.curves import plot_learning_curves
 from noiseflow.plots.data import plot_data
 from noiseflow.plots.differences import plot_differences
+from noiseflow.plots.gains import plot_gains
+from noiseflow.plots.gap import plot_gap
+from noiseflow.plots.history import plot_history
+from noiseflow.plots.ranks import plot_ranks
+from noiseflow.plots.reliability import reliability
 from noiseflow.plots.scores import plot_final_scores
+from noiseflow.plots.strengths import plot_strengths
 
-__all__ = ["plot_data", "plot_differences", "plot_final_scores", "plot_learning_curves", "to_png", "variant_colours"]
+__all__ = [
+    "class_one_shares",
+    "plot_boundary",
+    "plot_calibration",
+    "plot_data",
+    "plot_differences",
+    "plot_final_scores",
+    "plot_gains",
+    "plot_gap",
+    "plot_history",
+    "plot_learning_curves",
+    "plot_ranks",
+    "plot_strengths",
+    "reliability",
+    "to_png",
+    "variant_colours",
+]

@@ -13,7 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
+from matplotlib.lines import Line2D
 from PIL import Image
+from scipy import stats
 
 from noiseflow.spec import BASELINE
 
@@ -23,7 +25,9 @@ SMALL, NORMAL = 9.5, 10.5  # points
 INK, MUTED, GRID = "#222222", "#5f5f5f", "#dddddd"
 BASELINE_COLOUR = "#4d4d4d"
 OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+MARKERS = ("o", "s", "^", "v", "P", "X")  # beside the colours, for a print in grey
 LABEL_WIDTH = 24  # characters
+LEGEND_WIDTH, HANDLE_WIDTH = 100, 7  # characters of a legend's line; that a line's sample and its gaps take
 
 
 def variant_colours(names: Sequence[str]) -> dict[str, str]:
@@ -114,6 +118,23 @@ def note_above(axes: Axes, at: float, text: str, colour: str) -> None:
     axes.text(
         at, 1.01, text, transform=axes.get_xaxis_transform(), ha="center", va="bottom", fontsize=SMALL, color=colour
     )
+
+
+def name_lines(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]) -> None:
+    """A legend above the panels, of as many columns as the names leave room for."""
+    labels = [_text(wrapped(name, LABEL_WIDTH)) for name in names]
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    columns = max(1, min(len(labels), LEGEND_WIDTH // (longest + HANDLE_WIDTH)))
+    legend = figure.legend(
+        handles, labels, loc="outside upper center", ncols=columns, frameon=False, fontsize=SMALL, labelcolor=INK
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def t_half_width(std: float, n: float, level: float = 0.95) -> float:
+    """Half the width of Student's interval of a mean of n values with this standard deviation; NaN below two."""
+    return float(std / np.sqrt(n) * stats.t.ppf((1 + level) / 2, n - 1)) if n > 1 else float("nan")
 
 
 def wrapped(name: str, width: int) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from noiseflow.spec import BASELINE, Study
 from noiseflow.statistics import CELL, GROUP, CellKey, compared_score, pair_counts
@@ -22,7 +24,9 @@ class Evidence:
     the datasets in long form. ceilings: dataset name -> the Bayes rule's accuracy, on the one split of the design replicate,
     else on rows without end. cautions: sentences on the data. manifest: how it was made, in the order to be shown; its
     `command` repeats the study. n_planned: trials of the plan. changed: what the last replays were made with that the first
-    campaign was not, `2.20 → 2.21` by name.
+    campaign was not, `2.20 → 2.21` by name. predictions: of finished trials, with names: dataset, architecture, variant,
+    family, data_seed, seed, trial_id, part (test, grid), row, output, prediction. grids: dataset name -> the points
+    (n_points, 2) that the rows of part `grid` stand for, where the dataset has two features.
     """
 
     study: Study
@@ -35,6 +39,8 @@ class Evidence:
     manifest: Mapping[str, str]
     n_planned: int = 0
     changed: Mapping[str, str] = field(default_factory=dict)
+    predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
+    grids: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -73,6 +79,12 @@ class Evidence:
     def is_fresh(self, dataset: str) -> bool:
         """Whether the score that is compared on this dataset is that of fresh rows."""
         return any(part.n_eval for part in self.study.datasets if part.name == dataset)
+
+
+def compact_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The same rows in a third of the memory: names as categories, numbers in single precision."""
+    names = [*CELL, "family", "trial_id", "part"]
+    return predictions.astype(dict.fromkeys(names, "category") | {"prediction": "float32", "output": "int16"})
 
 
 def compared_rows(evidence: Evidence) -> list[dict[Any, Any]]:

@@ -1,133 +1,75 @@
-"""The pictures of a report: which part of the evidence goes into which plot, and what its caption says."""
+"""The pictures that bear the answer of a report, and the order of all: which evidence goes into which plot, and its caption."""
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import pandas as pd
 
 from noiseflow import wording
 from noiseflow.plots import (
-    plot_data,
     plot_differences,
     plot_final_scores,
-    plot_learning_curves,
+    plot_gains,
+    plot_history,
+    plot_ranks,
+    plot_strengths,
     to_png,
-    variant_colours,
 )
+from noiseflow.plots.history import MOST_PANELS
+from noiseflow.report.behaviour import draw_behaviour
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, published_runs, score_rows, scored
-from noiseflow.spec import Study
-from noiseflow.statistics import CELL, GROUP, learning_bands
+from noiseflow.report.picture import Picture, colours_of, data_address, groups_of, scale_and_unit
+from noiseflow.report.strengths import STRENGTH_ROWS, strength_frames
+from noiseflow.statistics.crossfit import honest_scores
+from noiseflow.statistics.findings import _sizes as trend_sizes
+from noiseflow.statistics.trend import gains_by_rows
 
+__all__ = ["Picture", "data_address", "draw_pictures"]
 
-@dataclass(frozen=True)
-class Picture:
-    """A picture on the page: file name, PNG, what it shows in place of it, and what to see in it."""
-
-    name: str
-    png: bytes
-    alt: str
-    caption: str
-
-    @property
-    def address(self) -> str:
-        """The picture as a data: address."""
-        return data_address(self.png)
-
-    @property
-    def width(self) -> int:
-        """Width on the page in pixels: the PNG has two for each."""
-        return int.from_bytes(self.png[16:20]) // 2
-
-    @property
-    def height(self) -> int:
-        """Height on the page in pixels."""
-        return int.from_bytes(self.png[20:24]) // 2
-
-
-@dataclass(frozen=True)
-class _Group:
-    """A dataset and architecture, its rows of the summary, and what tells its files and captions from the others'."""
-
-    dataset: str
-    architecture: str
-    rows: pd.DataFrame
-    number: int | None  # None if it is the only one
-
-    @property
-    def suffix(self) -> str:
-        return f"-{self.number}" if self.number else ""
-
-    @property
-    def where(self) -> str:
-        return f" on {self.dataset}/{self.architecture}" if self.number else ""
-
-    @property
-    def score_name(self) -> str:
-        return wording.score_name(self.rows.iloc[0].to_dict())
-
-    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[(frame["dataset"] == self.dataset) & (frame["architecture"] == self.architecture)]
-
-
-def data_address(png: bytes) -> str:
-    """The PNG as a data: address."""
-    return f"data:image/png;base64,{b64encode(png).decode()}"
+ROOM = 650_000  # bytes of PNG: as base64, beside the text, within what an artifact may hold
 
 
 def draw_pictures(evidence: Evidence) -> list[Picture]:
-    """Every picture that there is something to draw for, in the order of the page."""
-    colours = _colours(evidence.study)
-    return [
-        *_data(evidence),
-        *_learning_curves(evidence, colours),
-        *_final_scores(evidence, colours),
+    """Every picture that there is something to draw for, in the order of the page.
+
+    Those that bear the answer are all there; of the others those that there is room for.
+    """
+    colours = colours_of(evidence.study)
+    drawn = [
         *_differences(evidence, colours),
+        *_final_scores(evidence, colours),
+        *_strengths(evidence, colours),
+        *_gains(evidence, colours),
+        *_ranks(evidence, colours),
+        *_history(evidence, colours),
     ]
+    room = ROOM - sum(len(picture.png) for picture in drawn)
+    return [*drawn, *draw_behaviour(evidence, colours, room)]
 
 
-def _colours(study: Study) -> dict[str, str]:
-    """A colour for each variant; its strengths have its own."""
-    colours = variant_colours([variant.name for variant in study.variants])
-    return colours | {member.name: colours[variant.name] for variant in study.variants for member in variant.members}
-
-
-def _data(evidence: Evidence) -> Iterator[Picture]:
-    figure = plot_data(evidence.data)
-    if figure is None:
-        return
-    caption = (
-        "The data: colour and shape tell the class; filled marks are rows to train on, hollow ones rows to test on."
-    )
-    yield Picture("data.png", to_png(figure), "Scatter plot of the data by class and split", caption)
-
-
-def _learning_curves(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture]:
-    keys = ["trial_id"] if "trial_id" in evidence.curves else [*CELL, "seed"]
-    curves = evidence.curves.merge(evidence.finished[keys].drop_duplicates(), on=keys)
-    if curves.empty:
-        return
-    bands = learning_bands(curves)
-    for group in _groups(evidence.shown):
-        shown = group.of(bands.merge(group.rows[CELL], on=CELL))
-        if shown.empty:
+def _differences(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture]:
+    labels = cell_labels(evidence.answer)
+    kinds = list(evidence.answer.groupby("score_name", sort=False))
+    for at, (kind, rows) in enumerate(kinds, start=1):
+        names = [labels[cell_key(row)] for row in rows.to_dict("records")]
+        scale, unit = scale_and_unit(str(kind))
+        figure = plot_differences(rows, evidence.study.margin, colours, names=names, scale=scale, unit=unit)
+        if figure is None:
             continue
-        figure = plot_learning_curves(shown, colours, group.score_name.removeprefix("test "))
         caption = (
-            f"Learning curves{group.where}: solid lines are the mean over seeds on the test rows, dashed ones on the "
-            "training rows; bands hold the middle 80 % of the seeds. The dotted line repeats the baseline's test "
-            "score. See how far train and test part, and whether noise keeps them together."
+            "Difference to the baseline on the same seeds, with its 95 % interval. Right of the zero line noise helps, "
+            "left of it noise hurts; an interval inside the grey band is a difference not worth having. Each interval "
+            "stands for its own comparison; the verdicts at the right allow for all of them."
         )
-        alt = f"Train and test score over the epochs, a panel a variant{group.where}"
-        yield Picture(f"learning-curves{group.suffix}.png", to_png(figure), alt, caption)
+        alt = "Paired differences to the baseline with 95 % intervals and verdicts"
+        yield Picture(_numbered("differences", at, len(kinds)), to_png(figure), alt, caption)
 
 
 def _final_scores(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture]:
     finished = scored(evidence.finished)
     published = published_runs(evidence)
-    for group in _groups(evidence.shown):
+    for group in groups_of(evidence.shown):
         runs, ceiling = group.of(published), evidence.ceilings.get(group.dataset)
         fresh = ", on fresh rows" if evidence.is_fresh(group.dataset) else ""
         unit = " (fraction of rows)" if group.score_name == "test accuracy" else ""
@@ -153,31 +95,78 @@ def _final_scores(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Pi
         yield Picture(f"final-scores{group.suffix}.png", to_png(figure), alt, caption)
 
 
-def _differences(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture]:
-    labels = cell_labels(evidence.answer)
-    kinds = list(evidence.answer.groupby("score_name", sort=False))
-    for at, (kind, rows) in enumerate(kinds, start=1):
-        names = [labels[cell_key(row)] for row in rows.to_dict("records")]
-        first = {"score_name": kind}
-        scale, unit = (
-            (100.0, "percentage points of accuracy") if wording.is_accuracy(first) else (1.0, wording.unit(first))
-        )
-        figure = plot_differences(rows, evidence.study.margin, colours, names=names, scale=scale, unit=unit)
-        if figure is None:
+def _strengths(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture]:
+    if evidence.findings.choices.empty:
+        return
+    kinds = list(evidence.summary.groupby("score_name", sort=False))
+    for at, (kind, summary) in enumerate(kinds, start=1):
+        frames = strength_frames(evidence.study, summary, evidence.findings.choices)
+        if frames.strengths.empty:
             continue
+        name = wording.score_name({"score_name": kind})
+        unit = " (fraction of rows)" if name == "test accuracy" else ""
+        figure = plot_strengths(frames.strengths, frames.baselines, frames.choices, colours, f"{name}{unit}")
         caption = (
-            "Difference to the baseline on the same seeds, with its 95 % interval. Right of the zero line noise helps, "
-            "left of it noise hurts; an interval inside the grey band is a difference not worth having. Each interval "
-            "stands for its own comparison; the verdicts at the right allow for all of them."
+            f"Mean {name} at each strength, with the 95 % interval of the mean over seeds; the dashed line in its band is the "
+            "noiseless baseline. Diamonds stand at the strength that most seeds' choice fell on, made without them, and at "
+            "the score that such honest choices earn: below its line by what choosing on the test rows would add."
         )
-        name = "differences.png" if len(kinds) == 1 else f"differences-{at}.png"
-        alt = "Paired differences to the baseline with 95 % intervals and verdicts"
-        yield Picture(name, to_png(figure), alt, caption)
+        if frames.left_out:
+            caption += f" The first {STRENGTH_ROWS} of {STRENGTH_ROWS + frames.left_out} datasets and architectures."
+        alt = "Score against strength for each family, with the chosen strength and the baseline's level"
+        yield Picture(_numbered("strengths", at, len(kinds)), to_png(figure), alt, caption)
 
 
-def _groups(summary: pd.DataFrame) -> list[_Group]:
-    groups = summary.groupby(GROUP, sort=False)
-    return [
-        _Group(str(dataset), str(architecture), rows, number if len(groups) > 1 else None)
-        for number, ((dataset, architecture), rows) in enumerate(groups, start=1)
-    ]
+def _gains(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture]:
+    if evidence.findings.trend.empty:
+        return
+    gains = gains_by_rows(honest_scores(evidence.trials), trend_sizes(evidence.study))
+    scale, unit = scale_and_unit(str(evidence.findings.trend["score_name"].iloc[0]))
+    figure = plot_gains(gains, evidence.study.margin, colours, scale=scale, unit=unit)
+    caption = (
+        "Gain over the baseline on the same seeds against the number of training rows, with 95 % intervals. See whether what "
+        "noise gains shrinks as rows grow; in the grey band a gain is not worth having."
+    )
+    alt = "Gain over the baseline against training rows, a line a family"
+    yield Picture("gains.png", to_png(figure), alt, caption)
+
+
+def _ranks(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture]:
+    found = evidence.findings.ranks
+    if found is None:
+        return
+    n = len(found.datasets)
+    caption = (
+        f"Mean rank of each variant over {n} datasets, 1 being the best. Filled dots differ from the baseline (the dashed "
+        "line) after Holm's adjustment, hollow ones cannot be told apart from it."
+    )
+    alt = "Mean ranks over the datasets, and which differ from the baseline's"
+    yield Picture("ranks.png", to_png(plot_ranks(found.ranks, n, colours)), alt, caption)
+
+
+def _history(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture]:
+    history = getattr(evidence.findings, "history", pd.DataFrame())
+    if history.empty:
+        return
+    labels = cell_labels(evidence.summary)
+    told = history.assign(panel=[labels.get(cell_key(row), row["variant"]) for row in history.to_dict("records")])
+    kinds = list(told.groupby("score_name", sort=False))
+    for at, (kind, rows) in enumerate(kinds, start=1):
+        scale, unit = scale_and_unit(str(kind))
+        n_nights, n_panels = len(rows["campaign"].unique()), len(rows["panel"].unique())
+        caption = (
+            f"The difference to the baseline over {wording.number(n_nights, 'campaign')}: grey dots are each night's own "
+            "estimate on its interval, the line all nights so far, with the interval that stays valid however often one "
+            "looks. See it narrow; in the grey band a difference is not worth having."
+        )
+        if rows["drifted"].any():
+            caption += " Crosses at the bottom mark nights that do not fit those before them."
+        if n_panels > MOST_PANELS:
+            caption += f" The first {MOST_PANELS} of {n_panels} comparisons."
+        alt = "Pooled and nightly differences to the baseline over the campaigns"
+        figure = plot_history(rows, evidence.study.margin, colours, scale=scale, unit=unit)
+        yield Picture(_numbered("history", at, len(kinds)), to_png(figure), alt, caption)
+
+
+def _numbered(name: str, at: int, of: int) -> str:
+    return f"{name}.png" if of == 1 else f"{name}-{at}.png"

@@ -1,11 +1,11 @@
-"""Headline and conclusions say what the summary says, and what it cannot."""
+"""Headline and limits say what the summary says, and what it cannot."""
 
 import re
 
 from sketch_study import make_evidence, make_study, make_trials
 
 from noiseflow.report.answer import headline
-from noiseflow.report.limits import limits as conclusions
+from noiseflow.report.limits import limits
 
 
 def test_headline_says_what_helps_and_what_stays_open():
@@ -30,24 +30,24 @@ def test_headline_tells_several_datasets_apart():
     assert "‘after’ on more" in headline(make_evidence(study))
 
 
-def test_conclusions_of_too_few_seeds_cannot_conclude():
+def test_limits_of_too_few_seeds_cannot_conclude():
     study = make_study(n_seeds=5)
     evidence = make_evidence(study)
     assert "5 pairs of trials cannot decide it, 7 could" in headline(evidence)
     assert (
         "Cannot conclude: with 2 comparisons the test can reach an adjusted p below .05 only from 7 pairs"
-        in " ".join(conclusions(evidence))
+        in " ".join(limits(evidence))
     )
 
 
-def test_conclusions_say_which_trials_diverged():
+def test_limits_say_which_trials_diverged():
     study = make_study()
     trials = make_trials(study, spoil={(2, 0), (2, 1)})
-    text = " ".join(conclusions(make_evidence(study, trials)))
+    text = " ".join(limits(make_evidence(study, trials)))
     assert "2 trials diverged and are left out of every mean: ‘after’ (2 of 12)." in text
     assert "Cannot conclude on ‘after’: more than 5 % of the pairs diverged" in text
 
 
-def test_conclusions_count_missing_trials():
+def test_limits_count_missing_trials():
     study = make_study()
-    assert "1 of 36 planned trials are missing." in conclusions(make_evidence(study, make_trials(study).iloc[:-1]))
+    assert "1 of 36 planned trials are missing." in limits(make_evidence(study, make_trials(study).iloc[:-1]))

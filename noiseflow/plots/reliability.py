@@ -1,0 +1,67 @@
+"""Predicted probabilities against what came true, in bins."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+N_BINS = 10
+LEAST_ROWS = 10  # predictions that a bin takes to be drawn
+RELIABILITY_COLUMNS = ["bin", "n", "share", "confidence", "frequency", "low", "high"]
+
+
+def reliability(predictions: pd.DataFrame, y: pd.DataFrame, n_bins: int = N_BINS) -> pd.DataFrame:
+    """How often what was predicted with some confidence came true, a row a bin with 10 predictions or more.
+
+    For two classes told by one number the confidence is the probability of class 1; for more it is that of the class
+    predicted, the highest. Bins are equal parts of [0, 1]. n, share: predictions in the bin, and their share of all;
+    confidence: their mean; frequency: the share that came true; low, high: its 95 % interval, that of a ratio of sums over
+    clusters: data seeds where there are several, else seeds. NaN with one cluster.
+
+    Args:
+        predictions: data_seed, seed, row, output, prediction: of the test rows of one cell.
+        y: data_seed, row, y: what came true, the index of the class.
+
+    References: Murphy and Winkler (1977), Reliability of subjective probability forecasts of precipitation and temperature,
+    Applied Statistics 26; Cochran (1977), Sampling Techniques, section 6.3 (ratio of sums).
+    """
+    told = _outcomes(predictions, y)
+    told["bin"] = np.clip((told["confidence"] * n_bins).astype(np.int64), 0, n_bins - 1)
+    cluster = "data_seed" if len(told["data_seed"].unique()) > 1 else "seed"
+    n_clusters = told[cluster].nunique()
+    rows = []
+    for number, part in told.groupby("bin"):
+        if len(part) >= LEAST_ROWS:
+            frequency = float(part["hit"].mean())
+            half = _half_width(part.groupby(cluster)["hit"].agg(["sum", "count"]), frequency, n_clusters)
+            bounds = np.clip([frequency - half, frequency + half], 0.0, 1.0)
+            share = len(part) / len(told)
+            rows.append([number, len(part), share, float(part["confidence"].mean()), frequency, *bounds])
+    return pd.DataFrame(rows, columns=RELIABILITY_COLUMNS)
+
+
+def _outcomes(predictions: pd.DataFrame, y: pd.DataFrame) -> pd.DataFrame:
+    """data_seed, seed, confidence, and hit (whether it came true): a row a trial and test row."""
+    keys = ["data_seed", "row"]
+    if not predictions["output"].any():
+        told = predictions.merge(y[[*keys, "y"]], on=keys)
+        return told.assign(confidence=told["prediction"], hit=told["y"] == 1)[
+            ["data_seed", "seed", "confidence", "hit"]
+        ]
+    ranked = predictions.sort_values("prediction", ascending=False, kind="stable")
+    told = ranked.drop_duplicates(["data_seed", "seed", "row"]).merge(y[[*keys, "y"]], on=keys)
+    return told.assign(confidence=told["prediction"], hit=told["output"] == told["y"])[
+        ["data_seed", "seed", "confidence", "hit"]
+    ]
+
+
+def _half_width(clusters: pd.DataFrame, frequency: float, n_clusters: int) -> float:
+    """Of the 95 % interval of Σ hits / Σ rows; clusters without a row in the bin count as 0 of 0."""
+    if n_clusters < 2:
+        return float("nan")
+    hits, rows = (clusters[name].to_numpy(dtype=float) for name in ("sum", "count"))
+    residuals: NDArray[np.float64] = hits - frequency * rows
+    error = np.sqrt(n_clusters / (n_clusters - 1) * float((residuals**2).sum())) / float(rows.sum())
+    return float(stats.t.ppf(0.975, n_clusters - 1) * error)
