@@ -13,6 +13,7 @@ from noiseflow.report import render
 from noiseflow.statistics import summarize
 from noiseflow.statistics.findings import find
 
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
 GRID = {"strengths": [0.1, 0.3]}
 NOISE = {"name": "noise", "injections": [{"place": "input"}], **GRID}
 DECAY = {"name": "decay", "controls": [{"kind": "l2"}], **GRID}

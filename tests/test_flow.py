@@ -116,7 +116,8 @@ def test_flow_trains_what_is_missing_and_nothing_else(published, tmp_path):
     pd.testing.assert_frame_equal(after, rows(folder.parent, "published"))
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adam", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_flow_marks_diverged_trials_and_goes_on(small_study, tmp_path, optimizer):
     training = {"epochs": 60, "optimizer": optimizer, "learning_rate": 1e6, "record_every": 20}
     done = noise_study(changed(small_study, training=training, name="diverging"), results=str(tmp_path))

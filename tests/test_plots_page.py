@@ -92,6 +92,7 @@ def test_boundary_caption_says_whose_rows_are_shown_where_each_seed_has_its_own(
     assert "first data seed" not in captions["replicate"]
 
 
+@pytest.mark.slow
 def test_behaviour_of_many_groups_is_drawn_for_four_and_says_so():
     study = make_study(
         datasets=[{"kind": "circles", "label": f"d{i}", "data_seed": i + 1} for i in range(5)], n_seeds=4
@@ -102,6 +103,7 @@ def test_behaviour_of_many_groups_is_drawn_for_four_and_says_so():
     assert "Only the first 4 of 5" in gaps[0].caption
 
 
+@pytest.mark.slow
 def test_behaviour_that_has_no_room_is_left_out_the_later_groups_first():
     study = make_study(
         datasets=[{"kind": "circles", "label": f"d{i}", "data_seed": i + 1} for i in range(2)], n_seeds=4

@@ -81,6 +81,7 @@ def test_signal_to_noise_is_told_of_gaussian_noise_within_the_model(many):
     assert np.isinf(np.delete(relative, 4)).all()
 
 
+@pytest.mark.slow
 def test_relative_noise_is_absolute_noise_of_stddev_times_spread(build_small, circles):
     """Bit for bit; absolute noise of stddev 1 tells the spread."""
     noise, plainly = Injection(place="after_activation", stddev=1.0), {"validation_data": None, "shuffle": False}

@@ -61,8 +61,6 @@ def fast_cases():
             (layers.GlobalAveragePooling1D(), SEQUENCE),
             (layers.GlobalAveragePooling2D(), IMAGE),
         ],
-        "lstm": [(layers.LSTM(3), SHORT)],
-        "gru": [(layers.GRU(3), SHORT)],
         "simple_rnn": [(layers.SimpleRNN(3), SHORT)],
         "embedding": [(layers.Embedding(5, 3), (4, 6))],
         "normalization": [
@@ -95,6 +93,8 @@ def slow_cases():
     sequences = {"return_sequences": True, "return_state": True}
     return {
         "activation_more": [(layers.Activation(name), VECTOR) for name in ACTIVATIONS],
+        "lstm": [(layers.LSTM(3), SHORT)],
+        "gru": [(layers.GRU(3), SHORT)],
         "lstm_more": [(layers.LSTM(3), SEQUENCE)],
         "gru_more": [(layers.GRU(3), SEQUENCE)],
         "dense_more": [(layers.Dense(3, activation="tanh"), VECTOR)],

@@ -41,5 +41,5 @@ def test_check_command_finds_that_every_law_holds(tmp_path):
     done = subprocess.run([command, "check"], cwd=tmp_path, capture_output=True, text=True, check=False, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not done.stderr
-    assert re.search(r"engine vectorized: (\d+) of \1 hold", done.stdout)
+    assert re.search(r"engine auto: (\d+) of \1 hold", done.stdout)
     assert not list(tmp_path.iterdir())
