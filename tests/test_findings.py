@@ -101,6 +101,15 @@ def test_frames_are_those_with_rows(grid):
     assert set(found.frames) == {"summary", "choices", "rivals", "trend"}
 
 
+def test_find_of_a_half_trained_study_compares_what_is_there():
+    study = study_of(n_seeds=6)
+    trials = trials_of(study)
+    found = find(study, trials[trials["family"] != "noise"])
+    assert set(found.summary["variant"]) == {"baseline", "decay 0.1", "decay 0.3"}
+    assert found.rivals.empty
+    assert list(found.choices["family"]) == ["decay"]
+
+
 def test_find_marks_splits_of_finite_rows_as_approximate():
     plain = [{"name": "baseline"}, {"name": "noise", "injections": [{"place": "input", "stddev": 0.1}]}]
     study = make_study(design="resample", published=[], variants=plain, datasets=[{"kind": "wine"}])

@@ -145,17 +145,3 @@ def test_reliability_of_several_classes_is_that_of_the_class_predicted():
     assert told["n"].to_list() == [20]
     assert told["confidence"].item() == pytest.approx((12 * 0.7 + 8 * 0.75) / 20)
     assert told["frequency"].item() == pytest.approx(17 / 20)
-
-
-@pytest.mark.slow
-def test_reliability_interval_covers_the_true_frequency():
-    """Rows of a data seed share a shift of their true probability, so that they are alike within it."""
-    rng = np.random.default_rng(0)
-    covered = []
-    for _ in range(300):
-        rates = np.clip(0.6 + rng.normal(0, 0.1, 30), 0, 1)
-        frames = [predictions([[0.65] * 20]).assign(data_seed=seed) for seed in range(30)]
-        y = pd.concat([truth((rng.random(20) < rate).astype(float), seed) for seed, rate in enumerate(rates)])
-        told = plots.reliability(pd.concat(frames), y)
-        covered.append(told["low"].item() <= 0.6 <= told["high"].item())
-    assert 0.91 <= np.mean(covered) <= 0.98

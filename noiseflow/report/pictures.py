@@ -22,7 +22,7 @@ from noiseflow.report.evidence import Evidence, cell_key, cell_labels, published
 from noiseflow.report.picture import Picture, colours_of, data_address, groups_of, scale_and_unit
 from noiseflow.report.strengths import STRENGTH_ROWS, strength_frames
 from noiseflow.statistics.crossfit import honest_scores
-from noiseflow.statistics.findings import _sizes as trend_sizes
+from noiseflow.statistics.findings import trend_sizes
 from noiseflow.statistics.trend import gains_by_rows
 
 __all__ = ["Picture", "data_address", "draw_pictures"]

@@ -74,11 +74,12 @@ def find(
     if repeated_looks and "campaign" in trials and trials["campaign"].notna().any():
         return _of_campaigns(trials, replays, study.margin, reused)
     summary = summarize(trials, study.margin, reused=reused)
-    families = [variant.name for variant in study.variants if variant.name != BASELINE]
+    trained = set(trials["family"]) if "family" in trials else set()
+    families = [name for name in (variant.name for variant in study.variants) if name != BASELINE and name in trained]
     chosen = any(variant.strengths for variant in study.variants)
     if trials.empty:
         return Findings(summary)
-    sizes = _sizes(study)
+    sizes = trend_sizes(study)
     rivals = (
         compare_families(trials, study.margin, families[0], reused=reused) if chosen and len(families) > 1 else nothing
     )
@@ -129,7 +130,7 @@ def _reused(study: Study, trials: pd.DataFrame) -> dict[str, float]:
     return {str(row["dataset"]): row["n_test"] / row["n_train"] for row in first.to_dict("records")}
 
 
-def _sizes(study: Study) -> Mapping[str, int]:
+def trend_sizes(study: Study) -> Mapping[str, int]:
     """Datasets that differ in their number of training rows only, if there are enough: name to that number."""
     alike: dict[str, dict[str, int]] = defaultdict(dict)
     for dataset in study.datasets:

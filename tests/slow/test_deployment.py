@@ -7,11 +7,7 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +15,8 @@ import pandas as pd
 import pytest
 
 from flows.processes import living
-from flows.services import ROOT, Services
+from flows.services import Services
+from tests.slow.conftest import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -36,59 +33,6 @@ TABLES_THAT_OVERFLOW = """() => [...document.querySelectorAll("table")]
         return box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX === "visible";
     })
     .map(table => table.innerText.slice(0, 40))"""
-
-
-@dataclass(frozen=True)
-class Up:
-    """Services that are up, and how to talk to them."""
-
-    port: int
-    state: Path
-    results: Path
-    environment: dict[str, str]
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def run(self, *command: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=self.state.parent if command[0] == "prefect" else ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=timeout,
-        )
-
-    def post(self, path: str, **body: Any) -> Any:
-        head = {"Content-Type": "application/json"}
-        request = urllib.request.Request(  # noqa: S310 - http and nothing else
-            f"{self.address}/api/{path}", json.dumps(body).encode(), head
-        )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
-            return json.load(answer)
-
-
-@pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """The services, up; and down again, whatever happened."""
-    place = tmp_path_factory.mktemp("deployment")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment |= {"PREFECT_HOME": str(place / "prefect")}
-    services = Up(port, place / "run", place / "results", environment)
-    started = services.run("flows.services", "up", "--port", str(port), "--state", str(services.state))
-    try:
-        assert started.returncode == 0, started.stdout + started.stderr
-        assert f"http://127.0.0.1:{port}/v2" in started.stdout
-        yield services
-    finally:
-        services.run("flows.services", "down", "--state", str(services.state))
 
 
 @pytest.fixture(scope="module")
