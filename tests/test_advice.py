@@ -6,6 +6,7 @@ from sketch_study import make_evidence, make_history, make_study, make_trials
 
 from noiseflow.report.advice import advise
 from noiseflow.report.alarm import alarm, replay_summary
+from noiseflow.spec import Study
 from noiseflow.statistics import summarize
 from noiseflow.statistics.findings import Findings
 
@@ -24,10 +25,18 @@ def evidence_of(**verdicts):
     return make_evidence(study, summary=summary)
 
 
-def test_advice_is_to_take_the_variant_whose_interval_begins_highest():
+def test_advice_is_to_take_the_variant_that_gains_as_much_as_any():
     (advice,) = advise(evidence_of(small="better", large="better", other="worse"))
-    assert advice.text.startswith("Take ‘large’")
+    assert advice.text.startswith("Take ‘large’")  # of two within the margin, and as simple, the surer
     assert "keras.layers.GaussianNoise(0.02)" in advice.code
+
+
+def test_advice_takes_the_simpler_of_two_that_gain_alike():
+    evidence = evidence_of(one="better", two="better")
+    content = evidence.study.model_dump(mode="json")
+    content["variants"][2]["injections"].append({"place": "after_activation", "stddev": 0.02})
+    (advice,) = advise(make_evidence(Study.model_validate(content), summary=evidence.summary))
+    assert advice.text.startswith("Take ‘one’")
 
 
 def test_advice_is_to_leave_it_out_where_nothing_is_worth_having():

@@ -47,14 +47,24 @@ def _open(rows: Sequence[Row]) -> list[Row]:
 
 
 def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
-    """The variant whose gain is surest: the one whose interval begins highest."""
+    """The simplest of those that gain as much as the best, to within the margin; of equally simple ones the surest."""
     better = _better(rows)
     if not better:
         return
-    best = max(better, key=lambda row: row["difference_ci_low"])
-    variant = _variant(evidence, best)
+    most = max(row["difference_mean"] for row in better)
+    alike = [row for row in better if row["difference_mean"] >= most - evidence.study.margin]
+    best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -row["difference_ci_low"]))
+    why = (
+        "its gain is the surest"
+        if len(alike) == 1
+        else "none gains more by as much as the margin, and none of these is simpler"
+    )
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
-    yield Advice(f"Take {named([best])}: its gain is the surest. In Keras:", keras_lines(architecture, variant))
+    yield Advice(f"Take {named([best])}: {why}. In Keras:", keras_lines(architecture, _variant(evidence, best)))
+
+
+def _n_parts(variant: Variant) -> int:
+    return len(variant.injections) + len(variant.controls)
 
 
 def _variant(evidence: Evidence, row: Row) -> Variant:

@@ -18,7 +18,7 @@ from noiseflow.report.evidence import Evidence
 from noiseflow.report.limits import limits
 from noiseflow.report.pictures import data_address, draw_pictures
 from noiseflow.report.sections import details, sections
-from noiseflow.report.tables import Plain, difference_table, published_table, score_table, summary_table
+from noiseflow.report.tables import TEST_SET, Plain, difference_table, published_table, score_table, summary_table
 from noiseflow.spec import Study
 
 ARTIFACT_LIMIT = 950_000  # bytes; Prefect's pages become slow from 1 MB
@@ -26,8 +26,11 @@ LEGEND = (
     "Scores are those of the last epoch; intervals are 95 % t intervals over seeds. Differences are variant minus "
     "baseline on the same seeds; p is of the two-sided sign-flip test, adjusted after Holm for all comparisons of the "
     "study. d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the "
-    "variant wins, ties counting half. The test set's own: the 95 % interval that the few test rows leave for a network of "
-    "that score, however many seeds there are."
+    "variant wins, ties counting half."
+)
+TEST_SET_LEGEND = (
+    f" {TEST_SET}: the 95 % interval that the few test rows leave for a network of that score, however many seeds there "
+    "are."
 )
 POOLED_LEGEND = (
     "Scores are those of the last epoch. Differences are variant minus baseline on the same seeds; interval and p are those "
@@ -70,17 +73,18 @@ class Report:
 
 def render(evidence: Evidence) -> Report:
     """The report of a study; it renders from whatever is there, and says what is missing."""
-    pictures = draw_pictures(evidence)
+    pictures, scores = draw_pictures(evidence), score_table(evidence)
+    small = TEST_SET in scores.header
     page: dict[str, Any] = {
         "study": evidence.study,
         "headline": headline(evidence),
         "alarm": alarm(evidence),
         "advice": advise(evidence),
         "differences": difference_table(evidence),
-        "scores": score_table(evidence),
+        "scores": scores,
         "sections": sections(evidence),
         "details": [*campaign_sections(evidence), *details(evidence)],
-        "legend": POOLED_LEGEND if evidence.pools_campaigns else LEGEND,
+        "legend": (POOLED_LEGEND if evidence.pools_campaigns else LEGEND) + (TEST_SET_LEGEND if small else ""),
         "published": published_table(evidence),
         "sources": sorted({run.source for run in evidence.study.published}),
         "pictures": pictures,

@@ -32,6 +32,7 @@ from noiseflow.wording import (
 )
 
 Plain = str | float | int | None
+TEST_SET = "The test set's own"
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def score_table(evidence: Evidence) -> Table:
         columns["Fresh rows, mean ± std"] = _fresh
     open_ranges = _open_ranges(evidence)
     if any(text != NOTHING for text in open_ranges.values()):
-        columns["The test set's own"] = lambda row: open_ranges[cell_key(row)]
+        columns[TEST_SET] = lambda row: open_ranges[cell_key(row)]
     rows = best_first(evidence.summary, "score_mean")
     return _page_table(rows, list(columns), lambda row: [text(row) for text in columns.values()], n_words=0)
 
