@@ -55,7 +55,7 @@ def read(up: Up, name: str) -> pd.DataFrame:
 
 def test_nightly_is_scheduled_at_its_local_time_across_a_daylight_saving_change(up, nightly):
     first, last = (datetime(2027, 3, day, tzinfo=UTC).isoformat() for day in (27, 30))
-    up.post(f"deployments/{nightly['id']}/schedule", start_time=first, end_time=last, min_runs=1)
+    up.post(f"deployments/{nightly['id']}/schedule", start_time=first, end_time=last, min_runs=3)
     filters = {"deployment_id": {"any_": [nightly["id"]]}, "state": {"type": {"any_": ["SCHEDULED"]}}}
     filters["expected_start_time"] = {"after_": first, "before_": last}
     runs = up.post("flow_runs/filter", flow_runs=filters)
