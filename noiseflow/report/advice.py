@@ -54,13 +54,12 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     most = max(row["difference_mean"] for row in better)
     alike = [row for row in better if row["difference_mean"] >= most - evidence.study.margin]
     best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -row["difference_ci_low"]))
-    why = (
-        "its gain is the surest"
-        if len(alike) == 1
-        else "none gains more by as much as the margin, and none of these is simpler"
-    )
+    among = "" if len(alike) == 1 else " of the simplest among those within the margin of the best"
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
-    yield Advice(f"Take {named([best])}: {why}. In Keras:", keras_lines(architecture, _variant(evidence, best)))
+    yield Advice(
+        f"Take {named([best])}: its gain is the surest{among}. In Keras:",
+        keras_lines(architecture, _variant(evidence, best)),
+    )
 
 
 def _n_parts(variant: Variant) -> int:

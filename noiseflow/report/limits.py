@@ -104,14 +104,12 @@ def _on_test_set(evidence: Evidence) -> list[str]:
 
 def _on_ceiling(evidence: Evidence) -> list[str]:
     """How far the baseline is from the best there can be."""
-    column = "score_mean" if "score_mean" in evidence.summary else "test_score_mean"
-    where = "on these rows" if evidence.study.design == "replicate" else "in the long run"
+    where = "scores {} on these rows" if evidence.study.design == "replicate" else "is right on {} of the rows"
     return [
-        f"No rule can score more than {wording.fraction(evidence.ceilings[row['dataset']])} {where} on {row['dataset']} (the "
-        f"Bayes rule); the baseline's {wording.fraction(row[column])} leaves "
-        f"{100 * (evidence.ceilings[row['dataset']] - row[column]):.1f} points to gain."
+        f"The Bayes rule, which no other beats in the long run, {where.format(wording.fraction(best))} of {row['dataset']}; "
+        f"the baseline's {wording.fraction(row['score_mean'])} leaves {100 * (best - row['score_mean']):.1f} points to gain."
         for row in _baselines(evidence).drop_duplicates("dataset").to_dict("records")
-        if row["dataset"] in evidence.ceilings and row[column] < evidence.ceilings[row["dataset"]]
+        if (best := evidence.ceilings.get(row["dataset"], 0.0)) > row["score_mean"]
     ]
 
 

@@ -90,7 +90,7 @@ def _final_scores(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Pi
         if ceiling is not None:
             best = wording.fraction(ceiling)
             where = "on these rows" if evidence.study.design == "replicate" else "in the long run"
-            caption += f" The dashed line is the Bayes rule, the best there can be: {best} {where}."
+            caption += f" The dashed line is the Bayes rule, which no other beats in the long run: {best} {where}."
         alt = f"Final {group.score_name} of every seed by variant{group.where}"
         yield Picture(f"final-scores{group.suffix}.png", to_png(figure), alt, caption)
 
