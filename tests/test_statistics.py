@@ -1,5 +1,6 @@
 """The summary against values by hand, whatever the trials lack; its level by simulation, marked slow."""
 
+import gc
 from math import isnan, nan
 
 import numpy as np
@@ -290,8 +291,17 @@ def test_learning_bands_are_mean_and_quantiles_over_seeds():
     assert isnan(bands.loc["train_score", "mean"])
 
 
+@pytest.fixture
+def frozen_heap():
+    """What is there already is no garbage: multipletests collects at each call, which takes a second in a process of tests."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+@pytest.mark.usefixtures("frozen_heap")
 def test_summarize_rejects_a_true_null_in_at_most_5_of_100_studies():
     """The whole way to the verdict, four variants against one baseline, ten seeds, scores in points of 70."""
     rng = np.random.default_rng(11)
