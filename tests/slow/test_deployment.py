@@ -154,6 +154,21 @@ def test_ui_shows_the_summary_as_a_table(ui, page, up, artifacts):
     assert no_horizontal_scroll(page)
 
 
+@pytest.mark.browser
+@pytest.mark.usefixtures("flow_run")
+@pytest.mark.parametrize("width", [1400, 390])
+def test_html_report_fits_a_screen_and_a_phone(width, page, up):
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.set_viewport_size({"width": width, "height": 1300})
+    page.goto((up.results / "tutorial" / "report" / "index.html").as_uri())
+    page.wait_for_function("document.images.length > 0 && [...document.images].every(image => image.complete)")
+    show(page, up, f"html-{width}")
+    assert all(page.evaluate("[...document.images].map(image => image.naturalWidth > 0)"))
+    assert no_horizontal_scroll(page)
+    assert not errors
+
+
 def no_horizontal_scroll(page: Any) -> bool:
     return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
