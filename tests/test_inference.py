@@ -44,6 +44,14 @@ def test_sign_flip_p_equals_full_enumeration(differences):
     assert sign_flip_p(np.array(differences)) == pytest.approx(expected, abs=1e-12)
 
 
+def test_sign_flip_p_of_many_pairs_is_scipys():
+    differences = np.random.default_rng(5).normal(0.01, 0.03, 40)
+    peer = stats.permutation_test(
+        (differences,), np.mean, permutation_type="samples", vectorized=True, n_resamples=99_999, rng=np.random.default_rng(1)
+    )
+    assert sign_flip_p(differences) == pytest.approx(peer.pvalue, abs=4 * np.sqrt(2 * 0.05 / 99_999))  # 4 errors of both
+
+
 def test_sign_flip_p_counts_ties_of_float32_scores():
     scores = np.array([54, 55, 53, 56, 54, 55, 52, 53], dtype=np.float32) / np.float32(70)
     others = np.array([53, 55, 54, 54, 53, 54, 52, 52], dtype=np.float32) / np.float32(70)
