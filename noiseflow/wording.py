@@ -30,12 +30,19 @@ UNITS = {
 
 def signed(value: float, decimals: int) -> str:
     """`+3.4`; a dash where there is none."""
-    return f"{value:+.{decimals}f}".replace("-", MINUS) if isfinite(value) else NOTHING
+    return f"{_rounded(value, decimals):+.{decimals}f}".replace("-", MINUS) if isfinite(value) else NOTHING
 
 
 def fraction(value: float) -> str:
     """`.769`; a dash where there is none."""
-    return re.sub(r"^(-?)0\.", r"\1.", f"{value:.3f}").replace("-", MINUS) if isfinite(value) else NOTHING
+    if not isfinite(value):
+        return NOTHING
+    return re.sub(r"^(-?)0\.", r"\1.", f"{_rounded(value, 3):.3f}").replace("-", MINUS)
+
+
+def _rounded(value: float, decimals: int) -> float:
+    """So many decimals, and no minus before a zero."""
+    return round(value, decimals) + 0.0
 
 
 def mean_std(mean: float, std: float) -> str:
@@ -92,7 +99,7 @@ def difference_interval(row: Row, *, as_size: bool = False) -> str:
     if as_size and high <= 0:
         low, high = -high, -low
     if is_accuracy(row):
-        return f"{100 * low:.1f} to {100 * high:.1f}".replace("-", MINUS)
+        return f"{_rounded(100 * low, 1):.1f} to {_rounded(100 * high, 1):.1f}".replace("-", MINUS)
     return f"{fraction(low)} to {fraction(high)}"
 
 

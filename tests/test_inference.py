@@ -47,9 +47,16 @@ def test_sign_flip_p_equals_full_enumeration(differences):
 def test_sign_flip_p_of_many_pairs_is_scipys():
     differences = np.random.default_rng(5).normal(0.01, 0.03, 40)
     peer = stats.permutation_test(
-        (differences,), np.mean, permutation_type="samples", vectorized=True, n_resamples=99_999, rng=np.random.default_rng(1)
+        (differences,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=99_999,
+        rng=np.random.default_rng(1),
     )
-    assert sign_flip_p(differences) == pytest.approx(peer.pvalue, abs=4 * np.sqrt(2 * 0.05 / 99_999))  # 4 errors of both
+    assert sign_flip_p(differences) == pytest.approx(
+        peer.pvalue, abs=4 * np.sqrt(2 * 0.05 / 99_999)
+    )  # 4 errors of both
 
 
 def test_sign_flip_p_counts_ties_of_float32_scores():

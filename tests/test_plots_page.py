@@ -1,9 +1,11 @@
 """Which pictures a report has, in which order, and that they fit into an artifact."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from sketch_study import make_evidence, make_grid, make_history, make_predictions, make_study, make_trials
 
 from noiseflow.report import behaviour, pictures
@@ -92,6 +94,16 @@ def test_boundary_caption_says_whose_rows_are_shown_where_each_seed_has_its_own(
     assert "first data seed" not in captions["replicate"]
 
 
+def test_boundary_shows_the_training_rows_of_one_data_seed_whichever_there_are(monkeypatch):
+    evidence = full_evidence()
+    of_nights = pd.concat([evidence.data.assign(data_seed=seed) for seed in (205_920_001, 205_920_000)])
+    drawn = []
+    monkeypatch.setattr(behaviour, "plot_boundary", lambda shares, grid, points: drawn.append(points) or Figure())
+    behaviour.draw_behaviour(replace(evidence, data=of_nights), pictures.colours_of(evidence.study), 10**7)
+    assert list(drawn[0]["data_seed"].unique()) == [205_920_000]
+    assert len(drawn[0]) == (evidence.data["split"] == "train").sum()
+
+
 @pytest.mark.slow
 def test_behaviour_of_many_groups_is_drawn_for_four_and_says_so():
     study = make_study(
@@ -112,7 +124,10 @@ def test_behaviour_that_has_no_room_is_left_out_the_later_groups_first():
     whole = behaviour.draw_behaviour(evidence, colours, 10**7)
     first = [picture for picture in whole if not picture.name.endswith("-2.png")]
     room = sum(len(picture.png) for picture in first)
-    assert behaviour.draw_behaviour(evidence, colours, room) == first
+    kept = behaviour.draw_behaviour(evidence, colours, room)
+    assert [picture.png for picture in kept] == [picture.png for picture in first]
+    assert "no picture of learning-curves-2, gap-2" in kept[-1].caption
+    assert kept[:-1] == first[:-1]
 
 
 def test_strengths_are_drawn_for_families_with_their_unit():

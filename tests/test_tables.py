@@ -14,6 +14,12 @@ def test_summary_table_has_plain_values_only():
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
 
 
+def test_summary_table_of_repeated_looks_names_its_p():
+    summary = make_evidence().summary
+    assert "p (Holm)" in summary_table(summary)[0]
+    assert "p (always valid)" in summary_table(summary.assign(fixed_ci_low=0.0))[0]
+
+
 def test_summary_table_gives_differences_in_points():
     summary = make_evidence().summary
     row = summary_table(summary)[2]

@@ -33,6 +33,13 @@ def test_difference_interval_of_a_loss_gives_sizes_in_order():
     assert wording.difference_interval(row) == "−4.0 to −2.8"
 
 
+def test_what_rounds_to_zero_has_no_minus():
+    row = {"score_name": "accuracy", "difference_ci_low": -0.0004, "difference_ci_high": 0.003}
+    assert wording.difference_interval(row) == "0.0 to 0.3"
+    assert wording.signed(-0.04, 1) == "+0.0"
+    assert wording.fraction(-0.0004) == ".000"
+
+
 def test_listed_counts_what_does_not_fit():
     assert wording.listed("ab", last="or") == "a or b"
     assert wording.listed("abcdefgh") == "a, b, c, d, e and 3 more"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -20,6 +21,7 @@ from noiseflow.report.evidence import Evidence, scored
 from noiseflow.report.picture import Group, Picture, groups_of
 from noiseflow.spec import BASELINE
 from noiseflow.statistics import CELL, learning_bands
+from noiseflow.wording import listed
 
 Turns = Iterator[tuple[int, Picture]]
 
@@ -31,7 +33,8 @@ CLASSIFIED = ("accuracy", "balanced_accuracy", "auc", "-log_loss")  # scores of 
 def draw_behaviour(evidence: Evidence, colours: Mapping[str, str], room: int) -> list[Picture]:
     """Learning curves, gaps, boundaries, calibration and data, in this order, each of at most four groups.
 
-    Those that fit into `room` bytes: the first group's of each kind before the second's.
+    Those that fit into `room` bytes: the first group's of each kind before the second's. The last one's caption names those
+    that did not.
     """
     drawn = list(_every(evidence, colours))
     kept = set()
@@ -40,7 +43,12 @@ def draw_behaviour(evidence: Evidence, colours: Mapping[str, str], room: int) ->
         if size <= room:
             kept.add(at)
             room -= size
-    return [picture for at, (_, picture) in enumerate(drawn) if at in kept]
+    pictures = [picture for at, (_, picture) in enumerate(drawn) if at in kept]
+    left_out = [picture.name.removesuffix(".png") for at, (_, picture) in enumerate(drawn) if at not in kept]
+    if left_out and pictures:
+        told = f" For lack of room there is no picture of {listed(left_out)}."
+        pictures[-1] = replace(pictures[-1], caption=pictures[-1].caption + told)
+    return pictures
 
 
 def _every(evidence: Evidence, colours: Mapping[str, str]) -> Turns:
@@ -166,5 +174,4 @@ def _ordered(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 def _first_training_rows(evidence: Evidence, dataset: str) -> pd.DataFrame:
     rows = evidence.data[(evidence.data["dataset"] == dataset) & (evidence.data["split"] == "train")]
-    seeds = [part.data_seed for part in evidence.study.datasets if part.name == dataset]
-    return rows[rows["data_seed"].isin(seeds)]
+    return rows[rows["data_seed"] == rows["data_seed"].min()]

@@ -16,7 +16,7 @@ from noiseflow.plots import (
     plot_strengths,
     to_png,
 )
-from noiseflow.plots.history import MOST_PANELS
+from noiseflow.plots.history import MANY, MOST_PANELS, RUN
 from noiseflow.report.behaviour import draw_behaviour
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, published_runs, score_rows, scored
 from noiseflow.report.picture import Picture, colours_of, data_address, groups_of, scale_and_unit
@@ -27,6 +27,8 @@ from noiseflow.statistics.trend import gains_by_rows
 
 __all__ = ["Picture", "data_address", "draw_pictures"]
 
+FOR_ITSELF = "Each interval stands for its own comparison; the verdicts at the right allow for all of them."
+FOR_ALL = "The intervals hold together, for all comparisons and however often one looks."
 ROOM = 650_000  # bytes of PNG: as base64, beside the text, within what an artifact may hold
 
 
@@ -51,6 +53,7 @@ def draw_pictures(evidence: Evidence) -> list[Picture]:
 def _differences(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture]:
     labels = cell_labels(evidence.answer)
     kinds = list(evidence.answer.groupby("score_name", sort=False))
+    allowed = FOR_ALL if evidence.pools_campaigns else FOR_ITSELF
     for at, (kind, rows) in enumerate(kinds, start=1):
         names = [labels[cell_key(row)] for row in rows.to_dict("records")]
         scale, unit = scale_and_unit(str(kind))
@@ -59,8 +62,7 @@ def _differences(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Pic
             continue
         caption = (
             "Difference to the baseline on the same seeds, with its 95 % interval. Right of the zero line noise helps, "
-            "left of it noise hurts; an interval inside the grey band is a difference not worth having. Each interval "
-            "stands for its own comparison; the verdicts at the right allow for all of them."
+            f"left of it noise hurts; an interval inside the grey band is a difference not worth having. {allowed}"
         )
         alt = "Paired differences to the baseline with 95 % intervals and verdicts"
         yield Picture(_numbered("differences", at, len(kinds)), to_png(figure), alt, caption)
@@ -89,8 +91,8 @@ def _final_scores(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Pi
             caption += " Diamonds are published single runs; the percentile tells how many seeds score below them."
         if ceiling is not None:
             best = wording.fraction(ceiling)
-            where = "on these rows" if evidence.study.design == "replicate" else "in the long run"
-            caption += f" The dashed line is the Bayes rule, which no other beats in the long run: {best} {where}."
+            where = "here, on these rows," if evidence.study.design == "replicate" else "with"
+            caption += f" The dashed line is the Bayes rule, which no other beats in the long run, {where} {best}."
         alt = f"Final {group.score_name} of every seed by variant{group.where}"
         yield Picture(f"final-scores{group.suffix}.png", to_png(figure), alt, caption)
 
@@ -159,6 +161,8 @@ def _history(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Picture
             "estimate on its interval, the line all nights so far, with the interval that stays valid however often one "
             "looks. See it narrow; in the grey band a difference is not worth having."
         )
+        if n_nights > MANY:
+            caption += f" The nights' intervals are one grey band, the running median of {RUN} of them."
         if rows["drifted"].any():
             caption += " Crosses at the bottom mark nights that do not fit those before them."
         if n_panels > MOST_PANELS:

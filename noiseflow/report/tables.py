@@ -142,8 +142,9 @@ def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
     architecture stand there only where there are several.
     """
     names, points = [*telling_names(summary), "variant"], _all_accuracies(summary)
+    p = "p (always valid)" if summary["fixed_ci_low"].notna().any() else "p (Holm)"
     return [
-        {**{name: row[name] for name in names}, **_values(row, points=points)} for row in summary.to_dict("records")
+        {**{name: row[name] for name in names}, **_values(row, p, points=points)} for row in summary.to_dict("records")
     ]
 
 
@@ -169,7 +170,7 @@ def _fresh(row: Row) -> str:
     return mean_std(row["score_mean"], row["score_std"]) if row["score_mean"] != row["test_score_mean"] else NOTHING
 
 
-def _values(row: Row, *, points: bool) -> dict[str, Plain]:
+def _values(row: Row, p: str, *, points: bool) -> dict[str, Plain]:
     scale, unit, digits = (100.0, "points", 2) if points else (1.0, "score", 4)
     return {
         "verdict": row["verdict"] if isinstance(row["verdict"], str) else None,
@@ -182,7 +183,7 @@ def _values(row: Row, *, points: bool) -> dict[str, Plain]:
         f"difference ({unit})": _rounded(scale * row["difference_mean"], digits),
         "low": _rounded(scale * row["difference_ci_low"], digits),
         "high": _rounded(scale * row["difference_ci_high"], digits),
-        "p (Holm)": _rounded(row["p_adjusted"], 5),
+        p: _rounded(row["p_adjusted"], 5),
         "d_z": _rounded(row["effect_size"], 2),
         "P(better)": _rounded(row["prob_better"], 3),
     }
