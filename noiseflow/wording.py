@@ -26,6 +26,8 @@ UNITS = {
     "-rmse": "units of the target",
 }
 """What a difference is told in where it is not points."""
+NARROW = 0.002
+"""Width of an interval, as a fraction, of which the usual decimals show nothing."""
 
 
 def signed(value: float, decimals: int) -> str:
@@ -33,11 +35,11 @@ def signed(value: float, decimals: int) -> str:
     return f"{_rounded(value, decimals):+.{decimals}f}".replace("-", MINUS) if isfinite(value) else NOTHING
 
 
-def fraction(value: float) -> str:
+def fraction(value: float, decimals: int = 3) -> str:
     """`.769`; a dash where there is none."""
     if not isfinite(value):
         return NOTHING
-    return re.sub(r"^(-?)0\.", r"\1.", f"{_rounded(value, 3):.3f}").replace("-", MINUS)
+    return re.sub(r"^(-?)0\.", r"\1.", f"{_rounded(value, decimals):.{decimals}f}").replace("-", MINUS)
 
 
 def _rounded(value: float, decimals: int) -> float:
@@ -82,8 +84,19 @@ def amount(row: Row, *, bare: bool = False) -> str:
     """The size of the row's mean difference: `3.4 points`, or `.034 of R²`; `bare` where the score was just named: `.034`."""
     size = abs(row["difference_mean"])
     if is_accuracy(row):
-        return f"{100 * size:.1f} points"
-    return fraction(size) if bare else f"{fraction(size)} {unit(row)}"
+        return f"{100 * size:.{decimals(row)}f} points"
+    return fraction(size, decimals(row)) if bare else f"{fraction(size, decimals(row))} {unit(row)}"
+
+
+def difference(row: Row) -> str:
+    """`+3.4`, in points for an accuracy, else `+0.034`; a dash where there is none."""
+    return signed((100 if is_accuracy(row) else 1) * row["difference_mean"], decimals(row))
+
+
+def decimals(row: Row) -> int:
+    """Those that the row's difference is told with: one more than usual where its interval would not show its width."""
+    usual = 1 if is_accuracy(row) else 3
+    return usual + bool(row["difference_ci_high"] - row["difference_ci_low"] < NARROW)
 
 
 def margin(row: Row, value: float) -> str:
@@ -98,9 +111,10 @@ def difference_interval(row: Row, *, as_size: bool = False) -> str:
     low, high = float(row["difference_ci_low"]), float(row["difference_ci_high"])
     if as_size and high <= 0:
         low, high = -high, -low
+    places = decimals(row)
     if is_accuracy(row):
-        return f"{_rounded(100 * low, 1):.1f} to {_rounded(100 * high, 1):.1f}".replace("-", MINUS)
-    return f"{fraction(low)} to {fraction(high)}"
+        return " to ".join(f"{_rounded(100 * end, places):.{places}f}" for end in (low, high)).replace("-", MINUS)
+    return f"{fraction(low, places)} to {fraction(high, places)}"
 
 
 def listed(names: Iterable[str], most: int = 6, last: str = "and") -> str:

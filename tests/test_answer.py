@@ -51,3 +51,13 @@ def test_limits_say_which_trials_diverged():
 def test_limits_count_missing_trials():
     study = make_study()
     assert "1 of 36 planned trials are missing." in limits(make_evidence(study, make_trials(study).iloc[:-1]))
+
+
+def test_limits_tell_what_the_bayes_rule_leaves_to_gain_on_each_dataset_in_one_sentence():
+    study = make_study(datasets=[{"kind": "circles"}, {"kind": "circles", "label": "more", "data_seed": 2}])
+    evidence = make_evidence(study)
+    baselines = evidence.summary[evidence.summary["variant"] == "baseline"].set_index("dataset")["score_mean"]
+    evidence.ceilings.update({"circles": baselines["circles"] + 0.09, "more": baselines["more"] + 0.02})
+    (told,) = [text for text in limits(evidence) if "Bayes" in text]
+    assert "9.0 points on circles" in told
+    assert "and 2.0 points on more" in told

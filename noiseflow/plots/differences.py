@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from noiseflow.plots.canvas import INK, MUTED, blank_figure, label_axes, name_rows, note_above, note_beside, row_height
 from noiseflow.spec import BASELINE
-from noiseflow.wording import signed
+from noiseflow.wording import NARROW, signed
 
 VERDICT_WEIGHTS = {"better": "bold", "worse": "bold"}
 
@@ -42,7 +42,8 @@ def plot_differences(
     for at, (_, row) in enumerate(shown):
         mean, low, high = (scale * float(row[f"difference_{name}"]) for name in ("mean", "ci_low", "ci_high"))
         _interval(axes, -at, (mean, low, high), colours[row["variant"]])
-        numbers, verdict = _numbers(mean, low, high, decimals=1 if scale == 100.0 else 3), str(row["verdict"])
+        decimals = (1 if scale == 100.0 else 3) + bool(high - low < NARROW * scale)
+        numbers, verdict = _numbers(mean, low, high, decimals), str(row["verdict"])
         note_beside(axes, -at, [(numbers, "normal"), (verdict, VERDICT_WEIGHTS.get(verdict, "normal"))])
     note_above(axes, 0, f"within ± {margin * scale:g}: not worth having", MUTED)
     name_rows(axes, [label for label, _ in shown])

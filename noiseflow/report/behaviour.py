@@ -174,4 +174,4 @@ def _ordered(rows: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 def _first_training_rows(evidence: Evidence, dataset: str) -> pd.DataFrame:
     rows = evidence.data[(evidence.data["dataset"] == dataset) & (evidence.data["split"] == "train")]
-    return rows[rows["data_seed"] == rows["data_seed"].min()]
+    return rows[rows["data_seed"].isin([rows["data_seed"].min()])]

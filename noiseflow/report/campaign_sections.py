@@ -9,7 +9,7 @@ import pandas as pd
 from noiseflow.report.alarm import latest_replays
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.forms import Form, Section, filled
-from noiseflow.wording import NOTHING, Row, difference_interval, fraction, is_accuracy, p_text, signed
+from noiseflow.wording import NOTHING, Row, difference, difference_interval, fraction, p_text
 
 CAMPAIGNS_SHOWN = 7
 REPLAYS_SHOWN = 20
@@ -38,15 +38,15 @@ def _latest(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _night(row: Row) -> list[str]:
-    scale, decimals = (100.0, 1) if is_accuracy(row) else (1.0, 3)
-    pooled = {**row, "difference_ci_low": row["pooled_low"], "difference_ci_high": row["pooled_high"]}
+    told = {"mean": row["pooled_mean"], "ci_low": row["pooled_low"], "ci_high": row["pooled_high"]}
+    pooled = {**row, **{f"difference_{name}": value for name, value in told.items()}}
     return [
         "drift" if row["drifted"] else NOTHING,
         f"{row['n_pairs']:,}",
-        signed(scale * row["difference_mean"], decimals),
+        difference(row),
         difference_interval(row) if isfinite(row["difference_ci_low"]) else NOTHING,
         f"{row['n_pooled']:,}",
-        signed(scale * row["pooled_mean"], decimals),
+        difference(pooled),
         difference_interval(pooled) if isfinite(row["pooled_low"]) else NOTHING,
         f"{row['seconds_per_trial']:.2f}" if isfinite(row["seconds_per_trial"]) else NOTHING,
     ]

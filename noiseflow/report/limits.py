@@ -105,11 +105,18 @@ def _on_test_set(evidence: Evidence) -> list[str]:
 def _on_ceiling(evidence: Evidence) -> list[str]:
     """How far the baseline is from the best there can be."""
     where = "scores {} on these rows" if evidence.study.design == "replicate" else "is right on {} of the rows"
-    return [
-        f"The Bayes rule, which no other beats in the long run, {where.format(wording.fraction(best))} of {row['dataset']}; "
-        f"the baseline's {wording.fraction(row['score_mean'])} leaves {100 * (best - row['score_mean']):.1f} points to gain."
+    told = [
+        (row["dataset"], wording.fraction(best), wording.fraction(score), f"{100 * (best - score):.1f}")
         for row in _baselines(evidence).drop_duplicates("dataset").to_dict("records")
-        if (best := evidence.ceilings.get(row["dataset"], 0.0)) > row["score_mean"]
+        if (best := evidence.ceilings.get(row["dataset"], 0.0)) > (score := row["score_mean"])
+    ]
+    rule = "The Bayes rule, which no other beats in the long run,"
+    if len(told) > 1:
+        each = wording.listed(f"{left} points on {name} ({best} against {score})" for name, best, score, left in told)
+        return [f"{rule} leaves something to gain above the baseline: {each}."]
+    return [
+        f"{rule} {where.format(best)} of {name}; the baseline's {score} leaves {left} points to gain."
+        for name, best, score, left in told
     ]
 
 

@@ -23,9 +23,9 @@ from noiseflow.statistics.uncertainty import score_uncertainty
 from noiseflow.wording import (
     NOTHING,
     Row,
+    difference,
     difference_interval,
     fraction,
-    is_accuracy,
     mean_std,
     p_text,
     signed,
@@ -154,11 +154,10 @@ def _all_accuracies(summary: pd.DataFrame) -> bool:
 
 def difference_texts(row: Row) -> list[str]:
     """Verdict, difference, interval, p, d_z and P(better) of a row."""
-    scale, decimals = (100.0, 1) if is_accuracy(row) else (1.0, 3)
     p = row["p_adjusted"]
     return [
         row["verdict"] if isinstance(row["verdict"], str) else NOTHING,
-        signed(scale * row["difference_mean"], decimals),
+        difference(row),
         difference_interval(row) if isfinite(row["difference_ci_low"]) else NOTHING,
         p_text(p),
         signed(row["effect_size"], 2),
