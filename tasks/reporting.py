@@ -10,6 +10,7 @@ from prefect.events import emit_event
 from noiseflow.datasets import bayes_accuracy, ceiling, generate, warnings
 from noiseflow.plan import Plan, dataset_key
 from noiseflow.report import Evidence, Report, render, summary_table
+from noiseflow.report.escaping import inert
 from noiseflow.report.evidence import compact_predictions
 from noiseflow.spec import Study
 from noiseflow.statistics.findings import Findings
@@ -77,8 +78,13 @@ def _ceilings(study: Study) -> dict[str, float]:
 @task(retries=2, retry_delay_seconds=5, timeout_seconds=300)
 def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
     """Publishes the report and the summary under their stable keys."""
-    create_markdown_artifact(report.artifact(), key=f"{study}-report", description=report.headline)
-    create_table_artifact(summary_table(findings.summary), key=f"{study}-summary", description=report.headline)
+    told = inert(report.headline)
+    rows = [
+        {name: inert(value) if isinstance(value, str) else value for name, value in row.items()}
+        for row in summary_table(findings.summary)
+    ]
+    create_markdown_artifact(report.artifact(), key=f"{study}-report", description=told)
+    create_table_artifact(rows, key=f"{study}-summary", description=told)
 
 
 def announce(study: str, report: Report) -> None:

@@ -68,10 +68,13 @@ def test_history_of_little_says_what_it_can():
     assert told[["difference_ci_low", "pooled_low", "pooled_high"]].isna().all(axis=None)
 
 
-def test_history_of_a_constant_difference_has_no_width():
-    told = history(night(1, {"baseline": [0.7] * 12, "noise": [0.8] * 12}))
-    bounds = told[["difference_ci_low", "difference_ci_high", "pooled_low", "pooled_high"]].iloc[0]
-    assert bounds.tolist() == pytest.approx([0.1] * 4)
+def test_history_of_differences_mostly_alike_has_no_bounds_until_fifteen_differ():
+    few, more = np.full(40, 0.8), np.full(40, 0.8)
+    few[:5], more[:10] = np.linspace(0.81, 0.82, 5), np.linspace(0.81, 0.83, 10)
+    parts = [night(k, {"baseline": [0.7] * 40, "noise": scores}) for k, scores in ((1, few), (2, more))]
+    told = history(pd.concat(parts, ignore_index=True))
+    assert told["pooled_low"].isna().tolist() == [True, False]
+    assert told["difference_ci_low"].notna().all()
 
 
 def test_history_without_campaigns_or_without_a_baseline_has_no_rows():

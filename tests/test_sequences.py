@@ -9,7 +9,9 @@ from scipy import integrate, stats
 from noiseflow.statistics.sequences import (
     EFFECT_VARIANCE,
     always_valid_p,
+    are_telling,
     confidence_sequence,
+    count_alike,
     half_width,
     log_evidence,
     pairs_needed,
@@ -115,3 +117,11 @@ def test_pairs_needed_at_the_ends(std, margin, expected):
 @pytest.mark.parametrize(("std", "margin"), [(nan, 0.01), (0.1, nan), (0.1, 0.0)])
 def test_pairs_needed_without_a_spread_or_margin_is_missing(std, margin):
     assert isnan(pairs_needed(std, margin))
+
+
+def test_sequences_say_nothing_of_values_mostly_alike_until_fifteen_differ():
+    assert count_alike(np.array([0.0, 0.1, 0.0, 1e-9, -0.1])) == 3
+    assert count_alike(np.array([])) == 0
+    np.testing.assert_array_equal(
+        are_telling([2, 3, 30, 985, 986], [4, 4, 30, 1000, 1000]), [True, False, False, True, False]
+    )

@@ -9,10 +9,29 @@ import jinja2
 from markupsafe import escape
 
 
+JOINER = "\N{WORD JOINER}"
+LOOK_ALIKE = str.maketrans("`*~", "\N{MODIFIER LETTER GRAVE ACCENT}\N{ASTERISK OPERATOR}\N{TILDE OPERATOR}")
+
+
 def escape_markdown(text: str) -> str:
     """Markdown that shows just this text, with no mark-up, link or tag, anywhere but at the start of a line."""
-    line = " ".join(text.split())
-    return re.sub(r"[\\`*_\[\]<>|~$@]|&(?=[#\w])|(?<=\w):(?=//)|(?<=[wW]{3})\.", r"\\\g<0>", line)
+    return re.sub(r"[\\`*_\[\]<>|~$]|&(?=[#\w])", r"\\\g<0>", _unlinked(" ".join(text.split())))
+
+
+def inert(text: str) -> str:
+    """Text that reads the same whether it is shown as it is or as markdown, as one of Prefect's pages does and the other not.
+
+    Backticks, asterisks and tildes become signs that look like them; invisible word joiners keep the rest from being mark-up.
+    """
+    line = _unlinked(" ".join(text.split()).translate(LOOK_ALIKE))
+    line = re.sub(r"[<\]\\]|&(?=[#\w])", rf"\g<0>{JOINER}", line)
+    line = re.sub(r"(?<!\w)_|_(?!\w)", f"{JOINER}_{JOINER}", line)
+    return line if re.match(r"[^\W\d]", line) else f"{JOINER}{line}"
+
+
+def _unlinked(line: str) -> str:
+    """The line with joiners where an address would become a link even though its characters are escaped."""
+    return re.sub(r"(?<=\w):(?=//)|(?<=[wW]{3})(?=\.)|@", rf"\g<0>{JOINER}", line)
 
 
 class _SafeMarkdown(str):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from noiseflow.spec import BASELINE
 from noiseflow.statistics.drift import BEFORE_ALL, campaigns_of, drift_history
-from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array
+from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array, in_ticks
 from noiseflow.statistics.pairs import CELL, GROUP, CellKey, cell_pairs
-from noiseflow.statistics.sequences import confidence_sequence
+from noiseflow.statistics.sequences import are_telling, confidence_sequence
 
 HISTORY_COLUMNS = [
     *("campaign", *CELL, "score_name", "n_pairs", "difference_mean", "difference_ci_low", "difference_ci_high"),
@@ -53,7 +55,9 @@ def _of_cell(key: CellKey, pairs: pd.DataFrame, alpha: float) -> pd.DataFrame:
     n, mean, std = _moments(sums, centre)
     half = std / np.sqrt(n.clip(1)) * stats.t.ppf(1 - ALPHA / 2, (n - 1).clip(1))
     n_pooled, pooled_mean, pooled_std = _moments(sums.cumsum(), centre)
-    low, high = confidence_sequence(pooled_mean, pooled_std, n_pooled, alpha)
+    ends = confidence_sequence(pooled_mean, pooled_std, n_pooled, alpha)
+    telling = are_telling(sums["n_alike"].to_numpy(), n_pooled)
+    low, high = (np.where(telling, end, np.nan) for end in ends)
     columns = {
         "campaign": sums.index,
         **dict(zip(CELL, key, strict=True)),
@@ -70,14 +74,29 @@ def _of_cell(key: CellKey, pairs: pd.DataFrame, alpha: float) -> pd.DataFrame:
 
 
 def _sums(pairs: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """Number, sum and sum of squares of each campaign's finite differences less their common mean; and that mean."""
+    """Number, sum and sum of squares of each campaign's finite differences less their common mean; and that mean.
+
+    n_alike is of all campaigns up to it: how many of their differences share the commonest value.
+    """
     difference = (pairs["score"] - pairs["score_baseline"]).astype(float)
     finite = difference.where(np.isfinite(difference))
     centre = float(finite.mean()) if finite.notna().any() else 0.0
     ours, theirs = pairs["campaign"], pairs["campaign_baseline"]
     nights = ours.where(ours >= theirs, theirs).rename("campaign")
     values = pd.DataFrame({"n": finite.notna(), "sum": finite - centre, "squares": (finite - centre) ** 2})
-    return values.fillna(0.0).astype(float).groupby(nights, sort=True).sum(), centre
+    sums = values.fillna(0.0).astype(float).groupby(nights, sort=True).sum()
+    return sums.assign(n_alike=_alike_so_far(finite, nights)), centre
+
+
+def _alike_so_far(differences: pd.Series[float], nights: pd.Series[str]) -> list[int]:
+    """As of each campaign, how many of the differences so far share the commonest value."""
+    counts: Counter[float] = Counter()
+    commonest = [0]
+    for _, tonight in differences.groupby(nights, sort=True):
+        ticks = in_ticks(tonight.dropna().to_numpy(dtype=float))
+        counts.update(ticks)
+        commonest.append(max([commonest[-1], *(counts[tick] for tick in ticks)]))
+    return commonest[1:]
 
 
 def _moments(sums: pd.DataFrame, centre: float) -> tuple[Array, Array, Array]:

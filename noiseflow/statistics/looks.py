@@ -12,7 +12,13 @@ import pandas as pd
 
 from noiseflow.statistics.inference import ALPHA, Array, cohen_dz, probability_better, t_interval
 from noiseflow.statistics.pairs import CellKey, is_crossed
-from noiseflow.statistics.sequences import always_valid_p, confidence_sequence, pairs_needed
+from noiseflow.statistics.sequences import (
+    always_valid_p,
+    are_telling,
+    confidence_sequence,
+    count_alike,
+    pairs_needed,
+)
 from noiseflow.statistics.verdict import PairedDifference, Verdict
 
 
@@ -40,8 +46,8 @@ def compare_at_every_look(pairs: Mapping[CellKey, pd.DataFrame], margin: float) 
 def difference_so_far(pairs: pd.DataFrame, comparisons: int) -> PairedDifference:
     """The paired difference as of now: its confidence sequence at .05 / comparisons, and its always valid p.
 
-    NaN where too few pairs are left. There is no BCa interval, no Wilcoxon p and no test of equivalence: equivalence is
-    where the whole sequence lies.
+    NaN where too few pairs are left, or too many are alike; p is then 1. There is no BCa interval, no Wilcoxon p and no test
+    of equivalence: equivalence is where the whole sequence lies.
     """
     whole = differences_of(pairs)
     counted = PairedDifference(whole.size, len(pairs) - whole.size)
@@ -49,13 +55,16 @@ def difference_so_far(pairs: pd.DataFrame, comparisons: int) -> PairedDifference
         return counted
     mean = float(whole.mean())
     std = float(whole.std(ddof=1)) if whole.size > 1 else nan
-    low, high = confidence_sequence(mean, std, whole.size, ALPHA / comparisons)
+    p = float(always_valid_p(mean, std, whole.size))
+    low, high = (float(end) for end in confidence_sequence(mean, std, whole.size, ALPHA / comparisons))
+    if whole.size > 1 and not are_telling(count_alike(whole), whole.size):
+        low, high, p = nan, nan, 1.0
     return replace(
         counted,
         mean=mean,
-        ci_low=float(low),
-        ci_high=float(high),
-        p_value=float(always_valid_p(mean, std, whole.size)),
+        ci_low=low,
+        ci_high=high,
+        p_value=p,
         effect_size=cohen_dz(whole),
         prob_better=probability_better(whole),
         std=std,

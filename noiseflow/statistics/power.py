@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import inf, isfinite, nan
 
-from statsmodels.stats.power import TTestPower
+from scipy import stats
 
 from noiseflow.statistics.inference import ALPHA, least_n
 
@@ -25,17 +25,18 @@ def seeds_needed(std_of_differences: float, margin: float, comparisons: int = 1,
         comparisons: comparisons in the family.
         power: chance of finding it, in (0, 1).
 
-    References: Cohen (1988), section 2.3; statsmodels.stats.power.TTestPower.
+    References: Cohen (1988), section 2.3, whose power it is but for the chance of finding the opposite sign, below
+    10⁻⁵ where it matters, which scipy does not compute everywhere.
     """
     if not (isfinite(std_of_differences) and margin > 0):
         return nan
     least = least_n(comparisons)
     if std_of_differences <= margin * least**-0.5 / 10:  # ten standard errors: certain, and beyond what scipy computes
         return float(least)
-    effect, level, test = margin / std_of_differences, ALPHA / max(comparisons, 1), TTestPower()
+    effect, level = margin / std_of_differences, ALPHA / max(comparisons, 1)
 
     def suffices(n: int) -> bool:
-        return bool(test.power(effect, n, level) >= power)
+        return bool(stats.nct.sf(stats.t.isf(level / 2, n - 1), n - 1, effect * n**0.5) >= power)
 
     high = least
     while not suffices(high):

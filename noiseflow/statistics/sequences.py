@@ -5,12 +5,15 @@ from __future__ import annotations
 from math import inf, isfinite, nan
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import ArrayLike
 
-from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array
+from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array, in_ticks
 
 EFFECT_VARIANCE = 0.2
 """Variance of the effect size that the evidence is spread over: near the narrowest from 30 to 10,950 pairs (method.md)."""
+LEAST_UNLIKE = 15
+"""Values that differ from the commonest one, below which a sequence says nothing where more than half are alike."""
 MOST = 1_000_000
 """More pairs than this are no plan: the answer is then infinity."""
 
@@ -85,6 +88,25 @@ def confidence_sequence(mean: ArrayLike, std: ArrayLike, n: ArrayLike, alpha: Ar
     half = np.where(np.isfinite(half), half, nan)
     centre = np.asarray(mean, np.float64)
     return np.asarray(centre - half), np.asarray(centre + half)
+
+
+def count_alike(values: Array) -> int:
+    """How many of the values (n,) share the commonest one; 0 of none."""
+    return int(np.unique(in_ticks(values), return_counts=True)[1].max(initial=0))
+
+
+def are_telling(n_alike: ArrayLike, n: ArrayLike) -> npt.NDArray[np.bool_]:
+    """Whether values vary enough to be bounded: at most half are alike, or 15 differ from the commonest.
+
+    Where nearly all differences are 0 and the rest lie on one side, the few that were seen say little about how many will
+    come, and the sequence, whose width they make, is too narrow (docs/method.md, "What the methods hold").
+
+    Args:
+        n_alike: how many share the commonest value, as of a look; any shape.
+        n: the number of values as of that look; broadcast against it.
+    """
+    alike, count = np.broadcast_arrays(np.asarray(n_alike), np.asarray(n))
+    return np.asarray((2 * alike <= count) | (count - alike >= LEAST_UNLIKE))
 
 
 def pairs_needed(std: float, margin: float, alpha: float = ALPHA) -> float:

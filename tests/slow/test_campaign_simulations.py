@@ -7,7 +7,7 @@ from made_trials import made_trials
 from scipy import stats
 
 from noiseflow.statistics.drift import drift_history
-from noiseflow.statistics.sequences import confidence_sequence
+from noiseflow.statistics.sequences import are_telling, confidence_sequence
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -68,6 +68,20 @@ def test_confidence_sequence_covers_a_year_of_looks_at_all_cells_together(kind):
     assert ours <= most(2000)
     assert fixed > 5 * most(2000)
     assert shared > 2 * most(2000)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.45])
+@pytest.mark.parametrize("alpha", [ALPHA, ALPHA / CELLS])
+def test_confidence_sequence_of_differences_mostly_alike_covers_where_it_speaks(alpha, share):
+    n_series, n = 2000, np.arange(6, 1501, 6)
+    differ = np.random.default_rng(15).random((n_series, n[-1])) < share
+    counts = differ.cumsum(axis=1)[:, n - 1]
+    mean = counts / n
+    low, high = confidence_sequence(mean, np.sqrt(n / (n - 1) * mean * (1 - mean)), n, alpha)
+    missed = (low > share) | (high < share)
+    spoken = missed & are_telling(np.maximum(counts, n - counts), n)
+    print(f"alpha {alpha:.4f}, share {share}: {spoken.any(axis=1).mean():.4f}, without {missed.any(axis=1).mean():.4f}")
+    assert spoken.any(axis=1).mean() <= alpha + 3 * np.sqrt(alpha * (1 - alpha) / n_series)
 
 
 def histories(rng, n_histories, *, nights=30, shift=0.0, since=20, cells=5):
