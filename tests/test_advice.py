@@ -48,7 +48,7 @@ def test_advice_is_to_leave_it_out_where_nothing_is_worth_having():
 def test_advice_says_how_many_seeds_would_decide():
     (advice,) = advise(evidence_of(one="equivalent", two="inconclusive", three="inconclusive"))
     assert "‘two’ and ‘three’ are undecided" in advice.text
-    assert "82 seeds" in advice.text
+    assert "82 seeds, 70 more than now, would show" in advice.text
     assert advice.code == "noiseflow run sketch --seeds 82"
 
 
@@ -103,6 +103,7 @@ def test_alarm_is_raised_by_replays_that_differ_for_no_known_reason():
     unlike = [replayed("2026-01-06", 0.0), replayed("2026-01-07", 0.004), replayed("2026-01-07", 0.0)]
     assert "1 of the 2 trials" in alarm(campaigns(replays=unlike))
     assert alarm(campaigns(replays=unlike, changed={"tensorflow": "2.20 → 2.21"})) == ""
+    assert "git commit (a → b)" in alarm(campaigns(replays=unlike, changed={"git commit": "a → b"}))  # code explains nothing
 
 
 @pytest.mark.parametrize(

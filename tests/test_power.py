@@ -2,6 +2,7 @@
 
 from math import inf, isnan, nan
 
+import numpy as np
 import pytest
 
 from noiseflow.statistics.power import seeds_needed
@@ -24,6 +25,15 @@ def test_seeds_needed_grows_with_comparisons_and_power():
 @pytest.mark.parametrize("std", [0.0, 1e-9, 1e-4])
 def test_seeds_needed_is_never_below_the_least_n(std, comparisons, n):
     assert seeds_needed(std, 0.01, comparisons) == n
+
+
+@pytest.mark.parametrize("comparisons", [1, 16, 128])
+def test_seeds_needed_grows_with_the_spread(comparisons):
+    sizes = [seeds_needed(std, 0.01, comparisons) for std in np.geomspace(0.001, 0.3, 60)]
+    assert sizes == sorted(sizes)
+    assert seeds_needed(0.0711, 0.01, 128) == pytest.approx(
+        (3.548 + 0.842) ** 2 * 7.11**2, rel=0.02
+    )  # normal quantiles
 
 
 def test_seeds_needed_of_a_huge_spread_is_infinite_and_of_nothing_nan():

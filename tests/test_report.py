@@ -95,7 +95,9 @@ def test_render_keeps_hostile_names_inside_their_table_cells(hostile):
     html = MarkdownIt("commonmark").enable("table").render(report.markdown)
     first = html[html.index("<tbody>") : html.index("</tbody>")]
     cells = [unescape(re.sub("<[^>]+>", "", row)) for row in re.findall(r"<tr>\s*<td[^>]*>(.*?)</td>", first)]
-    assert sorted(map(squeezed, cells)) == sorted(variant.name for variant in study.variants if variant.name != "baseline")
+    assert sorted(map(squeezed, cells)) == sorted(
+        variant.name for variant in study.variants if variant.name != "baseline"
+    )
     assert {row.count("<td") for row in first.split("</tr>")[:-1]} == {7}
 
 

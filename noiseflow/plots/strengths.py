@@ -106,7 +106,7 @@ def _band(axes: Axes, x: npt.NDArray[Any], mean: npt.NDArray[Any], half: npt.NDA
 def _choice(axes: Axes, choice: pd.DataFrame, floor: float, colour: str) -> None:
     x = choice["strength"].clip(lower=floor)
     style: dict[str, Any] = {"facecolors": "white", "edgecolors": colour, "linewidths": 2.0}
-    axes.scatter(x, choice["score_mean"], s=90, marker="D", zorder=5, **style)
+    axes.scatter(x, choice["score_mean"], s=90, marker="D", zorder=5, clip_on=False, **style)
 
 
 def _share_scores(panels: list[Axes], columns: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite, nan
 
 from noiseflow import wording
 from noiseflow.report.answer import labelled_rows, named
@@ -17,6 +17,7 @@ from noiseflow.wording import Row
 
 MOST_RECIPES = 4
 MOST_SEEDS = 10_000
+SUREST = ": its gain is the surest of the simplest among those within the margin of the best"
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,10 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     most = max(row["difference_mean"] for row in better)
     alike = [row for row in better if row["difference_mean"] >= most - evidence.study.margin]
     best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -row["difference_ci_low"]))
-    among = "" if len(alike) == 1 else " of the simplest among those within the margin of the best"
+    why = "" if len(better) == 1 else ": it gains most" if len(alike) == 1 else SUREST
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
     yield Advice(
-        f"Take {named([best])}: its gain is the surest{among}. In Keras:",
+        f"Take {named([best])}{why}. In Keras:",
         keras_lines(architecture, _variant(evidence, best)),
     )
 
@@ -78,23 +79,29 @@ def _more_seeds(evidence: Evidence, groups: Sequence[Sequence[Row]]) -> Iterator
     if not rows:
         return
     text = f"Nothing is to be taken over as yet: {named(rows)} {'is' if len(rows) == 1 else 'are'} undecided."
-    needed = [float(row["n_needed"]) for row in rows if isfinite(row.get("n_needed", float("nan")))]
+    noisy = [row for row in rows if _variant(evidence, row).injections] or rows
+    needed = [float(row["n_needed"]) for row in noisy if isfinite(row.get("n_needed", nan))]
     if not needed:
-        yield Advice(text)
+        finite = any(dataset.is_finite for dataset in evidence.study.datasets)
+        yield Advice(
+            f"{text} More splits of the same rows would hardly decide it; more rows might." if finite else text
+        )
     elif max(needed) > MOST_SEEDS:
         yield Advice(f"{text} Seeds alone will not decide all of it: the scores spread too far for the margin.")
     elif evidence.pools_campaigns:
-        nights = max(1, round((max(needed) - max(row["n_pairs"] for row in rows)) / evidence.study.n_seeds))
+        nights = max(1, ceil((max(needed) - max(row["n_pairs"] for row in noisy)) / evidence.study.n_seeds))
         yield Advice(
-            f"{text} With the spread seen so far, some {wording.number(nights, 'campaign')} more would bring the interval "
-            "within the margin."
+            f"{text} With the spread seen so far, {wording.number(nights, 'campaign')} more would make every interval as "
+            "narrow as ± the margin."
         )
     else:
         seeds = int(max(needed))
+        more = f"{wording.number(seeds, 'seed')}, {seeds - evidence.study.n_seeds:,} more than now,"
+        what = "" if len(noisy) == len(rows) else " of the noise"
         command = _with_seeds(evidence.manifest.get("command", ""), seeds)
         yield Advice(
-            f"{text} With the spread seen here, {wording.number(seeds, 'seed')} would show a difference as large as the "
-            f"margin in four of five such studies{':' if command else '.'}",
+            f"{text} With the spread seen here, {more} would show a difference{what} as large as the margin in four of five "
+            f"such studies{':' if command else '.'}",
             command,
         )
 

@@ -21,8 +21,8 @@ def headline(evidence: Evidence) -> str:
     worse = sorted(_with_verdict(rows, "worse"), key=lambda row: row["difference_mean"])
     effects = [
         _effect(group, verb, pooled=evidence.pools_campaigns)
-        for group, verb in ((better, "raises"), (worse, "lowers"))
-        if group
+        for rows_of_verdict, verb in ((better, "raises"), (worse, "lowers"))
+        for group in _by_score(rows_of_verdict)
     ]
     first = "; ".join(effects) or f"no variant is shown to change {wording.score_name(rows[0])}"
     second = "; ".join([*_no_effect(_with_verdict(rows, "equivalent"), evidence.study.margin), *_open(rows)])
@@ -38,6 +38,14 @@ def labelled_rows(evidence: Evidence) -> list[Row]:
 
 def _with_verdict(rows: Iterable[Row], verdict: str) -> list[Row]:
     return [row for row in rows if row["verdict"] == verdict]
+
+
+def _by_score(rows: Iterable[Row]) -> list[list[Row]]:
+    """The rows of each score, the first row's score first."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(str(row["score_name"]), []).append(row)
+    return list(groups.values())
 
 
 def too_few(row: Row) -> bool:
@@ -63,7 +71,7 @@ def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
     seeds, p = wording.number(int(first["n_pairs"]), "seed"), wording.p_value(first["p_adjusted"])
     proof = f"95 % interval {interval}, {seeds}, {p} after Holm"
     if pooled:
-        proof = f"{seeds}; {interval} and {p} hold however often one looks"
+        proof = f"{seeds}; 95 % interval {interval} and {p}, valid however often one looks"
     text = f"{named([first])} {verb} {wording.score_name(first)} by {wording.amount(first, bare=True)} ({proof})"
     if others:
         also = wording.listed(f"{named([row])} ({wording.amount(row)})" for row in others)

@@ -45,10 +45,20 @@ def draw_behaviour(evidence: Evidence, colours: Mapping[str, str], room: int) ->
             room -= size
     pictures = [picture for at, (_, picture) in enumerate(drawn) if at in kept]
     left_out = [picture.name.removesuffix(".png") for at, (_, picture) in enumerate(drawn) if at not in kept]
-    if left_out and pictures:
-        told = f" For lack of room there is no picture of {listed(left_out)}."
+    told = f" For lack of room there is no picture of {listed(left_out)}." if left_out else ""
+    if (
+        evidence.grids
+        and not any(picture.name.startswith("boundary") for _, picture in drawn)
+        and _has_families(evidence)
+    ):
+        told += " Boundaries are not drawn: what the members of families predict over the plane is not kept."
+    if told and pictures:
         pictures[-1] = replace(pictures[-1], caption=pictures[-1].caption + told)
     return pictures
+
+
+def _has_families(evidence: Evidence) -> bool:
+    return any(variant.strengths for variant in evidence.study.variants)
 
 
 def _every(evidence: Evidence, colours: Mapping[str, str]) -> Turns:
@@ -56,11 +66,18 @@ def _every(evidence: Evidence, colours: Mapping[str, str]) -> Turns:
     every = groups_of(evidence.shown)
     groups = every[:MOST_GROUPS]
     rest = f" Only the first {MOST_GROUPS} of {len(every)} are drawn." if len(every) > MOST_GROUPS else ""
-    yield from _learning_curves(evidence, groups, colours, rest)
+    latest = f"{_of_latest(evidence)}{rest}"
+    yield from _learning_curves(evidence, groups, colours, latest)
     yield from _gaps(evidence, groups, colours, rest)
-    yield from _boundaries(evidence, groups, rest)
-    yield from _calibration(evidence, groups, colours, rest)
+    yield from _boundaries(evidence, groups, latest)
+    yield from _calibration(evidence, groups, colours, latest)
     yield from _data(evidence)
+
+
+def _of_latest(evidence: Evidence) -> str:
+    """That curves and predictions are of the latest seeds only, where that is so."""
+    drawn, there = (len(trials["seed"].unique()) for trials in (evidence.curves, evidence.trials))
+    return f" Drawn are the latest {drawn:,} of {there:,} seeds." if 0 < drawn < there else ""
 
 
 def _learning_curves(evidence: Evidence, groups: list[Group], colours: Mapping[str, str], rest: str) -> Turns:

@@ -92,8 +92,9 @@ DRIFT = Form(
     ("Found", "Test", "New", "Old", "Mean, new", "Mean, old", "p, of a year"),
     _drift,
     2,
-    "Mann–Whitney: the last campaign against all before it. Kolmogorov–Smirnov: the last seven against all before them. p is "
-    "adjusted for all cells, both tests and a year of nights: without drift some cell is flagged in one year of twenty.",
+    "Mann–Whitney: the last campaign against all before it. Kolmogorov–Smirnov: the last seven, or half of all while there "
+    "are fewer than fourteen, against those before. p is adjusted for all cells, both tests and a year of nights: without "
+    "drift some cell is flagged in one year of twenty.",
 )
 REPLAYS = Form(
     "Replayed trials that came out different",

@@ -8,7 +8,6 @@ from typing import Any
 import jinja2
 from markupsafe import escape
 
-
 JOINER = "\N{WORD JOINER}"
 LOOK_ALIKE = str.maketrans("`*~", "\N{MODIFIER LETTER GRAVE ACCENT}\N{ASTERISK OPERATOR}\N{TILDE OPERATOR}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import inf, isfinite
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from noiseflow.report.alarm import replay_summary
 from noiseflow.report.answer import labelled_rows, named, too_few
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, positives, small_test_sets, split_sizes
 from noiseflow.spec import BASELINE, Study
+from noiseflow.statistics.ranks import LEAST_DATASETS
 from noiseflow.statistics.uncertainty import score_uncertainty
 
 
@@ -22,6 +23,7 @@ def limits(evidence: Evidence) -> list[str]:
         *filter(None, [replay_summary(evidence)]),
         *_on_test_set(evidence),
         *_on_ceiling(evidence),
+        *_on_ranks(evidence),
         *_on_missing(evidence),
         *_on_diverged(evidence),
         *_on_pairs(evidence),
@@ -108,7 +110,7 @@ def _on_ceiling(evidence: Evidence) -> list[str]:
     told = [
         (row["dataset"], wording.fraction(best), wording.fraction(score), f"{100 * (best - score):.1f}")
         for row in _baselines(evidence).drop_duplicates("dataset").to_dict("records")
-        if (best := evidence.ceilings.get(row["dataset"], 0.0)) > (score := row["score_mean"])
+        if (best := evidence.ceilings.get(row["dataset"], -inf)) > (score := row["score_mean"])
     ]
     rule = "The Bayes rule, which no other beats in the long run,"
     if len(told) > 1:
@@ -122,6 +124,13 @@ def _on_ceiling(evidence: Evidence) -> list[str]:
 
 def _baselines(evidence: Evidence) -> pd.DataFrame:
     return evidence.summary[evidence.summary["variant"] == BASELINE]
+
+
+def _on_ranks(evidence: Evidence) -> list[str]:
+    n = len(evidence.summary["dataset"].unique())
+    if evidence.pools_campaigns or not 1 < n < LEAST_DATASETS or evidence.findings.ranks is not None:
+        return []
+    return [f"Mean ranks are not given: {n} datasets are too few for a test of them, {LEAST_DATASETS} would do."]
 
 
 def _on_missing(evidence: Evidence) -> list[str]:

@@ -33,10 +33,11 @@ TEST_SET_LEGEND = (
     "are."
 )
 POOLED_LEGEND = (
-    "Scores are those of the last epoch. Differences are variant minus baseline on the same seeds; interval and p are those "
-    "of a confidence sequence (the t mixture: Lai, 1976; Wang and Ramdas, 2024), valid however often one looks, with .05 "
-    "shared among all comparisons of the study. d_z is the mean difference over its standard deviation; P(better) is the "
-    "share of seeds on which the variant wins, ties counting half."
+    "Scores are those of the last epoch, with t intervals that are not valid under repeated looks. Differences are variant "
+    "minus baseline on the same seeds; their interval and p are those of a confidence sequence (the t mixture: Lai, 1976; "
+    "Wang and Ramdas, 2024), valid however often one looks, with .05 shared among all comparisons of the study. d_z is the "
+    "mean difference over its standard deviation; P(better) is the share of seeds on which the variant wins, ties counting "
+    "half."
 )
 
 

@@ -110,7 +110,7 @@ def _strengths(evidence: Evidence, colours: Mapping[str, str]) -> Iterator[Pictu
         figure = plot_strengths(frames.strengths, frames.baselines, frames.choices, colours, f"{name}{unit}")
         caption = (
             f"Mean {name} at each strength, with the 95 % interval of the mean over seeds; the dashed line in its band is the "
-            "noiseless baseline. Diamonds stand at the strength that most seeds' choice fell on, made without them, and at "
+            "noiseless baseline. Diamonds stand at the strength chosen most often, for seeds that had no part in it, and at "
             "the score that such honest choices earn: below its line by what choosing on the test rows would add."
         )
         if frames.left_out:

@@ -146,5 +146,6 @@ BESIDE = Form(
     "Compared score: mean of the score that differences are made of. Gap: loss of training mode minus that of inference mode "
     "on the training rows at the end. Brier score and expected calibration error: of the predicted probabilities. Signal to "
     "noise: spread of the signal over the noise's standard deviation where it is injected, at the initial weights. Seeds "
-    "needed: for 80 % power to see a difference as large as the margin, from the spread seen here.",
+    "needed, from the spread seen here: for 80 % power to see a difference as large as the margin; with campaigns, for a "
+    "confidence sequence no wider than ± the margin.",
 )

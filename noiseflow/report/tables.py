@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 import pandas as pd
 
@@ -33,6 +33,8 @@ from noiseflow.wording import (
 
 Plain = str | float | int | None
 TEST_SET = "The test set's own"
+MOST = {"accuracy": 1.0, "balanced_accuracy": 1.0, "auc": 1.0, "r2": 1.0, "-log_loss": 0.0, "-rmse": 0.0}
+"""No score is above it, and so no interval."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def score_table(evidence: Evidence) -> Table:
         "Seeds": lambda row: f"{row['n_seeds']}" + (f" ({row['n_diverged']} diverged)" if row["n_diverged"] else ""),
         "Train": lambda row: fraction(row["train_score_mean"]),
         "Test, mean ± std": lambda row: mean_std(row["test_score_mean"], row["test_score_std"]),
-        "95 % interval": lambda row: between(row["ci_low"], row["ci_high"]),
+        "95 % interval": lambda row: between(row["ci_low"], min(row["ci_high"], MOST.get(row["score_name"], inf))),
     }
     if is_fresh(evidence.summary):
         columns["Fresh rows, mean ± std"] = _fresh

@@ -93,7 +93,7 @@ def _alike_so_far(differences: pd.Series[float], nights: pd.Series[str]) -> list
     counts: Counter[float] = Counter()
     commonest = [0]
     for _, tonight in differences.groupby(nights, sort=True):
-        ticks = in_ticks(tonight.dropna().to_numpy(dtype=float))
+        ticks = in_ticks(np.asarray(tonight.dropna(), np.float64)).tolist()
         counts.update(ticks)
         commonest.append(max([commonest[-1], *(counts[tick] for tick in ticks)]))
     return commonest[1:]
