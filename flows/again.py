@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flows.manifest import describe
 from noiseflow.campaigns import campaign_round
 from noiseflow.manifest import software
+from noiseflow.places import study_place
 from noiseflow.plan import EngineOf, Plan, make_plan, study_hash
 from noiseflow.pooling import pooled_plan
 from noiseflow.spec import USERS_OWN, Study
-from noiseflow.store import Store, footer
+from noiseflow.store import Store, find_store, footer
 from tasks.analysis import aggregate
 from tasks.reporting import render_report
 
@@ -24,11 +23,11 @@ def render_again(study: Study, results: str, engine: str = "auto", campaign: str
     plan, store = stored(study, results, engine, campaign)
     there = store.trial_ids() & set(plan.trial_ids) if store else set()
     if store is None or not there:
-        folder = Path(results) / study.name
-        raise LookupError(f"{folder} holds no trial of this study: train it with `noiseflow run` first")
+        place = study_place(results, study.name)
+        raise LookupError(f"{place} holds no trial of this study: train it with `noiseflow run` first")
     findings = aggregate.fn(plan, store, footer(study.model_dump_json(), study_hash(study), software()))
     render_report.fn(plan, findings, store, describe(plan, store, trained=0, reused=len(there)))
-    return str(store.folder / "report" / "index.html")
+    return store.page
 
 
 def stored(study: Study, results: str, engine: str = "auto", campaign: str | None = None) -> tuple[Plan, Store | None]:
@@ -36,7 +35,7 @@ def stored(study: Study, results: str, engine: str = "auto", campaign: str | Non
 
     With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
     """
-    store = Store(results, study.name) if (Path(results) / study.name).is_dir() else None
+    store = find_store(results, study.name)
     plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store)
     if store is None or engine != "auto" or not any(a.kind in USERS_OWN for a in study.architectures):
         return plan, store

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
@@ -16,6 +17,7 @@ from flows.services import forget_if_gone
 from noiseflow import studies
 from noiseflow.campaigns import campaign_faults, campaign_name
 from noiseflow.faults import InvalidInputError, refusal, results_faults
+from noiseflow.places import study_place
 from noiseflow.spec import Study
 
 app = typer.Typer(
@@ -33,7 +35,7 @@ DeviceOption = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where
 CampaignOption = Annotated[
     str | None, typer.Option(metavar="DATE", help="Adds fresh seeds under this date, and pools all dates.")
 ]
-ResultsOption = Annotated[str, typer.Option(help="Folder that the results go to.")]
+ResultsOption = Annotated[str, typer.Option(help="Folder or URL, such as s3://bucket/prefix, for the results.")]
 
 
 @app.command()
@@ -86,10 +88,11 @@ def plan(
     from flows.again import stored  # noqa: PLC0415 - imports pandas and more, which takes a second
     from flows.outlook import outlook  # noqa: PLC0415
 
-    try:
-        typer.echo(outlook(*stored(declared, results, engine, _date(campaign))))
-    except (OSError, LookupError) as error:
-        _refuse([str(error)])
+    with _failures_told():
+        try:
+            typer.echo(outlook(*stored(declared, results, engine, _date(campaign))))
+        except LookupError as error:
+            _refuse([str(error)])
 
 
 @app.command()
@@ -133,11 +136,8 @@ def report(
     declared = _declared(study, seeds, epochs, results, campaign)
     from flows.again import render_again  # noqa: PLC0415 - imports pandas and matplotlib
 
-    try:
+    with _failures_told():
         typer.echo(render_again(declared, results, engine, _date(campaign)))
-    except LookupError as error:
-        typer.echo(f"noiseflow: {error}", err=True)
-        raise typer.Exit(1) from None
 
 
 @app.command()
@@ -153,7 +153,7 @@ def _declared(study: str, seeds: int | None, epochs: int | None, results: str, c
     """The study to run; or one message with every fault, and exit status 2."""
     try:
         declared = studies.load(study, n_seeds=seeds, epochs=epochs)
-        faults = results_faults(str(Path(results) / declared.name))
+        faults = results_faults(study_place(results, declared.name))
         faults += campaign_faults(declared, campaign) if campaign is not None else []
     except InvalidInputError as error:
         faults = error.faults + results_faults(results)
@@ -170,6 +170,22 @@ def _date(campaign: str | None) -> str | None:
 def _refuse(faults: Sequence[str]) -> NoReturn:
     typer.echo(refusal(faults), err=True)
     raise typer.Exit(2)
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Within it, a refusal ends with status 2 and any other failure of the results with status 1; either is one message."""
+    from noiseflow.store import StoreError  # noqa: PLC0415 - imports pandas
+
+    try:
+        yield
+    except InvalidInputError as error:
+        _refuse(error.faults)
+    except (LookupError, StoreError) as error:
+        typer.echo(f"noiseflow: {error}", err=True)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        _refuse([str(error)])
 
 
 def _quiet(*, verbose: bool) -> None:

@@ -20,7 +20,7 @@ def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str
         "seeds": _seeds(plan),
         "engine": ", ".join(sorted({cell.engine for cell in plan.cells})),
         **_training(plan, store),
-        "results": str(store.folder),
+        "results": store.location,
         "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         **software(),
         "command": _command(plan),

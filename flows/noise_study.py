@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pandas as pd
@@ -15,9 +14,11 @@ from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.manifest import describe
 from flows.progress import progress_artifact
+from flows.relay import relay_warnings
 from noiseflow.campaigns import campaign_faults, campaign_name, campaign_round
 from noiseflow.faults import InvalidInputError, results_faults
 from noiseflow.manifest import software
+from noiseflow.places import study_place
 from noiseflow.plan import Batch, Plan, dataset_key, make_plan, study_hash
 from noiseflow.pooling import pooled_plan, replays
 from noiseflow.report.tables import Plain
@@ -67,7 +68,7 @@ def noise_study(
         study: A shipped study's name, or a whole study.
         n_seeds: Trials of each cell, instead of the study's own number; of a campaign, its fresh ones.
         epochs: Passes over the training rows, instead of the study's own number.
-        results: Folder that the results go to.
+        results: Folder, or URL such as s3://bucket/prefix, that the results go to.
         engine: vectorized trains all seeds in one program, reference one after the other with Model.fit.
         device: Where to train: auto takes a GPU if there is one.
         campaign: Adds fresh seeds under a date, and pools all campaigns. A date such as 2026-11-23; or a time zone such as
@@ -95,8 +96,7 @@ def noise_study(
         announce(declared.name, report)
     if failed:
         raise RuntimeError("these batches failed; the report is incomplete:\n" + "\n".join(failed))
-    page = str(store.folder / "report" / "index.html")
-    run = StudyRun(findings.summary, report.answer, report.headline, report.alarm, page, trained, reused)
+    run = StudyRun(findings.summary, report.answer, report.headline, report.alarm, store.page, trained, reused)
     return _ended(run, fail_on_drift=fail_on_drift)  # type: ignore[return-value] # Prefect gives the state's data
 
 
@@ -112,12 +112,13 @@ def _planned(
     declared = load(study, **changes) if isinstance(study, str) else confined(study, **changes)
     night = None if campaign is None else _night(declared, campaign)
     seeds = None if night is None else campaign_round(night, declared.n_seeds).seeds
-    if faults := [*results_faults(str(Path(results) / declared.name)), *preflight.faults(declared, seeds)]:
+    if faults := [*results_faults(study_place(results, declared.name)), *preflight.faults(declared, seeds)]:
         raise InvalidInputError(faults)
     require_device(device)
     engines = preflight.choose_engines(declared, engine)
     for reason in engines.reasons:
         get_run_logger().warning(reason)
+    relay_warnings()
     store = Store(results, declared.name)
     store.recover()
     if night is None:

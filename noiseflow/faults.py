@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from noiseflow.places import is_remote, is_url, url_faults
+
 
 class InvalidInputError(ValueError):
     """Input that is refused before anything is done; one message that names every fault."""
@@ -79,7 +81,9 @@ def _short(value: Any, length: int = 120) -> str:
 
 
 def results_faults(results: str) -> list[str]:
-    """What keeps results from being written to this folder; nothing is left behind."""
+    """What keeps results from being written to this folder or URL; nothing is left behind, and no server is asked."""
+    if is_url(results) and ((faults := url_faults(results)) or is_remote(results)):
+        return faults
     path = Path(results).absolute()
     try:
         existing = next(parent for parent in (path, *path.parents) if parent.exists())

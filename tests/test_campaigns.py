@@ -1,6 +1,7 @@
 """Campaigns: their seeds, names and faults, and what a plan pools of them."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -124,7 +125,7 @@ def test_replays_are_the_first_campaigns_first_trials_once_a_campaign(store):
     assert store.publish_replays(again, {}) == 0
     assert replays(plan, store) == []
     assert store.publish_replays(again.assign(campaign="2026-11-24"), {}) == 10
-    assert len(pd.read_parquet(store.folder / "replays")) == 20
+    assert len(pd.read_parquet(Path(store.location) / "replays")) == 20
 
 
 def test_latest_keeps_whole_campaigns_and_one_at_least(store):

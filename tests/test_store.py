@@ -1,4 +1,5 @@
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,10 +12,10 @@ from noiseflow.store import SCHEMAS, Store, footer
 def batch(ids):
     """Rows of the trials with these identities: two curve rows and two predictions each."""
     trials = pd.DataFrame({name: pd.Series(dtype=object) for name in SCHEMAS["trials"].names})
-    trials["trial_id"] = list(ids)
+    trials["trial_id"] = ids = list(ids)
     trials = trials.assign(seed=range(len(trials)), test_score=0.5, status="completed")
     trials["finished_at"] = pd.Timestamp("2026-01-01", tz="UTC")
-    twice = np.repeat(list(ids), 2)
+    twice = np.repeat(ids, 2)
     curves = pd.DataFrame({"trial_id": twice, "epoch": [1, 2] * len(trials), "train_loss": 0.1, "train_score": 0.2})
     predictions = pd.DataFrame({"trial_id": twice, "part": "test", "row": 0, "output": 0, "prediction": 0.5})
     return {
@@ -30,14 +31,15 @@ def store(tmp_path):
 
 
 def files(store):
-    return sorted(str(p.relative_to(store.folder)) for p in store.folder.rglob("*") if p.is_file())
+    folder = Path(store.location)
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
 def test_publish_makes_what_pandas_reads(store):
     assert store.publish(batch("ab"), {}) == 2
     assert store.publish(batch("cd"), {}) == 2
     for table, rows in (("trials", 4), ("curves", 8), ("predictions", 8)):
-        frame = pd.read_parquet(store.folder / table)
+        frame = pd.read_parquet(Path(store.location) / table)
         assert len(frame) == rows
         assert list(frame.columns) == SCHEMAS[table].names
     assert store.trial_ids() == set("abcd")
@@ -76,7 +78,7 @@ def test_recover_completes_a_batch_whose_process_died_after_its_trials(store, mo
         with pytest.raises(KeyboardInterrupt):
             store.publish(batch("ab"), {})
     assert store.read("curves").empty
-    other = Store(store.folder.parent, "study")
+    other = Store(Path(store.location).parent, "study")
     other.recover()
     assert sorted(other.read("curves")["trial_id"]) == list("aabb")
     assert len(other.read("predictions")) == 4
@@ -87,12 +89,12 @@ def test_recover_leaves_alone_what_may_still_be_written(store, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Store, "_create", die)
+    monkeypatch.setattr(Store, "_append", die)
     with pytest.raises(KeyboardInterrupt):
         store.publish(batch("ab"), {})
     store.recover()
     assert len([name for name in files(store) if "_pending" in name]) == 2
-    monkeypatch.setattr("noiseflow.store.ABANDONED_AFTER", -pd.Timedelta(hours=1).to_pytimedelta())
+    monkeypatch.setattr("noiseflow.store.store.ABANDONED_AFTER", -pd.Timedelta(hours=1).to_pytimedelta())
     store.recover()
     assert files(store) == []
 
@@ -100,12 +102,12 @@ def test_recover_leaves_alone_what_may_still_be_written(store, monkeypatch):
 def test_read_gives_only_the_trials_asked_for(store):
     store.publish(batch("abc"), {})
     assert list(store.read("trials", ["c", "a", "z"])["trial_id"]) == ["a", "c"]
-    assert Store(store.folder.parent, "empty").read("curves").empty
+    assert Store(Path(store.location).parent, "empty").read("curves").empty
 
 
 def test_footer_carries_study_hash_and_software(store):
     store.publish(batch("a"), footer('{"name": "study"}', "0123", {"keras": "3"}))
-    metadata = pq.read_schema(store.folder / "trials" / "00000001.parquet").metadata
+    metadata = pq.read_schema(Path(store.location, "trials", "00000001.parquet")).metadata
     assert metadata[b"study"] == b'{"name": "study"}'
     assert metadata[b"study_hash"] == b"0123"
     assert metadata[b"software"] == b'{"keras": "3"}'
