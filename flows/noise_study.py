@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 from prefect import flow, get_run_logger, runtime, unmapped
@@ -11,10 +11,12 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
+from pydantic import Field
 
 from flows.manifest import describe
 from flows.progress import progress_artifact
 from flows.relay import relay_warnings
+from flows.stopping import stoppable
 from noiseflow.campaigns import campaign_faults, campaign_name, campaign_round
 from noiseflow.faults import InvalidInputError, results_faults
 from noiseflow.manifest import software
@@ -52,8 +54,8 @@ class StudyRun:
 @flow(name="noise-study", task_runner=ThreadPoolTaskRunner(max_workers=BATCHES_AT_ONCE))  # type: ignore[arg-type]
 def noise_study(
     study: ShippedStudy | Study = "tutorial",
-    n_seeds: int | None = None,
-    epochs: int | None = None,
+    n_seeds: Annotated[int, Field(ge=1, le=10_000)] | None = None,
+    epochs: Annotated[int, Field(ge=1, le=10_000_000)] | None = None,
     results: str = "results",
     engine: Literal["auto", "vectorized", "reference"] = "auto",
     device: Literal["auto", "cpu", "gpu"] = "auto",
@@ -154,7 +156,7 @@ def _train(plan: Plan, batches: list[Batch], store: Store, marks: dict[str, str]
     if not batches and not again:
         return []
     name = plan.study.name
-    with progress_artifact(name, [*batches, *again]):
+    with progress_artifact(name, [*batches, *again]), stoppable():
         shared = (unmapped(store), unmapped(marks), unmapped(name), unmapped(device))
         futures = train_batch.map(batches, *shared) + replay_batch.map(again, *shared, unmapped(plan.campaign))
         wait(futures)

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,9 +52,18 @@ class Process(BaseModel, frozen=True):
 
 def end(process: Process, grace_seconds: float) -> None:
     """Ends a process and its group: SIGTERM, and SIGKILL for what is left after the grace."""
+    _end(process.members, grace_seconds)
+
+
+def end_marked(mark: str, grace_seconds: float) -> None:
+    """Ends the processes that carry the mark, as `end` does: a worker starts each run in a group of its own."""
+    _end(lambda: {pid for pid in living() if _carries(pid, mark)}, grace_seconds)
+
+
+def _end(members: Callable[[], set[int]], grace_seconds: float) -> None:
     deadline = time.monotonic() + grace_seconds
     asked: set[int] = set()
-    while left := process.members():
+    while left := members():
         late = time.monotonic() > deadline
         _signal(left if late else left - asked, signal.SIGKILL if late else signal.SIGTERM)
         asked |= left

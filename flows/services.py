@@ -8,122 +8,137 @@ nothing is ended by its name, nor because it has the id that a process of ours o
 While the server is up, a `prefect.toml` beside the state folder tells Prefect's commands and `noiseflow run` to use it.
 Without it they would start a second, temporary server on the same database, whose `--watch` waits for ever for events
 that only the first server sees.
+
+With PREFECT_SERVER_API_AUTH_STRING in the environment the server asks for it, and what is started here has it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shlex
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from subprocess import DEVNULL, STDOUT
 from typing import TYPE_CHECKING, Annotated
-from uuid import uuid4
 
 import typer
-from pydantic import BaseModel
 
-from flows.processes import Process, end
+from flows.automations import BLOCK, make_automations
+from flows.launch import DEPLOYMENTS, deploy, end_all, refuse_taken, spawn, wait_until
+from flows.pools import make_pools
+from flows.running import (
+    CLIENT_SECRET,
+    HOST,
+    ROOT,
+    SERVER_SECRET,
+    SETTINGS,
+    STATE,
+    Services,
+    ServicesError,
+    alone,
+    api,
+    environment,
+    fingerprint,
+    forget_if_gone,
+    point_to,
+    read,
+    short,
+    write,
+)
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
 
-HOST = "127.0.0.1"
+__all__ = ["ROOT", "SETTINGS", "Services", "app", "forget_if_gone"]
+
 POOL = "noiseflow-cpu"
 WORKER = "make-up"
-DEPLOYMENTS = "deployments/prefect.yaml"
-ROOT = Path(__file__).resolve().parents[1]
-STATE = ROOT / ".run"
-FILE = "services.json"
-SETTINGS = "# written by make up, removed by make down\n"
-PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
-SECONDS_TO_START = 180.0
-SECONDS_TO_END = 30.0
+BOTH = {"server", "worker"}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on 127.0.0.1.")]
 StateOption = Annotated[Path, typer.Option(help="Folder of the process ids and the logs.")]
 
 
-class ServicesError(RuntimeError):
-    """What keeps the services from starting, and the mend."""
-
-
-class Services(BaseModel):
-    """What was started, and on which port."""
-
-    port: int
-    processes: dict[str, Process] = {}
-
-    def runs(self, name: str) -> bool:
-        """Whether that process is there."""
-        return name in self.processes and self.processes[name].runs()
-
-
 @app.command()
 def up(port: PortOption = 4200, state: StateOption = STATE) -> None:
     """Starts the server and a worker, and deploys; what is up already stays as it is."""
-    with _alone(state):
-        services = _read(state) or Services(port=port)
-        there = {name for name in ("server", "worker") if services.runs(name)}
-        try:
-            if there == {"server", "worker"} and services.port == port:
-                typer.echo("Prefect is up already.")
-            else:
-                _start(services, port, state)
-        except BaseException as error:
-            _end(services, state, [name for name in services.processes if name not in there])
-            if isinstance(error, ServicesError):
-                typer.echo(f"make up: {error}", err=True)
-                raise typer.Exit(1) from None
-            raise
-        _show(port, state)
+    try:
+        with alone(state):
+            _up(port, state)
+    except ServicesError as error:
+        typer.echo(f"make up: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 @app.command()
 def down(state: StateOption = STATE) -> None:
     """Ends the processes that `up` started, and their children."""
-    with _alone(state):
-        services = _read(state)
-        if services is None or not any(process.members() for process in services.processes.values()):
-            typer.echo("Nothing of ours is up.")
-        if services is not None:
-            _end(services, state, list(services.processes))
+    try:
+        with alone(state):
+            services = read(state)
+            if services is None or not any(process.members() for process in services.processes.values()):
+                typer.echo("Nothing of ours is up.")
+            if services is not None:
+                end_all(services, state, list(services.processes))
+    except ServicesError as error:
+        typer.echo(f"make down: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
-def _start(services: Services, port: int, state: Path) -> None:
+def _up(port: int, state: Path) -> None:
+    """Starts what is not there; what was started just now ends again where something fails."""
+    services = read(state) or Services(port=port)
+    there = {name for name in BOTH if services.runs(name)}
+    try:
+        if there == BOTH and services.port == port:
+            typer.echo("Prefect is up already.")
+        if there != BOTH or services.port != port or services.deployed != fingerprint():
+            _start(services, there, port, state)
+    except BaseException:
+        end_all(services, state, [name for name in services.processes if name not in there])
+        raise
+    _show(services, state)
+
+
+def _start(services: Services, there: set[str], port: int, state: Path) -> None:
     """Starts what is not there, and deploys."""
-    there = [name for name in services.processes if services.runs(name)]
     if there and services.port != port:
         raise ServicesError(f"our {' and '.join(there)} run on port {services.port}. End them first: make down")
     services.port = port
     if "server" not in there:
-        _refuse_taken(port)
-        typer.echo(f"starting Prefect's server on {HOST}:{port} …")
-        _spawn("server", ["server", "start", "--host", HOST, "--port", str(port), "--analytics-off"], services, state)
-    os.environ["PREFECT_API_URL"] = _api(port)
+        _start_server(services, state)
+    elif services.authenticated and not os.environ.get(SERVER_SECRET):
+        raise ServicesError(f"our server asks for a secret. Set {SERVER_SECRET} to it, as when it was started.")
+    told = environment(port)  # which the client below reads, too
+    os.environ.update({name: told[name] for name in ("PREFECT_API_URL", CLIENT_SECRET) if name in told})
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - takes seconds, while the server starts
 
     began = datetime.now(UTC)
     with get_client(sync_client=True) as client:
-        _wait(lambda: client.api_healthcheck() is None, "server", services, state)
-        _point_to(port, state)
+        wait_until(lambda: client.api_healthcheck() is None, "server", services, state)
+        point_to(port, state)
+        make_pools(client)
         if "worker" not in there:
             typer.echo(f"starting a worker of the pool {POOL} …")
             worker = ["worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER]
-            _spawn("worker", worker, services, state)  # it makes the pool if there is none
-        _wait(lambda: any(pool.name == POOL for pool in client.read_work_pools()), "worker", services, state)
+            spawn("worker", worker, services, state)
         typer.echo(f"deploying {DEPLOYMENTS} …")
-        _deploy(port, state)
+        if lacking := make_automations(client):
+            typer.echo(f"nobody will be told: {len(lacking)} automations notify only where {BLOCK} names a block")
+        deploy(port, state)
         if "worker" not in there:
-            _wait(lambda: _online(client, began), "worker", services, state)
+            wait_until(lambda: _online(client, began), "worker", services, state)
+    services.deployed = fingerprint()
+    write(services, state)
+
+
+def _start_server(services: Services, state: Path) -> None:
+    refuse_taken(services.port)
+    services.authenticated = bool(os.environ.get(SERVER_SECRET))
+    typer.echo(f"starting Prefect's server on {HOST}:{services.port} …")
+    server = ["server", "start", "--host", HOST, "--port", str(services.port), "--analytics-off"]
+    spawn("server", server, services, state)
 
 
 def _online(client: SyncPrefectClient, began: datetime) -> bool:
@@ -132,148 +147,21 @@ def _online(client: SyncPrefectClient, began: datetime) -> bool:
     return any(moment is not None and moment >= began for moment in heard)
 
 
-def _spawn(name: str, arguments: list[str], services: Services, state: Path) -> None:
-    """Starts a Prefect command in a group of its own, and writes down that it did."""
-    if name in services.processes:  # it is gone itself; what it left behind would be forgotten
-        end(services.processes[name], SECONDS_TO_END)
-    mark = uuid4().hex
-    environment = _environment(services.port) | {"NOISEFLOW_SERVICES": mark}
-    with (state / f"{name}.log").open("wb") as log:
-        started = subprocess.Popen(  # noqa: S603 - our own words
-            [*PREFECT, *arguments],
-            cwd=ROOT,
-            env=environment,
-            stdin=DEVNULL,
-            stdout=log,
-            stderr=STDOUT,
-            start_new_session=True,
-        )
-    services.processes[name] = Process.started(started.pid, f"NOISEFLOW_SERVICES={mark}")
-    (state / FILE).write_text(services.model_dump_json(indent=1))
-
-
-def _deploy(port: int, state: Path) -> None:
-    command = [*PREFECT, "deploy", "--all", "--prefect-file", DEPLOYMENTS]
-    with (state / "deploy.log").open("wb") as log:
-        done = subprocess.run(  # noqa: S603 - our own words
-            command, cwd=ROOT, env=_environment(port), stdin=DEVNULL, stdout=log, stderr=STDOUT, check=False
-        )
-    if done.returncode:
-        raise ServicesError(f"{DEPLOYMENTS} could not be deployed. {_end_of_log('deploy', state)}")
-
-
-def _environment(port: int) -> dict[str, str]:
-    """What the processes see: the server to talk to, whatever the user's profile says."""
-    return {"DO_NOT_TRACK": "1", "TF_CPP_MIN_LOG_LEVEL": "3", **os.environ, "PREFECT_API_URL": _api(port)}
-
-
-def _api(port: int) -> str:
-    return f"http://{HOST}:{port}/api"
-
-
-def _wait(ready: Callable[[], bool], name: str, services: Services, state: Path) -> None:
-    """Waits until something is ready that the named process brings about."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not ready():
-        if not services.runs(name):
-            raise ServicesError(f"the {name} ended while it started. {_end_of_log(name, state)}")
-        if time.monotonic() > deadline:
-            raise ServicesError(f"the {name} is not ready after {SECONDS_TO_START:.0f} s. {_end_of_log(name, state)}")
-        time.sleep(0.2)
-
-
-def _end_of_log(name: str, state: Path, lines: int = 15) -> str:
-    log = state / f"{name}.log"
-    return f"Its log {_short(log)} ends:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-
-
-def _refuse_taken(port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was left a moment ago is free
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            mend = f"End what uses it, or take another: make up PORT={port + 1 if port < 65535 else 4200}"
-            raise ServicesError(f"port {port} on {HOST} cannot be had: {error.strerror}. {mend}") from None
-
-
-def _end(services: Services, state: Path, names: list[str]) -> None:
-    """Ends these processes, the worker before the server that it reports to."""
-    for name in sorted(names, reverse=True):
-        process = services.processes.pop(name)
-        if process.members():
-            typer.echo(f"ending the {name} …")
-            end(process, SECONDS_TO_END)
-    if "server" not in services.processes:
-        _point_nowhere(state)
-    if services.processes:
-        (state / FILE).write_text(services.model_dump_json(indent=1))
-    else:
-        (state / FILE).unlink(missing_ok=True)
-
-
-def forget_if_gone(state: Path = STATE) -> None:
-    """Removes the settings that point to a server of ours that ended without `down`, as when the machine went off."""
-    services = _read(state)
-    if services is not None and not services.runs("server"):
-        _point_nowhere(state)
-
-
-def _point_to(port: int, state: Path) -> None:
-    """Lets Prefect's commands, typed beside the state folder, talk to the server; a user's own file stays as it is."""
-    _point_nowhere(state)
-    with suppress(FileExistsError), _settings(state).open("x") as settings:
-        settings.write(f'{SETTINGS}[api]\nurl = "{_api(port)}"\n')
-
-
-def _point_nowhere(state: Path) -> None:
-    with suppress(FileNotFoundError):
-        if _settings(state).read_text().startswith(SETTINGS):
-            _settings(state).unlink()
-
-
-def _settings(state: Path) -> Path:
-    return state.resolve().parent / "prefect.toml"
-
-
-def _read(state: Path) -> Services | None:
-    try:
-        return Services.model_validate_json((state / FILE).read_bytes())
-    except FileNotFoundError:
-        return None
-
-
-@contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """Within it, no other `up` or `down` works on this folder."""
-    state.mkdir(parents=True, exist_ok=True)
-    with (state / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            typer.echo(f"another make up or down is at work in {_short(state)}. Wait until it is done.", err=True)
-            raise typer.Exit(1) from None
-        yield
-
-
-def _show(port: int, state: Path) -> None:
-    prefect = shlex.quote(_short(Path(sys.executable).with_name("prefect")))
+def _show(services: Services, state: Path) -> None:
+    prefect = shlex.quote(short(Path(sys.executable).with_name("prefect")))
+    at = f"http://{HOST}:{services.port}"
+    secret = f"\n  export {CLIENT_SECRET}=…   # the server's secret, in each shell" if services.authenticated else ""
     typer.echo(
         f"""
-Prefect's UI   http://{HOST}:{port} and http://{HOST}:{port}/v2
-reports        http://{HOST}:{port}/artifacts
-logs           {_short(state / "server.log")}, {_short(state / "worker.log")}
+Prefect's UI   {at} and {at}/v2
+reports        {at}/artifacts
+logs           {short(state / "server.log")}, {short(state / "worker.log")}
 
 Next:
-  export PREFECT_API_URL={_api(port)}   # only where no prefect.toml says so
+  export PREFECT_API_URL={api(services.port)}   # only where no prefect.toml says so{secret}
   {prefect} deployment run 'noise-study/tutorial' -p n_seeds=5 -p epochs=200 --watch
 In the end: make down"""
     )
-
-
-def _short(path: Path) -> str:
-    """The path as one would type it here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from flows.quiet import silenced
 
 with silenced():
     from flows.noise_study import StudyRun, noise_study
+    from flows.stopping import GO_ON, sigterm_interrupts, start_temporary_server
 from noiseflow.faults import InvalidInputError, refusal
 from noiseflow.plan import Batch
 from noiseflow.spec import Study
@@ -44,8 +45,13 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
     try:
         if faults := preflight.faults(study):  # of the study's own seeds; the flow looks into a campaign's
             raise InvalidInputError(faults)  # noqa: TRY301 - the flow would raise it, after it has begun
-        with _bars(console):
-            done = noise_study(study, **parameters)
+        with sigterm_interrupts():
+            start_temporary_server()
+            with _bars(console):
+                done = noise_study(study, **parameters)
+    except KeyboardInterrupt:
+        Console(stderr=True).print(f"noiseflow: stopped. {GO_ON}", highlight=False)
+        return 1
     except InvalidInputError as error:
         Console(stderr=True).print(refusal(error.faults), markup=False, highlight=False, soft_wrap=True)
         return 2

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from prefect.artifacts import Artifact
+from prefect.exceptions import ParameterTypeError
 from prefect.testing.utilities import prefect_test_harness
 
 import flows.noise_study
@@ -182,7 +183,7 @@ def test_flow_refuses_a_file_outside_the_folder_of_the_worker(small_study, tmp_p
 
 def test_flow_refuses_bad_parameters_before_anything_is_written(small_study, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InvalidInputError, match="n_seeds must be at least 1"):
+    with pytest.raises(ParameterTypeError, match=r"n_seeds(.|\n)*greater than or equal to 1"):
         noise_study(small_study, n_seeds=0, results=str(tmp_path / "results"))
     with pytest.raises(InvalidInputError, match="must be a folder"):
         noise_study(small_study, results=str(tmp_path / "file"))

@@ -1,0 +1,148 @@
+"""How a run ends before its time: by Ctrl-C, by SIGTERM, or by being cancelled in Prefect's UI.
+
+All three reach the flow as an exception in its main thread, while batches train in others. Prefect then waits for those,
+which may take hours. Here they are told to end, which they do at the next look at their progress, about a second later;
+only a batch that is being compiled cannot be told, and one that is still there after a grace goes with its process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+from prefect import get_run_logger, runtime
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import State
+from prefect.context import FlowRunContext
+from prefect.exceptions import TerminationSignal
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Cancelled, Crashed
+
+from noiseflow.plan import Batch
+from noiseflow.training.problem import Progress
+from tasks.progress import watched_by
+
+GO_ON = "Run it again: what was trained is kept."
+SECONDS_TO_STOP = 15.0  # with those below less than 30, after which Prefect's worker kills a cancelled run
+SECONDS_TO_TELL = 8.0
+EXIT_STATUS = 1
+
+
+@contextmanager
+def stoppable(seconds: float = SECONDS_TO_STOP) -> Iterator[None]:
+    """Within it, batches in training end soon after the flow is interrupted, and are dropped.
+
+    Args:
+        seconds: after which the process ends, if they have not.
+    """
+    stopping = threading.Event()
+
+    def look(_batch: Batch, _progress: Progress) -> None:
+        if stopping.is_set():
+            raise TerminationSignal(signal.SIGTERM)  # of all exceptions Prefect does not retry a task after this one
+
+    with watched_by(look):
+        try:
+            yield
+        except (KeyboardInterrupt, TerminationSignal):
+            stopping.set()
+            get_run_logger().warning("interrupted: the batches in training are dropped. %s", GO_ON)
+            with _deadline(seconds, _leave(UUID(runtime.flow_run.id))):
+                _end_tasks()
+            raise
+
+
+def _end_tasks() -> None:
+    """Drops the tasks that wait, and waits for those that run."""
+    context = FlowRunContext.get()
+    cancel_all = getattr(context.task_runner, "cancel_all", None) if context else None
+    if cancel_all is not None:
+        cancel_all()
+
+
+@contextmanager
+def _deadline(seconds: float, late: Callable[[], None]) -> Iterator[None]:
+    timer = threading.Timer(seconds, late)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _leave(flow_run_id: UUID) -> Callable[[], None]:
+    """Ends this process at once, with what it has started, after it has said so."""
+
+    def leave() -> None:
+        teller = threading.Thread(target=_say_so, args=(flow_run_id,), daemon=True)
+        teller.start()
+        teller.join(SECONDS_TO_TELL)  # a busy server is not waited for
+        sys.stderr.write(f"noiseflow: stopped. {GO_ON}\n")
+        sys.stderr.flush()
+        try:
+            _end_temporary_server()
+        finally:
+            os._exit(EXIT_STATUS)
+
+    return leave
+
+
+def _say_so(flow_run_id: UUID) -> None:
+    """Sets the last state of a run that did not end in time."""
+    with suppress(Exception), get_client(sync_client=True) as client:
+        now = client.read_flow_run(flow_run_id).state
+        last = Cancelled if now is not None and now.is_cancelling() else Crashed
+        state: State[Any] = last(message=f"Interrupted; a batch could not be told, and ended with its process. {GO_ON}")
+        client.set_flow_run_state(flow_run_id, state, force=True)
+
+
+def _end_temporary_server() -> None:
+    if not PREFECT_API_URL.value():
+        from prefect.server.api.server import SubprocessASGIServer  # noqa: PLC0415 - is loaded where there is one
+
+        SubprocessASGIServer().stop()  # the one of this process
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Within it, SIGTERM is what Ctrl-C is: without this, Python ends at once and leaves Prefect's temporary server behind."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def start_temporary_server() -> None:
+    """Starts the server that Prefect runs beside a flow where no other is named, deaf to Ctrl-C.
+
+    A terminal sends Ctrl-C to all processes of the command. The server would end before the run's last state is told to it,
+    and the run would stay Running for ever.
+    """
+    if PREFECT_API_URL.value():
+        return
+    failed: list[BaseException] = []
+
+    def start() -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and of what it starts
+        try:
+            get_client(sync_client=True)
+        except BaseException as error:  # noqa: BLE001 - raised below, in the thread that waits
+            failed.append(error)
+
+    thread = threading.Thread(target=start, daemon=True)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]

@@ -1,0 +1,99 @@
+"""What the tests of the services share: runs of a deployment, the processes of a run, and waiting for either."""
+
+from __future__ import annotations
+
+import time
+import urllib.error
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from flows.processes import PROC, living
+from flows.running import Services
+from tests.slow.conftest import Up
+
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+
+
+def post(up: Up, path: str, **body: Any) -> Any:
+    """What the server answers; asked again where its SQLite database is busy, for which it answers 503."""
+    for _ in range(20):
+        try:
+            return up.post(path, **body)
+        except urllib.error.HTTPError as refused:
+            with refused:
+                if refused.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                    raise
+        time.sleep(1)
+    return up.post(path, **body)
+
+
+def start_run(up: Up, deployment: str, **parameters: Any) -> str:
+    """A run of the deployment, due now; its id."""
+    (found,) = post(up, "deployments/filter", deployments={"name": {"any_": [deployment]}})
+    told = {"results": str(up.results), **parameters}
+    made = post(up, f"deployments/{found['id']}/create_flow_run", state={"type": "SCHEDULED"}, parameters=told)
+    return str(made["id"])
+
+
+def read_run(up: Up, run: str) -> dict[str, Any]:
+    (found,) = post(up, "flow_runs/filter", flow_runs={"id": {"any_": [run]}})
+    return found
+
+
+def ended_run(up: Up, run: str, seconds: float = 300) -> dict[str, Any]:
+    """The run, once it has ended."""
+    wait_for(lambda: read_run(up, run)["state_type"] in ENDED, seconds, lambda: describe(up, run))
+    return read_run(up, run)
+
+
+def describe(up: Up, run: str) -> str:
+    return f"{read_run(up, run)['state']}\n{(up.state / 'worker.log').read_text()[-3000:]}"
+
+
+def wait_for(ready: Callable[[], object], seconds: float, told: Callable[[], object] = lambda: "") -> float:
+    """Waits until it is ready; the seconds that it took."""
+    began = time.monotonic()
+    while not ready():
+        assert time.monotonic() - began < seconds, told()
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def answers(up: Up) -> bool:
+    """Whether the server does."""
+    try:
+        up.post("flow_runs/count")
+    except (urllib.error.URLError, ConnectionError):
+        return False
+    return True
+
+
+def processes_with(value: str) -> set[int]:
+    """Ids of the processes that have this `NAME=value` in their environment."""
+    found = set()
+    for pid in living():
+        try:
+            if value.encode() in PROC.joinpath(str(pid), "environ").read_bytes().split(b"\0"):
+                found.add(pid)
+        except OSError:  # it ended while we looked
+            continue
+    return found
+
+
+def processes_of(run: str) -> set[int]:
+    """Ids of the processes that Prefect started for this run."""
+    return processes_with(f"PREFECT__FLOW_RUN_ID={run}")
+
+
+def services_of(up: Up) -> Services:
+    return Services.model_validate_json((up.state / "services.json").read_text())
+
+
+def trials(folder: Path) -> pd.DataFrame:
+    """The trials that are stored there."""
+    there = folder.is_dir() and any(folder.glob("*.parquet"))
+    return pd.read_parquet(folder) if there else pd.DataFrame({"trial_id": []})

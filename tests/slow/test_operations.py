@@ -1,0 +1,261 @@
+"""What `make up` sets up on a real server: pools, the run form's limits, automations, and what they do."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.nights import publish_nights
+from flows.automations import declared
+from flows.pools import declared as declared_pools
+from flows.processes import Process, end
+from noiseflow.store import Store
+from noiseflow.studies import load
+from tests.slow.conftest import Up
+from tests.slow.operations import (
+    ended_run,
+    post,
+    processes_of,
+    read_run,
+    services_of,
+    start_run,
+    trials,
+    wait_for,
+)
+from tests.slow.test_deployment import CHROMIUM, FLAGS, UIS, show
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+LISTENING = "0A"  # the state of a socket in /proc/net/tcp
+
+
+def up_again(up: Up, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`make up` where everything is up, but something that is deployed has changed."""
+    up.environment.update(environment)
+    record = up.state / "services.json"
+    record.write_text(services_of(up).model_copy(update={"deployed": ""}).model_dump_json())
+    done = up.run("flows.services", "up", "--port", str(up.port), "--state", str(up.state))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def automations(up: Up) -> dict[str, dict[str, Any]]:
+    found = post(up, "automations/filter")
+    assert len(found) == len({automation["name"] for automation in found})
+    return {automation["name"]: automation for automation in found}
+
+
+def test_pools_are_as_declared(up):
+    found = {pool["name"]: pool for pool in post(up, "work_pools/filter")}
+    for pool in declared_pools():
+        assert found[pool.name]["type"] == "process"
+        assert found[pool.name]["concurrency_limit"] == pool.concurrency_limit
+        assert found[pool.name]["base_job_template"] == pool.template()
+    assert found["noiseflow-cpu"]["status"] == "READY"
+
+
+def test_server_listens_on_loopback_alone(up):
+    server = services_of(up).processes["server"].members()
+    sockets = {str(fd.readlink()) for pid in server for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
+    addresses = set()
+    for table in ("tcp", "tcp6"):
+        for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = row.split()
+            if state == LISTENING and f"socket:[{rest[5]}]" in sockets:
+                addresses.add(local)
+    assert addresses == {f"0100007F:{up.port:04X}"}  # 127.0.0.1, as the kernel writes it on a little-endian machine
+
+
+@pytest.mark.parametrize("deployment", ["tutorial", "nightly", "gpu"])
+def test_run_form_describes_each_parameter_with_its_choices_and_limits(deployment, up):
+    (found,) = post(up, "deployments/filter", deployments={"name": {"any_": [deployment]}})
+    form = found["parameter_openapi_schema"]["properties"]
+    assert all(field["description"] for field in form.values())
+    assert form["engine"]["enum"] == ["auto", "vectorized", "reference"]
+    assert form["device"]["enum"] == ["auto", "cpu", "gpu"]
+    assert form["fail_on_drift"]["type"] == "boolean"
+    assert form["n_seeds"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 10_000}
+    assert form["epochs"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 10_000_000}
+    assert found["enforce_parameter_schema"]
+    assert found["description"]
+    assert found["tags"][:2] == ["noiseflow", "gpu" if deployment == "gpu" else "cpu"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("engine", "fast"),
+        ("n_seeds", 0),
+        ("n_seeds", 10_001),
+        ("epochs", 0),
+        ("device", "tpu"),
+        ("fail_on_drift", "maybe"),
+        ("study", "unheard-of"),
+    ],
+)
+def test_server_refuses_a_wrong_value_and_names_its_parameter(name, value, up):
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        start_run(up, "tutorial", **{name: value})
+    with refused.value as answer:
+        assert 400 <= answer.code < 500
+        assert f"field '{name}" in json.load(answer)["detail"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("ui", UIS)
+def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    (found,) = post(up, "deployments/filter", deployments={"name": {"any_": ["nightly"]}})
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1900})
+        page.goto(f"{up.address}{UIS[ui]}/deployments/deployment/{found['id']}/run")
+        for field in found["parameter_openapi_schema"]["properties"].values():
+            words = field["description"].splitlines()[0]
+            page.get_by_text(words, exact=False).first.wait_for(timeout=60_000)
+        show(page, up, f"form-{ui}")
+        browser.close()
+
+
+@pytest.fixture
+def gpu_worker(up: Up) -> Iterator[Process]:
+    """A worker of the GPU pool, started by the command that the operators' page names."""
+    mark = "NOISEFLOW_SERVICES=gpu-worker-of-the-test"
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "noiseflow-gpu", "--limit", "1"]
+    environment = up.environment | dict([mark.split("=")]) | {"PREFECT_API_URL": f"{up.address}/api"}
+    with (up.state / "gpu.log").open("wb") as log:
+        started = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    process = Process.started(started.pid, mark)
+    yield process
+    end(process, grace_seconds=20)
+    started.wait(20)
+
+
+@pytest.mark.usefixtures("gpu_worker")
+def test_gpu_run_fails_at_once_where_the_worker_has_none(up, capsys):
+    run = ended_run(up, start_run(up, "gpu", study="smoke"))
+    with capsys.disabled():
+        print(f"\nthe run failed {run['total_run_time']:.1f} s after its start")
+    assert run["state_type"] == "FAILED"
+    assert "device 'gpu' was asked for, but TensorFlow sees none on this machine" in run["state"]["message"]
+    assert run["total_run_time"] < 30
+    assert not (up.results / "smoke" / "trials").exists()
+
+
+def test_automations_are_made_once_and_put_right_again(up):
+    quiet = {automation.name for automation in declared() if not automation.notifies}
+    before = automations(up)
+    assert set(before) == quiet
+    changed = before["noiseflow marks dead runs"] | {"description": "changed by hand"}
+    path = f"automations/{changed['id']}"
+    kept = {key: changed[key] for key in ("name", "description", "enabled", "trigger", "actions")}
+    assert up.run("prefect", "automation", "inspect", kept["name"]).returncode == 0
+    put(up, path, kept)
+    assert automations(up)[kept["name"]]["description"] == "changed by hand"
+    assert "2 automations notify only where NOISEFLOW_NOTIFY names a block" in up_again(up).stdout
+    after = automations(up)
+    assert after[kept["name"]]["description"] == before[kept["name"]]["description"]
+    assert after[kept["name"]]["id"] == before[kept["name"]]["id"]
+
+
+def put(up: Up, path: str, body: dict[str, Any]) -> None:
+    request = urllib.request.Request(  # noqa: S310 - http and nothing else
+        f"{up.address}/api/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="PUT"
+    )
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60).close()
+
+
+@pytest.fixture
+def told(up: Up) -> Iterator[list[str]]:
+    """What is sent to the operator, whose notification block `custom-webhook/operator` this makes."""
+    received: list[str] = []
+
+    class Operator(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Operator) as operator:
+        threading.Thread(target=operator.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{operator.server_port}/"
+        block = (
+            "from prefect.blocks.notifications import CustomWebhookNotificationBlock as Block; "
+            f"Block(name='operator', url={url!r}, json_data={{'text': '{{{{subject}}}}: {{{{body}}}}'}}).save('operator')"
+        )
+        made = subprocess.run(
+            [sys.executable, "-c", block],
+            env=up.environment | {"PREFECT_API_URL": f"{up.address}/api"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert made.returncode == 0, made.stderr
+        yield received
+        operator.shutdown()
+
+
+def test_drift_fails_the_run_that_asks_for_it_and_tells_the_operator(up, told):
+    """Ten nights with scores around .77 are stored; the eleventh is trained for 60 epochs, and scores as such."""
+    assert "nobody will be told" not in up_again(up, NOISEFLOW_NOTIFY="custom-webhook/operator").stdout
+    assert set(automations(up)) == {automation.name for automation in declared()}
+    study = load("circles", n_seeds=10, epochs=60)
+    publish_nights(Store(up.results, study.name), study, 10)
+    parameters = {"n_seeds": 10, "epochs": 60, "campaign": "2026-01-11"}
+    run = ended_run(up, start_run(up, "nightly", fail_on_drift=True, **parameters))
+    assert run["state_type"] == "FAILED"
+    assert "Drift on 2026-01-11" in run["state"]["message"]
+    assert len(trials(up.results / "circles" / "trials").query("campaign == '2026-01-11'")) == 50
+    events = {"event": {"name": ["noiseflow.drift"]}, "occurred": {"since": run["start_time"]}}
+    wait_for(lambda: post(up, "events/filter", filter=events)["events"], 60)
+    (event,) = post(up, "events/filter", filter=events)["events"]
+    assert event["resource"]["prefect.resource.id"] == "noiseflow.study.circles"
+    wait_for(lambda: len(told) >= 2, 60, lambda: told)
+    assert any("circles has drifted" in message for message in told)
+    assert any("Failed" in message for message in told)
+
+
+def test_second_nightly_run_is_cancelled_while_one_is_under_way(up):
+    first = start_run(up, "nightly", n_seeds=30, epochs=20_000, campaign="2026-02-01")
+    wait_for(lambda: read_run(up, first)["state_type"] == "RUNNING", 300)
+    second = ended_run(up, start_run(up, "nightly", n_seeds=4, epochs=60, campaign="2026-02-02"), 120)
+    assert second["state_type"] == "CANCELLED"
+    assert read_run(up, first)["state_type"] == "RUNNING"
+    post(up, f"flow_runs/{first}/set_state", state={"type": "CANCELLING", "name": "Cancelling"}, force=False)
+    assert ended_run(up, first, 60)["state_type"] == "CANCELLED"
+
+
+# Last: it takes the worker away.
+def test_run_whose_machine_went_off_is_marked_as_crashed(up, capsys):
+    """After 45 s rather than five minutes, to be quick; Prefect allows no heartbeats more frequent than 30 s."""
+    marks = automations(up)["noiseflow marks dead runs"]
+    kept = {key: marks[key] for key in ("name", "description", "enabled", "trigger", "actions")}
+    put(up, f"automations/{marks['id']}", kept | {"trigger": marks["trigger"] | {"within": 45}})
+    run = start_run(up, "tutorial", n_seeds=30, epochs=1_000_000)
+    heartbeats = {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": [f"prefect.flow-run.{run}"]}}
+    wait_for(lambda: post(up, "events/filter", filter=heartbeats)["events"], 180)
+    for pid in services_of(up).processes["worker"].members() | processes_of(run):
+        os.kill(pid, signal.SIGKILL)
+    assert read_run(up, run)["state_type"] == "RUNNING"
+    seconds = wait_for(lambda: read_run(up, run)["state_type"] == "CRASHED", 150)
+    with capsys.disabled():
+        print(f"\nmarked as crashed {seconds:.0f} s after the machine went off")
+    assert "no sign of life" in read_run(up, run)["state"]["message"]
+    assert not processes_of(run)
