@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
@@ -35,6 +36,9 @@ DeviceOption = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where
 CampaignOption = Annotated[
     str | None, typer.Option(metavar="DATE", help="Adds fresh seeds under this date, and pools all dates.")
 ]
+RunnerOption = Annotated[
+    Literal["local", "ray"], typer.Option(help="Train in this process, or on the Ray cluster that RAY_ADDRESS names.")
+]
 ResultsOption = Annotated[str, typer.Option(help="Folder or URL, such as s3://bucket/prefix, for the results.")]
 
 
@@ -47,6 +51,7 @@ def run(
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
     device: DeviceOption = "auto",
+    runner: RunnerOption = "local",
     campaign: CampaignOption = None,
     fail_on_drift: Annotated[
         bool, typer.Option("--fail-on-drift", help="Fail where a campaign differs from those before it.")
@@ -55,11 +60,13 @@ def run(
 ) -> None:
     """Trains what is missing of a study, and reports."""
     declared = _declared(study, seeds, epochs, results, campaign)
+    if runner == "ray" and not (find_spec("ray") and find_spec("prefect_ray")):
+        _refuse(["--runner ray needs packages that are not installed. Install them: pip install 'noiseflow[ray]'."])
     _quiet(verbose=verbose)
     forget_if_gone()
     from flows.terminal import run_in_terminal  # noqa: PLC0415 - imports TensorFlow and Prefect, which takes seconds
 
-    parameters = {"campaign": campaign, "fail_on_drift": fail_on_drift}
+    parameters = {"runner": runner, "campaign": campaign, "fail_on_drift": fail_on_drift}
     sys.exit(run_in_terminal(declared, results=results, engine=engine, device=device, **parameters))
 
 

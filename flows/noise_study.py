@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Any, Literal, TypeVar
 
 import pandas as pd
-from prefect import flow, get_run_logger, runtime, unmapped
+from prefect import flow, get_run_logger, runtime
 from prefect.client.schemas.objects import State
-from prefect.futures import PrefectFuture, wait
+from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import Task
+from prefect.utilities.callables import get_call_parameters
 from pydantic import Field
 
 from flows.manifest import describe
 from flows.progress import progress_artifact
 from flows.relay import relay_warnings
+from flows.runners import BATCHES_AT_ONCE, Runner, as_they_end, runner_faults, training_runner
 from flows.stopping import stoppable
 from noiseflow.campaigns import campaign_faults, campaign_name, campaign_round
 from noiseflow.faults import InvalidInputError, results_faults
@@ -28,14 +33,17 @@ from noiseflow.spec import Dataset, ShippedStudy, Study
 from noiseflow.store import Store, footer
 from noiseflow.studies import confined, load
 from noiseflow.training import preflight
+from noiseflow.training.deadline import within
 from noiseflow.training.device import require_device
+from noiseflow.training.problem import Progress
 from tasks.analysis import aggregate
 from tasks.data import generate_dataset
+from tasks.progress import tell
 from tasks.reporting import SEEDS_DRAWN, announce, publish_artifacts, render_report
 from tasks.training import replay_batch, train_batch
 
+T = TypeVar("T")
 SEEDS_A_BATCH = 100
-BATCHES_AT_ONCE = 2  # one compiles while the other trains
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,24 @@ class StudyRun:
     reused: int
 
 
-@flow(name="noise-study", task_runner=ThreadPoolTaskRunner(max_workers=BATCHES_AT_ONCE))  # type: ignore[arg-type]
+class IncompleteRunError(RuntimeError):
+    """Batches failed; the others are in the report, which says that it is incomplete.
+
+    run: what the run came to all the same; None where no trial is there.
+    """
+
+    def __init__(self, failed: list[str], run: StudyRun | None) -> None:
+        told = "these batches failed; the report is incomplete" if run else "every batch failed"
+        super().__init__(f"{told}:\n" + "\n".join(failed))
+        self.run = run
+
+
+@flow(
+    name="noise-study",
+    task_runner=ThreadPoolTaskRunner(max_workers=BATCHES_AT_ONCE),  # type: ignore[arg-type]
+    persist_result=False,  # what an operator sets for all flows would have it pickled
+    result_serializer="json",
+)
 def noise_study(
     study: ShippedStudy | Study = "tutorial",
     n_seeds: Annotated[int, Field(ge=1, le=10_000)] | None = None,
@@ -59,6 +84,7 @@ def noise_study(
     results: str = "results",
     engine: Literal["auto", "vectorized", "reference"] = "auto",
     device: Literal["auto", "cpu", "gpu"] = "auto",
+    runner: Runner = "local",
     campaign: str | None = None,
     fail_on_drift: bool = False,
 ) -> StudyRun:
@@ -73,37 +99,49 @@ def noise_study(
         results: Folder, or URL such as s3://bucket/prefix, that the results go to.
         engine: vectorized trains all seeds in one program, reference one after the other with Model.fit.
         device: Where to train: auto takes a GPU if there is one.
+        runner: Where the batches are trained: local in this process, ray on the cluster that RAY_ADDRESS names, or one of this
+            machine where it names none.
         campaign: Adds fresh seeds under a date, and pools all campaigns. A date such as 2026-11-23; or a time zone such as
             Europe/Vienna, for the date there that the run is scheduled for.
         fail_on_drift: Whether the run fails where a campaign differs from those before it.
     """
     logger = get_run_logger()
-    plan, store = _planned(study, {"n_seeds": n_seeds, "epochs": epochs}, results, engine, device, campaign)
+    if faults := runner_faults(runner):
+        raise InvalidInputError(faults)
+    where = device if runner == "local" else None  # on Ray each batch looks for its own
+    plan, store = _planned(study, {"n_seeds": n_seeds, "epochs": epochs}, results, engine, where, campaign)
     declared, marks = plan.study, _marks(plan.study)
-    for future in [generate_dataset.submit(*rows, store, marks) for rows in _missing_rows(plan, store)]:
+    for future in [
+        generate_dataset.submit(*rows, store, marks, declared.resources) for rows in _missing_rows(plan, store)
+    ]:
         future.result()
     batches = plan.batches(store.trial_ids(), SEEDS_A_BATCH)
     missing = sum(len(batch.trials) for batch in batches)
     reused = len(plan.trials) - missing
     logger.info("%s: %d trials, %d trained before, %d to train", declared.name, len(plan.trials), reused, missing)
-    failed = _train(plan, batches, store, marks, device)
+    failed = _train(plan, batches, store, (marks, declared.name, device, declared.resources), runner)
     trained = len(store.trial_ids() & set(plan.trial_ids)) - reused
     if failed and not trained + reused:
-        raise RuntimeError("every batch failed:\n" + "\n".join(failed))
+        raise IncompleteRunError(failed, None)
 
     findings = aggregate(plan, store, marks)
     report = render_report(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
     publish_artifacts(declared.name, report, findings)
     if report.alarm:
         announce(declared.name, report)
-    if failed:
-        raise RuntimeError("these batches failed; the report is incomplete:\n" + "\n".join(failed))
     run = StudyRun(findings.summary, report.answer, report.headline, report.alarm, store.page, trained, reused)
+    if failed:
+        raise IncompleteRunError(failed, run)
     return _ended(run, fail_on_drift=fail_on_drift)  # type: ignore[return-value] # Prefect gives the state's data
 
 
 def _planned(
-    study: str | Study, changes: dict[str, int | None], results: str, engine: str, device: str, campaign: str | None
+    study: str | Study,
+    changes: dict[str, int | None],
+    results: str,
+    engine: str,
+    device: str | None,
+    campaign: str | None,
 ) -> tuple[Plan, Store]:
     """The plan and its store, after everything was found valid.
 
@@ -114,10 +152,14 @@ def _planned(
     declared = load(study, **changes) if isinstance(study, str) else confined(study, **changes)
     night = None if campaign is None else _night(declared, campaign)
     seeds = None if night is None else campaign_round(night, declared.n_seeds).seeds
-    if faults := [*results_faults(study_place(results, declared.name)), *preflight.faults(declared, seeds)]:
+    if faults := [
+        *results_faults(study_place(results, declared.name)),
+        *_within(declared, partial(preflight.faults, declared, seeds)),
+    ]:
         raise InvalidInputError(faults)
-    require_device(device)
-    engines = preflight.choose_engines(declared, engine)
+    if device is not None:
+        require_device(device)
+    engines = _within(declared, partial(preflight.choose_engines, declared, engine))
     for reason in engines.reasons:
         get_run_logger().warning(reason)
     relay_warnings()
@@ -126,6 +168,15 @@ def _planned(
     if night is None:
         return make_plan(declared, engines.engine_of), store
     return pooled_plan(declared, engines.engine_of, night, store), store
+
+
+def _within(study: Study, look: Callable[[], T]) -> T:
+    """What a look at the user's datasets and networks finds; they may hang here as well as in training.
+
+    Raises:
+        WorkTimeoutError: it took as long as a batch may.
+    """
+    return within(study.resources.timeout_seconds, look, f"the check of the data and networks of {study.name}")
 
 
 def _night(study: Study, campaign: str) -> str:
@@ -150,17 +201,28 @@ def _missing_rows(plan: Plan, store: Store) -> list[tuple[Dataset, list[int]]]:
     return [(dataset, seeds) for dataset, seeds in wanted if dataset_key(dataset, seeds) not in there]
 
 
-def _train(plan: Plan, batches: list[Batch], store: Store, marks: dict[str, str], device: str) -> list[str]:
-    """Trains the batches, and what a campaign repeats of the first one; a line for each that failed."""
+def _train(plan: Plan, batches: list[Batch], store: Store, shared: tuple[Any, ...], runner: Runner) -> list[str]:
+    """Trains the batches, and what a campaign repeats of the first one; a line for each that failed.
+
+    Args:
+        shared: what the tasks take besides: the footer, the study's name, the device, the resources.
+    """
     again = replays(plan, store)
-    if not batches and not again:
+    work: list[tuple[Task[..., int], tuple[Any, ...]]] = [(train_batch, (batch, store, *shared)) for batch in batches]
+    work += [(replay_batch, (batch, store, *shared, plan.campaign)) for batch in again]
+    if not work:
         return []
-    name = plan.study.name
-    with progress_artifact(name, [*batches, *again]), stoppable():
-        shared = (unmapped(store), unmapped(marks), unmapped(name), unmapped(device))
-        futures = train_batch.map(batches, *shared) + replay_batch.map(again, *shared, unmapped(plan.campaign))
-        wait(futures)
-    done = zip([*batches, *again], futures, strict=True)
+    both = [*batches, *again]
+    with (
+        progress_artifact(plan.study.name, both),
+        training_runner(runner, plan.study.resources) as run,
+        stoppable(run),
+    ):
+        futures = [run.submit(task, get_call_parameters(task.fn, given, {})) for task, given in work]
+        for i in as_they_end(futures, runner):
+            if runner != "local" and futures[i].state.is_completed():  # it was told elsewhere how far it had come
+                tell(both[i], Progress(both[i].cell.training.epochs, 0.0))
+    done = zip(both, futures, strict=True)
     return [f"{batch.label}: {_outcome(future)}" for batch, future in done if not future.state.is_completed()]
 
 

@@ -1,8 +1,8 @@
 """How a run ends before its time: by Ctrl-C, by SIGTERM, or by being cancelled in Prefect's UI.
 
 All three reach the flow as an exception in its main thread, while batches train in others. Prefect then waits for those,
-which may take hours. Here they are told to end, which they do at the next look at their progress, about a second later;
-only a batch that is being compiled cannot be told, and one that is still there after a grace goes with its process.
+which may take hours. Here they are left behind at once; one that begins at that moment ends at the first look at its
+progress, and what is still there after a grace goes with its process.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from uuid import UUID
 from prefect import get_run_logger, runtime
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
-from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Crashed
+from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from noiseflow.plan import Batch
+from noiseflow.training.deadline import give_up_all
 from noiseflow.training.problem import Progress
 from tasks.progress import watched_by
 
@@ -35,10 +36,11 @@ EXIT_STATUS = 1
 
 
 @contextmanager
-def stoppable(seconds: float = SECONDS_TO_STOP) -> Iterator[None]:
-    """Within it, batches in training end soon after the flow is interrupted, and are dropped.
+def stoppable(runner: TaskRunner[Any], seconds: float = SECONDS_TO_STOP) -> Iterator[None]:
+    """Within it, batches in training are dropped soon after the flow is interrupted.
 
     Args:
+        runner: what they were submitted to.
         seconds: after which the process ends, if they have not.
     """
     stopping = threading.Event()
@@ -54,16 +56,13 @@ def stoppable(seconds: float = SECONDS_TO_STOP) -> Iterator[None]:
             stopping.set()
             get_run_logger().warning("interrupted: the batches in training are dropped. %s", GO_ON)
             with _deadline(seconds, _leave(UUID(runtime.flow_run.id))):
-                _end_tasks()
+                give_up_all()
+                if isinstance(runner, ThreadPoolTaskRunner):  # a cluster drops its tasks when it is left
+                    runner.cancel_all()  # those that wait; waits for what began meanwhile
             raise
-
-
-def _end_tasks() -> None:
-    """Drops the tasks that wait, and waits for those that run."""
-    context = FlowRunContext.get()
-    cancel_all = getattr(context.task_runner, "cancel_all", None) if context else None
-    if cancel_all is not None:
-        cancel_all()
+        except BaseException:
+            give_up_all()
+            raise
 
 
 @contextmanager

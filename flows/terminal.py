@@ -20,7 +20,7 @@ from rich.text import Text
 from flows.quiet import silenced
 
 with silenced():
-    from flows.noise_study import StudyRun, noise_study
+    from flows.noise_study import IncompleteRunError, StudyRun, noise_study
     from flows.stopping import GO_ON, sigterm_interrupts, start_temporary_server
 from noiseflow.faults import InvalidInputError, refusal
 from noiseflow.plan import Batch
@@ -50,16 +50,36 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
             with _bars(console):
                 done = noise_study(study, **parameters)
     except KeyboardInterrupt:
-        Console(stderr=True).print(f"noiseflow: stopped. {GO_ON}", highlight=False)
+        _say(f"noiseflow: stopped. {GO_ON}", f"  {_command()}")
         return 1
     except InvalidInputError as error:
         Console(stderr=True).print(refusal(error.faults), markup=False, highlight=False, soft_wrap=True)
         return 2
+    except IncompleteRunError as error:
+        if error.run is not None:
+            _show(console, study, error.run, time.monotonic() - began)
+        _failed(error)
+        return 1
     except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
-        Console(stderr=True).print(f"noiseflow: the run failed. {error}", markup=False, highlight=False)
+        _failed(error)
         return 1
     _show(console, study, done, time.monotonic() - began)
     return 0
+
+
+def _failed(why: object) -> None:
+    """Says why a run failed, and how to go on."""
+    _say(f"noiseflow: the run failed. {why}", f"What is trained is kept. To train what is missing: {_command()}")
+
+
+def _command() -> str:
+    """What was typed."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _say(*texts: str) -> None:
+    for text in texts:
+        Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -196,8 +196,8 @@ def make_plan(
 
 
 def study_hash(study: Study) -> str:
-    """Hash of the whole study, names included: 16 hexadecimal digits."""
-    return _hash(study.model_dump(mode="json"))[:16]
+    """Hash of the whole study, names included, but for where and how long it may train: 16 hexadecimal digits."""
+    return _hash(study.model_dump(mode="json", exclude={"resources"}))[:16]
 
 
 def dataset_key(dataset: Dataset, data_seeds: Sequence[int]) -> str:

@@ -12,7 +12,19 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel
 
-from noiseflow.spec import Architecture, Control, Dataset, Injection, Published, Study, Training, Variant, data, network
+from noiseflow.spec import (
+    Architecture,
+    Control,
+    Dataset,
+    Injection,
+    Published,
+    Resources,
+    Study,
+    Training,
+    Variant,
+    data,
+    network,
+)
 
 TEMPLATE = "study-file.md.jinja"
 PARTS: dict[str, type[BaseModel]] = {
@@ -24,6 +36,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "Injection": Injection,
     "Control": Control,
     "Published": Published,
+    "Resources": Resources,
 }
 KINDS: dict[str, Mapping[str, Mapping[str, Any]]] = {"Dataset": data.SETTINGS, "Architecture": network.SETTINGS}
 """Settings of each kind with their defaults, of the parts whose keys depend on their kind."""
@@ -48,6 +61,7 @@ LISTS = {
     "Study.variants": "What is compared: one named baseline, and the others",
     "Study.training": "How each network is trained",
     "Study.published": "Single runs that somebody published, marked on the distribution over seeds",
+    "Study.resources": "What each batch may use of a machine, and for how long; changes no number",
     "Published.variant": "Name of the variant that was run",
     "Published.train_score": "Its score on the training rows",
     "Published.test_score": "Its score on the test rows",
@@ -67,6 +81,7 @@ EXAMPLES = {
         "training": "{epochs: 500}",
         "margin": "0.01",
         "published": "[{variant: baseline, train_score: 1.0, test_score: 0.757, source: a tutorial}]",
+        "resources": "{timeout_seconds: 3600}",
     },
     "Dataset": {
         "kind": "table",
@@ -140,6 +155,7 @@ EXAMPLES = {
         "epochs": "4000",
         "source": "the tutorial's single run",
     },
+    "Resources": {"num_cpus": "2", "num_gpus": "0.5", "timeout_seconds": "3600"},
 }
 """An example for each key of each part, as YAML."""
 
@@ -228,7 +244,7 @@ def _default(part: str, name: str, field: Mapping[str, Any], *, required: bool) 
         return "**required**"
     value = field.get("default")
     if isinstance(value, Mapping):
-        return "Training's own defaults"
+        return f"{name.capitalize()}' own defaults" if name.endswith("s") else f"{name.capitalize()}'s own defaults"
     return "none" if value in (None, "", []) else f"`{_yaml(value)}`"
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 
 from noiseflow.plan import Plan
 from noiseflow.statistics.findings import Findings, find
 from noiseflow.store import Store
 
 
-@task(retries=2, retry_delay_seconds=5, timeout_seconds=1800)
+@task(
+    retries=2,
+    retry_delay_seconds=5,
+    timeout_seconds=1800,
+    persist_result=False,
+    cache_policy=NO_CACHE,
+    result_serializer="json",
+)
 def aggregate(plan: Plan, store: Store, footer: dict[str, str]) -> Findings:
     """What exactly the trials of the plan say; the summary is written to the store."""
     store.recover()  # a batch whose trials are in but whose curves are not yet

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
 from noiseflow.datasets import bayes_accuracy, ceiling, generate, warnings
@@ -19,7 +20,14 @@ from noiseflow.store import Store
 SEEDS_DRAWN = 300  # whose curves and predictions are drawn: more would change no picture
 
 
-@task(retries=2, retry_delay_seconds=5, timeout_seconds=1800)
+@task(
+    retries=2,
+    retry_delay_seconds=5,
+    timeout_seconds=1800,
+    persist_result=False,
+    cache_policy=NO_CACHE,
+    result_serializer="json",
+)
 def render_report(plan: Plan, findings: Findings, store: Store, manifest: dict[str, str]) -> Report:
     """Renders the report from the store and writes its files there; the report."""
     report = render(evidence(plan, findings, store, manifest))
@@ -75,7 +83,14 @@ def _ceilings(study: Study) -> dict[str, float]:
     return {name: value for name, value in known.items() if value is not None}
 
 
-@task(retries=2, retry_delay_seconds=5, timeout_seconds=300)
+@task(
+    retries=2,
+    retry_delay_seconds=5,
+    timeout_seconds=300,
+    persist_result=False,
+    cache_policy=NO_CACHE,
+    result_serializer="json",
+)
 def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
     """Publishes the report and the summary under their stable keys."""
     told = inert(report.headline)

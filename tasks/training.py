@@ -2,31 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.tasks import Task
 
 from noiseflow.plan import Batch
+from noiseflow.spec import Resources
 from noiseflow.store import Store
+from noiseflow.training.deadline import InterruptedWorkError, WorkTimeoutError, within
+from noiseflow.training.memory import SeedTooLargeError
 from noiseflow.training.trials import train_trials
 from tasks.progress import tell
 
-TIMEOUT_SECONDS = 4 * 3600
+P = ParamSpec("P")
+R = TypeVar("R")
+FINAL = (WorkTimeoutError, InterruptedWorkError, SeedTooLargeError)
+"""What would only happen again."""
 
 
-@task(task_run_name="train {batch.label}", retries=2, retry_delay_seconds=10, timeout_seconds=TIMEOUT_SECONDS)
-def train_batch(batch: Batch, store: Store, footer: dict[str, str], study: str, device: str) -> int:
+def worth_retrying(task: Task[Any, Any], task_run: TaskRun, state: State[Any]) -> bool:
+    """Whether a batch that failed may succeed at the next attempt."""
+    del task, task_run
+    return not isinstance(state.data, FINAL)
+
+
+def training_task(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
+    """What makes a task of a function that trains a batch."""
+    return task(
+        task_run_name=name,
+        retries=2,
+        retry_delay_seconds=10,
+        retry_condition_fn=worth_retrying,
+        persist_result=False,  # results are in the store; Prefect would pickle them
+        cache_policy=NO_CACHE,
+        result_serializer="json",
+    )
+
+
+@training_task("train {batch.label}")
+def train_batch(
+    batch: Batch, store: Store, footer: dict[str, str], study: str, device: str, resources: Resources
+) -> int:
     """Trains the batch and publishes its rows; the number of trials that were new to the store."""
-    records = train_trials(batch, study=study, device=device, progress=partial(tell, batch))
-    published = store.publish(vars(records), footer)
+
+    def trained() -> int:
+        records = train_trials(batch, study=study, device=device, progress=partial(tell, batch))
+        return store.publish(vars(records), footer)
+
+    published = within(resources.timeout_seconds, trained, batch.label)
     get_run_logger().info("%s: %d trials trained, %d new to the store", batch.label, len(batch.trials), published)
     return published
 
 
-@task(task_run_name="replay {batch.label}", retries=2, retry_delay_seconds=10, timeout_seconds=TIMEOUT_SECONDS)
+@training_task("replay {batch.label}")
 def replay_batch(
-    batch: Batch, store: Store, footer: dict[str, str], study: str, device: str, campaign: str | None
+    batch: Batch,
+    store: Store,
+    footer: dict[str, str],
+    study: str,
+    device: str,
+    resources: Resources,
+    campaign: str | None,
 ) -> int:
     """Trains trials again that are stored, for a campaign that looks whether they come out the same; how many."""
-    records = train_trials(batch, study=study, device=device, progress=partial(tell, batch))
-    return store.publish_replays(records.trials.assign(campaign=campaign), footer)
+
+    def trained() -> int:
+        records = train_trials(batch, study=study, device=device, progress=partial(tell, batch))
+        return store.publish_replays(records.trials.assign(campaign=campaign), footer)
+
+    return within(resources.timeout_seconds, trained, batch.label)

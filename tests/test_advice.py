@@ -103,7 +103,9 @@ def test_alarm_is_raised_by_replays_that_differ_for_no_known_reason():
     unlike = [replayed("2026-01-06", 0.0), replayed("2026-01-07", 0.004), replayed("2026-01-07", 0.0)]
     assert "1 of the 2 trials" in alarm(campaigns(replays=unlike))
     assert alarm(campaigns(replays=unlike, changed={"tensorflow": "2.20 → 2.21"})) == ""
-    assert "git commit (a → b)" in alarm(campaigns(replays=unlike, changed={"git commit": "a → b"}))  # code explains nothing
+    assert "git commit (a → b)" in alarm(
+        campaigns(replays=unlike, changed={"git commit": "a → b"})
+    )  # code explains nothing
 
 
 @pytest.mark.parametrize(

@@ -61,3 +61,10 @@ def test_limits_tell_what_the_bayes_rule_leaves_to_gain_on_each_dataset_in_one_s
     (told,) = [text for text in limits(evidence) if "Bayes" in text]
     assert "9.0 points on circles" in told
     assert "and 2.0 points on more" in told
+
+
+def test_headline_begins_with_what_is_missing():
+    study = make_study()
+    incomplete = headline(make_evidence(study, make_trials(study).iloc[:-1]))
+    assert incomplete.startswith("Incomplete: 1 of 36 planned trials are missing. On this split")
+    assert headline(make_evidence(study, make_trials(study))).startswith("On this split")

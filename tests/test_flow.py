@@ -1,19 +1,30 @@
 """The flow, on a Prefect server of its own that lives as long as the tests of this file."""
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
 from prefect.artifacts import Artifact
 from prefect.exceptions import ParameterTypeError
+from prefect.filesystems import LocalFileSystem
+from prefect.serializers import PickleSerializer
+from prefect.settings import (
+    PREFECT_LOCAL_STORAGE_PATH,
+    PREFECT_RESULTS_PERSIST_BY_DEFAULT,
+    PREFECT_TASKS_DEFAULT_PERSIST_RESULT,
+    temporary_settings,
+)
 from prefect.testing.utilities import prefect_test_harness
 
 import flows.noise_study
 import noiseflow.report.page
 import tasks.training
 from flows.again import render_again
-from flows.noise_study import noise_study
+from flows.noise_study import IncompleteRunError, noise_study
 from noiseflow.faults import InvalidInputError
 from noiseflow.studies import validate
+from noiseflow.training.memory import SeedTooLargeError
 from tests.conftest import SMALL
 
 NOT_COMPARED = ["train_seconds", "finished_at", "campaign", "device"]
@@ -144,6 +155,58 @@ def test_flow_with_a_failing_batch_finishes_the_others_and_names_it(small_study,
         noise_study(small_study, results=str(tmp_path))
     assert len(rows(tmp_path)) == 4
     assert (tmp_path / "small" / "report" / "index.html").exists()
+
+
+@pytest.mark.usefixtures("plain_reports")
+def test_flow_without_its_baseline_still_publishes_a_report_that_says_so(small_study, tmp_path, monkeypatch):
+    """A batch that cannot succeed is tried once; what the others came to goes with the error."""
+    train_trials, tried = tasks.training.train_trials, []
+
+    def failing(batch, **arguments):
+        if batch.cell.variant.name == "baseline":
+            tried.append(batch)
+            raise SeedTooLargeError("this machine")
+        return train_trials(batch, **arguments)
+
+    monkeypatch.setattr(tasks.training, "train_trials", failing)
+    with pytest.raises(IncompleteRunError, match=r"circles/mlp/baseline 0-3: .*use a smaller batch_size") as ended:
+        noise_study(small_study, results=str(tmp_path))
+    assert len(tried) == 1
+    assert ended.value.run.trained == 4
+    assert ended.value.run.headline.startswith("Incomplete: 4 of 8 planned trials are missing.")
+    report = (tmp_path / "small" / "report" / "report.md").read_text()
+    assert "Incomplete: 4 of 8 planned trials are missing." in "\n".join(report.splitlines()[:8])
+
+
+class Bomb:
+    """What notices that it is read from a pickle."""
+
+    exploded: ClassVar[list[int]] = []
+
+    def __reduce__(self):
+        return Bomb.exploded.append, (1,)
+
+
+@pytest.mark.usefixtures("plain_reports")
+def test_flow_writes_and_reads_no_pickle_even_where_all_results_are_to_persist(small_study, tmp_path, monkeypatch):
+    """Whatever key Prefect looks for in the folder of results, it would find the planted pickle."""
+    storage = tmp_path / "storage"
+    storage.mkdir()
+    planted = PickleSerializer().dumps(Bomb())
+    (storage / "planted").write_bytes(planted)
+    read, looked_for = LocalFileSystem.read_path, []
+
+    def read_path(self, path):
+        looked_for.append(path)
+        return read(self, "planted")
+
+    monkeypatch.setattr(LocalFileSystem, "read_path", read_path)
+    settings = {PREFECT_LOCAL_STORAGE_PATH: storage, PREFECT_RESULTS_PERSIST_BY_DEFAULT: True}
+    with temporary_settings({**settings, PREFECT_TASKS_DEFAULT_PERSIST_RESULT: True}):
+        assert noise_study(small_study, results=str(tmp_path / "results")).trained == 8
+    assert [path.name for path in storage.iterdir()] == ["planted"]
+    assert looked_for == []
+    assert Bomb.exploded == []
 
 
 @pytest.mark.slow

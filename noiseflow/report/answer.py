@@ -11,7 +11,18 @@ from noiseflow.wording import Row
 
 
 def headline(evidence: Evidence) -> str:
-    """One or two sentences in plain text that answer the study's question."""
+    """One or two sentences in plain text that answer the study's question; before them, whether trials are missing."""
+    return _missing(evidence) + _answer(evidence)
+
+
+def _missing(evidence: Evidence) -> str:
+    missing = evidence.n_planned - len(evidence.trials)
+    if missing <= 0 or evidence.trials.empty:
+        return ""
+    return f"Incomplete: {missing:,} of {evidence.n_planned:,} planned trials are missing. "
+
+
+def _answer(evidence: Evidence) -> str:
     rows = labelled_rows(evidence)
     if evidence.summary.empty:
         return "No trial of this study has been trained yet, so there is nothing to compare."

@@ -4,6 +4,7 @@ from noiseflow.spec.between import BASELINE
 from noiseflow.spec.data import Dataset
 from noiseflow.spec.network import USERS_OWN, Architecture, Training
 from noiseflow.spec.noise import Control, Injection, Variant
+from noiseflow.spec.resources import Resources
 from noiseflow.spec.study import Published, ShippedStudy, Study
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Dataset",
     "Injection",
     "Published",
+    "Resources",
     "ShippedStudy",
     "Study",
     "Training",

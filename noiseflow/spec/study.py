@@ -13,6 +13,7 @@ from noiseflow.spec.between import faults_between, faults_of_study
 from noiseflow.spec.data import Dataset
 from noiseflow.spec.network import Architecture, Training
 from noiseflow.spec.noise import Variant
+from noiseflow.spec.resources import Resources
 
 ShippedStudy = Literal[
     "circles", "controls", "depth", "placement", "recipes", "smoke", "stddev-grid", "tutorial"
@@ -57,6 +58,7 @@ class Study(Part):
         "must be given",
     )
     published: tuple[Published, ...] = ()
+    resources: Resources = Resources()
 
     @model_validator(mode="before")
     @classmethod

@@ -16,6 +16,7 @@ import tensorflow as tf
 from noiseflow.noise import Injected, inject
 from noiseflow.training import step
 from noiseflow.training.form import Form, Layout, Run
+from noiseflow.training.memory import OUT_OF_MEMORY
 from noiseflow.training.noise_layers import EFFECTS, RandomLayer, injected_noise, random_twin
 from noiseflow.training.problem import Array, NotVectorizableError, Problem
 from noiseflow.training.program import Program
@@ -158,6 +159,8 @@ def _compile(problem: Problem, template: keras.Model, form: Form, run: Run) -> C
     try:
         program = Program(injected.model, step.metric_names(injected.model, few), form, treatment)
         program.trace(program.start([np.stack([w] * form.width) for w in template.get_weights()]), run)
+    except OUT_OF_MEMORY:
+        raise
     except Exception as error:
         raise explained(injected.model, error) from error
     require_no_foreign_randomness(injected.model, program.function.graph)

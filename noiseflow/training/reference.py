@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from noiseflow.training.callbacks import Recorder, Scales, evaluate
 from noiseflow.training.device import prepare_device
-from noiseflow.training.keras_state import KERAS_LOCK, seeded
+from noiseflow.training.keras_state import KERAS_LOCK, seeded, undone
+from noiseflow.training.memory import OUT_OF_MEMORY, SeedTooLargeError
 from noiseflow.training.meter import Meter
 from noiseflow.training.perturbed import Perturbed, perturbed
 from noiseflow.training.problem import EVALUATION_ROWS, Array, Outcome, Problem
@@ -26,10 +27,14 @@ def train(problem: Problem) -> Outcome:
 
     Raises:
         ValueError: the model has a `train_step` of its own, and noise is asked for.
+        SeedTooLargeError: the memory does not hold the training of a single seed.
     """
     meter = Meter(problem)
     with KERAS_LOCK, _updates_in_order(), tf.device(prepare_device(problem.device)):
-        outcomes = [_train_one(problem, i, seed, meter) for i, seed in enumerate(problem.seeds)]
+        try:
+            outcomes = [_train_one(problem, i, seed, meter) for i, seed in enumerate(problem.seeds)]
+        except OUT_OF_MEMORY as error:
+            raise SeedTooLargeError(prepare_device(problem.device)) from error
     return Outcome(
         history={name: np.stack([o.history[name] for o in outcomes]) for name in outcomes[0].history},
         initial={name: np.stack([o.initial[name] for o in outcomes]) for name in outcomes[0].initial},
@@ -49,11 +54,9 @@ def _updates_in_order() -> Iterator[None]:
     without that pass none).
     """
     before = tf.config.optimizer.get_experimental_options().get(REORDERING, True)
-    tf.config.optimizer.set_experimental_options({REORDERING: False})
-    try:
+    with undone(lambda: tf.config.optimizer.set_experimental_options({REORDERING: before})):
+        tf.config.optimizer.set_experimental_options({REORDERING: False})
         yield
-    finally:
-        tf.config.optimizer.set_experimental_options({REORDERING: before})
 
 
 def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome:

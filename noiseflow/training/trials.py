@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -24,6 +24,7 @@ from noiseflow.statistics.calibration import (
 from noiseflow.training.device import kind, prepare_device
 from noiseflow.training.fit import fit_seeds
 from noiseflow.training.keras_state import floatx
+from noiseflow.training.memory import OUT_OF_MEMORY, halves
 from noiseflow.training.metrics import OutputForm, probabilities
 from noiseflow.training.problem import Array, Progress
 from noiseflow.training.result import SeedsFit
@@ -47,7 +48,7 @@ class Records:
 
 
 def train_trials(batch: Batch, *, study: str, device: str = "auto", progress: Callable[[Progress], None]) -> Records:
-    """Trains the trials of a batch and measures them.
+    """Trains the trials of a batch and measures them; in halves where the memory does not hold the whole.
 
     Args:
         batch: trials of one cell.
@@ -57,7 +58,25 @@ def train_trials(batch: Batch, *, study: str, device: str = "auto", progress: Ca
 
     Raises:
         RuntimeError: the device is not there.
+        SeedTooLargeError: the memory does not hold a single trial.
     """
+    try:
+        return _trained(batch, study, device, progress)
+    except OUT_OF_MEMORY as error:
+        parts = halves(batch.trials, "batch", "this machine", error)
+    done = [
+        train_trials(replace(batch, trials=tuple(part)), study=study, device=device, progress=progress)
+        for part in parts
+    ]
+    return Records(*(pd.concat(frames, ignore_index=True) for frames in zip(*map(_tables, done), strict=True)))
+
+
+def _tables(records: Records) -> tuple[pd.DataFrame, ...]:
+    return records.trials, records.curves, records.predictions
+
+
+def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress], None]) -> Records:
+    """The same, all at once."""
     cell = batch.cell
     rows = BatchRows.of(batch)
     began = time.perf_counter()

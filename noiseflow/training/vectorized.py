@@ -6,10 +6,9 @@ there are; a shard's numbers stay in a core's cache, and each core works on a sh
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -23,6 +22,7 @@ from noiseflow.training.compilation import Compiled, compiled_program, form_of, 
 from noiseflow.training.device import prepare_device
 from noiseflow.training.form import Form, Layout, Run
 from noiseflow.training.keras_state import KERAS_LOCK, build_seeded, initial_weights
+from noiseflow.training.memory import OUT_OF_MEMORY, halves
 from noiseflow.training.meter import Meter
 from noiseflow.training.problem import Array, Outcome, Problem, Rows
 from noiseflow.training.program import SLOTS, Program
@@ -30,12 +30,11 @@ from noiseflow.training.replicas import shards
 from noiseflow.training.spread import Spreads, scales, signal_to_noise
 from noiseflow.training.step import State
 from noiseflow.training.vectorizable import explained
+from noiseflow.training.workers import Submit, workers
 
-logger = logging.getLogger(__name__)
 SECONDS_BETWEEN_LOOKS = 0.5  # at interruptions, while the shards train
 SECONDS_A_CALL = 1.0  # between two looks at the progress, and the most that an interruption waits
 EPOCHS_TO_TIME = 16
-OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
 UNCOMPILABLE = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError)
 
 
@@ -44,7 +43,7 @@ def train(problem: Problem) -> Outcome:
 
     Raises:
         NotVectorizableError: the model has a part that cannot be trained in this way.
-        MemoryError: the memory does not hold the training of a single seed.
+        SeedTooLargeError: the memory does not hold the training of a single seed.
     """
     device = prepare_device(problem.device)
     template = build_seeded(problem.build_model, problem.seeds[0])
@@ -101,7 +100,7 @@ class _Fit:
 
     def outcome(self) -> Outcome:
         """Trains every shard and joins what came of them."""
-        width = width_of(self.template, self.problem, self.device)
+        width = self._fitting(width_of(self.template, self.problem, self.device))
         compiled = self._compiled(width)
         done = self._train_all(width)
         quantities, n_names = compiled.program.quantities, len(compiled.program.names)
@@ -130,18 +129,25 @@ class _Fit:
         with core, tf.device(self.device):
             _call(program, program.start(weights), run, 0, 0)
 
+    def _fitting(self, width: int) -> int:
+        """The width, halved until its program can be compiled within the memory."""
+        try:
+            self._compiled(width)
+        except OUT_OF_MEMORY as error:
+            return self._fitting(len(halves(range(width), "program", self.device, error)[0]))
+        return width
+
     def _train_all(self, width: int) -> list[tuple[_Shard, _Trained]]:
         """Trains the shards, each core one at a time; a shard that the memory does not hold is halved."""
         done: list[tuple[_Shard, _Trained]] = []
         training: dict[Future[_Trained], _Shard] = {}
         compiled = self._compiled(width)
         spreads = Spreads(self.problem, compiled.injected, compiled.program.treatment.sites)
-        with ThreadPoolExecutor(programs_at_once(self.device)) as workers:
+        with workers(programs_at_once(self.device)) as submit:
             try:
                 for group in shards(len(self.problem.seeds), width):  # the first train while others' weights are drawn
-                    weights = self._initial(group)
-                    shard = _Shard(tuple(group), weights, spreads.of(weights, group))
-                    training[workers.submit(self._train, compiled.program, shard)] = shard
+                    for shard in self._drawn(group, spreads):
+                        self._submit(shard, submit, training)
                 while training:
                     for future in wait(training, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
                         shard = training.pop(future)
@@ -149,21 +155,34 @@ class _Fit:
                             done.append((shard, future.result()))
                         except OUT_OF_MEMORY as error:
                             for half in self._halved(shard, error):
-                                program = self._compiled(len(half.group)).program
-                                training[workers.submit(self._train, program, half)] = half
+                                self._submit(half, submit, training)
             except BaseException:
                 self.stopped.set()
-                workers.shutdown(cancel_futures=True)
                 raise
         return done
 
+    def _drawn(self, group: Sequence[int], spreads: Spreads) -> Iterator[_Shard]:
+        """The shard of these seeds with its initial weights; several where the memory does not hold those of one."""
+        try:
+            weights = self._initial(group)
+            yield _Shard(tuple(group), weights, spreads.of(weights, group))
+        except OUT_OF_MEMORY as error:
+            for half in halves(group, "program", self.device, error):
+                yield from self._drawn(half, spreads)
+
+    def _submit(self, shard: _Shard, submit: Submit, training: dict[Future[_Trained], _Shard]) -> None:
+        """Has a shard trained; halved where the memory does not hold the compilation of its program."""
+        try:
+            program = self._compiled(len(shard.group)).program
+        except OUT_OF_MEMORY as error:
+            for half in self._halved(shard, error):
+                self._submit(half, submit, training)
+        else:
+            training[submit(self._train, program, shard)] = shard
+
     def _halved(self, shard: _Shard, error: Exception) -> list[_Shard]:
-        width = len(shard.group)
-        if width == 1:
-            message = f"the memory of {self.device} does not hold the training of one seed; use a smaller batch_size"
-            raise MemoryError(message) from error
-        logger.warning("out of memory with %d seeds in one program; going on with %d", width, width // 2)
-        cuts = slice(width // 2), slice(width // 2, None)
+        rows = halves(range(len(shard.group)), "program", self.device, error)
+        cuts = [slice(part[0], part[-1] + 1) for part in rows]
         return [_Shard(shard.group[cut], [array[cut] for array in shard.weights], shard.spreads[cut]) for cut in cuts]
 
     def _compiled(self, width: int) -> Compiled:

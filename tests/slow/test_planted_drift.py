@@ -46,7 +46,9 @@ def test_planted_shift_shows_in_the_report(planted, nights, tmp_path):
     folder = tmp_path / STUDY.name
     page, drift = (folder / "report" / "report.md").read_text(), pd.read_parquet(folder / "drift.parquet")
     assert set(drift.loc[drift["flagged"], "variant"]) == ({"after_activation"} if planted else set())
-    assert (f"**⚠ Drift on {NIGHTS[-1]}: the new seeds do not score as the earlier ones did for ‘after" in page) is planted
+    assert (
+        f"**⚠ Drift on {NIGHTS[-1]}: the new seeds do not score as the earlier ones did for ‘after" in page
+    ) is planted
     assert f"This pools {N_NIGHTS} campaigns, from {NIGHTS[0]} to {NIGHTS[-1]}." in page
     assert "history.png" in page
     assert set(pd.read_parquet(folder / "summary.parquet")["n_seeds"]) == {N_NIGHTS * N_SEEDS}

@@ -1,0 +1,31 @@
+"""What a batch of trials may use of a machine; it changes no number, and is no part of what identifies a trial."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from noiseflow.spec.base import Part
+
+FOUR_HOURS = 4 * 3600
+
+
+class Resources(Part):
+    """What each batch may use."""
+
+    num_cpus: float = Field(
+        1.0, gt=0, le=1_024, allow_inf_nan=False, description="Processors that each batch takes of a Ray cluster"
+    )
+    num_gpus: float = Field(
+        0.0,
+        ge=0,
+        le=64,
+        allow_inf_nan=False,
+        description="GPUs that each batch takes of a Ray cluster; a fraction where batches share one",
+    )
+    timeout_seconds: float = Field(
+        FOUR_HOURS,
+        gt=0,
+        le=30 * 24 * 3600,
+        allow_inf_nan=False,
+        description="Seconds that each batch may take before it is given up and the others go on",
+    )

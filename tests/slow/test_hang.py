@@ -1,0 +1,133 @@
+"""A batch that hangs is given up: the others go on, the run ends Failed and names it, and the process ends."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+ROOT = Path(__file__).parent.parent.parent
+TIMEOUT = 90  # a batch takes some seconds, on a machine that is busy with other tests a minute
+NETWORK = """
+import threading, time
+import keras
+
+def network(*, shape, n_classes):
+    if "stuck" in threading.current_thread().name:  # a batch's thread bears its label
+        time.sleep(10**6)
+    model = keras.Sequential([keras.Input(shape), keras.layers.Dense(4, activation="relu"),
+                              keras.layers.Dense(1, activation="sigmoid")])
+    model.compile(loss="binary_crossentropy", optimizer="adam")
+    return model
+"""
+ENDLESS_PROGRAM = """
+import tensorflow as tf
+from noiseflow.training.program import Program
+
+@tf.function(jit_compile=True)
+def endless(x):
+    return tf.while_loop(lambda x: x > 0.0, lambda x: [x * 1.0], [x])
+
+advance = Program.advance
+def hanging(program, state, run, first, last):
+    if program.treatment.sites:
+        endless(tf.constant(1.0))
+    return advance(program, state, run, first, last)
+Program.advance = hanging
+"""
+COMMAND = "import sys; from flows.cli import app; sys.argv[0] = 'noiseflow'; app()"
+SCRIPT = """
+import sys
+from flows.noise_study import noise_study
+from noiseflow.studies import load
+noise_study(load(sys.argv[1]), results=sys.argv[2])
+"""
+
+
+def study(folder, architecture, timeout):
+    content = {
+        "name": "hanging",
+        "n_seeds": 4,
+        "datasets": [{"kind": "circles", "n_samples": 40, "n_train": 20}],
+        "architectures": [architecture],
+        "training": {"epochs": 6, "record_every": 2},
+        "variants": [
+            {"name": "stuck", "injections": [{"place": "input", "stddev": 0.5}]},
+            {"name": "baseline"},
+            {"name": "late", "controls": [{"kind": "l2", "factor": 0.1}]},
+        ],
+        "resources": {"timeout_seconds": timeout},
+    }
+    path = folder / "study.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def run(folder, code, *arguments):
+    """Runs code in a process of its own that sees the user's package; what it gave and how long it took."""
+    package = folder / "package"
+    (package / "hanging-1.0.dist-info").mkdir(parents=True)
+    (package / "hanging_network.py").write_text(NETWORK)
+    (package / "hanging-1.0.dist-info" / "METADATA").write_text("Name: hanging\nVersion: 1.0\n")
+    (package / "hanging-1.0.dist-info" / "entry_points.txt").write_text(
+        "[noiseflow.models]\nhanging = hanging_network:network\n"
+    )
+    environment = os.environ | {
+        "PREFECT_HOME": str(folder / "prefect"),
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{package}",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        "NOISEFLOW_DATA": "/",
+        "COLUMNS": "100",
+    }
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=540,
+        check=False,
+    )
+    return done, time.monotonic() - began
+
+
+def holds_the_others(folder):
+    trials = pd.read_parquet(folder / "results" / "hanging" / "trials")
+    assert trials["variant"].value_counts().to_dict() == {"baseline": 4, "late": 4}
+    assert trials["trial_id"].is_unique
+    report = (folder / "results" / "hanging" / "report" / "report.md").read_text()
+    assert "Incomplete: 4 of 12 planned trials are missing" in "\n".join(report.splitlines()[:8])
+
+
+@pytest.mark.parametrize(
+    ("before", "architecture"),
+    [("", {"kind": "entry_point", "entry_point": "hanging"}), (ENDLESS_PROGRAM, {"kind": "mlp", "units": [4]})],
+    ids=["a user's builder, with Keras' lock", "XLA, on every core"],
+)
+def test_hanging_batch_is_given_up_and_the_command_ends(tmp_path, capsys, before, architecture):
+    path = study(tmp_path, architecture, TIMEOUT)
+    done, seconds = run(tmp_path, before + COMMAND, "run", path, "--results", tmp_path / "results")
+    with capsys.disabled():
+        print(f"\nended after {seconds:.0f} s, of which {TIMEOUT} s are the timeout")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "/stuck 0-3: TimedOut" in done.stderr
+    assert f"took longer than {TIMEOUT} s and was given up" in done.stderr
+    assert "/late 0-3:" not in done.stderr
+    assert "To train what is missing: noiseflow run" in done.stderr
+    assert "Incomplete: 4 of 12" in done.stdout
+    holds_the_others(tmp_path)
+
+
+def test_hanging_batch_is_given_up_and_a_process_that_runs_the_flow_ends(tmp_path):
+    """As a worker's process for a flow run does: the flow, and then the end of the interpreter."""
+    path = study(tmp_path, {"kind": "entry_point", "entry_point": "hanging"}, TIMEOUT)
+    done, _ = run(tmp_path, SCRIPT, path, tmp_path / "results")
+    assert done.returncode == 1
+    assert "IncompleteRunError" in done.stderr
+    holds_the_others(tmp_path)
