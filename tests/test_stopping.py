@@ -10,6 +10,7 @@ import time
 import pytest
 from prefect.exceptions import TerminationSignal
 from prefect.states import Cancelling, Running
+from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import stopping
 from flows.stopping import sigterm_interrupts
@@ -66,10 +67,11 @@ def test_interrupted_flow_ends_the_batches_that_train(interruption, monkeypatch)
             ended.append(type(told))
 
     batch = threading.Thread(target=train)
-    monkeypatch.setattr(stopping, "_end_tasks", lambda: batch.join(10))
+    runner = ThreadPoolTaskRunner(max_workers=1)
+    monkeypatch.setattr(runner, "cancel_all", lambda: batch.join(10))
 
     def flow():
-        with stopping.stoppable():
+        with stopping.stoppable(runner):
             batch.start()
             time.sleep(0.1)
             assert batch.is_alive()
@@ -88,7 +90,7 @@ def stopping_tell():
 
 
 def test_batches_of_a_flow_that_is_not_interrupted_are_left_alone():
-    with stopping.stoppable():
+    with stopping.stoppable(ThreadPoolTaskRunner(max_workers=1)):
         stopping_tell()
     stopping_tell()
 
