@@ -7,11 +7,11 @@ SUITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info <
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet --no-input
 LOCK := uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --group build
 
-.PHONY: help study test test-slow check bench up down lock clean
+.PHONY: help study test test-slow check bench test-faults up down lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 study: .venv/.installed ## install, and run the tutorial's study
 	@.venv/bin/noiseflow run tutorial
@@ -29,6 +29,13 @@ check: .venv/.installed-dev ## lint, format, types
 
 bench: .venv/.installed-bench ## speed against Model.fit and against JAX, measured in one run (an hour)
 	@.venv/bin/python -m benchmarks
+
+KILLS := 50
+
+test-faults: .venv/.installed-dev ## kill runs, workers and servers at random moments (KILLS=50, an hour)
+	@.venv/bin/python -m tests.faults
+	@.venv/bin/python -m tests.faults.publishing
+	@.venv/bin/python -m tests.faults.kills --kills $(KILLS)
 
 up: .venv/.installed ## start Prefect's server and a worker, and deploy (PORT=4200)
 	@.venv/bin/python -m flows.services up --port $(PORT)

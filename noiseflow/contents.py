@@ -32,7 +32,10 @@ def fingerprint(part: Dataset | Architecture) -> str | None:
         LookupError: there is no such entry point.
     """
     if part.path is not None:
-        return hashlib.sha256(Path(part.path).read_bytes()).hexdigest()
+        if Path(part.path).exists() and not Path(part.path).is_file():  # a pipe or a device has no end
+            raise OSError(f"{part.path} is no file")
+        with Path(part.path).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     if part.entry_point is not None:
         group = "noiseflow.datasets" if isinstance(part, Dataset) else "noiseflow.models"
         found = find_entry_point(group, part.entry_point)

@@ -20,9 +20,14 @@ class InvalidInputError(ValueError):
         self.faults = list(faults)
 
 
+MOST_FAULTS = 100
+
+
 def refusal(faults: Sequence[str]) -> str:
-    """One message with every fault, for a terminal."""
-    return "noiseflow: the input is not valid\n" + "\n".join(f"  - {fault}" for fault in faults)
+    """One message with every fault, for a terminal; beyond a hundred the others are counted."""
+    lines = [f"  - {fault}" for fault in faults[:MOST_FAULTS]]
+    lines += [f"  - and {len(faults) - MOST_FAULTS:,} more"] if len(faults) > MOST_FAULTS else []
+    return "\n".join(["noiseflow: the input is not valid", *lines])
 
 
 LIMITS = {
@@ -71,13 +76,26 @@ def _sentence(fault: Any, study: Any) -> str:
 
 def _path(loc: Sequence[str | int]) -> str:
     """`variants[2].stddev` for ("variants", 2, "stddev")."""
-    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in loc)
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{printable(step[:120])}" for step in loc)
     return steps.lstrip(".") or "the study"
 
 
 def _short(value: Any, length: int = 120) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = "a number of thousands of digits"
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def one_line(error: Exception) -> str:
+    """An error's text in one printable line; it may quote what a file holds."""
+    return printable(" ".join(str(error).split())[:300])
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey, or could not show."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def results_faults(results: str) -> list[str]:

@@ -50,7 +50,7 @@ def test_rows_hold_type_limits_and_default():
         rows["Architecture.units"].type == "list of whole numbers, each at least 1 and at most 65,536; 1 to 32 entries"
     )
     assert rows["Study.name"].default == "**required**"
-    assert rows["Study.datasets"].type == "list of [Dataset](#dataset); 1 or more entries"
+    assert rows["Study.datasets"].type == "list of [Dataset](#dataset); 1 to 100 entries"
     assert rows["Injection.schedule"].type == "one of `constant`, `linear`, `cosine`"
 
 

@@ -14,6 +14,7 @@ from noiseflow.datasets.data import Array
 
 ColumnKind = Literal["number", "category", "date", "other", "empty"]
 MAX_CATEGORIES = 1_000
+MAX_CATEGORY_LENGTH = 1_000
 MAX_NUMBER = 1e30
 """Largest number of a table; float32 ends at 3e38, and squares are taken."""
 
@@ -114,6 +115,8 @@ def _category_faults(values: pd.Series[Any]) -> Iterator[tuple[Callable[[], tupl
         yield _identities, ""
     elif len(distinct) > MAX_CATEGORIES:
         yield _crowded, f" ({len(distinct)})"
+    elif (longest := int(distinct.str.len().max())) > MAX_CATEGORY_LENGTH:
+        yield _long, f" ({longest:,})"
 
 
 def is_identity(values: pd.Series[Any]) -> bool:
@@ -156,6 +159,11 @@ def _identities() -> tuple[str, str]:
 def _crowded() -> tuple[str, str]:
     mend = "Group the rare ones, or name the columns under drop."
     return f"with at most {MAX_CATEGORIES:,} categories in a column", mend
+
+
+def _long() -> tuple[str, str]:
+    mend = "Mend the file, a quote of which may never close, or name the columns under drop."
+    return f"with at most {MAX_CATEGORY_LENGTH:,} characters in a category", mend
 
 
 def _few(names: list[str], most: int = 20) -> str:

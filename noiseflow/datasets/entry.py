@@ -9,8 +9,7 @@ import numpy as np
 from noiseflow.contents import find_entry_point
 from noiseflow.datasets.arrays import features_faults
 from noiseflow.datasets.data import Data, grid_of
-from noiseflow.datasets.files import one_line
-from noiseflow.faults import InvalidInputError
+from noiseflow.faults import InvalidInputError, one_line
 from noiseflow.spec import Dataset
 
 GROUP = "noiseflow.datasets"

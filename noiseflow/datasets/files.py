@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pandas as pd
 
-from noiseflow.faults import InvalidInputError
+from noiseflow.faults import InvalidInputError, one_line
 
 MAX_BYTES = 2**30
 """Largest file, and largest content of an .npz file; rows must fit into memory several times over."""
@@ -177,12 +177,6 @@ def _check_header(path: str, member: Any, size: int) -> None:
     claimed = dtype.itemsize * int(np.prod([int(length) for length in shape], dtype=object))
     if claimed > size:
         raise _fault(path, "be an .npz file", f"whose array of shape {shape} has {size:,} bytes only", "Save it again.")
-
-
-def one_line(error: Exception) -> str:
-    """An error's text in one printable line; it may quote a file's bytes, which no terminal shall obey."""
-    text = " ".join(str(error).split())[:300]
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _few(names: list[str]) -> str:

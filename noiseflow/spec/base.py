@@ -15,6 +15,14 @@ def _printable(name: str) -> str:
     return name
 
 
+def _readable(text: str) -> str:
+    if not "".join(text.split()).isprintable():
+        raise PydanticCustomError("text", "must be text without control characters")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_readable)]
+"""Words for people, who may read them in a terminal, a page or a database that takes no NUL."""
 Label = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(_printable)]
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_printable)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what keras.utils.set_random_seed takes
@@ -26,7 +34,7 @@ Setting = str | int | float | bool
 class Part(BaseModel):
     """A part of a study."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
 
 class NamedPart(Part):

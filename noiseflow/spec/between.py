@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from noiseflow.spec.study import Study
 
 BASELINE = "baseline"
+MAX_CELLS = 10_000
+MAX_TRIALS = 1_000_000
 
 
 def faults_between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
@@ -40,6 +42,8 @@ def faults_between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
 
 def faults_of_study(study: Study) -> list[InitErrorDetails]:
     """Faults between parts that are sound in themselves."""
+    if too_large := list(_size(study)):  # the others take as long as it is large
+        return too_large
     return [*_same_content(study), *_same_members(study), *_design(study), *_margin(study), *_unused(study)]
 
 
@@ -72,6 +76,22 @@ def _strangers(data: Mapping[str, Any], field: str, key: str) -> Iterator[InitEr
         for name in _sequence(_read(part, key)):
             if name not in known:
                 yield _fault((field, i, key), name, f"must name {key} of this study, {known}")
+
+
+def _size(study: Study) -> Iterator[InitErrorDetails]:
+    """More cells or trials than a plan can hold."""
+    n_members = {
+        a.name: sum(len(v.strengths) or 1 for v in study.variants if not v.architectures or a.name in v.architectures)
+        for a in study.architectures
+    }
+    n_cells = sum(
+        n_members[a.name] for a in study.architectures for d in study.datasets if not a.datasets or d.name in a.datasets
+    )
+    n_trials = n_cells * study.n_seeds * ((study.n_data_seeds or 1) if study.design == "crossed" else 1)
+    if n_cells > MAX_CELLS:
+        yield _fault(("variants",), n_cells, f"must make at most {MAX_CELLS:,} cells with datasets and architectures")
+    elif n_trials > MAX_TRIALS:
+        yield _fault(("n_seeds",), study.n_seeds, f"must make at most {MAX_TRIALS:,} trials, not {n_trials:,}")
 
 
 def _same_content(study: Study) -> Iterator[InitErrorDetails]:

@@ -37,6 +37,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "entry_point": {"entry_point": ..., "task": ..., "settings": {}, "finite": False},
 }
 """The settings of each kind with their defaults; `...` where one must be given."""
+MAX_VALUES = 100_000_000
+"""Most numbers that a generator makes at once, 0.8 GB."""
 EVERYWHERE = ("kind", "label", "data_seed", "score", "epochs")
 
 
@@ -94,6 +96,8 @@ class Dataset(NamedPart):
     def _belongs_together(self) -> Self:
         if self.n_samples is not None and self.n_train is not None and self.n_train > self.n_samples - 2:
             raise fault("rows", f"n_train must leave 2 rows for the test: at most {self.n_samples - 2}")
+        if max(self.n_samples or 0, self.n_eval or 0) * self.n_values > MAX_VALUES:
+            raise fault("rows", f"must make at most {MAX_VALUES:,} numbers, {self.n_values:,} for each row")
         if self.score is not None and self.score not in SCORES[self.of_task]:
             raise fault("score", f"must have one of the scores of a {self.of_task}, {', '.join(SCORES[self.of_task])}")
         if self.split == "stratified" and self.of_task == "regression":
@@ -112,6 +116,11 @@ class Dataset(NamedPart):
     def of_task(self) -> Task:
         """What is learnt, given or by its kind."""
         return self.task or TASKS[self.kind]
+
+    @property
+    def n_values(self) -> int:
+        """Numbers in each row that a generator makes."""
+        return self.n_features or self.length or 2
 
     @property
     def score_name(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from noiseflow.spec.base import FilePath, Label, NamedPart, Part, Setting, settings_of_kind
+from noiseflow.spec.base import FilePath, Label, NamedPart, Part, Setting, fault, settings_of_kind
 
 Units = Annotated[int, Field(ge=1, le=65_536)]
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -19,6 +20,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """The settings of each kind with their defaults; `...` where one must be given."""
 USERS_OWN = ("file", "entry_point")
 """Kinds whose layers, loss and optimizer are the user's, and which may have a part that does not vectorise."""
+MAX_WEIGHTS = 100_000_000
+"""Most weights of a network, 0.4 GB for each replica, before what the optimizer keeps of them."""
 EVERYWHERE = ("kind", "label", "datasets", "training")
 
 
@@ -63,3 +66,17 @@ class Architecture(NamedPart):
     @classmethod
     def _settings_of_its_kind(cls, data: Any) -> Any:
         return settings_of_kind(data, SETTINGS, [*cls.model_fields], EVERYWHERE)
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> Self:
+        if self.n_weights(1) > MAX_WEIGHTS:
+            raise fault("kind", f"must have at most {MAX_WEIGHTS:,} weights, not {self.n_weights(1):,}")
+        return self
+
+    def n_weights(self, n_inputs: int) -> int:
+        """Weights of its kernels below the output, for that many numbers, channels or features to read; 0 if not known."""
+        widths = (n_inputs, *(self.units or self.filters or ()))
+        inner = sum(a * b for a, b in pairwise(widths))
+        if self.kind == "lstm":  # four gates, each of which reads the layer's own state too
+            return 4 * (inner + sum(width * width for width in widths[1:]))
+        return inner * (self.kernel_size or 1) ** 2

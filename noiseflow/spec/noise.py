@@ -159,6 +159,8 @@ class Variant(Part):
         parts: tuple[Injection | Control, ...] = (*self.injections, *self.controls)
         if len(set(self.strengths)) < len(self.strengths):
             raise fault("strengths", "must have no strength twice in strengths")
+        if len({f"{strength:g}" for strength in self.strengths}) < len(self.strengths):
+            raise fault("strengths", "must have strengths that differ in their first six digits")
         if self.strengths and not parts:
             raise fault("strengths", "must have an injection or a control that takes the strengths")
         for part in parts:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from noiseflow.spec.base import Fraction, Label, Part
+from noiseflow.spec.base import Fraction, Label, Part, Text
 from noiseflow.spec.between import faults_between, faults_of_study
 from noiseflow.spec.data import Dataset
 from noiseflow.spec.network import Architecture, Training
@@ -30,14 +30,14 @@ class Published(Part):
     train_score: Fraction
     test_score: Fraction
     epochs: int | None = Field(None, ge=1, description="Marked only where the study trains as long; None: always")
-    source: str = Field(max_length=300)
+    source: Text = Field(max_length=300)
 
 
 class Study(Part):
     """A declared experiment: datasets x architectures x variants x seeds, and how to train."""
 
     name: StudyName = Field(description="Folder of its results, and prefix of its artifacts")
-    purpose: str = Field("", max_length=500, description="What it asks, in a line")
+    purpose: Text = Field("", max_length=500, description="What it asks, in a line")
     design: Literal["replicate", "resample", "crossed"] = Field(
         "replicate",
         description="replicate: the data is fixed, seeds vary; resample: each seed has its own data seed; crossed: every "
@@ -47,9 +47,9 @@ class Study(Part):
     n_data_seeds: int | None = Field(
         None, ge=2, le=1_000, description="Data seeds of a crossed design; 10 unless given"
     )
-    datasets: tuple[Dataset, ...] = Field(min_length=1)
-    architectures: tuple[Architecture, ...] = Field(min_length=1)
-    variants: tuple[Variant, ...] = Field(min_length=1)
+    datasets: tuple[Dataset, ...] = Field(min_length=1, max_length=100)
+    architectures: tuple[Architecture, ...] = Field(min_length=1, max_length=100)
+    variants: tuple[Variant, ...] = Field(min_length=1, max_length=1_000)
     training: Training = Training()
     margin: float = Field(
         0.01,
@@ -57,7 +57,7 @@ class Study(Part):
         description="Differences of the score within it are not worth having; of an rmse in units of the target, and then it "
         "must be given",
     )
-    published: tuple[Published, ...] = ()
+    published: tuple[Published, ...] = Field((), max_length=1_000)
     resources: Resources = Resources()
 
     @model_validator(mode="before")

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from noiseflow.faults import InvalidInputError, sentences
 from noiseflow.spec import Study
+from noiseflow.studies.reading import read_yaml
 
 FOLDER = Path(__file__).parent
 
@@ -80,12 +80,7 @@ def _read(study: str) -> Any:
         raise InvalidInputError(
             [f"study {study!r} is not known. Shipped are {', '.join(names())}; or give the path of a .yaml file."]
         )
-    try:
-        return _placed(yaml.safe_load(path.read_text(encoding="utf-8")), path.absolute().parent)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError([f"study file {study!r} cannot be read: {error}"]) from None
-    except yaml.YAMLError as error:
-        raise InvalidInputError([f"study file {study!r} is not YAML: {error}"]) from None
+    return _placed(read_yaml(path), path.absolute().parent)
 
 
 def _placed(content: Any, folder: Path) -> Any:

@@ -1,17 +1,23 @@
-"""A run that is killed loses the batches in flight and nothing else."""
+"""A run that is killed loses the batches in flight and nothing else; `python -m tests.faults.kills` does it for an hour."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import pandas as pd
 import pytest
 import yaml
 
 from noiseflow.studies import FOLDER
+from tests.faults.kills import assert_no_orphans, by_command, trajectory, undisturbed_run
+from tests.faults.phases import PHASES
+from tests.faults.publishing import kill_publishers
+from tests.faults.runs import CommandRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 COMMAND = Path(sys.executable).with_name("noiseflow")
@@ -75,3 +81,29 @@ def test_kill_in_training_keeps_what_was_published_and_the_next_run_goes_on(stud
         rows = pd.read_parquet(study.parent / "results" / "tutorial" / table)
         assert (rows.groupby("trial_id").size() == of_each).all()
         assert set(rows["trial_id"]) == set(after["trial_id"])
+
+
+class WholeRun(CommandRun):
+    """A run of the command that is killed with all its processes."""
+
+    targets = ("run",)
+
+
+def test_kill_in_each_phase_leaves_what_an_undisturbed_run_leaves(tmp_path, capsys):
+    """Six runs on one folder: five are killed, one a phase, and the sixth completes."""
+    with capsys.disabled():
+        undisturbed = undisturbed_run(tmp_path)
+        mark, results = uuid4().hex, tmp_path / "killed"
+        start = by_command(tmp_path, mark, WholeRun)
+        kills = trajectory(start, results, undisturbed, list(PHASES), random.Random(0))
+    assert_no_orphans(mark)
+    assert len(kills) >= 4  # a phase of milliseconds may be over before the signal comes
+    assert all(kill.lost == 0 for kill in kills)
+
+
+def test_kills_while_publishing_lose_and_double_nothing(tmp_path):
+    """Forty processes that only publish, each killed within its first batches; what is there is checked after each."""
+    stood, n_trials = kill_publishers(40, 0, tmp_path)
+    assert stood.total() == 40
+    assert stood["between two batches"] < 40  # most were hit in the middle of one
+    assert n_trials > 0

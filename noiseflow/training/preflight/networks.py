@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
 from typing import Any
 
 import keras
 
 from noiseflow.models import AXES, source_of
 from noiseflow.spec import Study
+from noiseflow.spec.network import MAX_WEIGHTS
 from noiseflow.training.keras_state import KERAS_LOCK, floatx, seeded
 from noiseflow.training.metrics import compiled_loss, output_activation, output_form
 from noiseflow.training.preflight.matches import Match, attempt, described
@@ -39,7 +41,7 @@ def network_faults(study: Study, pairs: Sequence[Match]) -> tuple[Models, list[s
     for match in pairs:
         if match.where in broken:
             continue
-        faults = list(_axes_faults(match))
+        faults = list(_axes_faults(match)) or list(_size_faults(match))
         model = None if faults else attempt(_built, match)
         if isinstance(model, Exception):
             faults = [_build_fault(match, model)]
@@ -79,6 +81,17 @@ def _axes_faults(match: Match) -> Iterator[str]:
             f"{match.where} must be for data of its form, ({', '.join(axes)}) a row for kind {match.architecture.kind}; "
             f"received {match.shape} (dataset {match.dataset.name!r}). Take kind mlp, or list the datasets that it is "
             f"for under {match.where}.datasets."
+        )
+
+
+def _size_faults(match: Match) -> Iterator[str]:
+    """A first layer that reads so much that building it would fill the memory."""
+    n_inputs = prod(match.shape) if match.architecture.kind == "mlp" else match.shape[-1]
+    n_weights = match.architecture.n_weights(n_inputs)
+    if n_weights > MAX_WEIGHTS:
+        yield (
+            f"{match.where} must have at most {MAX_WEIGHTS:,} weights; received {n_weights:,} for rows of the shape "
+            f"{match.shape} (dataset {match.dataset.name!r}). Give it fewer units, or the rows fewer values."
         )
 
 
