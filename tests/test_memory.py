@@ -57,6 +57,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [exhausted, MemoryError], ids=["TensorFlow's", "Python's"])
 @pytest.mark.parametrize("place", PLACES)
 def test_batch_without_memory_is_halved_and_its_rows_are_the_same(place, error, monkeypatch):
@@ -73,6 +74,7 @@ def test_batch_without_memory_is_halved_and_its_rows_are_the_same(place, error, 
         pd.testing.assert_frame_equal(halved[table], frame)
 
 
+@pytest.mark.slow
 def test_batch_of_the_reference_engine_is_halved_where_its_rows_do_not_fit(monkeypatch):
     whole = trained("reference")
     count = failing(monkeypatch, rows.BatchRows, "_stacked", PLACES["stacking the rows"][2], MemoryError)

@@ -76,6 +76,8 @@ def _every(evidence: Evidence, colours: Mapping[str, str]) -> Turns:
 
 def _of_latest(evidence: Evidence) -> str:
     """That curves and predictions are of the latest seeds only, where that is so."""
+    if "seed" not in evidence.curves:
+        return ""
     drawn, there = (len(trials["seed"].unique()) for trials in (evidence.curves, evidence.trials))
     return f" Drawn are the latest {drawn:,} of {there:,} seeds." if 0 < drawn < there else ""
 
