@@ -94,8 +94,8 @@ def noise_study(
 
     Args:
         study: A shipped study's name, or a whole study.
-        n_seeds: Trials of each cell, instead of the study's own number; of a campaign, its fresh ones.
-        epochs: Passes over the training rows, instead of the study's own number.
+        n_seeds: Trials of each cell, 1 to 10,000, instead of the study's own number; of a campaign, its fresh ones.
+        epochs: Passes over the training rows, 1 to 10,000,000, instead of the study's own number.
         results: Folder, or URL such as s3://bucket/prefix, that the results go to.
         engine: vectorized trains all seeds in one program, reference one after the other with Model.fit.
         device: Where to train: auto takes a GPU if there is one.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -33,6 +34,7 @@ GO_ON = "Run it again: what was trained is kept."
 SECONDS_TO_STOP = 15.0  # with those below less than 30, after which Prefect's worker kills a cancelled run
 SECONDS_TO_TELL = 8.0
 EXIT_STATUS = 1
+_watches: list[subprocess.Popen[bytes]] = []
 
 
 @contextmanager
@@ -145,3 +147,16 @@ def start_temporary_server() -> None:
     thread.join()
     if failed:
         raise failed[0]
+    from prefect.server.api.server import SubprocessASGIServer  # noqa: PLC0415 - is loaded now
+
+    server = SubprocessASGIServer().server_process  # the one of this process
+    if server is not None:
+        _end_with_us(server.pid)
+
+
+def _end_with_us(pid: int) -> None:
+    """Has a process end when this one is gone, killed or not: a shell waits for the end of a pipe that only we hold open."""
+    command = ["/bin/sh", "-c", 'cat; kill -TERM "$0" 2>/dev/null', str(pid)]
+    nothing = subprocess.DEVNULL
+    watch = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nothing, stderr=nothing, start_new_session=True)  # noqa: S603
+    _watches.append(watch)  # or Python would close the pipe

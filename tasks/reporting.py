@@ -62,8 +62,12 @@ def _changed(findings: Findings, store: Store) -> dict[str, str]:
     if findings.replays.empty:
         return {}
     last = findings.replays[findings.replays["campaign"] == findings.replays["campaign"].max()]
-    before = store.software("trials", {(trial_id,) for trial_id in last["trial_id"]})
+    ids = set(last["trial_id"])
+    before = store.software("trials", {(trial_id,) for trial_id in ids})
     now = store.software("replays", set(last[["trial_id", "campaign"]].itertuples(index=False, name=None)))
+    again = store.read("replays", ids)
+    before["device"] = set(store.read("trials", ids)["device"])
+    now["device"] = set(again.loc[again["campaign"].isin(last["campaign"]), "device"])
     return {
         name: f"{', '.join(sorted(before.get(name, {'unknown'})))} → {', '.join(sorted(versions))}"
         for name, versions in now.items()

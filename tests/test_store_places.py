@@ -88,6 +88,13 @@ def test_find_store_makes_nothing(tmp_path):
     assert Path(found.location).is_dir()
 
 
+def test_write_report_drops_pictures_of_an_earlier_one(tmp_path):
+    store = Store(tmp_path, "study")
+    store.write_report({"index.html": b"1", "gap.png": b"1", "gap-2.png": b"1"})
+    store.write_report({"index.html": b"2", "gap.png": b"2"})
+    assert sorted(path.name for path in (tmp_path / "study" / "report").iterdir()) == ["gap.png", "index.html"]
+
+
 def test_write_report_replaces_what_was_there(tmp_path):
     store = Store(tmp_path, "study")
     for content in (b"first", b"second"):

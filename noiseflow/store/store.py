@@ -149,9 +149,12 @@ class Store:
         self._objects.replace(f"{name}.parquet", encode(_rows(frame, None), f"{name}.parquet", footer))
 
     def write_report(self, files: Mapping[str, bytes]) -> None:
-        """Replaces the files of the report."""
+        """Replaces the files of the report; pictures of an earlier one that this one lacks go."""
         for name, content in files.items():
             self._objects.replace(f"report/{name}", content)
+        for path in [meta["path"] for meta in self._objects.listed("report")]:
+            if path.endswith(".png") and path.removeprefix("report/") not in files:
+                self._objects.delete(path)
 
     # -- files ----------------------------------------------------------------------------------------------------------
 

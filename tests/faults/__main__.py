@@ -1,4 +1,4 @@
-"""How each row of the fault table in docs/operations.md is produced, and which files of this checkout do it."""
+"""How each row of the fault table in docs/operations/faults.md is produced, and which files of this checkout do it."""
 
 from __future__ import annotations
 
