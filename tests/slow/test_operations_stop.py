@@ -114,7 +114,7 @@ def test_cancelling_as_the_ui_does_ends_the_run(up, capsys):
     seconds = wait_for(lambda: not processes_of(run), SECONDS_TO_END, lambda: describe(up, run))
     with capsys.disabled():
         print(f"\ncancelled: ended after {seconds:.1f} s")
-    assert ended_run(up, run, 15)["state_type"] == "CANCELLED"
+    assert ended_run(up, run, 90)["state_type"] == "CANCELLED"  # the worker loads the flow first, for hooks it might have
     wait_for(lambda: "Run it again: what was trained is kept." in logged(up, run), 20, lambda: logged(up, run))
 
 
@@ -125,7 +125,7 @@ def test_sigterm_to_the_runs_process_ends_it(up, capsys):
     seconds = wait_for(lambda: not processes_of(run), SECONDS_TO_END, lambda: describe(up, run))
     with capsys.disabled():
         print(f"\nSIGTERM: ended after {seconds:.1f} s")
-    assert ended_run(up, run, 15)["state_type"] == "CRASHED"
+    assert ended_run(up, run, 90)["state_type"] == "CRASHED"
 
 
 # Last: it takes the worker away.
@@ -135,4 +135,4 @@ def test_down_in_the_middle_of_a_run_leaves_no_process(up):
     done = up.run("flows.services", "down", "--state", str(up.state), timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not processes_of(run)
-    assert time.monotonic() - began < 2 * SECONDS_TO_END
+    assert time.monotonic() - began < 3 * SECONDS_TO_END  # worker, its runs and the server, one after the other

@@ -14,6 +14,7 @@ import yaml
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parent.parent.parent
 NOT_COMPARED = ["train_seconds", "finished_at", "campaign", "device"]
+OTHERS = {"IDLE", "DashboardAgent", "RuntimeEnvAgent"}
 COMMAND = "import sys; from flows.cli import app; sys.argv[0] = 'noiseflow'; app()"
 CLUSTER = """
 import sys
@@ -58,8 +59,8 @@ def cluster(environment):
     )
     process.address = process.stdout.readline().strip()
     yield process
-    process.stdin.close()
-    process.wait(60)
+    with process:  # its pipes are closed, which ends it
+        pass
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def rows(study, results):
 
 
 def trainers(cluster):
-    """Ids of the workers of this cluster that run a task now: they are called by its name, else IDLE."""
+    """Ids of the workers of this cluster that run a task now: they are called by its name, else IDLE; agents are no workers."""
     parents, titles = {}, {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -118,7 +119,8 @@ def trainers(cluster):
             pid = parents[pid]
         return pid == cluster.pid
 
-    return [pid for pid, title in titles.items() if title.startswith("ray::") and "IDLE" not in title and below(pid)]
+    busy = [pid for pid, title in titles.items() if title.startswith("ray::") and not OTHERS & {title.strip("\0")[5:]}]
+    return [pid for pid in busy if below(pid)]
 
 
 def wait_for_workers(n, cluster, process):
