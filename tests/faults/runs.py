@@ -74,10 +74,7 @@ class CommandRun:
         return self._process.poll() is None
 
     def kill(self, target: str) -> int:
-        """Kills, and waits until it is dead; how many processes outlived it by 15 s, which are ended then.
-
-        Those are Prefect's temporary server where the command alone is killed, as the kernel does that runs out of memory.
-        """
+        """Kills, and waits until it is dead; how many processes outlived it by 15 s, which are ended then."""
         kill(carrying(self._mark) if target == "run" else {self._process.pid})
         self._process.wait(60)
         deadline = time.monotonic() + 15

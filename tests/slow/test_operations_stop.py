@@ -114,7 +114,9 @@ def test_cancelling_as_the_ui_does_ends_the_run(up, capsys):
     seconds = wait_for(lambda: not processes_of(run), SECONDS_TO_END, lambda: describe(up, run))
     with capsys.disabled():
         print(f"\ncancelled: ended after {seconds:.1f} s")
-    assert ended_run(up, run, 90)["state_type"] == "CANCELLED"  # the worker loads the flow first, for hooks it might have
+    assert (
+        ended_run(up, run, 90)["state_type"] == "CANCELLED"
+    )  # the worker loads the flow first, for hooks it might have
     wait_for(lambda: "Run it again: what was trained is kept." in logged(up, run), 20, lambda: logged(up, run))
 
 
