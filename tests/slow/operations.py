@@ -24,9 +24,9 @@ def post(up: Up, path: str, **body: Any) -> Any:
         try:
             return up.post(path, **body)
         except urllib.error.HTTPError as refused:
-            with refused:
-                if refused.code != HTTPStatus.SERVICE_UNAVAILABLE:
-                    raise
+            if refused.code != HTTPStatus.SERVICE_UNAVAILABLE:
+                raise
+            refused.close()
         time.sleep(1)
     return up.post(path, **body)
 

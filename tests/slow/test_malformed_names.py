@@ -34,7 +34,7 @@ def test_study_of_nasty_names_writes_into_its_folder_only(tmp_path, monkeypatch)
     study = validate(content)
     plan, store = make_plan(study, "vectorized"), Store("results", study.name)
     for dataset in study.datasets:
-        generate_dataset.fn(dataset, [1], store, {})
+        generate_dataset.fn(dataset, [1], store, {}, study.resources)
     for batch in plan.batches((), 10):
         store.publish(
             vars(train_trials(batch, study=study.name, device="cpu", progress=lambda _: None)), {"software": "{}"}

@@ -41,7 +41,7 @@ def test_planted_shift_shows_in_the_report(planted, nights, tmp_path):
     store = Store(tmp_path, STUDY.name)
     store.publish({**tables, "trials": trials}, MARKS)
     for seeds in plan.latest(SEEDS_DRAWN).data_seeds(STUDY.datasets[0]):
-        generate_dataset.fn(STUDY.datasets[0], seeds, store, MARKS)
+        generate_dataset.fn(STUDY.datasets[0], seeds, store, MARKS, STUDY.resources)
     render_again(STUDY, str(tmp_path), campaign=NIGHTS[-1])
     folder = tmp_path / STUDY.name
     page, drift = (folder / "report" / "report.md").read_text(), pd.read_parquet(folder / "drift.parquet")
