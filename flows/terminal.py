@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
@@ -42,6 +43,7 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
     began = time.monotonic()
     console.print(f"[bold]{study.name}[/bold]: starting Prefect and TensorFlow …", highlight=False)
     os.environ["NOISEFLOW_DATA"] = os.sep  # who runs a study by hand may have it read what he may read
+    _show_warnings()
     try:
         if faults := preflight.faults(study):  # of the study's own seeds; the flow looks into a campaign's
             raise InvalidInputError(faults)  # noqa: TRY301 - the flow would raise it, after it has begun
@@ -65,6 +67,15 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
         return 1
     _show(console, study, done, time.monotonic() - began)
     return 0
+
+
+def _show_warnings() -> None:
+    """Has the library's warnings shown where Prefect's log is not."""
+    if os.environ.get("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL") == "CRITICAL":
+        handler = logging.StreamHandler()
+        handler.setLevel(logging.WARNING)
+        handler.setFormatter(logging.Formatter("noiseflow: %(message)s"))
+        logging.getLogger("noiseflow").addHandler(handler)
 
 
 def _failed(why: object) -> None:
