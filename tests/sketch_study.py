@@ -18,6 +18,20 @@ HISTORY_COLUMNS = ["campaign", "dataset", "architecture", "variant", "score_name
 HISTORY_COLUMNS += ["difference_ci_low", "difference_ci_high", "n_pooled", "pooled_mean", "pooled_low", "pooled_high"]
 HISTORY_COLUMNS += ["drifted"]
 
+HOSTILE = [
+    "<img src=x onerror=alert(1)>",
+    "a|b",
+    "[x](javascript:alert(1))",
+    "**bold** _it_ ~~gone~~",
+    "`code` ```",
+    "&lt;b&gt; &amp;",
+    "![i](data.png) \\| \\",
+    "</pre></details><script>alert(1)</script>",
+    "https://evil.test www.evil.test a@b.test",
+    "$x$ # 1. - > {{ 7*7 }} {% x %}",
+]
+"""Names that would be mark-up, links or a script where they are not escaped."""
+
 
 def make_study(names=("baseline", "input", "after"), n_seeds=12, **changes: Any) -> Study:
     variants = [

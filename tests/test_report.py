@@ -7,24 +7,11 @@ from html.parser import HTMLParser
 import pytest
 import yaml
 from markdown_it import MarkdownIt
-from sketch_study import make_curves, make_data, make_evidence, make_study, make_trials
+from sketch_study import HOSTILE, make_curves, make_data, make_evidence, make_study, make_trials
 
 from noiseflow.report import Report, render
 from noiseflow.report.escaping import JOINER, escape_markdown, inert
 from noiseflow.spec import Study
-
-HOSTILE = [
-    "<img src=x onerror=alert(1)>",
-    "a|b",
-    "[x](javascript:alert(1))",
-    "**bold** _it_ ~~gone~~",
-    "`code` ```",
-    "&lt;b&gt; &amp;",
-    "![i](data.png) \\| \\",
-    "</pre></details><script>alert(1)</script>",
-    "https://evil.test www.evil.test a@b.test",
-    "$x$ # 1. - > {{ 7*7 }} {% x %}",
-]
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
 

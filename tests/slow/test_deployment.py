@@ -8,14 +8,20 @@ import re
 import shutil
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from sketch_study import HOSTILE, make_evidence, make_study, make_trials
 
 from flows.processes import living
 from flows.services import Services
+from noiseflow.report import render
+from tasks.reporting import publish_artifacts
 from tests.slow.conftest import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -152,6 +158,39 @@ def test_ui_shows_the_summary_as_a_table(ui, page, up, artifacts):
     page.get_by_text("input_and_hidden", exact=True).first.wait_for(timeout=60_000)
     show(page, up, f"summary-{ui}")
     assert no_horizontal_scroll(page)
+
+
+@pytest.fixture(scope="module")
+def hostile(up: Up) -> dict[str, str]:
+    """Ids of the artifacts, by key, of a study whose variants are named to do harm."""
+    study = make_study(names=("baseline", *HOSTILE), n_seeds=3)
+    evidence = make_evidence(study, make_trials(study, [0.76] * (1 + len(HOSTILE))))
+
+    def publish() -> None:
+        with temporary_settings({PREFECT_API_URL: f"{up.address}/api"}):
+            flow(name="hostile")(lambda: publish_artifacts.fn("hostile", render(evidence), evidence.findings))()
+
+    with ThreadPoolExecutor(1) as thread:  # of its own, where no loop of the browser's runs
+        thread.submit(publish).result()
+    found = up.post("artifacts/filter", artifacts={"key": {"any_": ["hostile-report", "hostile-summary"]}})
+    return {artifact["key"]: artifact["id"] for artifact in found}
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("ui", UIS)
+@pytest.mark.parametrize("key", ["hostile-report", "hostile-summary"])
+def test_ui_shows_hostile_names_as_text(key, ui, page, up, hostile):
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.goto(f"{up.address}{UIS[ui]}/artifacts/artifact/{hostile[key]}")
+    page.get_by_text("alert(1)").first.wait_for(timeout=60_000)
+    page.wait_for_timeout(1000)
+    show(page, up, f"{key}-{ui}")
+    links = page.evaluate("[...document.querySelectorAll('a')].map(link => link.getAttribute('href') || '')")
+    assert not [link for link in links if "evil" in link or link.startswith(("javascript", "mailto"))]
+    assert page.evaluate("[...document.images].filter(image => !image.src.startsWith('data:')).length") == 0
+    assert page.locator("[onerror], script:text('alert')").count() == 0
+    assert not dialogs
 
 
 @pytest.mark.browser
