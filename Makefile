@@ -20,7 +20,7 @@ test: .venv/.installed-dev ## install, and run the tests (three minutes)
 	@.venv/bin/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
-	@.venv/bin/python -m pytest -m slow -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -m 'slow and not faults' -n 2 --dist loadfile
 
 check: .venv/.installed-dev ## lint, format, types
 	@.venv/bin/ruff check --quiet
@@ -34,6 +34,7 @@ KILLS := 50
 
 test-faults: .venv/.installed-dev ## kill runs, workers and servers at random moments (KILLS=50, an hour)
 	@.venv/bin/python -m tests.faults
+	@.venv/bin/python -m pytest -m faults -n 2 --dist loadfile
 	@.venv/bin/python -m tests.faults.publishing
 	@.venv/bin/python -m tests.faults.kills --kills $(KILLS)
 

@@ -107,8 +107,10 @@ def holds_the_others(folder):
 
 @pytest.mark.parametrize(
     ("before", "architecture"),
-    [("", {"kind": "entry_point", "entry_point": "hanging"}), (ENDLESS_PROGRAM, {"kind": "mlp", "units": [4]})],
-    ids=["a user's builder, with Keras' lock", "XLA, on every core"],
+    [
+        pytest.param("", {"kind": "entry_point", "entry_point": "hanging"}, id="a user's builder, with Keras' lock"),
+        pytest.param(ENDLESS_PROGRAM, {"kind": "mlp", "units": [4]}, id="XLA, on every core", marks=pytest.mark.faults),
+    ],
 )
 def test_hanging_batch_is_given_up_and_the_command_ends(tmp_path, capsys, before, architecture):
     path = study(tmp_path, architecture, TIMEOUT)
@@ -124,6 +126,7 @@ def test_hanging_batch_is_given_up_and_the_command_ends(tmp_path, capsys, before
     holds_the_others(tmp_path)
 
 
+@pytest.mark.faults
 def test_hanging_batch_is_given_up_and_a_process_that_runs_the_flow_ends(tmp_path):
     """As a worker's process for a flow run does: the flow, and then the end of the interpreter."""
     path = study(tmp_path, {"kind": "entry_point", "entry_point": "hanging"}, TIMEOUT)

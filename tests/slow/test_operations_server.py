@@ -10,7 +10,7 @@ import pytest
 
 from tests.slow.operations import answers, ended_run, services_of, start_run, trials, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(900)]
 SECONDS_AWAY = float(os.environ.get("NOISEFLOW_SECONDS_AWAY", "20"))
 N_SEEDS = 10
 CELLS = 5

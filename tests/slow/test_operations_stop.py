@@ -21,7 +21,7 @@ from noiseflow.studies import FOLDER
 from tests.slow.conftest import Up
 from tests.slow.operations import describe, ended_run, post, processes_of, start_run, trials, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(900)]
 COMMAND = Path(sys.executable).with_name("noiseflow")
 LONG = 200_000  # epochs; some minutes a batch
 SECONDS_TO_END = 30
