@@ -32,10 +32,10 @@ from noiseflow.report.tables import Plain
 from noiseflow.spec import Dataset, ShippedStudy, Study
 from noiseflow.store import Store, footer
 from noiseflow.studies import confined, load
-from noiseflow.training import preflight
-from noiseflow.training.deadline import within
-from noiseflow.training.device import require_device
-from noiseflow.training.problem import Progress
+from noiseflow.trials import preflight
+from noiseflow.engine.deadline import within
+from noiseflow.engine.device import require_device
+from noiseflow.engine.problem import Progress
 from tasks.analysis import aggregate
 from tasks.data import generate_dataset
 from tasks.progress import tell

@@ -26,8 +26,8 @@ from prefect.states import Cancelled, Crashed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from noiseflow.plan import Batch
-from noiseflow.training.deadline import give_up_all
-from noiseflow.training.problem import Progress
+from noiseflow.engine.deadline import give_up_all
+from noiseflow.engine.problem import Progress
 from tasks.progress import watched_by
 
 GO_ON = "Run it again: what was trained is kept."

@@ -26,8 +26,8 @@ with silenced():
 from noiseflow.faults import InvalidInputError, refusal
 from noiseflow.plan import Batch
 from noiseflow.spec import Study
-from noiseflow.training import preflight
-from noiseflow.training.problem import Progress as Training
+from noiseflow.trials import preflight
+from noiseflow.engine.problem import Progress as Training
 from tasks.progress import watched_by
 
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}

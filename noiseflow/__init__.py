@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from noiseflow.comparison import compare
     from noiseflow.spec import Injection
-    from noiseflow.training.fit import fit_seeds
-    from noiseflow.training.problem import NotVectorizableError
+    from noiseflow.engine.fit import fit_seeds
+    from noiseflow.engine.problem import NotVectorizableError
 
 __all__ = ["Injection", "NotVectorizableError", "compare", "fit_seeds"]
 
 _HOMES = {
     "Injection": "noiseflow.spec",
-    "NotVectorizableError": "noiseflow.training.problem",
+    "NotVectorizableError": "noiseflow.engine.problem",
     "compare": "noiseflow.comparison",
-    "fit_seeds": "noiseflow.training.fit",
+    "fit_seeds": "noiseflow.engine.fit",
 }
 
 

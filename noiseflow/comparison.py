@@ -10,7 +10,7 @@ import pandas as pd
 from noiseflow.spec import BASELINE
 from noiseflow.statistics import SUMMARY_COLUMNS, summarize
 from noiseflow.statistics.inference import Array
-from noiseflow.training.result import SeedsFit
+from noiseflow.engine.result import SeedsFit
 
 SCORES = {
     "accuracy": "accuracy",

@@ -10,9 +10,9 @@ import keras
 
 from noiseflow.contents import find_entry_point
 from noiseflow.spec import Architecture, Training
-from noiseflow.training.keras_state import KERAS_LOCK, seeded
-from noiseflow.training.metrics import OutputForm, natural_form, output_form, score_metric
-from noiseflow.training.model_file import ModelFile
+from noiseflow.engine.keras_state import KERAS_LOCK, seeded
+from noiseflow.engine.metrics import OutputForm, natural_form, output_form, score_metric
+from noiseflow.engine.model_file import ModelFile
 
 ENTRY_POINTS = "noiseflow.models"
 Shape = tuple[int, ...]

@@ -12,7 +12,7 @@ from noiseflow.datasets import generate, to_frame
 from noiseflow.plan import dataset_key
 from noiseflow.spec import Dataset, Resources
 from noiseflow.store import Store
-from noiseflow.training.deadline import within
+from noiseflow.engine.deadline import within
 from tasks.training import worth_retrying
 
 

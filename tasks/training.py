@@ -14,9 +14,9 @@ from prefect.tasks import Task
 from noiseflow.plan import Batch
 from noiseflow.spec import Resources
 from noiseflow.store import Store
-from noiseflow.training.deadline import InterruptedWorkError, WorkTimeoutError, within
-from noiseflow.training.memory import SeedTooLargeError
-from noiseflow.training.trials import train_trials
+from noiseflow.engine.deadline import InterruptedWorkError, WorkTimeoutError, within
+from noiseflow.engine.memory import SeedTooLargeError
+from noiseflow.trials.training import train_trials
 from tasks.progress import tell
 
 P = ParamSpec("P")

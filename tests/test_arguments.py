@@ -6,9 +6,9 @@ import pytest
 
 from noiseflow import fit_seeds
 from noiseflow.spec import Control, Injection
-from noiseflow.training.arguments import checked, training_rows
-from noiseflow.training.fit import ENGINES
-from noiseflow.training.problem import Problem
+from noiseflow.engine.arguments import checked, training_rows
+from noiseflow.engine.fit import ENGINES
+from noiseflow.engine.problem import Problem
 
 
 def build():

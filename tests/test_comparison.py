@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import noiseflow
-from noiseflow.training.result import SeedsFit
+from noiseflow.engine.result import SeedsFit
 
 
 def make_fit(scores, *, metric="accuracy", seeds=None, loss=0.5, initial_loss=0.7, **history):

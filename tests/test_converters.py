@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noiseflow.training import converters
+from noiseflow.engine import converters
 
 converters.register()
 N_REPLICAS = 3

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from noiseflow import Injection, fit_seeds
-from noiseflow.training.fit import ENGINES
-from noiseflow.training.problem import recorded_epochs
+from noiseflow.engine.fit import ENGINES
+from noiseflow.engine.problem import recorded_epochs
 
 PLACES = ["input", "before_activation", "after_activation"]
 both_engines = pytest.mark.parametrize("engine", list(ENGINES))

@@ -6,7 +6,7 @@ import pytest
 from linear_fits import build_linear, refit, rows
 
 from noiseflow import Injection, fit_seeds
-from noiseflow.training.program import Program
+from noiseflow.engine.program import Program
 
 L = keras.layers
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from linear_fits import build_linear, linear, refit, rows
 
 import noiseflow
-from noiseflow.training import vectorized
-from noiseflow.training.program import Program
+from noiseflow.engine import vectorized
+from noiseflow.engine.program import Program
 
 L = keras.layers
 
@@ -156,7 +156,7 @@ def test_model_file_with_code_in_it_is_refused(tmp_path, data):
 
 
 def test_width_follows_the_memory(build, data):
-    from noiseflow.training.capacity import width_of
+    from noiseflow.engine.capacity import width_of
 
     captured = {}
 

@@ -8,7 +8,7 @@ import pytest
 
 from noiseflow.plan import NUMERICS_VERSION, make_plan
 from noiseflow.studies import load
-from noiseflow.training.trials import train_trials
+from noiseflow.trials.training import train_trials
 
 GOLDEN = Path(__file__).parent / "golden.json"
 COLUMNS = ["trial_id", "initial_loss", "train_loss", "train_mode_loss", "test_loss", "test_score", "signal_to_noise"]

@@ -10,7 +10,7 @@ from flows import check
 from noiseflow import fit_seeds
 from noiseflow.laws import LAWS, Law, draws
 from noiseflow.laws.record import chance_of_mean, equality_law, mean_law
-from noiseflow.training.result import SeedsFit
+from noiseflow.engine.result import SeedsFit
 
 
 def train(*arguments, **options):

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import tensorflow as tf
 
-import noiseflow.training.trials as trials_module
+import noiseflow.trials.training as trials_module
 from noiseflow.plan import make_plan
-from noiseflow.training import compilation, reference, rows, vectorized
-from noiseflow.training.memory import SeedTooLargeError, halves
-from noiseflow.training.trials import train_trials
+from noiseflow.engine import compilation, reference, rows, vectorized
+from noiseflow.engine.memory import SeedTooLargeError, halves
+from noiseflow.trials.training import train_trials
 from tests.conftest import SMALL
 
 NOT_COMPARED = ["train_seconds", "finished_at"]

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn import metrics as sk
 
-from noiseflow.training.metrics import OutputForm, compiled_loss, output_form, probabilities, score_metric
+from noiseflow.engine.metrics import OutputForm, compiled_loss, output_form, probabilities, score_metric
 
 L = keras.layers
 CLASSES = {"accuracy": 1e-6, "balanced_accuracy": 1e-6, "auc": 0.01, "-log_loss": 1e-5}

@@ -5,8 +5,8 @@ import tensorflow as tf
 
 from noiseflow.noise import hidden_activations, inject
 from noiseflow.spec import Injection
-from noiseflow.training.noise_layers import RandomLayer, injected_noise
-from noiseflow.training.random import Stream, draw_all, drawing_from
+from noiseflow.engine.noise_layers import RandomLayer, injected_noise
+from noiseflow.engine.random import Stream, draw_all, drawing_from
 
 PLACES = ["input", "before_activation", "after_activation", "after:hidden_1"]
 

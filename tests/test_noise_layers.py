@@ -6,8 +6,8 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from noiseflow.training.noise_layers import EFFECTS, random_twin
-from noiseflow.training.random import Stream, draw_all, drawing_from
+from noiseflow.engine.noise_layers import EFFECTS, random_twin
+from noiseflow.engine.random import Stream, draw_all, drawing_from
 
 LAYERS = [
     (keras.layers.GaussianNoise(0.4, seed=5), (500, 40)),

@@ -5,10 +5,10 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
-from noiseflow.training.perturbations import Around, flipped
-from noiseflow.training.random import Stream, draw_all
-from noiseflow.training.sites import Site, Target, Treatment, factor, scales_at
-from noiseflow.training.stopping import after_epoch, begin
+from noiseflow.engine.perturbations import Around, flipped
+from noiseflow.engine.random import Stream, draw_all
+from noiseflow.engine.sites import Site, Target, Treatment, factor, scales_at
+from noiseflow.engine.stopping import after_epoch, begin
 
 
 def treated(site, strength, act):

@@ -4,7 +4,7 @@ import pytest
 from preflight_studies import DATA, noisy, only, stand_in_for_data, study
 
 from noiseflow import datasets
-from noiseflow.training import preflight
+from noiseflow.trials import preflight
 
 TABLE = {"kind": "table", "path": "my.csv", "target": "y", "task": "classification"}
 

@@ -11,7 +11,7 @@ from preflight_studies import network, noisy, only, stand_in_for_data, study
 
 from noiseflow import models
 from noiseflow.faults import InvalidInputError
-from noiseflow.training import preflight
+from noiseflow.trials import preflight
 
 L = keras.layers
 
@@ -181,7 +181,7 @@ def probe(monkeypatch):
         return "layer 'python' runs in Python" if "python" in named else None
 
     monkeypatch.setitem(
-        sys.modules, "noiseflow.training.probe", SimpleNamespace(why_not_vectorizable=why_not_vectorizable)
+        sys.modules, "noiseflow.engine.probe", SimpleNamespace(why_not_vectorizable=why_not_vectorizable)
     )
     return asked
 

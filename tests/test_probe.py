@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from noiseflow.spec import Control, Injection
-from noiseflow.training.probe import why_not_vectorizable
+from noiseflow.engine.probe import why_not_vectorizable
 
 
 class InPython(keras.layers.Layer):

@@ -3,7 +3,7 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
-from noiseflow.training import random
+from noiseflow.engine import random
 
 
 def words(*values):

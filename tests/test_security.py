@@ -16,8 +16,8 @@ from noiseflow.faults import InvalidInputError
 from noiseflow.plan import dataset_key
 from noiseflow.spec import Dataset
 from noiseflow.studies import FOLDER, confined, load, validate
-from noiseflow.training import preflight
-from noiseflow.training.model_file import ModelFile
+from noiseflow.trials import preflight
+from noiseflow.engine.model_file import ModelFile
 
 SMOKE = yaml.safe_load((FOLDER / "smoke.yaml").read_text())
 NASTY_NAMES = [

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from noiseflow.spec import Injection
-from noiseflow.training.sites import Target
-from noiseflow.training.targets import target_forms
+from noiseflow.engine.sites import Target
+from noiseflow.engine.targets import target_forms
 
 FLIP = Injection(place="labels", kind="flip", rate=0.1)
 GAUSSIAN = Injection(place="labels", stddev=0.1)

@@ -7,7 +7,7 @@ from scipy import stats
 
 from noiseflow import fit_seeds
 from noiseflow.spec import Control, Injection
-from noiseflow.training.program import Program
+from noiseflow.engine.program import Program
 
 mostly_vectorized = pytest.mark.parametrize("engine", ["vectorized", pytest.param("reference", marks=pytest.mark.slow)])
 CHANCE = 1e-6

@@ -7,10 +7,10 @@ import time
 import keras
 import pytest
 
-from noiseflow.training.deadline import InterruptedWorkError, WorkTimeoutError, give_up_all, within
-from noiseflow.training.keras_state import KERAS_LOCK, floatx, seeded
-from noiseflow.training.turns import CURRENT, GivenUp, Turns, Work
-from noiseflow.training.workers import workers
+from noiseflow.engine.deadline import InterruptedWorkError, WorkTimeoutError, give_up_all, within
+from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
+from noiseflow.engine.turns import CURRENT, GivenUp, Turns, Work
+from noiseflow.engine.workers import workers
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from noiseflow.training.keras_state import floatx
-from noiseflow.training.twins import TWINS
+from noiseflow.engine.keras_state import floatx
+from noiseflow.engine.twins import TWINS
 
 N_REPLICAS = 3
 SEQUENCE, IMAGE, VECTOR = (4, 5, 2), (4, 7, 6, 2), (4, 6)  # (rows, ...)

@@ -53,12 +53,12 @@ def test_heavy_libraries_stay_in_their_rooms(path):
     ("room", "walled_off"),
     [
         ("spec/base.py", ("noiseflow",)),
-        ("report/page.py", ("noiseflow.training", "noiseflow.store", "noiseflow.models", "noiseflow.datasets")),
-        ("plots/canvas.py", ("noiseflow.training", "noiseflow.store", "noiseflow.report")),
-        ("plots/scores.py", ("noiseflow.training", "noiseflow.store", "noiseflow.report")),
-        ("statistics/inference.py", ("noiseflow.training", "noiseflow.store", "noiseflow.report", "noiseflow.plots")),
-        ("statistics/summary.py", ("noiseflow.training", "noiseflow.store", "noiseflow.report", "noiseflow.plots")),
-        ("store/store.py", ("noiseflow.training", "noiseflow.report", "noiseflow.models")),
+        ("report/page.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.models", "noiseflow.datasets")),
+        ("plots/canvas.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.report")),
+        ("plots/scores.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.report")),
+        ("statistics/inference.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.report", "noiseflow.plots")),
+        ("statistics/summary.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.report", "noiseflow.plots")),
+        ("store/store.py", ("noiseflow.engine", "noiseflow.report", "noiseflow.models")),
     ],
 )
 def test_rooms_know_only_what_the_design_lets_them(room, walled_off):

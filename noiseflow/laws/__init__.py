@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from noiseflow.laws import draws, losses, training
 from noiseflow.laws.record import Law, Train
-from noiseflow.training.fit import fit_seeds
-from noiseflow.training.result import SeedsFit
+from noiseflow.engine.fit import fit_seeds
+from noiseflow.engine.result import SeedsFit
 
 __all__ = ["LAWS", "Law", "trainer"]
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from noiseflow.laws.record import CHANCE, STANDARD_ERRORS, Array, Law, Train, equality_law, float64, rounding
 from noiseflow.spec import Injection
-from noiseflow.training.result import SeedsFit
+from noiseflow.engine.result import SeedsFit
 
 STDDEV = 0.5
 N_UNITS = 1024

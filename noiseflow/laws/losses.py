@@ -12,7 +12,7 @@ from scipy import stats
 
 from noiseflow.laws.record import Array, Law, Train, float64, mean_law
 from noiseflow.spec import Injection
-from noiseflow.training.result import SeedsFit
+from noiseflow.engine.result import SeedsFit
 
 STDDEV = 0.5
 N_ROWS = 256

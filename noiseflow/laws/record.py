@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from noiseflow.training.result import SeedsFit
+from noiseflow.engine.result import SeedsFit
 
 Array = NDArray[np.float64]
 Train = Callable[..., SeedsFit]

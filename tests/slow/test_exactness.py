@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from noiseflow import Injection, fit_seeds
-from noiseflow.training.keras_state import floatx
+from noiseflow.engine.keras_state import floatx
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 L = keras.layers

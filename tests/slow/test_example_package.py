@@ -16,7 +16,7 @@ TRAIN = """
 import json, sys
 from noiseflow import datasets, fit_seeds, studies
 from noiseflow.models import Builder
-from noiseflow.training import preflight
+from noiseflow.trials import preflight
 
 study = studies.load(sys.argv[1], n_seeds=2, epochs=3)
 faults = preflight.faults(study)

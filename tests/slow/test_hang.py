@@ -27,7 +27,7 @@ def network(*, shape, n_classes):
 """
 ENDLESS_PROGRAM = """
 import tensorflow as tf
-from noiseflow.training.program import Program
+from noiseflow.engine.program import Program
 
 @tf.function(jit_compile=True)
 def endless(x):

@@ -6,7 +6,7 @@ from flows.manifest import describe
 from noiseflow.plan import make_plan
 from noiseflow.store import Store
 from noiseflow.studies import validate
-from noiseflow.training.trials import train_trials
+from noiseflow.trials.training import train_trials
 from tasks.analysis import aggregate
 from tasks.data import generate_dataset
 from tasks.reporting import render_report

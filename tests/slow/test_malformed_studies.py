@@ -24,7 +24,7 @@ from flows.cli import app
 from noiseflow import studies
 from noiseflow.spec import Study
 from noiseflow.studies import FOLDER, names
-from noiseflow.training import preflight
+from noiseflow.trials import preflight
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]

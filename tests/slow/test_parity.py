@@ -6,7 +6,7 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from noiseflow import Injection, fit_seeds
-from noiseflow.training.keras_state import floatx
+from noiseflow.engine.keras_state import floatx
 from tests.conftest import mlp
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

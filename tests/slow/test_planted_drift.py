@@ -9,7 +9,7 @@ from noiseflow.manifest import software
 from noiseflow.plan import make_plan, study_hash
 from noiseflow.store import Store, footer
 from noiseflow.studies import load
-from noiseflow.training.trials import train_trials
+from noiseflow.trials.training import train_trials
 from tasks.data import generate_dataset
 from tasks.reporting import SEEDS_DRAWN
 

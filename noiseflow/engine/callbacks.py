@@ -1,0 +1,85 @@
+"""What `Model.fit` calls between epochs in the reference engine: measures, progress, and the schedules of noise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+
+from noiseflow.engine.meter import Meter
+from noiseflow.engine.problem import Array, Problem, Rows
+from noiseflow.engine.sites import Sites, factor
+
+
+class Recorder(keras.callbacks.Callback):
+    """Measures the evaluations in inference mode at each recorded epoch, and reports progress."""
+
+    def __init__(self, problem: Problem, index: int, meter: Meter, rows_a_batch: int) -> None:
+        super().__init__()
+        self.rows_a_batch = rows_a_batch
+        self.problem = problem
+        self.index = index
+        self.meter = meter
+        self.due = problem.recorded.tolist()
+        self.rows: list[dict[str, float]] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        del logs
+        if epoch + 1 in self.due:
+            self.rows.append(evaluate(self.model, self.problem.evaluations, self.index, self.rows_a_batch))
+            self.meter.tell(self.index, 1, epoch + 1)
+
+    def ended(self, epoch: int) -> None:
+        """Early stopping has restored weights at the end of this epoch: what is recorded from it on is theirs."""
+        before = [row for row, due in zip(self.rows, self.due, strict=False) if due < epoch]
+        last = evaluate(self.model, self.problem.evaluations, self.index, self.rows_a_batch)
+        self.rows = before + [last] * (len(self.due) - len(before))
+
+    def fill(self) -> None:
+        """A callback has ended the training: what was measured last stays."""
+        if not self.rows:
+            self.rows = [evaluate(self.model, self.problem.evaluations, self.index, self.rows_a_batch)]
+        self.rows += [self.rows[-1]] * (len(self.due) - len(self.rows))
+
+    def history(self) -> dict[str, Array]:
+        """Quantity to (n_recorded,)."""
+        return {name: np.asarray([row[name] for row in self.rows]) for name in self.rows[0]}
+
+
+class Scales(keras.callbacks.Callback):
+    """Sets the scale of each site at the start of each epoch.
+
+    Args:
+        variable: (n_sites,), which the noise reads.
+        scales: (n_sites,), at the first epoch.
+    """
+
+    def __init__(self, problem: Problem, sites: Sites, variable: Any, scales: Array) -> None:
+        super().__init__()
+        self.problem = problem
+        self.sites = sites
+        self.variable = variable
+        self.scales = scales
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        del logs
+        t = epoch / max(1, self.problem.epochs - 1)
+        finals = [self.problem.noise[site.injection].final for site in self.sites.all]
+        factors = [factor(site.schedule, final, t) for site, final in zip(self.sites.all, finals, strict=True)]
+        self.variable.assign(self.scales * np.asarray(factors))
+
+
+def evaluate(
+    model: keras.Model, evaluations: Mapping[str, Rows], index: int, rows_a_batch: int
+) -> dict[str, Any]:
+    """Loss and metrics of each evaluation in inference mode, by prefixed names."""
+    measured: dict[str, Any] = {}
+    for name, rows in evaluations.items():
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(rows.of(index))
+        values = model.evaluate(
+            x, y, sample_weight=sample_weight, verbose=0, return_dict=True, batch_size=min(rows.n_rows, rows_a_batch)
+        )
+        measured |= {f"{name}_{quantity}": value for quantity, value in values.items()}
+    return measured

@@ -1,0 +1,85 @@
+"""What a program is compiled for, and the values that it is called with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from noiseflow.engine.problem import Array, Rows
+
+Tensor = Any
+MOST_BYTES_REPEATED = 2**28
+
+
+class Run(NamedTuple):
+    """What the replicas of one shard are to do, as tensors.
+
+    seeds: uint32, (width,); scales: (width, n_sites), the strength of each site at the first epoch and step; finals and
+    decays: (n_sites,), of their schedules; l2: scalar; patience: int32 scalar; parts: the rows to train on, those to measure,
+    then those that are held back, if any; epochs and record_every: int32 scalars; quiet: 1 where all randomness is off, else
+    0; steps: of an epoch, at most.
+    """
+
+    seeds: Tensor
+    scales: Tensor
+    finals: Tensor
+    decays: Tensor
+    l2: Tensor
+    patience: Tensor
+    parts: tuple[Any, ...]
+    epochs: Tensor
+    record_every: Tensor
+    quiet: Tensor
+    steps: Tensor
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the program finds the rows of a part: one set for each replica, or one that all share."""
+
+    n_rows: int
+    stacked: bool
+
+    @classmethod
+    def of(cls, rows: Rows, width: int, *, gathered: bool) -> Layout:
+        """Rows that are not gathered replica by replica are repeated for each, if they are few: XLA multiplies them faster."""
+        size = sum(a.nbytes for a in keras.tree.flatten(rows.parts))
+        return cls(rows.n_rows, rows.per_seed or (not gathered and size * width <= MOST_BYTES_REPEATED))
+
+    def arrays(self, rows: Rows, indices: Sequence[int]) -> Any:
+        """The part as the program takes it, for the seeds at these indices."""
+
+        def array(values: Array) -> Array:
+            if rows.per_seed:
+                return values[list(indices)]
+            return np.broadcast_to(values, (len(indices), *values.shape)) if self.stacked else values
+
+        return keras.tree.map_structure(array, rows.parts)
+
+    def slice(self, part: Any, start: Tensor, length: int) -> Any:
+        """Consecutive rows, their number known while compiling."""
+        axis = 1 if self.stacked else 0
+
+        def cut(values: Tensor) -> Tensor:
+            begin, size = [0] * values.shape.rank, list(values.shape)
+            begin[axis], size[axis] = start, length
+            return values if length == self.n_rows else tf.slice(values, begin, size)
+
+        return keras.tree.map_structure(cut, part)
+
+
+@dataclass(frozen=True)
+class Form:
+    """All that a program is compiled for, beside the model and what is done to its training."""
+
+    width: int
+    batch_size: int
+    shuffle: bool
+    train: Layout
+    evaluations: tuple[tuple[str, Layout], ...]
+    held: Layout | None = None

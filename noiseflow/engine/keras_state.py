@@ -1,0 +1,153 @@
+"""The state that Keras keeps for the whole process, and the lock that it is changed under."""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from keras.src import backend
+from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
+from numpy.typing import NDArray
+
+from noiseflow.engine.turns import Turns
+
+_undo: list[Callable[[], None]] = []
+
+
+def _put_back() -> None:
+    while _undo:
+        _undo.pop()()
+
+
+KERAS_LOCK = Turns(1, taken_back=_put_back)
+"""Held while models are built or traced: Keras' seed, floatx and scopes belong to the whole process."""
+
+NAME_COUNTS = "object_name_uids"
+"""Keras' counters of the names that it gives."""
+Array = NDArray[np.generic]
+MOST_BYTES_KEPT = 2**28
+_drawn: OrderedDict[tuple[Hashable, int], list[Array]] = OrderedDict()
+
+
+@contextmanager
+def undone(undo: Callable[[], None]) -> Iterator[None]:
+    """Within it, this thread has changed the process's state; at the end `undo` puts it back. To be used under KERAS_LOCK.
+
+    Where the thread hangs and the lock is taken from it, it is put back then, and left alone should the thread come to its end.
+    """
+    _undo.append(undo)
+    try:
+        yield
+    finally:
+        if KERAS_LOCK.mine():
+            _undo.pop()()
+
+
+@contextmanager
+def floatx(dtype: str) -> Iterator[None]:
+    """Within it, Keras builds and traces in `dtype`; other threads that would build or trace wait if it is not theirs."""
+    if dtype == keras.config.floatx() == "float32":
+        yield
+        return
+    with KERAS_LOCK:
+        before = keras.config.floatx(), keras.config.dtype_policy()
+
+        def put_back() -> None:
+            keras.config.set_floatx(before[0])
+            keras.config.set_dtype_policy(before[1])
+
+        with undone(put_back):
+            keras.config.set_floatx(dtype)
+            keras.config.set_dtype_policy(dtype)
+            yield
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Within it, Keras draws as after `keras.utils.set_random_seed(seed)`, and counts the names that it gives from the start.
+
+    So every build of a model has the same names, and metrics without a name of their own too. At the end Python's and numpy's
+    generators and the names are put back.
+    """
+    with KERAS_LOCK:
+        before = random.getstate(), np.random.get_state()  # noqa: NPY002 - Keras seeds the global one
+        counts = get_global_attribute(NAME_COUNTS)
+
+        def put_back() -> None:
+            random.setstate(before[0])
+            np.random.set_state(before[1])  # noqa: NPY002
+            set_global_attribute(NAME_COUNTS, counts)
+
+        with undone(put_back):
+            keras.utils.set_random_seed(seed)
+            set_global_attribute(NAME_COUNTS, defaultdict(int))
+            yield
+
+
+@dataclass(frozen=True)
+class BuiltFor:
+    """A function that builds a model; what its author left for `Model.fit` to build is built for the given rows.
+
+    Two of equal functions and shapes are equal.
+
+    Args:
+        function: the user's.
+        rows: some inputs, nested as the model takes them.
+    """
+
+    function: Callable[[], keras.Model]
+    rows: Any = field(compare=False, repr=False)
+    shapes: tuple[Any, ...] = ()
+
+    @classmethod
+    def of(cls, function: Callable[[], keras.Model], rows: Any) -> BuiltFor:
+        """The function for these rows."""
+        return cls(function, rows, tuple((v.shape[1:], str(v.dtype)) for v in keras.tree.flatten(rows)))
+
+    def __call__(self) -> keras.Model:
+        """A fresh build: its initializers draw from Keras' present seed."""
+        model = self.function()
+        if not all(layer.built for layer in model._flatten_layers()):  # noqa: SLF001 - as Model.fit looks for it
+            symbolic = keras.tree.map_structure(
+                lambda v: keras.KerasTensor(v.shape, backend.standardize_dtype(v.dtype)), self.rows
+            )
+            backend.compute_output_spec(model, symbolic, training=False)
+        return model
+
+
+def build_seeded(build_model: Callable[[], keras.Model], seed: int) -> keras.Model:
+    """The model as its author wrote it, with the initial weights of one seed."""
+    with seeded(seed):
+        return build_model()
+
+
+def initial_weights(
+    build_model: Callable[[], keras.Model], seeds: Sequence[int], model_key: Hashable | None = None
+) -> list[Array]:
+    """The weights of a fresh build after each seed: arrays (n_seeds, ...), in the model's order.
+
+    Args:
+        model_key: what tells the model from every other; weights drawn before under this key are not drawn again, since the
+            variants of a study start from the same ones, and building a small model takes as long as training it.
+    """
+    draws = [_drawn_before(build_model, seed, model_key) for seed in seeds]
+    return [np.stack(weights) for weights in zip(*draws, strict=True)]
+
+
+def _drawn_before(build_model: Callable[[], keras.Model], seed: int, model_key: Hashable | None) -> list[Array]:
+    if model_key is None:
+        return build_seeded(build_model, seed).get_weights()
+    with KERAS_LOCK:
+        if (model_key, seed) not in _drawn:
+            _drawn[model_key, seed] = build_seeded(build_model, seed).get_weights()
+        _drawn.move_to_end((model_key, seed))
+        weights = _drawn[model_key, seed]
+        while len(_drawn) * sum(array.nbytes for array in weights) > MOST_BYTES_KEPT and len(_drawn) > 1:
+            _drawn.popitem(last=False)
+        return weights

@@ -1,0 +1,155 @@
+"""A model that `Model.fit` trains with noise: the user's own, its calls instrumented while it is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from noiseflow.engine.model import Prepared
+from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem
+from noiseflow.engine.sites import Sites, sites_of
+from noiseflow.engine.spread import is_measured
+from noiseflow.engine.step_noise import StepNoise
+from noiseflow.engine.targets import outputs_of, target_forms, targets_by_output
+from noiseflow.noise.instrument import Point, Walk, instrumented, walking
+
+Tensor = Any
+
+
+class KerasNumbers:
+    """Random numbers of one step, from a generator of Keras."""
+
+    def __init__(self, variable: Any, n_sites: int, seed: int) -> None:
+        self.variable = variable
+        self.n_sites = n_sites
+        self.generator = keras.random.SeedGenerator(seed)
+        self.scales: Sequence[Tensor] = []
+
+    def begin_step(self, sites: Sites, problem: Problem, step: Tensor) -> None:
+        """Reads the scales, those of gradient noise as they are at this step."""
+        scales = tf.unstack(self.variable.read_value(), self.n_sites)
+        for i, site in enumerate(sites.all):
+            if site.decays:
+                decay = problem.noise[site.injection].decay or 0.0
+                scales[i] *= tf.cast(step + 1, self.variable.dtype) ** (-decay / 2)
+        self.scales = scales
+
+    def normal(self, stream: str, shape: Any, dtype: Any) -> Tensor:
+        """Standard normal numbers."""
+        del stream
+        return keras.random.normal(shape, dtype=keras.backend.standardize_dtype(dtype), seed=self.generator)
+
+    def uniform(self, stream: str, shape: Any, dtype: Any) -> Tensor:
+        """Numbers uniform in (0, 1)."""
+        del stream
+        return keras.random.uniform(shape, dtype=keras.backend.standardize_dtype(dtype), seed=self.generator)
+
+
+@dataclass
+class Noisy:
+    """The model of one seed, and the noise that it is fitted with.
+
+    scales: a variable (n_sites,), to be set before each epoch.
+    """
+
+    model: keras.Model
+    problem: Problem
+    prepared: Prepared
+    sites: Sites
+    numbers: KerasNumbers
+    scales: Any
+    rows_a_batch: int
+    _steps: list[Walk] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, model: keras.Model, problem: Problem, seed: int) -> Noisy:
+        """The noise of a problem in the model of a seed.
+
+        Raises:
+            ValueError: an injection's place is not in the model; or noise outside it, or l2, is asked for and the model has a
+                `train_step` of its own, which would not know of it.
+        """
+        prepared = Prepared.of(model, problem, twins=False)
+        within = bool(problem.noise)
+        targets = target_forms(model, problem)
+        sites = sites_of(problem, prepared.survey(problem), targets) if within else Sites((), problem.penalised)
+        own = type(model).train_step is not keras.Model.train_step
+        if own and (sites.outside or sites.l2):
+            raise ValueError(
+                f"noise on labels, weights or gradients, and l2, need a model that Keras' own train_step trains; received "
+                f"{type(model).__name__}, which has its own. Use noise within the model, or add it in that train_step"
+            )
+        scales = tf.Variable(np.zeros(len(sites.all)), dtype=keras.config.floatx(), trainable=False)
+        numbers = KerasNumbers(scales, len(sites.all), seed)
+        return cls(model, problem, prepared, sites, numbers, scales, prepared.rows_a_batch)
+
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Within it, the model's train step adds the noise."""
+        if not self.sites.all and not self.sites.l2:
+            yield
+            return
+        step = self._own_step if self.sites.outside or self.sites.l2 else self.model.train_step
+
+        def train_step(data: Any) -> Any:
+            self.numbers.begin_step(self.sites, self.problem, self.model.optimizer.iterations)
+            with walking(Walk(self.prepared.positions, self.sites.noise(self.numbers))):
+                return step(data)
+
+        own = self.model.train_step
+        self.model.train_step = train_step
+        try:
+            with instrumented(self.model):
+                yield
+        finally:
+            self.model.train_step = own
+
+    def spreads(self, index: int) -> Array:
+        """Standard deviation of the signal at each site on the training rows: (1, n_sites)."""
+        found: dict[Point, Any] = {}
+
+        def keep(point: Point, value: Tensor) -> Tensor:
+            found[point] = value
+            return value
+
+        spreads = np.full((1, len(self.sites.all)), np.nan)
+        rows = self.problem.train
+        if any(is_measured(site) for site in self.sites.all):
+            x = keras.tree.map_structure(lambda a: tf.constant(a[:SPREAD_ROWS]), rows.of(index)[0])
+            with instrumented(self.model), walking(Walk(self.prepared.positions, keep)):
+                self.prepared.call(x, training=False)
+        for i, site in enumerate(self.sites.all):
+            if is_measured(site) and site.point is not None:
+                spreads[0, i] = np.asarray(found[site.point]).std()
+            elif site.place == "labels" and site.kind == "gaussian":
+                y = targets_by_output(outputs_of(self.model, rows), rows.of(index)[1])[site.output]
+                spreads[0, i] = np.asarray(y).std(dtype=np.float64)
+        return spreads
+
+    def _own_step(self, data: Any) -> Any:
+        """A train step as Keras' own, with noise on targets, weights and gradients, and the penalty."""
+        model, x_y = self.model, keras.utils.unpack_x_y_sample_weight(data)
+        x, y, sample_weight = x_y
+        noise = StepNoise(self.sites, self.numbers, tf.constant(self.problem.l2, keras.config.floatx()))
+        variables = model.trainable_variables
+        clean = [tf.identity(v.value) for v in variables]
+        for variable, value in zip(variables, noise.weights(clean), strict=True):
+            variable.assign(value)
+        with tf.GradientTape() as tape:
+            y_pred = self.prepared.call(x, training=True)
+            loss = model.compute_loss(
+                x=x, y=noise.targets(y), y_pred=y_pred, sample_weight=sample_weight, training=True
+            )
+            minimised = noise.loss(loss, [v.value for v in variables])
+        model._loss_tracker.update_state(loss, sample_weight=tf.shape(keras.tree.flatten(x)[0])[0])  # noqa: SLF001
+        gradients = noise.gradients(tape.gradient(minimised, [v.value for v in variables]))
+        for variable, value in zip(variables, clean, strict=True):
+            variable.assign(value)
+        model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)

@@ -1,0 +1,66 @@
+"""Whether the vectorised engine can train a model, told before anything is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+
+from noiseflow.spec import Control, Injection
+from noiseflow.engine.arguments import built_for, checked, strengths_of, training_rows
+from noiseflow.engine.problem import NotVectorizableError, Problem
+from noiseflow.engine.vectorized import probe
+
+SEEDS = (0, 1)
+UNKNOWN_STRENGTH = {"gaussian": 0.5, "early_stopping": 1}
+
+
+def why_not_vectorizable(
+    build_model: Callable[[], keras.Model],
+    x: Any,
+    y: Any,
+    *,
+    noise: Sequence[Injection] = (),
+    controls: Sequence[Control] = (),
+    batch_size: int = 32,
+) -> str | None:
+    """What keeps the vectorised engine from training the model; None where nothing does.
+
+    The program of two replicas is built as for a training of one epoch on at most two batches, and it is called once without
+    training: so XLA has compiled it, for some operations are refused only then. It takes some seconds; the program is kept
+    for no training, whose form is another.
+
+    Args:
+        noise: injections; one without a strength is given one, since what it is does not matter here.
+        controls: the same.
+
+    Raises:
+        ValueError: what `fit_seeds` would refuse on either engine.
+    """
+    injections = tuple(_with_strength(injection) for injection in noise)
+    train = training_rows(x, y)
+    problem = checked(
+        Problem(
+            build_model=built_for(build_model, train),
+            train=train,
+            seeds=SEEDS,
+            batch_size=batch_size,
+            noise=injections,
+            strengths=strengths_of(injections, None, len(SEEDS)),
+            controls=tuple(_with_strength(control) for control in controls),
+        )
+    )
+    few = min(problem.train.n_rows, 2 * batch_size)
+    train = problem.train.split(problem.train.n_rows - few)[0]
+    held = train if problem.held is not None else None
+    try:
+        probe(dataclasses.replace(problem, train=train, held=held))
+    except NotVectorizableError as reason:
+        return str(reason)
+    return None
+
+
+def _with_strength(part: Any) -> Any:
+    return part if part.strength is not None else part.of_strength(UNKNOWN_STRENGTH.get(part.kind, 0.5))

@@ -1,0 +1,172 @@
+"""What an engine is given, and what it gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from noiseflow.spec import Control, Injection
+
+Array = NDArray[Any]
+SPREAD_ROWS = 1024
+"""Training rows that the spread of a signal is measured on, at most."""
+EVALUATION_ROWS = 1024
+"""Rows measured in one pass, at most; more would hold more activations at once."""
+
+
+class NotVectorizableError(ValueError):
+    """The vectorised engine cannot train this model as `Model.fit` does; the message names the part and says why."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Samples to train on or to measure.
+
+    x, y: arrays (n_rows, ...) or nested structures of such, floats in Keras' floatx; sample_weight: like y, or None. With
+    `per_seed` each has a seed axis in front.
+    """
+
+    x: Any
+    y: Any
+    sample_weight: Any = None
+    per_seed: bool = False
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """x, y and, where there is one, sample_weight."""
+        return (self.x, self.y) if self.sample_weight is None else (self.x, self.y, self.sample_weight)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of samples of a seed."""
+        return int(keras.tree.flatten(self.x)[0].shape[1 if self.per_seed else 0])
+
+    def split(self, n_last: int) -> tuple[Rows, Rows]:
+        """All but the last rows, and those."""
+        first = self.n_rows - n_last
+
+        def cut(values: Any, rows: slice) -> Any:
+            return keras.tree.map_structure(lambda a: a[:, rows] if self.per_seed else a[rows], values)
+
+        def part(rows: slice) -> Rows:
+            weight = None if self.sample_weight is None else cut(self.sample_weight, rows)
+            return Rows(cut(self.x, rows), cut(self.y, rows), weight, self.per_seed)
+
+        return part(slice(first)), part(slice(first, None))
+
+    def of(self, index: int) -> tuple[Any, ...]:
+        """The parts of the seed at this index."""
+        return keras.tree.map_structure(lambda a: a[index], self.parts) if self.per_seed else self.parts
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a fit has come.
+
+    epochs_done: of all seeds, in the mean; seeds_a_second: whole trainings a second, at the speed so far.
+    """
+
+    epochs_done: int
+    seeds_a_second: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Replicas of one model to be trained, one for each seed.
+
+    train: the rows that train; held: those that early stopping holds back, if it does; strengths: (n_seeds, n_injections),
+    of the injections in `noise`; evaluations: by name, measured in inference mode at each
+    recorded epoch; the recorded epochs are the first, every `record_every`-th, and the last; callbacks: Keras' own, to be
+    copied for each seed.
+    """
+
+    build_model: Callable[[], keras.Model]
+    train: Rows
+    seeds: tuple[int, ...]
+    strengths: Array
+    epochs: int = 1
+    batch_size: int = 32
+    shuffle: bool = True
+    noise: tuple[Injection, ...] = ()
+    controls: tuple[Control, ...] = ()
+    evaluations: Mapping[str, Rows] = field(default_factory=dict)
+    record_every: int = 1
+    device: str = "auto"
+    progress: Callable[[Progress], None] = lambda progress: None
+    held: Rows | None = None
+    callbacks: tuple[Any, ...] = ()
+
+    @property
+    def penalised(self) -> bool:
+        """Whether there is an l2 penalty at all."""
+        return any(control.kind == "l2" and control.factor for control in self.controls)
+
+    @property
+    def l2(self) -> float:
+        """The factor of the penalty."""
+        return sum(control.factor or 0.0 for control in self.controls if control.kind == "l2")
+
+    @property
+    def early_stopping(self) -> Control | None:
+        """The control that stops early."""
+        return next((control for control in self.controls if control.kind == "early_stopping"), None)
+
+    @property
+    def patience(self) -> int:
+        """Epochs that early stopping waits; 0 without it."""
+        return 0 if self.early_stopping is None else self.early_stopping.patience or 0
+
+    @property
+    def used(self) -> list[bool]:
+        """Whether an injection has a strength above 0 for any seed."""
+        return [bool(strengths.any()) for strengths in self.strengths.T]
+
+    @property
+    def recorded(self) -> NDArray[np.int64]:
+        """The epochs recorded, ascending."""
+        return recorded_epochs(self.epochs, self.record_every)
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How an engine's first step differs from Keras' own, from the same weights, on the same rows, without randomness.
+
+    differences: the largest relative difference of each quantity (a loss, a metric, `weights`, `optimizer`); empty where
+    the engine is Keras' own `fit` on the model as it is.
+    """
+
+    differences: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def largest(self) -> float:
+        """The largest of all."""
+        return max(self.differences.values(), default=0.0)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What training gave.
+
+    history: quantity to (n_seeds, n_recorded); initial: evaluated quantity to (n_seeds,), before the first step; weights:
+    arrays (n_seeds, ...) in the model's order; signal_to_noise: (n_seeds, n_injections); epochs_trained and best_epoch:
+    (n_seeds,), the epochs that each trained, and the one whose weights it ended with; proof: how the engine's first step
+    differs from Keras'.
+    """
+
+    history: dict[str, Array]
+    initial: dict[str, Array]
+    weights: list[Array]
+    signal_to_noise: Array
+    epochs_trained: Array
+    best_epoch: Array
+    proof: Proof = field(default_factory=Proof)
+
+
+def recorded_epochs(epochs: int, every: int) -> NDArray[np.int64]:
+    """Epoch 1, every k-th, and the last."""
+    return np.unique(np.concatenate([[1], np.arange(every, epochs + 1, every), [epochs]])).astype(np.int64)

@@ -1,0 +1,105 @@
+"""What `fit_seeds` returns: the histories and the trained weights of all seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from noiseflow.engine.arguments import floats
+from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded
+from noiseflow.engine.model import Prepared
+from noiseflow.engine.problem import Array, Proof
+from noiseflow.engine.replicas import StackedCall
+from noiseflow.noise.instrument import positions_of
+
+DIVERGED_ABOVE = 1000.0
+
+
+@dataclass(frozen=True)
+class SeedsFit:
+    """N trainings of one model, seed by seed.
+
+    Attributes:
+        history: quantity to (n_seeds, n_recorded), Keras' names and meaning: `loss` and the metrics are the running means of
+            training mode; `val_...` and the names of further evaluations are of inference mode after the epoch.
+        initial: evaluated quantity to (n_seeds,), before the first step.
+        epochs: (n_recorded,), counted from 1.
+        weights: arrays (n_seeds, ...), in the model's own order.
+        signal_to_noise: (n_seeds, n_injections), for gaussian noise within the model: standard deviation of the signal that it
+            is added to, at the initial weights on the training rows, over the stddev of the first epoch; the least where an
+            injection has several sites, inf where the stddev is 0. NaN for other kinds and places.
+        epochs_trained: (n_seeds,), the epochs that each seed trained; all but with early stopping.
+        best_epoch: (n_seeds,), the epoch whose weights a seed ended with; epochs_trained but with early stopping.
+        seeds: the seeds, in the order of the leading axes.
+        engine: which engine ran.
+        proof: how the engine's first step differs from Keras' own: relative differences of losses, metrics and weights.
+    """
+
+    history: dict[str, Array]
+    initial: dict[str, Array]
+    epochs: NDArray[np.int64]
+    weights: list[Array]
+    signal_to_noise: Array
+    epochs_trained: NDArray[np.int64]
+    best_epoch: NDArray[np.int64]
+    proof: Proof
+    seeds: tuple[int, ...]
+    engine: str
+    build_model: Callable[[], keras.Model]
+
+    @cached_property
+    def diverged(self) -> Array:
+        """Whether a loss of a seed ended not finite, or above 1,000 times its initial value: (n_seeds,)."""
+        diverged = np.zeros(len(self.seeds), bool)
+        for name, initial in self.initial.items():
+            if name.endswith("_loss"):
+                final = self.history[name][:, -1]
+                diverged |= ~np.isfinite(final) | (final > DIVERGED_ABOVE * initial)
+        return diverged
+
+    @cached_property
+    def _replicas(self) -> StackedCall:
+        with KERAS_LOCK:
+            model = build_seeded(self.build_model, self.seeds[0])
+            return StackedCall(Prepared(model, (), positions_of(model)))
+
+    def predict(self, x_new: Any, *, per_seed: bool = False) -> Any:
+        """The model's outputs in inference mode: (n_seeds, n_samples, ...), nested as they are.
+
+        Args:
+            x_new: (n_samples, ...), or nested as the model's inputs are; with `per_seed` a seed axis in front.
+
+        Raises:
+            ValueError: with `per_seed`, the first axis is not that of the seeds.
+        """
+        sizes = {np.shape(values)[0] for values in keras.tree.flatten(x_new)} if per_seed else {len(self.seeds)}
+        if sizes != {len(self.seeds)}:
+            raise ValueError(f"x_new must have a first axis of {len(self.seeds)} seeds; received {sorted(sizes)}")
+        if self.engine == "vectorized":
+            return self._replicas(self.weights, floats(x_new), per_seed=per_seed, seeds=self.seeds)
+
+        def own(row: int) -> Any:
+            return keras.tree.map_structure(lambda v: v[row], x_new) if per_seed else x_new
+
+        outputs = [self.to_keras(seed).predict(own(row), verbose=0) for row, seed in enumerate(self.seeds)]
+        return keras.tree.map_structure(lambda *values: np.stack(values), *outputs)
+
+    def to_keras(self, seed: int) -> keras.Model:
+        """The trained model of one seed, compiled as its author compiled it."""
+        model = build_seeded(self.build_model, seed)
+        model.set_weights([array[self.seeds.index(seed)] for array in self.weights])
+        return model
+
+    def to_frame(self) -> pd.DataFrame:
+        """The history in long form: seed, epoch, and a column for each quantity."""
+        seeds = np.repeat(self.seeds, len(self.epochs))
+        epochs = np.tile(self.epochs, len(self.seeds))
+        columns = {name: values.reshape(-1) for name, values in self.history.items()}
+        return pd.DataFrame({"seed": seeds, "epoch": epochs, **columns})

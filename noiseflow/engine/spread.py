@@ -1,0 +1,105 @@
+"""How strong the noise of each site is: the injections' strengths, the signal's spread, and their ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from noiseflow.engine.model import Prepared
+from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem
+from noiseflow.engine.random import Quiet
+from noiseflow.engine.replicas import StackedCall
+from noiseflow.engine.sites import OUTSIDE, Sites
+from noiseflow.engine.targets import outputs_of, targets_by_output
+from noiseflow.noise.instrument import Point
+
+Tensor = Any
+
+
+class Spreads:
+    """Standard deviation of the signal at each site, at the initial weights of each seed, on its training rows.
+
+    Measured where gaussian noise is put: within the model on the first SPREAD_ROWS rows, of labels on all; NaN elsewhere.
+    """
+
+    def __init__(self, prepared: Prepared, sites: Sites) -> None:
+        self.prepared = prepared
+        self.sites = sites
+        self.measured = {i: site.point for i, site in enumerate(sites.all) if is_measured(site)}
+        self._call = StackedCall(prepared, self._signals) if self.measured else None
+
+    def of(self, problem: Problem, weights: Sequence[Array], group: Sequence[int]) -> Array:
+        """(n_group, n_sites), for the seeds at these indices, whose initial weights (n_group, ...) are given."""
+        spreads = np.full((len(group), len(self.sites.all)), np.nan)
+        for i, site in enumerate(self.sites.all):
+            if site.place == "labels" and site.kind == "gaussian":
+                y = targets_by_output(outputs_of(self.prepared.model, problem.train), problem.train.y)[site.output]
+                own = y[list(group)] if problem.train.per_seed else np.broadcast_to(y, (1, *y.shape))
+                spreads[:, i] = np.asarray(own.reshape(len(own), -1).std(axis=1, dtype=np.float64))
+        if self._call is not None:
+            rows = problem.train
+            x = keras.tree.map_structure(
+                lambda a: a[list(group), :SPREAD_ROWS] if rows.per_seed else a[:SPREAD_ROWS], rows.x
+            )
+            signals = self._call(weights, x, per_seed=rows.per_seed)
+            for i, signal in zip(self.measured, signals, strict=True):
+                spreads[:, i] = signal.reshape(len(group), -1).std(axis=1)
+        return spreads
+
+    def _signals(self, state: Sequence[Tensor], x: Any) -> list[Tensor]:
+        """What flows at each measured site in inference mode, for one replica."""
+        found: dict[Point, Tensor] = {}
+
+        def keep(point: Point, value: Tensor) -> Tensor:
+            found[point] = value
+            return value
+
+        model = self.prepared.model
+        n_trainable = len(model.trainable_variables)
+        with self.prepared.walking(Quiet(), keep):
+            training = {"training": False} if model._call_has_training_arg else {}  # noqa: SLF001
+            model.stateless_call(list(state[:n_trainable]), list(state[n_trainable:]), x, **training)
+        return [tf.identity(found[point]) for point in self.measured.values() if point is not None]
+
+
+def is_measured(site: Any) -> bool:
+    """Whether the spread of the signal at a site is known: noise is added to it, within the model."""
+    return site.kind == "gaussian" and site.place not in OUTSIDE
+
+
+def scales(problem: Problem, sites: Sites, spreads: Array, group: Sequence[int]) -> Array:
+    """What a site's numbers are multiplied with, or its rate, at the first epoch: (n_group, n_sites), float64.
+
+    Args:
+        spreads: (n_group, n_sites).
+    """
+    strengths = problem.strengths[list(group)]
+    columns = [
+        strengths[:, site.injection] * (spreads[:, i] if problem.noise[site.injection].relative else 1.0)
+        for i, site in enumerate(sites.all)
+    ]
+    return np.stack(columns, axis=1) if columns else np.zeros((len(group), 0))
+
+
+def signal_to_noise(problem: Problem, sites: Sites, spreads: Array) -> Array:
+    """Spread of the signal over the stddev at the first epoch, the least of an injection's sites: (n_seeds, n_injections).
+
+    inf where the stddev is 0; NaN for kinds and places that add no noise within the model.
+
+    Args:
+        spreads: (n_seeds, n_sites).
+    """
+    n_seeds = len(problem.seeds)
+    stddevs = scales(problem, sites, spreads, range(n_seeds))
+    ratios = np.full((n_seeds, len(problem.noise)), np.nan)
+    for i, site in enumerate(sites.all):
+        if is_measured(site):
+            silent = problem.strengths[:, site.injection] == 0
+            with np.errstate(divide="ignore", invalid="ignore"):
+                ratio = np.where(silent, np.inf, spreads[:, i] / stddevs[:, i])
+            ratios[:, site.injection] = np.fmin(ratios[:, site.injection], ratio)
+    return ratios

@@ -1,0 +1,136 @@
+"""How one replica of a model takes one step: as Keras' own train step, written as a pure function of its variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from noiseflow.engine.step_noise import StepNoise
+
+Tensor = Any
+Batch = tuple[Any, ...]
+"""x, y and, where there is one, sample_weight."""
+
+State = dict[str, Any]
+"""Values of the variables, a list each: trainable, non_trainable, optimizer; and what early stopping keeps, if any."""
+
+
+class Call(NamedTuple):
+    """What a call of the model gave: the loss, and the new values of the model's and the metrics' variables."""
+
+    loss: Tensor
+    non_trainable: list[Tensor]
+    metrics: list[Tensor]
+
+
+def call(
+    model: keras.Model,
+    state: Mapping[str, Any],
+    metrics: Sequence[Tensor],
+    batch: Batch,
+    *,
+    training: bool,
+    targets: Any = None,
+) -> Call:
+    """Loss and metrics on one batch, as `train_step` and `test_step` of `keras.Model` compute them.
+
+    Args:
+        targets: what the loss compares with instead of y; the metrics compare with y.
+    """
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    y_loss = y if targets is None else targets
+    mode = {"training": training} if model._call_has_training_arg else {}  # noqa: SLF001 - as Keras' trainers ask it
+    y_pred, non_trainable, losses = model.stateless_call(
+        state["trainable"], state["non_trainable"], x, return_losses=True, **mode
+    )
+    with _losses_are(model, losses), metrics_are(model, metrics) as scope:
+        loss = model.compute_loss(x=x, y=y_loss, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        model._loss_tracker.update_state(loss, sample_weight=tf.nest.flatten(x)[0].shape[0])  # noqa: SLF001
+        model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
+    return Call(loss, list(non_trainable), [scope.get_current_value(v) for v in model.metrics_variables])
+
+
+def train(
+    model: keras.Model, state: State, metrics: Sequence[Tensor], batch: Batch, noise: StepNoise
+) -> tuple[State, Any]:
+    """One step of training: the new state, and the metrics' variables. To be traced within `pure_updates`.
+
+    Args:
+        noise: on targets, weights and gradients, and the penalty, if any.
+    """
+    with tf.GradientTape() as tape:
+        tape.watch(state["trainable"])
+        noisy = {**state, "trainable": noise.weights(state["trainable"])}
+        called = call(model, noisy, metrics, batch, training=True, targets=noise.targets(batch[1]))
+        minimised = noise.loss(called.loss, noisy["trainable"])
+    gradients = noise.gradients(tape.gradient(minimised, state["trainable"]))
+    trainable, variables = model.optimizer.stateless_apply(state["optimizer"], gradients, state["trainable"])
+    new = {"trainable": list(trainable), "non_trainable": called.non_trainable, "optimizer": list(variables)}
+    return new, called.metrics
+
+
+@contextmanager
+def pure_updates(optimizer: Any) -> Iterator[None]:
+    """Within it, the optimizer's `stateless_apply` works on TensorFlow, and on the values of one replica.
+
+    On TensorFlow, Keras' optimizers update through `tf.distribute`, which takes real variables and mixes what it is given.
+    Without that layer they are what they are on the other backends, so that what is not elementwise (clipping by norm, LAMB,
+    Muon, Adafactor, a kernel's constraint) sees one seed's weights only. The optimizer itself stays, with all that its author
+    told it: variables that it is to leave alone, a schedule of its own.
+    """
+    own = type(optimizer)
+    object.__setattr__(optimizer, "__class__", _pure(own))
+    try:
+        yield
+    finally:
+        object.__setattr__(optimizer, "__class__", own)
+
+
+@cache
+def _pure(own: type) -> type:
+    ancestors = {cls.__name__: cls for cls in own.__mro__}
+    tensorflow, base = ancestors["TFOptimizer"], ancestors["BaseOptimizer"]
+    plain = {
+        name: getattr(base, name) for name in vars(tensorflow) if not name.startswith("__") and hasattr(base, name)
+    }
+    plain["_var_key"] = _variable_key
+    undistributed = type("Undistributed", (tensorflow,), plain)
+    return type(f"Pure{own.__name__}", (own, undistributed), {})  # its own class comes first: what it overrides stays so
+
+
+def _variable_key(optimizer: Any, variable: Any) -> Any:
+    """Keras' key of a variable on TensorFlow, whatever value a scope gives it: what the optimizer was told is kept by it."""
+    del optimizer
+    return (variable._value if isinstance(variable, keras.Variable) else variable)._unique_id  # noqa: SLF001
+
+
+def metric_names(model: keras.Model, batch: Batch) -> list[str]:
+    """Builds the loss and metrics of a compiled model, which Keras does at first use; their names, the loss first."""
+    x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+    y_pred = model(x, training=False)
+    model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
+    names = list(model.compute_metrics(x, y, y_pred, sample_weight=sample_weight))
+    model.reset_metrics()
+    return names
+
+
+@contextmanager
+def _losses_are(model: keras.Model, losses: Sequence[Tensor]) -> Iterator[None]:
+    """Regularizers' losses are those of the stateless call (Keras' JAX trainer does it so)."""
+    model._losses_override = list(losses)  # noqa: SLF001
+    try:
+        yield
+    finally:
+        model._losses_override = []  # noqa: SLF001
+
+
+@contextmanager
+def metrics_are(model: keras.Model, values: Sequence[Tensor]) -> Iterator[keras.StatelessScope]:
+    """Within it, the metrics' variables have these values, and take new ones without being changed."""
+    with keras.StatelessScope(list(zip(model.metrics_variables, values, strict=True))) as scope:
+        yield scope

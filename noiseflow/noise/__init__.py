@@ -1,0 +1,35 @@
+"""The kinds of noise, one file each, and how noise is put into a Keras model.
+
+Importing it imports neither Keras nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from noiseflow.noise.alpha_dropout import AlphaDropout
+from noiseflow.noise.dropout import Dropout
+from noiseflow.noise.flip import Flip
+from noiseflow.noise.gaussian import Gaussian
+from noiseflow.noise.gaussian_dropout import GaussianDropout
+from noiseflow.noise.kind import Kind
+
+if TYPE_CHECKING:
+    from noiseflow.noise.instrument import hidden_activations
+
+KINDS: tuple[Kind, ...] = (Gaussian(), GaussianDropout(), Dropout(), AlphaDropout(), Flip())
+"""All kinds, in the order that they are documented in."""
+__all__ = ["KINDS", "Kind", "hidden_activations", "kind_of"]
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of this name."""
+    return next(kind for kind in KINDS if kind.name == name)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "hidden_activations":
+        from noiseflow.noise.instrument import hidden_activations  # noqa: PLC0415 - imports Keras
+
+        return hidden_activations
+    raise AttributeError(name)

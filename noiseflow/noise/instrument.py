@@ -1,0 +1,391 @@
+"""Adds noise to a Keras model while it is called, without a copy of the model.
+
+`instrumented(model)` makes every call of the model's layers known to a `Walk`, one for each call of the model. The walk names
+each point that noise can be added at, in the same way for every build of the same model, and hands the tensor that flows
+there to a function. With the function that returns the tensor as it is, the model computes what it always computes.
+
+Keras lets a layer be changed on the instance: `Dense.call` asks `self.activation`, and `Operation.__call__` asks `self.call`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import keras
+from keras.src import backend
+from keras.src.layers.layer import Layer
+
+Tensor = Any
+Call = Callable[..., Any]
+
+ACTIVATION_LAYERS = (
+    keras.layers.Activation,
+    keras.layers.ReLU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ELU,
+)
+"""Layers that are nothing but an activation."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a layer is in a model.
+
+    label: numbers such as `3` or `3.1` (within the layer at 3), the same for every build of the model; name: names such as
+    `encoder/dense`; recurrent: whether it is within a recurrent layer, whose steps are no places for noise.
+    """
+
+    label: str
+    name: str
+    recurrent: bool = False
+
+
+class Point(NamedTuple):
+    """A point that noise can be added at, in one call of a model.
+
+    place: `input`, `before_activation`, `after_activation` or `after`; label: that of the layer, of an input its number;
+    occurrence: counted from 0, where a layer is called more than once.
+    """
+
+    place: str
+    label: str
+    occurrence: int
+
+
+def positions_of(model: keras.Model) -> dict[int, Position]:
+    """The position of every layer of a model, nested ones included, by the layer's id."""
+    found: dict[int, Position] = {}
+
+    def walk(parent: Layer, label: str, name: str, recurrent: bool) -> None:
+        recurrent = recurrent or isinstance(parent, keras.layers.RNN | keras.layers.Bidirectional)
+        for i, layer in _children(parent):
+            if id(layer) not in found:
+                here = Position(f"{label}{i}", f"{name}{layer.name}", recurrent)
+                found[id(layer)] = here
+                walk(layer, f"{here.label}.", f"{here.name}/", recurrent)
+
+    walk(model, "", "", recurrent=False)
+    return found
+
+
+def _children(parent: Layer) -> list[tuple[int, Layer]]:
+    """The layers that a layer holds, numbered as in a functional model, whose input comes first."""
+    if isinstance(parent, keras.Sequential):
+        return list(enumerate(parent.layers, start=1))
+    held = list(parent._flatten_layers(include_self=False, recursive=False))  # noqa: SLF001 - the same in all layers
+    if isinstance(parent, keras.Model) and hasattr(parent, "_operations"):
+        listed = list(parent.layers)
+        known = {id(layer) for layer in listed}
+        held = [*listed, *(layer for layer in held if id(layer) not in known)]
+    return list(enumerate(held))
+
+
+def fused_activation(layer: Layer) -> Callable[..., Any] | None:
+    """The activation that a layer's call ends with, if it is not the identity."""
+    activation = vars(layer).get("activation")
+    if isinstance(layer, ACTIVATION_LAYERS) or not callable(activation) or isinstance(activation, Layer):
+        return None
+    return None if activation is keras.activations.linear else activation
+
+
+def is_activated(layer: Layer) -> bool:
+    """Whether the last thing that a layer does is an activation."""
+    return isinstance(layer, ACTIVATION_LAYERS) or fused_activation(layer) is not None
+
+
+@dataclass
+class Walk:
+    """One call of a model, layer by layer.
+
+    Args:
+        positions: of the model's layers.
+        at: called with each point and the tensor that flows there; what it returns flows on.
+    """
+
+    positions: Mapping[int, Position]
+    at: Callable[[Point, Tensor], Tensor] = lambda point, x: x
+    calls: list[tuple[Position, Layer, Any]] = field(default_factory=list)
+    """Each layer's call in order: position, layer, outputs."""
+    _inside: list[str] = field(default_factory=list)
+    _seen: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    @property
+    def label(self) -> str:
+        """The label of the layer that is being called; empty outside all of them."""
+        return self._inside[-1] if self._inside else ""
+
+    def layer(self, call: Call, layer: Layer, position: Position, args: Any, kwargs: Any) -> Any:
+        """Calls a layer of the model."""
+        is_activation = isinstance(layer, ACTIVATION_LAYERS)
+        if is_activation and not position.recurrent:
+            args = keras.tree.map_structure(lambda x: self._pass("before_activation", position.label, x), args)
+        self._inside.append(position.label)
+        try:
+            outputs = call(layer, *args, **kwargs)
+        finally:
+            self._inside.pop()
+        self.calls.append((position, layer, outputs))
+        if position.recurrent:
+            return outputs
+
+        def after(x: Tensor) -> Tensor:
+            if is_activated(layer):
+                x = self._pass("after_activation", position.label, x)
+            return self._pass("after", position.label, x)
+
+        return keras.tree.map_structure(after, outputs)
+
+    def pre_activation(self, position: Position, x: Tensor) -> Tensor:
+        """What the activation of a layer is given."""
+        return self._pass("before_activation", position.label, x)
+
+    def inputs(self, model: Layer, x: Any) -> Any:
+        """What the model is given."""
+        dtypes = [i.dtype for i in keras.tree.flatten(getattr(model, "_inputs", None) or [])]
+        flat = keras.tree.flatten(x)
+        if len(dtypes) == len(flat) == 1 and is_float(dtypes[0]) and not is_float(flat[0].dtype):
+            flat = [keras.ops.cast(flat[0], dtypes[0])]  # as the model does next; noise is added to numbers that it sees
+        return keras.tree.pack_sequence_as(x, [self._pass("input", str(i), v) for i, v in enumerate(flat)])
+
+    def _pass(self, place: str, label: str, x: Tensor) -> Tensor:
+        if not backend.is_tensor(x):
+            return x
+        occurrence = self._seen[place, label]
+        self._seen[place, label] += 1
+        new = self.at(Point(place, label, occurrence), x)
+        if new is not x and (mask := backend.get_keras_mask(x)) is not None:
+            backend.set_keras_mask(new, mask)
+        return new
+
+
+def is_float(dtype: Any) -> bool:
+    """Whether numbers of this type can take noise."""
+    return bool(backend.is_float_dtype(backend.standardize_dtype(dtype)))
+
+
+_walk: ContextVar[Walk | None] = ContextVar("walk", default=None)
+
+
+def current_walk() -> Walk | None:
+    """The walk that calls of layers in this thread belong to."""
+    return _walk.get()
+
+
+@contextmanager
+def walking(walk: Walk) -> Iterator[Walk]:
+    """Within it, one call of the instrumented model is `walk`."""
+    token = _walk.set(walk)
+    try:
+        yield walk
+    finally:
+        _walk.reset(token)
+
+
+@contextmanager
+def instrumented(model: keras.Model, calls: Callable[[Layer], Mapping[str, Any]] = lambda layer: {}) -> Iterator[None]:
+    """Within it, calls of the model and its layers go through the current walk, if there is one.
+
+    To be entered by one thread at a time: it changes `Layer.__call__` of the process, and attributes of the model's layers,
+    and puts all of it back.
+
+    Args:
+        calls: further attributes for a layer, such as another way to compute its `call`.
+    """
+    positions = positions_of(model)
+    changed: list[tuple[Layer, str, bool, Any]] = []
+
+    def change(layer: Layer, name: str, value: Any) -> None:
+        own = vars(layer)
+        changed.append((layer, name, name in own, own.get(name)))
+        object.__setattr__(layer, name, value)  # past Keras' own, which tracks what it is given
+
+    plain = Layer.__call__
+
+    def call(layer: Layer, *args: Any, **kwargs: Any) -> Any:
+        walk = _walk.get()
+        if walk is None:
+            return plain(layer, *args, **kwargs)
+        position = positions.get(id(layer))
+        return plain(layer, *args, **kwargs) if position is None else walk.layer(plain, layer, position, args, kwargs)
+
+    own_call = model.call
+
+    def call_model(x: Any, *args: Any, **kwargs: Any) -> Any:
+        walk = _walk.get()
+        return own_call(x if walk is None else walk.inputs(model, x), *args, **kwargs)
+
+    try:
+        change(model, "call", call_model)  # not in `__call__`: `stateless_call` does not go there
+        for layer in model._flatten_layers(include_self=False):  # noqa: SLF001 - there is no public way to nested layers
+            position = positions.get(id(layer))
+            if position is None:
+                continue
+            for name, value in calls(layer).items():
+                change(layer, name, value)
+            activation = fused_activation(layer)
+            if activation is not None and not position.recurrent:
+                change(layer, "activation", _noticed(activation, position))
+        Layer.__call__ = call
+        yield
+    finally:
+        Layer.__call__ = plain
+        for layer, name, was_own, value in reversed(changed):
+            if was_own:
+                object.__setattr__(layer, name, value)
+            else:
+                object.__delattr__(layer, name)
+
+
+def _noticed(activation: Callable[..., Any], position: Position) -> Callable[..., Any]:
+    def noticed(x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        walk = _walk.get()
+        return activation(x if walk is None else walk.pre_activation(position, x), *args, **kwargs)
+
+    return noticed
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one call of a model showed.
+
+    points: all of them, in order, each with the shape of the tensor there; hidden: labels of the layers with an activation
+    that is not the model's output; positions: of all layers that were called; words: indices of the inputs that the
+    model reads as whole numbers, such as words of an Embedding.
+    """
+
+    points: Mapping[Point, tuple[int | None, ...]]
+    hidden: tuple[str, ...]
+    positions: tuple[Position, ...]
+    words: tuple[int, ...]
+    floats: bool
+
+    def names(self, *, top: bool = True) -> list[str]:
+        """Names of the layers that `after:` can name; with `top` those that are not within another one."""
+        return list(dict.fromkeys(p.name for p in self.positions if not p.recurrent and not (top and "/" in p.name)))
+
+    def find(self, name: str) -> list[str]:
+        """Labels of the layers of this name: the whole name first, else the last part of it."""
+        whole = [p.label for p in self.positions if p.name == name and not p.recurrent]
+        last = [p.label for p in self.positions if p.name.rpartition("/")[2] == name and not p.recurrent]
+        return list(dict.fromkeys(whole or last))
+
+
+def survey(model: keras.Model, inputs: Any = None, calls: Callable[[Layer], Mapping[str, Any]] = lambda layer: {}) -> Survey:
+    """Calls a built model once in training mode, as a graph that computes nothing, and says what was there.
+
+    Args:
+        inputs: `tf.TensorSpec`s of some rows, nested as the model takes them; those of the model itself unless given.
+        calls: as for `instrumented`.
+
+    Raises:
+        Whatever the model's own code raises.
+    """
+    import tensorflow as tf  # noqa: PLC0415 - a graph is TensorFlow's
+
+    specs = _specs(model) if inputs is None else inputs
+    points: dict[Point, tuple[int | None, ...]] = {}
+
+    def note(point: Point, x: Tensor) -> Tensor:
+        points[point] = tuple(x.shape)
+        return x
+
+    walk = Walk(positions_of(model), note)
+    given: list[Any] = []
+    produced: list[int] = []
+
+    def call(x: Any) -> None:
+        given.extend(keras.tree.flatten(x))
+        with walking(walk):
+            outputs = model(x, training=True) if model._call_has_training_arg else model(x)  # noqa: SLF001
+        produced.extend(id(output) for output in keras.tree.flatten(outputs))
+
+    with instrumented(model, calls):
+        graph = tf.function(call, autograph=False).get_concrete_function(specs)  # kept, so that its tensors stay
+        words = () if graph is None else tuple(i for i, x in enumerate(given) if _is_read_as_words(x))
+        activated = [
+            (position.label, outputs)
+            for position, layer, outputs in walk.calls
+            if not position.recurrent and is_activated(layer)
+        ]
+        last = {id(v) for _, _, outputs in walk.calls for v in keras.tree.flatten(outputs)} & set(produced)
+    ends = last or ({id(v) for v in keras.tree.flatten(walk.calls[-1][2])} if walk.calls else set())
+    of_output = {label for label, outputs in activated if any(id(v) in ends for v in keras.tree.flatten(outputs))}
+    hidden = tuple(dict.fromkeys(label for label, _ in activated if label not in of_output))
+    called = tuple({position.label: position for position, _, _ in walk.calls}.values())
+    dtypes = [i.dtype for i in keras.tree.flatten(getattr(model, "_inputs", None) or specs)]
+    return Survey(points, hidden, called, words, all(is_float(dtype) for dtype in dtypes))
+
+
+def _specs(model: keras.Model) -> Any:
+    import tensorflow as tf  # noqa: PLC0415
+
+    def spec(tensor: Any) -> Any:
+        return tf.TensorSpec([2, *(size or 2 for size in tensor.shape[1:])], tensor.dtype)
+
+    return keras.tree.map_structure(spec, model.input)
+
+
+KEEPS_VALUES = frozenset(
+    "Cast Reshape Identity ExpandDims Squeeze StridedSlice Slice Split SplitV Unpack Pack ConcatV2 Transpose Tile "
+    "PartitionedCall StatefulPartitionedCall EnsureShape StopGradient".split()
+)
+"""TensorFlow's operations that hand on the values they are given, at other places or in another type."""
+
+
+def _is_read_as_words(x: Tensor) -> bool:
+    """Whether an input becomes whole numbers: noise would turn words into other words."""
+    pending, seen = [x], set()
+    while pending:
+        tensor = pending.pop()
+        for operation in tensor.consumers():
+            if operation.name in seen or operation.type not in KEEPS_VALUES:
+                continue
+            seen.add(operation.name)
+            if any(output.dtype.is_integer for output in operation.outputs) and operation.type == "Cast":
+                return True
+            pending.extend(operation.outputs)
+    return False
+
+
+def hidden_activations(model: keras.Model) -> list[str]:
+    """Names of the layers whose activation is hidden, nested ones included, in the order of their calls.
+
+    An activation is hidden unless it gives the model's output.
+    """
+    found = survey(model)
+    names = {position.label: position.name for position in found.positions}
+    return [names[label] for label in found.hidden]
+
+
+def points_of(place: str, found: Survey) -> list[Point]:
+    """The points of a model that a place names, in the order that they come in."""
+    if place == "input":
+        return [point for point in found.points if point.place == "input"]
+    if place.startswith("after:"):
+        labels = found.find(place.removeprefix("after:"))
+        return [point for point in found.points if point.place == "after" and point.label in labels]
+    return [point for point in found.points if point.place == place and point.label in found.hidden]
+
+
+def place_fault(place: str, found: Survey) -> str | None:
+    """What is wrong with a place within a model, and how to mend it; None where nothing is."""
+    names = found.names()
+    if place.startswith("after:") and not found.find(place.removeprefix("after:")):
+        nested = [name for name in found.names(top=False) if "/" in name]
+        more = f", and within them {nested}" if nested else ""
+        return f"the model has no layer {place.removeprefix('after:')!r}; it has {names}{more}"
+    if place.endswith("_activation") and not found.hidden:
+        return f"{place!r} needs a hidden layer with an activation; the model's layers {names} have none"
+    if place == "input" and (found.words or not found.floats):
+        embedding = next((p.name for p in found.positions if "embedding" in p.name.lower()), "<layer>")
+        return (
+            f"'input' must be noise on real numbers; the model reads whole numbers (words or categories) there, which noise "
+            f"would turn into others. Put the noise after the layer that embeds them: after:{embedding}"
+        )
+    return None

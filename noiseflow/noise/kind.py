@@ -1,0 +1,60 @@
+"""What a kind of noise is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+Tensor = Any
+WITHIN = ("input", "before_activation", "after_activation", "after")
+"""Places within a model; `after` stands for `after:<layer>`."""
+
+
+class Numbers(Protocol):
+    """Where random numbers come from: streams of a replica, or Keras' own generators."""
+
+    @property
+    def scales(self) -> Sequence[Tensor]:
+        """The strength of each site, scalars."""
+
+    def normal(self, stream: str, shape: Any, dtype: Any) -> Tensor:
+        """Standard normal numbers of the stream of this name."""
+
+    def uniform(self, stream: str, shape: Any, dtype: Any) -> Tensor:
+        """Numbers uniform in (0, 1)."""
+
+
+class Kind:
+    """A kind of noise; each is a class in a file of its own, and a line in `KINDS`.
+
+    Attributes:
+        name: as a study writes it.
+        strength: the key of its strength, `stddev` or `rate`.
+        places: where it can be.
+        keras_layer: the Keras layer that does the same within a model; None where there is none.
+        sentence: what it does, for the docs.
+    """
+
+    name: str
+    strength: str
+    places: tuple[str, ...] = WITHIN
+    keras_layer: str | None = None
+    sentence: str
+
+    def apply(self, x: Tensor, strength: Tensor, numbers: Numbers, stream: str) -> Tensor:
+        """The tensor with noise, at train time.
+
+        Args:
+            x: what flows at the place; any shape.
+            strength: scalar.
+            numbers: for this step.
+            stream: the name of the site's numbers.
+        """
+        raise NotImplementedError
+
+
+def shape_of(x: Tensor) -> tuple[Any, ...]:
+    """The shape of a tensor: a number for each axis that is known, else a tensor."""
+    from keras import ops  # noqa: PLC0415 - studies are read without Keras
+
+    return tuple(ops.shape(x))

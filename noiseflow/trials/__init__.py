@@ -1,0 +1,1 @@
+"""Trains a Keras model for many seeds."""

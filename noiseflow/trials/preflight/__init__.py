@@ -1,0 +1,44 @@
+"""Everything that can be found wrong with a study before anything is trained, and which engine trains what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from noiseflow.spec import Study
+from noiseflow.trials.preflight.engines import Engines, choose_engines
+from noiseflow.trials.preflight.matches import Match, datasets_of, matches
+from noiseflow.trials.preflight.networks import network_faults
+from noiseflow.trials.preflight.places import place_faults, task_faults
+
+__all__ = ["Engines", "choose_engines", "faults"]
+
+
+def faults(study: Study, seeds: Sequence[int] | None = None) -> list[str]:
+    """All faults of a study that its declaration alone does not show, each once; empty if it can be trained.
+
+    Args:
+        seeds: those that are to be trained; the study's own unless given.
+
+    Generates each dataset for its first data seed and builds each network once for the data that it is for; compiles
+    nothing. What depends on a part that is faulty itself is not looked into.
+    """
+    data, found = datasets_of(study, seeds)
+    pairs = matches(study, data)
+    for match in pairs:
+        found += _row_faults(match)
+    models, of_networks = network_faults(study, pairs)
+    found += of_networks
+    found += place_faults(models)
+    found += task_faults(study, pairs)
+    return list(dict.fromkeys(found))
+
+
+def _row_faults(match: Match) -> list[str]:
+    """A file of fewer training rows than a step takes: the batch size is hardly meant."""
+    n_rows, batch_size = len(match.data.y_train), match.training.batch_size
+    if match.dataset.kind not in ("table", "arrays") or n_rows >= batch_size:
+        return []
+    received = f"received {n_rows} (dataset {match.dataset.name!r})"
+    mend = "Lower training.batch_size, or bring more rows."
+    where = f"datasets[{match.dataset_index}]"
+    return [f"{where} must have at least as many training rows as batch_size, {batch_size}; {received}. {mend}"]

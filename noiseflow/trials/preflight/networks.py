@@ -1,0 +1,199 @@
+"""Networks that cannot be built for their data, or that do not fit what is to be learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any
+
+import keras
+
+from noiseflow.models import AXES, source_of
+from noiseflow.spec import Study
+from noiseflow.spec.network import MAX_WEIGHTS
+from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
+from noiseflow.engine.metrics import compiled_loss, output_activation, output_form
+from noiseflow.trials.preflight.matches import Match, attempt, described
+
+REGRESSION_LOSSES = (
+    "mean_squared_error",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_logarithmic_error",
+    "huber",
+    "log_cosh",
+    "poisson",
+)
+ONE_OUTPUT_LOSSES = ("binary_crossentropy", "binary_focal_crossentropy")
+CLASS_LOSSES = ("sparse_categorical_crossentropy",)
+OWN_STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics", "call")
+"""What a subclass of a Keras model may change, and what a copy of its layers with noise between them would not do."""
+
+Models = dict[tuple[str, str], tuple[Match, keras.Model]]
+"""The sound models by the key of their match."""
+
+
+def network_faults(study: Study, pairs: Sequence[Match]) -> tuple[Models, list[str]]:
+    """The model of each match whose network fits its data; and the faults of the others."""
+    models: Models = {}
+    found = _source_faults(study)
+    broken = {fault.split(" ", 1)[0] for fault in found}
+    for match in pairs:
+        if match.where in broken:
+            continue
+        faults = list(_axes_faults(match)) or list(_size_faults(match))
+        model = None if faults else attempt(_built, match)
+        if isinstance(model, Exception):
+            faults = [_build_fault(match, model)]
+        elif not faults:
+            faults = list(_fit_faults(match, model)) if match.architecture.kind in ("file", "entry_point") else []
+        if model is not None and not faults:
+            models[match.key] = match, model
+        found += faults
+    return models, found
+
+
+def _source_faults(study: Study) -> list[str]:
+    """Files and entry points that cannot be used, whatever the data."""
+    found = []
+    for i, network in enumerate(study.architectures):
+        source = attempt(source_of, network)
+        if isinstance(source, Exception):
+            found.append(f"architectures[{i}] {_source_fault(network.path, network.entry_point, source)}")
+    return found
+
+
+def _source_fault(path: str | None, entry_point: str | None, error: Exception) -> str:
+    if path is not None:
+        return (
+            f"must be a file that model.save(...) wrote, of a compiled model without code in it; received {path!r}: "
+            f"{described(error)}. Mend the file, or give another."
+        )
+    if isinstance(error, LookupError) and str(error).startswith("must be"):
+        return f"{error}. Install the package that has it, or correct the name."
+    return f"must be an entry point that can be loaded; received {entry_point!r}: {described(error)}. Mend its package."
+
+
+def _axes_faults(match: Match) -> Iterator[str]:
+    axes = AXES.get(match.architecture.kind)
+    if axes and len(match.shape) != len(axes):
+        yield (
+            f"{match.where} must be for data of its form, ({', '.join(axes)}) a row for kind {match.architecture.kind}; "
+            f"received {match.shape} (dataset {match.dataset.name!r}). Take kind mlp, or list the datasets that it is "
+            f"for under {match.where}.datasets."
+        )
+
+
+def _size_faults(match: Match) -> Iterator[str]:
+    """A first layer that reads so much that building it would fill the memory."""
+    n_inputs = prod(match.shape) if match.architecture.kind == "mlp" else match.shape[-1]
+    n_weights = match.architecture.n_weights(n_inputs)
+    if n_weights > MAX_WEIGHTS:
+        yield (
+            f"{match.where} must have at most {MAX_WEIGHTS:,} weights; received {n_weights:,} for rows of the shape "
+            f"{match.shape} (dataset {match.dataset.name!r}). Give it fewer units, or the rows fewer values."
+        )
+
+
+def _built(match: Match) -> keras.Model:
+    """The model as its author wrote it, in the precision that it will be trained in."""
+    with floatx(match.training.dtype), KERAS_LOCK, seeded(0):
+        return match.builder().as_written()
+
+
+def _build_fault(match: Match, error: Exception) -> str:
+    name = match.architecture.entry_point
+    who = f"entry point {name!r}" if name else f"kind {match.architecture.kind}"
+    call = f"shape={match.shape}, n_classes={match.data.n_classes}"
+    return (
+        f"{match.where} must be a network that can be built for its data; received from {who} with {call} "
+        f"(dataset {match.dataset.name!r}): {described(error)}. Mend it, its settings, or {match.where}.datasets."
+    )
+
+
+def _fit_faults(match: Match, model: Any) -> Iterator[str]:
+    """What keeps a model of the user's from being trained on the data; later checks rest on the earlier ones."""
+    for check in (_kind_faults, _shape_faults, _output_faults, _loss_faults):
+        faults = [f"{match.where} {fault}" for fault in check(match, model)]
+        yield from faults
+        if faults:
+            return
+
+
+def _kind_faults(match: Match, model: Any) -> Iterator[str]:
+    plain: Any = keras.Sequential if isinstance(model, keras.Sequential) else type(keras.Model(*_dummy()))
+    if not isinstance(model, plain):
+        text = "must be a keras.Sequential or a functional keras.Model, in which layers can be seen; received"
+        yield f"{text} {type(model).__name__}. Write it as keras.Model(inputs, outputs)."
+        return
+    for name in OWN_STEPS:
+        if getattr(type(model), name) is not getattr(plain, name):
+            yield (
+                f"must be trained in Keras' own way, since noise is put into a copy of its layers; received "
+                f"{type(model).__name__} with its own {name}. Drop that method."
+            )
+    if not getattr(model, "compiled", False):
+        yield "must be compiled; received a model that is not. Call model.compile(...) on it."
+    wanted = match.training.dtype
+    other = sorted({str(w.dtype) for w in model.trainable_weights} - {wanted})
+    if other:
+        yield f"must have weights of training.dtype, {wanted}; received {', '.join(other)}. Change one or the other."
+
+
+def _dummy() -> tuple[Any, Any]:
+    inputs = keras.Input((1,))
+    return inputs, inputs
+
+
+def _shape_faults(match: Match, model: Any) -> Iterator[str]:
+    if len(model.inputs) != 1:
+        yield f"must have one input; received {len(model.inputs)}. Join them, and split them inside the model."
+        return
+    wanted = tuple(model.inputs[0].shape[1:])
+    fits = len(wanted) == len(match.shape) and all(w in (None, s) for w, s in zip(wanted, match.shape, strict=True))
+    if not fits:
+        yield (
+            f"must take rows of the data's shape, {match.shape} (dataset {match.dataset.name!r}); received a model "
+            f"whose input is {wanted}. Change its input, or list the datasets that it is for."
+        )
+
+
+def _output_faults(match: Match, model: Any) -> Iterator[str]:
+    n = match.data.n_classes
+    allowed = {0: (1,), 2: (1, 2)}.get(n, (n,))
+    received = [tuple(output.shape[1:]) for output in model.outputs]
+    if len(received) != 1 or len(received[0]) != 1 or received[0][0] not in allowed:
+        target = f"{n} classes" if n else "a regression"
+        yield (
+            f"must have one output of {' or '.join(map(str, allowed))} units for {target} (dataset "
+            f"{match.dataset.name!r}); received {', '.join(map(str, received))}. Change its last layer."
+        )
+
+
+def _loss_faults(match: Match, model: Any) -> Iterator[str]:
+    loss = attempt(compiled_loss, model)
+    if isinstance(loss, Exception):
+        yield f"{loss}. Call model.compile(loss=...)."
+        return
+    n_classes, form = match.data.n_classes, output_form(model)
+    known = REGRESSION_LOSSES if n_classes == 0 else ONE_OUTPUT_LOSSES if form.width == 1 else CLASS_LOSSES
+    if loss.name is not None and loss.name not in known:
+        task = f"{n_classes} classes, numbered from 0," if n_classes else "a regression"
+        yield (
+            f"must be compiled with a loss for {task} with an output of {form.width} (dataset {match.dataset.name!r}); "
+            f"received {loss.name}. Compile it with {' or '.join(known[:2])}, or a function of your own."
+        )
+    elif n_classes:
+        yield from _activation_faults(model, form.width, form.from_logits)
+
+
+def _activation_faults(model: Any, width: int, from_logits: bool) -> Iterator[str]:
+    """A classifier that squashes its output twice or not at all would be trained and scored on the wrong scale."""
+    activation = output_activation(model)
+    squashing = ("sigmoid", "hard_sigmoid") if width == 1 else ("softmax",)
+    wanted = ("linear",) if from_logits else squashing
+    if activation is not None and activation not in wanted:
+        yield (
+            f"must end with activation {wanted[0]}, as its loss with from_logits={from_logits} expects; received "
+            f"{activation}. Change the last layer's activation, or from_logits of the loss."
+        )

@@ -1,0 +1,228 @@
+"""Trains a batch of trials and puts what came of it into rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+from noiseflow.campaigns import campaign_of
+from noiseflow.datasets import Data, generate
+from noiseflow.models import Builder
+from noiseflow.plan import Batch, Cell
+from noiseflow.scores import loss, score
+from noiseflow.statistics.calibration import (
+    brier_score,
+    brier_score_of_classes,
+    expected_calibration_error,
+    expected_calibration_error_of_classes,
+)
+from noiseflow.engine.device import kind, prepare_device
+from noiseflow.engine.fit import fit_seeds
+from noiseflow.engine.keras_state import floatx
+from noiseflow.engine.memory import OUT_OF_MEMORY, halves
+from noiseflow.engine.metrics import OutputForm, probabilities
+from noiseflow.engine.problem import Array, Progress
+from noiseflow.engine.result import SeedsFit
+from noiseflow.trials.rows import BatchRows
+
+CURVES = ("train_loss", "train_score", "test_loss", "test_score")
+"""Columns of the curves, which the history calls alike: every model carries a metric named `score`."""
+
+
+OF_TWO = {"brier": brier_score, "ece": expected_calibration_error}
+OF_CLASSES = {"brier": brier_score_of_classes, "ece": expected_calibration_error_of_classes}
+
+
+@dataclass(frozen=True)
+class Records:
+    """Rows of a batch, in the columns of the store: trials, curves and predictions."""
+
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    predictions: pd.DataFrame
+
+
+def train_trials(batch: Batch, *, study: str, device: str = "auto", progress: Callable[[Progress], None]) -> Records:
+    """Trains the trials of a batch and measures them; in halves where the memory does not hold the whole.
+
+    Args:
+        batch: trials of one cell.
+        study: the name that the rows carry.
+        device: auto, cpu or gpu.
+        progress: called now and then, from any thread, with how far it has come.
+
+    Raises:
+        RuntimeError: the device is not there.
+        SeedTooLargeError: the memory does not hold a single trial.
+    """
+    try:
+        return _trained(batch, study, device, progress)
+    except OUT_OF_MEMORY as error:
+        parts = halves(batch.trials, "batch", "this machine", error)
+    done = [
+        train_trials(replace(batch, trials=tuple(part)), study=study, device=device, progress=progress)
+        for part in parts
+    ]
+    return Records(*(pd.concat(frames, ignore_index=True) for frames in zip(*map(_tables, done), strict=True)))
+
+
+def _tables(records: Records) -> tuple[pd.DataFrame, ...]:
+    return records.trials, records.curves, records.predictions
+
+
+def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress], None]) -> Records:
+    """The same, all at once."""
+    cell = batch.cell
+    rows = BatchRows.of(batch)
+    began = time.perf_counter()
+    device_kind = kind(prepare_device(device))
+    with floatx(cell.training.dtype):
+        builder = builder_of(cell, rows.first)
+        fit = fit_seeds(
+            builder,
+            *rows.parts["train"],
+            seeds=batch.seeds,
+            epochs=cell.training.epochs,
+            batch_size=cell.training.batch_size,
+            noise=cell.variant.injections,
+            controls=cell.variant.controls,
+            per_seed_data=rows.per_trial,
+            record_every=cell.training.record_every,
+            evaluations=rows.parts,
+            engine=cell.engine,  # type: ignore[arg-type]
+            device=device,  # type: ignore[arg-type]
+            progress=progress,
+        )
+        form = builder.form()
+        outputs = _predict(batch, fit, rows, form)
+        fresh = _fresh_measures(batch, fit, rows, form)
+    seconds = (time.perf_counter() - began) / len(batch.trials)
+    names = {**cell.names, "study": study, "device": device_kind, "train_seconds": seconds}
+    trials = _trials(batch, fit, rows, outputs["test"]).assign(**names, **fresh)
+    return Records(trials, _curves(batch, fit, rows), _predictions(batch, outputs))
+
+
+def builder_of(cell: Cell, data: Data) -> Builder:
+    """What builds the model of a cell for data of this form."""
+    return Builder(cell.architecture, cell.training, data.X_train.shape[1:], data.n_classes, cell.dataset.score_name)
+
+
+def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:
+    """The outputs on the test rows, and on the grid where it will be drawn: (n_trials, n_rows, n_outputs) each.
+
+    The grid is that of the dataset's first data seed for all trials, and a family's members are too many to draw.
+    """
+    outputs = {"test": _outputs(fit, rows.parts["test"][0], form, per_seed=rows.per_trial)}
+    dataset = batch.cell.dataset
+    grid = generate(dataset, dataset.data_seed).grid if batch.cell.family == batch.cell.variant.name else None
+    return outputs if grid is None else outputs | {"grid": _outputs(fit, grid, form, per_seed=False)}
+
+
+def _outputs(fit: SeedsFit, X: Array, form: OutputForm, *, per_seed: bool) -> Array:
+    """What the networks give for X, those of classifiers as probabilities: (n_trials, n_rows, n_outputs)."""
+    return probabilities(np.asarray(fit.predict(X, per_seed=per_seed), np.float64), form)
+
+
+def _fresh_measures(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:
+    """Loss and score on the fresh rows, and the uncertainty of the predictions there if there are such rows."""
+    if rows.fresh is None:
+        return {}
+    outputs = _outputs(fit, rows.fresh[0], form, per_seed=rows.per_trial)
+    return _measured(batch, rows, outputs, rows.truth(rows.fresh), prefix="eval_")
+
+
+def _measured(batch: Batch, rows: BatchRows, outputs: Array, y: Array, prefix: str) -> dict[str, Array]:
+    """Loss and score of each trial's outputs, and its calibration: (n_trials,) each."""
+    name, n_classes = batch.cell.dataset.score_name, rows.first.n_classes
+    return {
+        f"{prefix}loss": loss(outputs, y, n_classes),
+        f"{prefix}score": score(name, outputs, y, rows.target_scales),
+        **_calibration(outputs, y, n_classes),
+    }
+
+
+def _calibration(outputs: Array, y: Array, n_classes: int) -> dict[str, Array]:
+    """Brier score and expected calibration error: (n_trials,) each; NaN of a regression."""
+    if not n_classes:
+        return dict.fromkeys(("brier", "ece"), np.full(len(outputs), np.nan))
+    if n_classes > 2:
+        pairs, measures = list(zip(outputs, y, strict=True)), OF_CLASSES
+    else:
+        pairs, measures = list(zip(outputs[..., -1], y, strict=True)), OF_TWO  # of class 1, from one output or two
+    return {name: np.array([measure(p, t) for p, t in pairs]) for name, measure in measures.items()}
+
+
+def _trials(batch: Batch, fit: SeedsFit, rows: BatchRows, test_outputs: Array) -> pd.DataFrame:
+    last = {name: values[:, -1] for name, values in _history(batch, fit, rows).items()}
+    y = rows.truth(rows.parts["test"])
+    name = batch.cell.dataset.score_name
+    if name == "auc":  # Keras' is an approximation
+        last["test_score"] = _measured(batch, rows, test_outputs, y, prefix="test_")["test_score"]
+    return pd.DataFrame(
+        {
+            "trial_id": [trial.id for trial in batch.trials],
+            "data_seed": [trial.data_seed for trial in batch.trials],
+            "seed": batch.seeds,
+            "campaign": [campaign_of(seed) for seed in batch.seeds],
+            "engine": fit.engine,
+            "epochs": batch.cell.training.epochs,
+            "epochs_trained": fit.epochs_trained,
+            "n_train": len(rows.first.X_train),
+            "n_test": len(rows.first.X_test),
+            "status": np.where(fit.diverged, "diverged", "completed"),
+            "score_name": name,
+            "initial_loss": fit.initial["train_loss"],
+            "train_mode_loss": fit.history["loss"][:, -1],
+            **{column: last[column] for column in CURVES},
+            "eval_loss": np.nan,
+            "eval_score": np.nan,
+            **_calibration(test_outputs, y, rows.first.n_classes),
+            "signal_to_noise": _signal_to_noise(fit),
+            "finished_at": datetime.now(UTC),
+        }
+    )
+
+
+def _signal_to_noise(fit: SeedsFit) -> Array:
+    """The least of a trial's injections: (n_trials,); NaN where none adds noise within the model."""
+    known = np.where(np.isfinite(fit.signal_to_noise), fit.signal_to_noise, np.inf).min(axis=1, initial=np.inf)
+    return np.where(np.isfinite(known), known, np.nan)
+
+
+def _history(batch: Batch, fit: SeedsFit, rows: BatchRows) -> dict[str, Array]:
+    """The measures of inference mode, scores as the study has them (larger is better): (n_trials, n_recorded) each."""
+    name = batch.cell.dataset.score_name
+    unit = rows.target_scales[:, None] if name == "-rmse" else 1.0
+    sign = -1.0 if name.startswith("-") else 1.0
+    history = {column: np.asarray(fit.history[column], np.float64) for column in CURVES}
+    return {column: values * (sign * unit if column.endswith("score") else 1.0) for column, values in history.items()}
+
+
+def _curves(batch: Batch, fit: SeedsFit, rows: BatchRows) -> pd.DataFrame:
+    keys = {
+        "trial_id": np.repeat([trial.id for trial in batch.trials], len(fit.epochs)),
+        "epoch": np.tile(fit.epochs, len(batch.trials)),
+    }
+    return pd.DataFrame(keys | {name: values.reshape(-1) for name, values in _history(batch, fit, rows).items()})
+
+
+def _predictions(batch: Batch, outputs: dict[str, Array]) -> pd.DataFrame:
+    return pd.concat([_part(batch, part, values) for part, values in outputs.items()], ignore_index=True)
+
+
+def _part(batch: Batch, part: str, values: Array) -> pd.DataFrame:
+    n_trials, n_rows, n_outputs = values.shape
+    return pd.DataFrame(
+        {
+            "trial_id": np.repeat([trial.id for trial in batch.trials], n_rows * n_outputs),
+            "part": part,
+            "row": np.tile(np.repeat(np.arange(n_rows), n_outputs), n_trials),
+            "output": np.tile(np.arange(n_outputs), n_trials * n_rows),
+            "prediction": values.reshape(-1),
+        }
+    )
