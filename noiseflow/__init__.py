@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from noiseflow.comparison import compare
-    from noiseflow.spec import Injection
     from noiseflow.engine.fit import fit_seeds
     from noiseflow.engine.problem import NotVectorizableError
+    from noiseflow.spec import Injection
 
 __all__ = ["Injection", "NotVectorizableError", "compare", "fit_seeds"]
 

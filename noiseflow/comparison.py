@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from noiseflow.engine.result import SeedsFit
 from noiseflow.spec import BASELINE
 from noiseflow.statistics import SUMMARY_COLUMNS, summarize
 from noiseflow.statistics.inference import Array
-from noiseflow.engine.result import SeedsFit
 
 SCORES = {
     "accuracy": "accuracy",

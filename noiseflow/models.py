@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import keras
 
 from noiseflow.contents import find_entry_point
-from noiseflow.spec import Architecture, Training
-from noiseflow.engine.keras_state import KERAS_LOCK, seeded
+from noiseflow.engine.keras_state import KERAS_LOCK, built, seeded
 from noiseflow.engine.metrics import OutputForm, natural_form, output_form, score_metric
 from noiseflow.engine.model_file import ModelFile
+from noiseflow.engine.targets import outputs_of
+from noiseflow.spec import Architecture, Training
 
 ENTRY_POINTS = "noiseflow.models"
 Shape = tuple[int, ...]
@@ -55,7 +57,8 @@ class Builder:
 
     def __call__(self) -> keras.Model:
         """The model."""
-        return with_score(self.as_written(), self.score_name, self.n_classes)
+        model = self.as_written()
+        return with_score(model, self.score_name, self.n_classes, self._form_of(model))
 
     def as_written(self) -> keras.Model:
         """The model as its author compiled it, without the score."""
@@ -75,14 +78,23 @@ class Builder:
         if self.source is None:
             return natural_form(self.n_classes)
         with KERAS_LOCK, seeded(0):
-            return output_form(self.as_written())
+            return self._form_of(self.as_written())
+
+    def _form_of(self, model: keras.Model) -> OutputForm:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Keras, on layers of the user's
+            outputs = keras.tree.flatten(outputs_of(model, self.rows))
+        return output_form(model, int(outputs[0].shape[-1]))
+
+    @property
+    def rows(self) -> Any:
+        """A row, as a tensor without values."""
+        return keras.KerasTensor((1, *self.shape), keras.config.floatx())
 
     def _by_function(self, function: Callable[..., Any]) -> keras.Model:
         settings = self.architecture.settings or {}
         model = function(shape=self.shape, n_classes=self.n_classes, **settings)
-        if isinstance(model, keras.Sequential) and not model.built:
-            model.build((None, *self.shape))
-        return model
+        return built(model, self.rows) if isinstance(model, keras.Model) else model
 
 
 def source_of(architecture: Architecture) -> ModelFile | Callable[..., Any] | None:
@@ -99,13 +111,10 @@ def source_of(architecture: Architecture) -> ModelFile | Callable[..., Any] | No
     return None
 
 
-def with_score(model: keras.Model, score_name: str, n_classes: int) -> keras.Model:
+def with_score(model: keras.Model, score_name: str, n_classes: int, form: OutputForm) -> keras.Model:
     """The same model, compiled as it was and with the metric `score` besides."""
     compilation = dict(model._compile_config.config)  # noqa: SLF001 - the arguments as they were given, functions included
-    optimizer = compilation["optimizer"]
-    if getattr(optimizer, "built", False):  # a copy of the model with noise in it has variables of its own
-        compilation["optimizer"] = type(optimizer).from_config(optimizer.get_config())
-    score = score_metric(score_name, n_classes, output_form(model))
+    score = score_metric(score_name, n_classes, form)
     metrics = keras.tree.flatten(compilation.get("metrics") or [])
     model.compile(**(compilation | {"metrics": [score, *metrics]}))  # the first of a name is the one that keeps it
     return model

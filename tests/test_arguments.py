@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from noiseflow import fit_seeds
-from noiseflow.spec import Control, Injection
 from noiseflow.engine.arguments import checked, training_rows
 from noiseflow.engine.fit import ENGINES
 from noiseflow.engine.problem import Problem
+from noiseflow.spec import Control, Injection
 
 
 def build():
@@ -61,7 +61,7 @@ def test_flips_on_a_regression_are_refused_by_every_engine(rng, engine):
 
 
 def test_reference_refuses_noise_for_a_model_with_its_own_step(rng):
-    noise = [Injection(place="input", stddev=0.1)]
+    noise = [Injection(place="weights", stddev=0.1)]
     with pytest.raises(ValueError, match="received OwnStep, which has its own"):
         fit_seeds(own_step, *data(rng), seeds=[0], noise=noise, engine="reference")
 

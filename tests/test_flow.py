@@ -22,9 +22,9 @@ import noiseflow.report.page
 import tasks.training
 from flows.again import render_again
 from flows.noise_study import IncompleteRunError, noise_study
+from noiseflow.engine.memory import SeedTooLargeError
 from noiseflow.faults import InvalidInputError
 from noiseflow.studies import validate
-from noiseflow.engine.memory import SeedTooLargeError
 from tests.conftest import SMALL
 
 NOT_COMPARED = ["train_seconds", "finished_at", "campaign", "device"]

@@ -8,9 +8,9 @@ from scipy import stats
 
 from flows import check
 from noiseflow import fit_seeds
+from noiseflow.engine.result import SeedsFit
 from noiseflow.laws import LAWS, Law, draws
 from noiseflow.laws.record import chance_of_mean, equality_law, mean_law
-from noiseflow.engine.result import SeedsFit
 
 
 def train(*arguments, **options):

@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 import noiseflow.trials.training as trials_module
-from noiseflow.plan import make_plan
-from noiseflow.engine import compilation, reference, rows, vectorized
+from noiseflow.engine import compilation, reference, vectorized
 from noiseflow.engine.memory import SeedTooLargeError, halves
+from noiseflow.plan import make_plan
+from noiseflow.trials import rows
 from noiseflow.trials.training import train_trials
 from tests.conftest import SMALL
 
@@ -49,7 +50,7 @@ def failing(monkeypatch, owner, name, when, error):
 PLACES = {
     "the rows": (rows, "generate", None),
     "stacking the rows": (rows.BatchRows, "_stacked", lambda self, *parts: len(self.data) > 4),
-    "compiling": (vectorized, "compiled_program", lambda problem, template, form, run: form.width > 4),
+    "compiling": (vectorized.Compiler, "program", lambda compiler, form, run: form.width > 4),
     "tracing": (compilation.Program, "trace", lambda program, *rest: program.form.width > 4),
     "initial weights": (vectorized, "initial_weights", lambda build, seeds, key: len(seeds) > 4),
     "running": (vectorized.Program, "advance", lambda program, state, run, first, last: program.form.width > 4),

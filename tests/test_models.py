@@ -8,10 +8,10 @@ import pytest
 
 import noiseflow
 from noiseflow import models
-from noiseflow.models import Builder
-from noiseflow.spec import Architecture, Training
 from noiseflow.engine.keras_state import build_seeded
 from noiseflow.engine.metrics import OutputForm
+from noiseflow.models import Builder
+from noiseflow.spec import Architecture, Training
 
 L = keras.layers
 SHAPES = {"mlp": (4,), "cnn": (6, 5, 1), "lstm": (5, 2)}

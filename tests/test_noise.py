@@ -1,138 +1,219 @@
+"""Places of noise in Keras models: found by a survey, added to without a copy."""
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from noiseflow.noise import hidden_activations, inject
-from noiseflow.spec import Injection
-from noiseflow.engine.noise_layers import RandomLayer, injected_noise
-from noiseflow.engine.random import Stream, draw_all, drawing_from
+from noiseflow.noise import KINDS, hidden_activations
+from noiseflow.noise.instrument import (
+    Walk,
+    instrumented,
+    place_fault,
+    points_of,
+    positions_of,
+    survey,
+    walking,
+)
 
+L = keras.layers
 PLACES = ["input", "before_activation", "after_activation", "after:hidden_1"]
 
 
-def real(injections):
-    return lambda i, site: keras.layers.GaussianNoise(injections[i].stddev, seed=i + 1, name=site)
+def flowing(model, x):
+    """What flows at each point of a model: by point."""
+    found = {}
+
+    def keep(point, value):
+        found[point] = np.asarray(value)
+        return value
+
+    with instrumented(model), walking(Walk(positions_of(model), keep)):
+        model(x, training=False)
+    return found
 
 
-def vectorised(_):
-    return lambda i, site: RandomLayer(site, injected_noise("gaussian", i), name=site)
-
-
-def called(model, x, seed=3):
-    """What the model gives in training mode to the replica of a seed, at one step."""
-    noting = Stream([tf.constant(0.5)])
-    with drawing_from(noting):
-        model(x, training=True)
-    drawn = [numbers[0] for numbers in draw_all(noting.asked, tf.constant([seed], tf.uint32), tf.constant(1))]
-    with drawing_from(Stream(noting.scales, dict(zip(noting.asked, drawn, strict=True)))):
-        return model(x, training=True)
-
-
-def noisy(model, place, layer_for=real, stddev=0.5):
-    injections = [Injection(place=place, stddev=stddev)]
-    return inject(model, injections, layer_for(injections))
+def at(model, x, place):
+    found = flowing(model, x)
+    return [found[point] for point in points_of(place, survey(model))]
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_inject_keeps_weights_and_inference_bit_for_bit(build_mlp, circles, place):
-    model = build_mlp()
-    injected = noisy(model, place).model
-    x = circles.X_test.astype("float32")
-    assert all((a == b).all() for a, b in zip(model.get_weights(), injected.get_weights(), strict=True))
-    assert (injected(x).numpy() == model(x).numpy()).all()
+def test_place_names_the_signal_that_it_says(build_mlp, circles, place):
+    model, x = build_mlp(), circles.X_train.astype("float32")
+    kernel, bias, *_ = model.get_weights()
+    pre = x @ kernel + bias
+    signals = {"input": x, "before_activation": pre, "after_activation": np.maximum(pre, 0)}
+    (found,) = at(model, x, place)
+    np.testing.assert_allclose(found, signals.get(place, signals["after_activation"]), atol=1e-6)
 
 
-@pytest.mark.parametrize("layer_for", [real, vectorised])
 @pytest.mark.parametrize("place", PLACES)
-def test_inject_adds_noise_of_the_right_moments_at_the_place(build_small, circles, place, layer_for):
-    """What leaves the noise layer, less what enters it, is N(0, stddev²): neither dropped nor doubled nor elsewhere."""
-    injected = noisy(build_small(), place, layer_for)
-    (_, tap), *others = injected.taps
-    assert not others
-    noise_layer = next(
-        layer for layer in injected.model.layers if type(layer).__name__ in ("GaussianNoise", "RandomLayer")
+def test_noise_changes_what_follows_its_place_and_nothing_stays_behind(build_small, circles, place):
+    model, x = build_small(), circles.X_test.astype("float32")
+    bare = np.asarray(model(x))
+    wanted = points_of(place, survey(model))
+    with instrumented(model), walking(Walk(positions_of(model), lambda point, v: v + 1.0 if point in wanted else v)):
+        assert (np.asarray(model(x)) != bare).any()
+    assert (np.asarray(model(x)) == bare).all()
+    assert "call" not in vars(model)
+    assert model.layers[0].activation is keras.activations.relu
+
+
+def test_separate_activation_layers_are_activations(rng):
+    inputs = keras.Input((3,))
+    x = L.ReLU(name="relu")(L.Dense(4, name="dense")(inputs))
+    model = keras.Model(inputs, L.Dense(1, name="out")(x))
+    x = rng.normal(size=(5, 3)).astype("float32")
+    pre = model.get_layer("dense")(x).numpy()
+    np.testing.assert_allclose(at(model, x, "before_activation"), [pre], atol=1e-6)
+    np.testing.assert_allclose(at(model, x, "after_activation"), [np.maximum(pre, 0)], atol=1e-6)
+    assert hidden_activations(model) == ["relu"]
+
+
+def hidden_stack():
+    layers = [L.Dense(4, activation="relu", name=f"h{i}") for i in range(3)]
+    return keras.Sequential([keras.Input((2,)), *layers, L.Dense(1, activation="sigmoid", name="out")])
+
+
+def nested():
+    encoder = keras.Sequential(
+        [keras.Input((2,)), L.Dense(4, "relu", name="e1"), L.Dense(4, "tanh", name="e2")], name="enc"
     )
-    both = keras.Model(injected.model.input, [tap, noise_layer.output])
-    x = np.repeat(circles.X_train, 500, axis=0).astype("float32")
-    before, after = (np.asarray(part, float) for part in called(both, x))
-    noise = (after - before).ravel()
-    n = noise.size
-    assert abs(noise.mean()) < 5 * 0.5 / np.sqrt(n)
-    assert abs(noise.std() - 0.5) < 5 * 0.5 / np.sqrt(2 * n)
+    inputs = keras.Input((2,))
+    return keras.Model(inputs, L.Dense(1, "sigmoid", name="out")(L.Dense(3, "relu", name="top")(encoder(inputs))))
+
+
+def ends_nested():
+    head = keras.Sequential(
+        [keras.Input((4,)), L.Dense(3, "relu", name="h"), L.Dense(1, "sigmoid", name="out")], name="head"
+    )
+    inputs = keras.Input((2,))
+    return keras.Model(inputs, head(L.Dense(4, "relu", name="first")(inputs)))
+
+
+class Subclassed(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = L.Dense(4, "relu", name="a"), L.Dense(1, "sigmoid", name="b")
+
+    def call(self, x):
+        return self.b(self.a(x))
+
+
+def subclassed():
+    model = Subclassed()
+    model(np.zeros((2, 2), "float32"))
+    return model
+
+
+def recurrent():
+    return keras.Sequential([keras.Input((4, 2)), L.LSTM(3), L.Activation("relu", name="act"), L.Dense(1, "sigmoid")])
 
 
 @pytest.mark.parametrize(
-    ("place", "tapped"),
+    ("build", "expected"),
     [
-        ("input", "inputs"),
-        ("before_activation", "pre-activation"),
-        ("after_activation", "activation"),
-        ("after:hidden_1", "activation"),
+        (hidden_stack, ["h0", "h1", "h2"]),
+        (nested, ["enc/e1", "enc/e2", "top"]),
+        (ends_nested, ["first", "head/h"]),
+        (recurrent, ["act"]),
     ],
 )
-def test_inject_taps_the_signal_that_the_place_names(build_mlp, circles, place, tapped):
-    model = build_mlp()
-    kernel, bias, *_ = model.get_weights()
-    x = circles.X_train.astype("float32")
-    signals = {"inputs": x, "pre-activation": x @ kernel + bias, "activation": np.maximum(x @ kernel + bias, 0)}
-    injected = noisy(model, place)
-    found = keras.Model(injected.model.input, injected.taps[0][1])(x, training=False)
-    np.testing.assert_allclose(found, signals[tapped], atol=1e-6)
+def test_hidden_activations_are_all_but_those_of_the_output(build, expected):
+    assert hidden_activations(build()) == expected
 
 
-def test_inject_at_separate_activation_layers_acts_before_or_after_them():
-    inputs = keras.Input((3,))
-    x = keras.layers.Dense(4, name="dense")(inputs)
-    x = keras.layers.ReLU(name="relu")(x)
-    model = keras.Model(inputs, keras.layers.Dense(1, name="out")(x))
-    model.compile(loss="mse", optimizer="sgd")
-    for place, layer in (("before_activation", "dense"), ("after_activation", "relu")):
-        ((_, tap),) = noisy(model, place).taps
-        assert tap._keras_history.operation.name == layer
+def test_hidden_activations_of_a_subclassed_model():
+    found = survey(subclassed(), tf.TensorSpec([2, 2]))
+    names = {position.label: position.name for position in found.positions}
+    assert [names[label] for label in found.hidden] == ["a"]
 
 
-def test_inject_reaches_every_hidden_activation_and_not_the_output():
-    model = keras.Sequential(
-        [keras.Input((2,))]
-        + [keras.layers.Dense(4, activation="relu", name=f"h{i}") for i in range(3)]
-        + [keras.layers.Dense(1, activation="sigmoid", name="out")]
+def test_layer_that_is_called_twice_has_a_point_for_each_call(rng):
+    shared = L.Dense(2, "relu", name="shared")
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, L.Dense(1)(L.Add()([shared(inputs), shared(2.0 * inputs)])))
+    points = points_of("after:shared", survey(model))
+    assert [point.occurrence for point in points] == [0, 1]
+    assert len(flowing(model, rng.normal(size=(3, 2)).astype("float32"))) >= 2
+
+
+def test_activity_regularizer_sees_the_activations_without_noise(rng):
+    x = rng.normal(size=(6, 3)).astype("float32")
+    model = keras.Sequential([keras.Input((3,)), L.Dense(4, "relu", activity_regularizer="l1"), L.Dense(1)])
+    model(x)
+    clean = float(sum(model.losses))
+    wanted = points_of("after_activation", survey(model))
+    with instrumented(model), walking(Walk(positions_of(model), lambda p, v: v + 5.0 if p in wanted else v)):
+        model(x)
+    assert float(sum(model.losses)) == pytest.approx(clean)
+
+
+def test_mask_survives_noise(rng):
+    x = rng.normal(size=(2, 4, 2)).astype("float32")
+    x[:, 2:] = 0
+    model = keras.Sequential([keras.Input((4, 2)), L.Masking(), L.LSTM(3), L.Dense(1)])
+    wanted = points_of("after:masking", survey(model)) or points_of(f"after:{model.layers[0].name}", survey(model))
+    with instrumented(model), walking(Walk(positions_of(model), lambda p, v: v * 1.0 if p in wanted else v)):
+        noisy = model(x)
+    np.testing.assert_allclose(noisy, model(x), atol=1e-6)
+
+
+def words(dtype, *first):
+    return keras.Sequential(
+        [keras.Input((6,), dtype=dtype), *first, L.Embedding(9, 3, name="embedding"), L.Flatten(), L.Dense(1)]
     )
-    model.compile(loss="binary_crossentropy", optimizer="adam")
-    assert hidden_activations(model) == ["h0", "h1", "h2"]
-    assert len(noisy(model, "before_activation").taps) == 3
 
 
-def test_inject_two_injections_at_one_place_draw_apart(build_small):
-    injections = [Injection(place="input", stddev=0.1), Injection(place="input", stddev=0.2)]
-    injected = inject(build_small(), injections, vectorised(injections)).model
-    streams = {layer.stream for layer in injected.layers if isinstance(layer, RandomLayer)}
-    assert len(streams) == 2
+@pytest.mark.parametrize(
+    "build", [lambda: words("float32"), lambda: words("int32"), lambda: words("float32", L.Reshape((3, 2)))]
+)
+def test_input_noise_on_words_is_refused_with_the_mend(build):
+    assert "after:embedding" in place_fault("input", survey(build()))
 
 
-def test_inject_replaces_the_models_own_layers_by_what_stands_in_for_them():
-    model = keras.Sequential([keras.Input((2,)), keras.layers.GaussianNoise(0.3), keras.layers.Dense(1)])
-    model.compile(loss="mse", optimizer="sgd")
-    replaced = {}
-
-    def replace(layer, position):
-        if isinstance(layer, keras.layers.GaussianNoise):
-            replaced[position] = layer.stddev
-            return keras.layers.Identity(name=layer.name)
-        return layer
-
-    layers = inject(model, [], vectorised([]), replace).model.layers
-    assert [type(layer).__name__ for layer in layers] == ["InputLayer", "Identity", "Dense"]
-    assert replaced == {1: 0.3}
+def test_input_noise_on_numbers_is_not_refused():
+    assert place_fault("input", survey(hidden_stack())) is None
 
 
-def test_inject_unknown_layer_lists_those_that_are_there(build_small):
-    with pytest.raises(ValueError, match=r"no layer 'dense_9'; it has \['hidden_1', 'output'\]"):
-        noisy(build_small(), "after:dense_9")
+def test_unknown_layer_lists_those_that_are_there():
+    assert (
+        "no layer 'dense_9'; its layers are enc, top, out, and within them enc/e1, enc/e2. Choose one"
+        in place_fault("after:dense_9", survey(nested()))
+    )
+    assert place_fault("after:enc/e1", survey(nested())) is None
+    assert place_fault("after:e2", survey(nested())) is None
 
 
-def test_inject_without_hidden_activation_says_so():
-    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="out")])
-    model.compile(loss="mse", optimizer="sgd")
-    with pytest.raises(ValueError, match="needs a hidden layer with an activation"):
-        noisy(model, "before_activation")
+def test_model_without_hidden_activation_says_so():
+    model = keras.Sequential([keras.Input((2,)), L.Dense(1, name="out")])
+    assert "needs a hidden layer with an activation" in place_fault("before_activation", survey(model))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_kind_has_all_its_parts(kind):
+    """The contract of a kind: what it is called, where it can be, what it does, the Keras layer that does the same."""
+    assert kind.name
+    assert kind.strength in ("stddev", "rate")
+    assert kind.places
+    assert kind.sentence
+    if "input" not in kind.places:
+        return
+    layer = getattr(L, kind.keras_layer)(0.3, seed=1)
+
+    class Numbers:
+        generator = np.random.default_rng(4)
+        scales = ()
+
+        def normal(self, _, shape, dtype):
+            return tf.constant(self.generator.normal(size=shape), dtype)
+
+        def uniform(self, _, shape, dtype):
+            return tf.constant(self.generator.uniform(size=shape), dtype)
+
+    from scipy import stats
+
+    x = tf.ones((400, 50))
+    ours = np.asarray(kind.apply(x, 0.3, Numbers(), "any"))
+    assert stats.ks_2samp(ours.ravel(), np.asarray(layer(x, training=True)).ravel(), method="asymp").pvalue > 1e-5

@@ -43,7 +43,7 @@ def test_place_that_the_model_lacks_is_named_with_its_layers_once():
     )
     assert only(found) == (
         "variants[1].injections[0].place must be a place of the model; received 'after:foo' (architecture 'mlp'): "
-        "its layers are hidden_1, output. Choose one of them."
+        "the model has no layer 'foo'; its layers are hidden_1, output. Choose one of them."
     )
 
 

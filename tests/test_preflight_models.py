@@ -60,7 +60,7 @@ def test_activation_that_is_not_there_is_a_fault(install):
         return network(L.Dense(3), L.Dense(1, activation="sigmoid"), shape=shape)
 
     found = preflight.faults(study(architectures=install(linear), variants=[noisy("a", place="after_activation")]))
-    assert "none of its hidden layers, dense" in only(found)
+    assert "needs a hidden layer with an activation" in only(found)
 
 
 LOGITS = keras.losses.BinaryCrossentropy(from_logits=True)
@@ -103,8 +103,7 @@ UNFIT = {
     ),
     "no loss": ("circles", lambda s, n: without_loss(s), "must be compiled with one loss; received 0"),
     "no compilation": ("circles", lambda s, n: network(L.Dense(1), shape=s, loss=None), "must be compiled"),
-    "no model": ("circles", lambda s, n: "model", "functional keras.Model.*received str"),
-    "a train_step": ("circles", lambda s, n: own_step(s), "received OwnStep with its own train_step"),
+    "no model": ("circles", lambda s, n: "model", "must be a keras.Model; received str"),
     "another precision": (
         "circles", lambda s, n: network(L.Dense(1, activation="sigmoid", dtype="float64"), shape=s),
         "weights of training.dtype, float32; received float64",
@@ -141,6 +140,15 @@ def test_users_model_that_does_not_fit_is_a_fault(install, name):
     fault = only(preflight.faults(study([kind], install(written))))
     assert fault.startswith("architectures[0] ")
     assert re.search(says, fault), fault
+
+
+def test_model_with_its_own_train_step_takes_noise_within_it_only(install):
+    def own(shape, **_):
+        return own_step(shape)
+
+    assert not preflight.faults(study(architectures=install(own), variants=[noisy("a", place="input")]))
+    fault = only(preflight.faults(study(architectures=install(own), variants=[noisy("a", place="weights")])))
+    assert "noise on weights; received OwnStep with its own train_step" in fault
 
 
 def test_users_models_that_fit_are_no_faults(install):

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noiseflow.spec import Control, Injection
 from noiseflow.engine.probe import why_not_vectorizable
+from noiseflow.spec import Control, Injection
 
 
 class InPython(keras.layers.Layer):

@@ -12,12 +12,12 @@ import yaml
 
 from noiseflow import datasets, studies
 from noiseflow.contents import find_entry_point
+from noiseflow.engine.model_file import ModelFile
 from noiseflow.faults import InvalidInputError
 from noiseflow.plan import dataset_key
 from noiseflow.spec import Dataset
 from noiseflow.studies import FOLDER, confined, load, validate
 from noiseflow.trials import preflight
-from noiseflow.engine.model_file import ModelFile
 
 SMOKE = yaml.safe_load((FOLDER / "smoke.yaml").read_text())
 NASTY_NAMES = [

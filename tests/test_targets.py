@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from noiseflow.spec import Injection
 from noiseflow.engine.sites import Target
 from noiseflow.engine.targets import target_forms
+from noiseflow.spec import Injection
 
 FLIP = Injection(place="labels", kind="flip", rate=0.1)
 GAUSSIAN = Injection(place="labels", stddev=0.1)

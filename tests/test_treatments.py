@@ -6,8 +6,8 @@ import pytest
 from scipy import stats
 
 from noiseflow import fit_seeds
-from noiseflow.spec import Control, Injection
 from noiseflow.engine.program import Program
+from noiseflow.spec import Control, Injection
 
 mostly_vectorized = pytest.mark.parametrize("engine", ["vectorized", pytest.param("reference", marks=pytest.mark.slow)])
 CHANCE = 1e-6

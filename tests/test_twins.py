@@ -1,4 +1,6 @@
-"""Keras' layers and their twins under `tf.vectorized_map` and XLA, against the plain layer, replica by replica."""
+"""Keras' layers, computed in the engine's ways for many replicas, against the plain layer, replica by replica."""
+
+from contextlib import ExitStack
 
 import keras
 import numpy as np
@@ -7,7 +9,8 @@ import tensorflow as tf
 from keras import layers
 
 from noiseflow.engine.keras_state import floatx
-from noiseflow.engine.twins import TWINS
+from noiseflow.engine.twins import ways_of
+from noiseflow.noise.instrument import instrumented
 
 N_REPLICAS = 3
 SEQUENCE, IMAGE, VECTOR = (4, 5, 2), (4, 7, 6, 2), (4, 6)  # (rows, ...)
@@ -150,13 +153,6 @@ def model_of(layer, shapes, dtype):
     return keras.Model(inputs, layer(inputs if len(inputs) > 1 else inputs[0]))
 
 
-def twin_of(model):
-    def clone(layer):
-        return TWINS.get(type(layer), type(layer)).from_config(layer.get_config())
-
-    return keras.models.clone_model(model, clone_function=clone)
-
-
 def state_of(model, layer, shapes, rng, dtype):
     """Stacked weights and inputs; many entries of the inputs tie, as after a relu."""
 
@@ -192,11 +188,10 @@ def compare(name, dtype, tolerance, rng):
         cases = (fast_cases() | slow_cases())[name]
         shapes = [shape if isinstance(shape, list) else [shape] for _, shape in cases]
         plain = [model_of(layer, shape, dtype) for (layer, _), shape in zip(cases, shapes, strict=True)]
-        twins = [twin_of(model) for model in plain]
         states = [state_of(m, layer, s, rng, dtype) for m, (layer, _), s in zip(plain, cases, shapes, strict=True)]
 
         def replica(states):
-            return [run(model, state) for model, state in zip(twins, states, strict=True)]
+            return [run(model, state) for model, state in zip(plain, states, strict=True)]
 
         @tf.function(jit_compile=True, autograph=False)
         def mapped(states):
@@ -206,14 +201,15 @@ def compare(name, dtype, tolerance, rng):
         def alone(states):
             return [run(model, state) for model, state in zip(plain, states, strict=True)]
 
-        stacked = tf.nest.flatten(mapped(states))
+        with ExitStack() as stack:
+            for model in plain:
+                stack.enter_context(instrumented(model, ways_of))
+            stacked = tf.nest.flatten(mapped(states))
         for i in range(N_REPLICAS):
             expected = alone(tf.nest.map_structure(lambda v, i=i: v[i], states))
             for a, b in zip(tf.nest.flatten(expected), stacked, strict=True):
                 scale = max(1.0, np.abs(a.numpy()).max())
                 np.testing.assert_allclose(b[i].numpy() / scale, a.numpy() / scale, rtol=0, atol=tolerance)
-    for model, twin in zip(plain, twins, strict=True):
-        assert [(v.name, v.shape) for v in twin.weights] == [(v.name, v.shape) for v in model.weights]
 
 
 @pytest.mark.parametrize(
@@ -229,39 +225,43 @@ def test_layer_mapped_over_replicas_is_the_plain_layer_in_single_precision(name,
     compare(name, "float32", 1e-5, rng)
 
 
-@pytest.mark.parametrize(
-    "layer",
-    [
-        layers.Dense(3, activation="relu", kernel_regularizer="l2"),
-        layers.Conv2D(3, 2, strides=2, padding="same", name="first"),
-        layers.MaxPooling2D(3, strides=2, padding="same"),
-        layers.GRU(3, reset_after=False, return_sequences=True),
-        layers.Embedding(5, 3),
-    ],
-)
-def test_twin_has_the_configuration_of_its_layer(layer):
-    assert TWINS[type(layer)].from_config(layer.get_config()).get_config() == layer.get_config()
+def called(layer, *args, **kwargs):
+    """What the layer gives, in plain and in the engine's way."""
+    ways = ways_of(layer)
+    expected = layer(*args, **kwargs)
+    for name, value in ways.items():
+        object.__setattr__(layer, name, value)
+    return np.asarray(expected), np.asarray(layer(*args, **kwargs)), ways
 
 
-@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU])
-def test_twin_of_a_recurrent_layer_heeds_a_mask(kind, rng):
-    layer = kind(3, return_sequences=True)
-    x, mask = rng.normal(size=(2, 4, 2)), np.array([[True, False, True, True], [True, True, False, False]])
-    expected = layer(x, mask=mask)
-    twin = TWINS[kind].from_config(layer.get_config())
-    twin.build(x.shape)
-    twin.set_weights(layer.get_weights())
-    np.testing.assert_allclose(twin(x, mask=mask), expected, atol=1e-6)
+@pytest.mark.parametrize("kind", [layers.LSTM, layers.GRU, layers.SimpleRNN])
+@pytest.mark.parametrize("settings", [{}, {"return_sequences": True}, {"go_backwards": True}])
+def test_recurrent_layer_heeds_a_mask(kind, settings, rng):
+    """The first rows begin, the last ones end masked."""
+    x = rng.normal(size=(3, 4, 2)).astype("float32")
+    mask = np.array([[True, False, True, True], [True, True, False, False], [False, False, True, False]])
+    expected, found, ways = called(kind(3, **settings), x, mask=mask)
+    assert ways
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("argument", ["dropout", "recurrent_dropout"])
-def test_twin_refuses_dropout_inside_a_recurrent_layer(argument):
-    layer = layers.LSTM(3, **{argument: 0.5})
-    with pytest.raises(NotImplementedError, match=f"{argument} has no vectorised form; received 0.5"):
-        TWINS[layers.LSTM].from_config(layer.get_config())
+def test_recurrent_layer_begins_with_its_state_where_the_first_times_are_masked(rng):
+    x, mask = (
+        rng.normal(size=(2, 4, 2)).astype("float32"),
+        np.array([[False, True, True, True], [False, False, False, True]]),
+    )
+    state = [rng.normal(size=(2, 3)).astype("float32") for _ in range(2)]
+    expected, found, _ = called(layers.LSTM(3, return_sequences=True), x, mask=mask, initial_state=state)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_twin_refuses_channels_first():
-    layer = layers.Conv2D(3, 3, data_format="channels_first")
-    with pytest.raises(NotImplementedError, match="channels_first"):
-        TWINS[layers.Conv2D].from_config(layer.get_config())
+@pytest.mark.parametrize("inner", [layers.Dense(3, "relu"), layers.Conv2D(2, 2), layers.BatchNormalization()])
+def test_time_distributed_calls_its_layer_once(inner, rng):
+    shape = (2, 4, 5, 5, 1) if isinstance(inner, layers.Conv2D) else (2, 4, 5)
+    expected, found, ways = called(layers.TimeDistributed(inner), rng.normal(size=shape).astype("float32"))
+    assert ways
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_layer_with_channels_first_stays_as_it_is():
+    assert ways_of(layers.Conv2D(3, 3, data_format="channels_first")) == {}

@@ -12,10 +12,10 @@ import numpy as np
 from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 from numpy.typing import ArrayLike
 
-from noiseflow.spec import Injection
 from noiseflow.engine.batches import read_data
 from noiseflow.engine.keras_state import BuiltFor
 from noiseflow.engine.problem import Array, Problem, Rows
+from noiseflow.spec import Injection
 
 ROUNDING = 1e-9  # 0.29 × 100 rows are 29, though floats make them 28.999999999999996
 

@@ -22,9 +22,7 @@ class DataRead:
     shuffle: bool
 
 
-def read_data(
-    x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool, *, ordered: bool = True
-) -> DataRead:
+def read_data(x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool, *, ordered: bool = True) -> DataRead:
     """What `fit_seeds` is given, as arrays: those of a dataset are read, its batches give the batch size.
 
     Args:
@@ -38,13 +36,17 @@ def read_data(
             raise ValueError(f"x must be arrays, a tf.data.Dataset or a PyDataset; received a {type(x).__name__}")
         return DataRead(x, y, sample_weight, batch_size, shuffle)
     if y is not None or sample_weight is not None:
-        raise ValueError("y and sample_weight must be part of the dataset's batches where x is a dataset; received both")
+        raise ValueError(
+            "y and sample_weight must be part of the dataset's batches where x is a dataset; received both"
+        )
     first = list(_batches(x))
     if not first:
         raise ValueError("x must hold at least one batch; received an empty dataset")
     sizes = [len(keras.tree.flatten(batch)[0]) for batch in first]
     if ordered and (len(set(sizes[:-1])) > 1 or sizes[-1] > sizes[0]):
-        raise ValueError(f"x must be a dataset of batches of one size, the last may be smaller; received {sorted(set(sizes))}")
+        raise ValueError(
+            f"x must be a dataset of batches of one size, the last may be smaller; received {sorted(set(sizes))}"
+        )
     rows = _joined(first)
     moves = ordered and len(first) > 1 and not _equal(rows, again := _joined(list(_batches(x))))
     if moves and _sorted(rows) != _sorted(again):
@@ -52,8 +54,8 @@ def read_data(
             "x must be a dataset that gives the same rows at each pass; received one whose rows change. Put what changes them "
             "at random (augmentation) into the model, as layers"
         )
-    parts = keras.utils.unpack_x_y_sample_weight(rows)
-    return DataRead(*parts, sizes[0], bool(moves))
+    x_read, y_read, weight_read = keras.utils.unpack_x_y_sample_weight(rows)
+    return DataRead(x_read, y_read, weight_read, sizes[0], bool(moves))
 
 
 def _batches(x: Any) -> Iterator[Any]:

@@ -71,9 +71,7 @@ class Scales(keras.callbacks.Callback):
         self.variable.assign(self.scales * np.asarray(factors))
 
 
-def evaluate(
-    model: keras.Model, evaluations: Mapping[str, Rows], index: int, rows_a_batch: int
-) -> dict[str, Any]:
+def evaluate(model: keras.Model, evaluations: Mapping[str, Rows], index: int, rows_a_batch: int) -> dict[str, Any]:
     """Loss and metrics of each evaluation in inference mode, by prefixed names."""
     measured: dict[str, Any] = {}
     for name, rows in evaluations.items():

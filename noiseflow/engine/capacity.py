@@ -34,9 +34,7 @@ def bytes_a_replica(model: keras.Model, activations: int, problem: Problem) -> i
     return int((activations + weights) * 4 + data / len(problem.seeds))
 
 
-def width_of(
-    model: keras.Model, activations: int, problem: Problem, device: str, memory: int | None = None
-) -> int:
+def width_of(model: keras.Model, activations: int, problem: Problem, device: str, memory: int | None = None) -> int:
     """Replicas of one program, from the model, the data and the machine; never from how many seeds there are.
 
     On a CPU WIDTH, halved until they fit the cache, but not below LEAST_WIDTH; on a GPU WIDTH_ON_GPU. Halved further until

@@ -12,8 +12,10 @@ import tensorflow as tf
 
 NAMES = ("name", "_name", "_path", "path")
 """Attributes that differ from build to build and change nothing."""
-TRACES = ("_inbound_nodes", "_outbound_nodes", "_nodes", "_tracker", "_lock", "_call_context_args", "_call_signature", "train_function", "test_function",
-          "predict_function", "_saved_model_inputs_spec", "_compile_config")  # fmt: skip
+TRACES = (
+    *("_inbound_nodes", "_outbound_nodes", "_nodes", "_tracker", "_lock", "_call_context_args", "_call_signature"),
+    *("train_function", "test_function", "predict_function", "_saved_model_inputs_spec", "_compile_config"),
+)
 """Attributes that only keep account."""
 
 
@@ -49,7 +51,7 @@ class _Fingerprint:
         self.keys = {variable._value._unique_id: i for i, variable in enumerate(model.weights)}  # noqa: SLF001
         """What optimizers call the weights, which differs from build to build."""
 
-    def of(self, value: Any) -> Hashable:  # noqa: PLR0911 - one return a type
+    def of(self, value: Any) -> Hashable:
         if isinstance(value, str) and value in self.keys:
             return "weight", self.keys[value]
         if isinstance(value, bool | int | float | complex | str | bytes | None | types.EllipsisType):
@@ -60,6 +62,9 @@ class _Fingerprint:
             return "seen", self.seen[id(value)]
         self.seen[id(value)] = len(self.seen)
         self.kept.append(value)  # no other object may take its id meanwhile
+        return self._of_new(value)
+
+    def _of_new(self, value: Any) -> Hashable:  # noqa: PLR0911 - one return a type
         if isinstance(value, np.ndarray | np.generic | tf.Tensor):
             array = np.asarray(value)
             return "array", array.shape, str(array.dtype), array.tobytes()
@@ -74,9 +79,7 @@ class _Fingerprint:
             return self._function(value)
         if isinstance(value, types.MethodType):
             return "method", self.of(value.__self__), self.of(value.__func__)
-        if hasattr(value, "__dict__"):
-            return self._object(value)
-        return _Same(value)
+        return self._object(value) if hasattr(value, "__dict__") else _Same(value)
 
     def _variable(self, variable: Any) -> Hashable:
         """Values of weights are no part of a model; those of others, such as a learning rate, are."""
@@ -90,13 +93,19 @@ class _Fingerprint:
         cells = [cell.cell_contents for cell in function.__closure__ or () if _is_filled(cell)]
         used = {name: function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__}
         plain = {name: v for name, v in used.items() if not isinstance(v, types.ModuleType | type)}
-        return "function", _Same(function.__code__), self.of([cells, function.__defaults__, function.__kwdefaults__, plain])
+        return (
+            "function",
+            _Same(function.__code__),
+            self.of([cells, function.__defaults__, function.__kwdefaults__, plain]),
+        )
 
     def _object(self, value: Any) -> Hashable:
         # An initializer's own seed is drawn anew at each build; one that its author gave is in `_init_seed`.
         ignored = (*NAMES, *TRACES, *(("seed",) if isinstance(value, keras.initializers.Initializer) else ()))
         own = vars(value).items()
-        kept = {name: v for name, v in own if name not in ignored and not name.startswith("_self_")}  # TensorFlow's account
+        kept = {
+            name: v for name, v in own if name not in ignored and not name.startswith("_self_")
+        }  # TensorFlow's account
         return "object", _Same(type(value)), tuple((name, self.of(v)) for name, v in sorted(kept.items()))
 
 

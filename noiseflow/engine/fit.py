@@ -10,7 +10,6 @@ from typing import Any, Literal
 import keras
 from numpy.typing import ArrayLike
 
-from noiseflow.spec import Control, Injection
 from noiseflow.engine import reference, vectorized
 from noiseflow.engine.arguments import (
     built_for,
@@ -27,6 +26,7 @@ from noiseflow.engine.keras_state import build_seeded
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.engine.problem import NotVectorizableError, Outcome, Problem, Progress
 from noiseflow.engine.result import SeedsFit
+from noiseflow.spec import Control, Injection
 
 Engine = Literal["auto", "vectorized", "reference"]
 Device = Literal["auto", "cpu", "gpu"]
@@ -90,7 +90,8 @@ def fit_seeds(
         progress: called now and then, from any thread, with how far it has come.
 
     Raises:
-        ValueError: an argument is out of range, the model is not compiled or does not take these rows, an injection's place is not in the model, its kind does not suit the targets,
+        ValueError: an argument is out of range, the model is not compiled or does not take these rows,
+            an injection's place is not in the model, its kind does not suit the targets,
             an injection or control has no strength, or there are too few rows to hold some back; with engine `vectorized`
             (NotVectorizableError) the model has a part that does not vectorise.
         RuntimeError: the device is not there.

@@ -99,7 +99,9 @@ class Replica:
         epochs: as asked for.
     """
 
-    def __init__(self, callbacks: Sequence[Any], template: keras.Model, learning_rate: float | None, epochs: int) -> None:
+    def __init__(
+        self, callbacks: Sequence[Any], template: keras.Model, learning_rate: float | None, epochs: int
+    ) -> None:
         self.model = ReplicaModel(template, learning_rate)
         self.callbacks = copied(callbacks)
         for callback in self.callbacks:

@@ -90,7 +90,9 @@ def _truncated_normal(
 def _randint(numbers: Any, name: str, shape: Any, minval: Any, maxval: Any, dtype: Any = "int32") -> Tensor:
     low, high = int(minval), int(maxval)
     if high - low > MOST_INTEGERS:
-        raise NotVectorizableError(f"keras.random.randint of {high - low:,} numbers; at most {MOST_INTEGERS:,} vectorise")
+        raise NotVectorizableError(
+            f"keras.random.randint of {high - low:,} numbers; at most {MOST_INTEGERS:,} vectorise"
+        )
     u = numbers.uniform(name, _static(shape), "float32")
     return tf.cast(tf.cast(u * float(high - low), "int32") + low, dtype)
 

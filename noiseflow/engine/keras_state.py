@@ -112,13 +112,17 @@ class BuiltFor:
 
     def __call__(self) -> keras.Model:
         """A fresh build: its initializers draw from Keras' present seed."""
-        model = self.function()
-        if not all(layer.built for layer in model._flatten_layers()):  # noqa: SLF001 - as Model.fit looks for it
-            symbolic = keras.tree.map_structure(
-                lambda v: keras.KerasTensor(v.shape, backend.standardize_dtype(v.dtype)), self.rows
-            )
-            backend.compute_output_spec(model, symbolic, training=False)
-        return model
+        return built(self.function(), self.rows)
+
+
+def built(model: keras.Model, rows: Any) -> keras.Model:
+    """The model; one that its author left for `Model.fit` to build is built for these rows."""
+    if isinstance(model, keras.Model) and not all(layer.built for layer in model._flatten_layers()):  # noqa: SLF001
+        symbolic = keras.tree.map_structure(
+            lambda v: keras.KerasTensor(v.shape, backend.standardize_dtype(v.dtype)), rows
+        )
+        backend.compute_output_spec(model, symbolic, training=False)
+    return model
 
 
 def build_seeded(build_model: Callable[[], keras.Model], seed: int) -> keras.Model:

@@ -55,20 +55,26 @@ def compiled_loss(model: keras.Model) -> CompiledLoss:
 
 
 def output_activation(model: keras.Model) -> str | None:
-    """The name of the activation that a model ends with; None where it cannot be told."""
+    """The name of the activation that a model ends with; None where it cannot be told, as of a subclassed model."""
+    if not getattr(model, "outputs", None):
+        return None
     layer = model.outputs[0]._keras_history.operation  # noqa: SLF001 - no public name leads there
     if isinstance(layer, keras.layers.Softmax):
         return "softmax"
     return getattr(getattr(layer, "activation", None), "__name__", None)
 
 
-def output_form(model: keras.Model) -> OutputForm:
-    """The form of a compiled model's outputs: logits if its loss says so, or if it cannot say and nothing squashes them."""
+def output_form(model: keras.Model, width: int | None = None) -> OutputForm:
+    """The form of a compiled model's outputs: logits if its loss says so, or if it cannot say and nothing squashes them.
+
+    Args:
+        width: of the output, for a model that does not know it by itself, as a subclassed one.
+    """
     loss = compiled_loss(model)
     from_logits = loss.from_logits
     if from_logits is None:
         from_logits = loss.name is None and output_activation(model) == "linear"
-    return OutputForm(int(model.output_shape[-1]), from_logits)
+    return OutputForm(int(model.output_shape[-1]) if width is None else width, from_logits)
 
 
 def natural_form(n_classes: int) -> OutputForm:

@@ -66,16 +66,14 @@ class Prepared:
             yield
 
     @contextmanager
-    def walking(
-        self, numbers: Any, at: Callable[[Point, Tensor], Tensor] = lambda point, x: x
-    ) -> Iterator[Walk]:
+    def walking(self, numbers: Any, at: Callable[[Point, Tensor], Tensor] = lambda point, x: x) -> Iterator[Walk]:
         """Within it, one call of the model draws from `numbers`, and `at` is called at each of its points."""
         with drawing_from(numbers), walking(Walk(self.positions, at)) as walk:
             yield walk
 
     def call(self, x: Any, *, training: bool) -> Any:
         """Calls the model."""
-        return self.model(x, training=training) if self.model._call_has_training_arg else self.model(x)  # noqa: SLF001
+        return self.model(x, training=training) if takes_training(self.model) else self.model(x)
 
     def survey(self, problem: Problem) -> Survey:
         """What one call of the model shows."""
@@ -96,6 +94,11 @@ class Prepared:
         return stream.asked
 
 
+def takes_training(model: keras.Model) -> bool:
+    """Whether the model's call has the argument `training`."""
+    return bool(model._call_has_training_arg)  # noqa: SLF001 - as Keras' trainers ask it
+
+
 class UntrainableError(ValueError):
     """The model cannot be trained on these rows, by any engine."""
 
@@ -109,12 +112,14 @@ def require_trainable(model: Any) -> None:
     if not isinstance(model, keras.Model):
         raise UntrainableError(f"build_model must return a keras.Model; received {type(model).__name__}")
     if not model.compiled:
-        raise UntrainableError("build_model must return a compiled model; received one that is not: call model.compile(...)")
+        raise UntrainableError(
+            "build_model must return a compiled model; received one that is not: call model.compile(...)"
+        )
 
 
 def example_size(model: keras.Model, problem: Problem) -> int:
     """Rows that show what a model does: two, but a batch of a model that takes whole batches only."""
-    fixed = [tensor.shape[0] for tensor in getattr(model, "_inputs", None) or [] if tensor.shape[0] is not None]
+    fixed = [tensor.shape[0] for tensor in getattr(model, "inputs", None) or [] if tensor.shape[0] is not None]
     return int(fixed[0]) if fixed else min(2, problem.train.n_rows)
 
 
@@ -128,7 +133,7 @@ def _mismatch(rows: Any, error: Exception) -> str:
 
 
 def _counts_rows(model: keras.Model, problem: Problem, names: Any) -> bool:
-    """Whether loss and metrics of some rows are the same in one batch as in two, as they are unless they are means of batches."""
+    """Whether loss and metrics of some rows are the same in one batch as in two: they are not where batches are averaged."""
     rows = problem.train.of(0)
     n = min(problem.train.n_rows, 8)
     if n < 2:
@@ -139,7 +144,9 @@ def _counts_rows(model: keras.Model, problem: Problem, names: Any) -> bool:
         model.reset_metrics()
         results: dict[str, Any] = {}
         for part in slices:
-            x, y, weight = keras.utils.unpack_x_y_sample_weight(keras.tree.map_structure(lambda v: v[part], rows))
+            x, y, weight = keras.utils.unpack_x_y_sample_weight(
+                keras.tree.map_structure(lambda v, part=part: v[part], rows)
+            )
             y_pred = model(x, training=False)
             loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight, training=False)
             model._loss_tracker.update_state(loss, sample_weight=part.stop - part.start)  # noqa: SLF001

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from noiseflow.engine.keras_random import led_to_streams
 from noiseflow.engine.model import Prepared
-from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem
+from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem, Proof
+from noiseflow.engine.proof import Step, compare, keras_step, moved
+from noiseflow.engine.random import Quiet, drawing_from
 from noiseflow.engine.sites import Sites, sites_of
 from noiseflow.engine.spread import is_measured
 from noiseflow.engine.step_noise import StepNoise
@@ -65,7 +68,6 @@ class Noisy:
     numbers: KerasNumbers
     scales: Any
     rows_a_batch: int
-    _steps: list[Walk] = field(default_factory=list)
 
     @classmethod
     def of(cls, model: keras.Model, problem: Problem, seed: int) -> Noisy:
@@ -128,9 +130,39 @@ class Noisy:
             if is_measured(site) and site.point is not None:
                 spreads[0, i] = np.asarray(found[site.point]).std()
             elif site.place == "labels" and site.kind == "gaussian":
-                y = targets_by_output(outputs_of(self.model, rows), rows.of(index)[1])[site.output]
+                y = targets_by_output(outputs_of(self.model, rows.of(index)[0]), rows.of(index)[1])[site.output]
                 spreads[0, i] = np.asarray(y).std(dtype=np.float64)
         return spreads
+
+    def proof(self, bare: keras.Model) -> Proof:
+        """How one step with all strengths at 0 differs from that of the model as its author wrote it.
+
+        Args:
+            bare: a fresh build; it is changed.
+
+        Raises:
+            NotVectorizableError: by more than rounding.
+        """
+        if not self.sites.all and not self.sites.l2:
+            return Proof()
+        trainable = {id(v) for v in bare.trainable_variables}
+        weights = moved(bare.get_weights(), [id(v) in trainable for v in bare.weights])
+        n_rows = min(self.problem.batch_size, self.problem.train.n_rows)
+        theirs = keras_step(bare, replace(self.problem, evaluations={}), weights, slice(0, n_rows), self.rows_a_batch)
+        kept = self.model.get_weights(), [v.numpy() for v in self.model.optimizer.variables], self.scales.numpy()
+        self.model.set_weights(weights)
+        self.scales.assign(tf.zeros_like(self.scales))
+        batch = keras.tree.map_structure(lambda v: tf.constant(v[:n_rows]), self.problem.train.of(0))
+        self.model.reset_metrics()
+        with self.fitting(), led_to_streams(), drawing_from(Quiet()):
+            logs = self.model.train_step(batch)
+        ours = Step({name: float(np.asarray(logs[name])) for name in theirs.measures}, {}, self.model.get_weights())
+        self.model.set_weights(kept[0])
+        for variable, value in zip(self.model.optimizer.variables, kept[1], strict=True):
+            variable.assign(value)
+        self.scales.assign(kept[2])
+        self.model.reset_metrics()
+        return compare(ours, theirs, self.model.compute_dtype)
 
     def _own_step(self, data: Any) -> Any:
         """A train step as Keras' own, with noise on targets, weights and gradients, and the penalty."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import keras
 
-from noiseflow.spec import Control, Injection
 from noiseflow.engine.arguments import built_for, checked, strengths_of, training_rows
 from noiseflow.engine.problem import NotVectorizableError, Problem
 from noiseflow.engine.vectorized import probe
+from noiseflow.spec import Control, Injection
 
 SEEDS = (0, 1)
 UNKNOWN_STRENGTH = {"gaussian": 0.5, "early_stopping": 1}

@@ -141,10 +141,10 @@ def compare(ours: Step, theirs: KerasStep, dtype: str) -> Proof:
         quantity = next((q for q in loose if name.endswith(f"_{q}")), None)
         allowed = tolerance * max(abs(expected), tolerance) + loose.get(quantity or "", 0.0)
         note(name, ours.initial[name], expected, allowed)
-    share, name = _weights_differ(ours, theirs, dtype, tolerance)
+    share, weight = _weights_differ(ours, theirs, dtype, tolerance)
     differences["weights"] = share
-    if name:
-        wrong.append(f"the update of {name}")
+    if weight:
+        wrong.append(f"the update of {weight}")
     if wrong:
         raise NotVectorizableError(f"its first step differs from Keras' own: {', '.join(wrong)}")
     return Proof(differences)

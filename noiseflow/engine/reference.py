@@ -17,7 +17,7 @@ from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded, seeded, undon
 from noiseflow.engine.memory import OUT_OF_MEMORY, SeedTooLargeError
 from noiseflow.engine.meter import Meter
 from noiseflow.engine.noisy import Noisy
-from noiseflow.engine.problem import EVALUATION_ROWS, Array, Outcome, Problem
+from noiseflow.engine.problem import EVALUATION_ROWS, Array, Outcome, Problem, Proof
 from noiseflow.engine.spread import scales, signal_to_noise
 
 REORDERING = "dependency_optimization"
@@ -43,6 +43,7 @@ def train(problem: Problem) -> Outcome:
         signal_to_noise=np.stack([o.signal_to_noise for o in outcomes]),
         epochs_trained=np.stack([o.epochs_trained for o in outcomes]),
         best_epoch=np.stack([o.best_epoch for o in outcomes]),
+        proof=outcomes[0].proof,
     )
 
 
@@ -64,11 +65,15 @@ def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome
     """The outcome of one seed, without the axis of seeds."""
     model = build_seeded(problem.build_model, seed)
     noisy = Noisy.of(model, problem, seed)
+    proof = noisy.proof(build_seeded(problem.build_model, seed)) if index == 0 else Proof()
     recorder = Recorder(problem, index, meter, noisy.rows_a_batch)
     initial = evaluate(model, problem.evaluations, index, noisy.rows_a_batch)
     spreads = noisy.spreads(index)
     stopper = keras.callbacks.EarlyStopping("val_loss", patience=problem.patience, restore_best_weights=True)
-    callbacks = [recorder, Scales(problem, noisy.sites, noisy.scales, scales(problem, noisy.sites, spreads, [index])[0])]
+    callbacks = [
+        recorder,
+        Scales(problem, noisy.sites, noisy.scales, scales(problem, noisy.sites, spreads, [index])[0]),
+    ]
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(problem.train.of(index))
     own = copied(problem.callbacks)
     with noisy.fitting(), seeded(seed):
@@ -91,7 +96,7 @@ def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome
     meter.tell(index, 1, problem.epochs)
     ratios = signal_to_noise(problem, noisy.sites, np.repeat(spreads, len(problem.seeds), axis=0))[index]
     history = _history(problem, fitted.history, trained, best) | recorder.history()
-    return Outcome(history, initial, model.get_weights(), ratios, np.asarray(trained), np.asarray(best))
+    return Outcome(history, initial, model.get_weights(), ratios, np.asarray(trained), np.asarray(best), proof)
 
 
 def _validation(problem: Problem, index: int, rows_a_batch: int) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class StackedCall:
     def __init__(self, prepared: Prepared, replica: Callable[[Sequence[Tensor], Any], Any] | None = None) -> None:
         self.prepared = prepared
         self.replica = replica
+        self.draws = False
+        """Whether the model draws random numbers in inference mode."""
         self._compiled: dict[Hashable, Any] = {}
 
     def __call__(
@@ -67,7 +69,9 @@ class StackedCall:
             mine = keras.tree.map_structure(lambda a: a[group], x) if per_seed else x
             streams = tf.constant(own_seeds[group])
             parts = [
-                function(state, keras.tree.map_structure(partial(_cut, axis, start, size), mine), streams, tf.constant(i))
+                function(
+                    state, keras.tree.map_structure(partial(_cut, axis, start, size), mine), streams, tf.constant(i)
+                )
                 for i, start in enumerate(starts)
             ]
             return keras.tree.map_structure(
@@ -93,6 +97,7 @@ class StackedCall:
     def _compile(self, specs: Any, per_seed: bool) -> Any:
         own = keras.tree.map_structure(lambda s: tf.TensorSpec(s.shape[1:], s.dtype), specs) if per_seed else specs
         draws = self.prepared.draws_in_inference(own) if self.replica is None else []
+        self.draws = bool(draws)
 
         def outputs(state: Any, rows: Any, seeds: Tensor, call: Tensor) -> Any:
             drawn = draw_all(draws, seeds, call, purpose="predict")
@@ -105,7 +110,9 @@ class StackedCall:
                 with self.prepared.walking(Stream([], dict(zip(draws, numbers, strict=True)))):
                     return self._model(values, given)
 
-            return tf.vectorized_map(replica, (state, drawn, *([rows] if per_seed else [])), fallback_to_while_loop=False)
+            return tf.vectorized_map(
+                replica, (state, drawn, *([rows] if per_seed else [])), fallback_to_while_loop=False
+            )
 
         states = [tf.TensorSpec([WIDTH, *v.shape], v.dtype) for v in _state(self.prepared.model)]
         scalars = tf.TensorSpec([WIDTH], tf.uint32), tf.TensorSpec([], tf.int32)

@@ -37,7 +37,9 @@ class Spreads:
         spreads = np.full((len(group), len(self.sites.all)), np.nan)
         for i, site in enumerate(self.sites.all):
             if site.place == "labels" and site.kind == "gaussian":
-                y = targets_by_output(outputs_of(self.prepared.model, problem.train), problem.train.y)[site.output]
+                y = targets_by_output(outputs_of(self.prepared.model, problem.train.of(0)[0]), problem.train.y)[
+                    site.output
+                ]
                 own = y[list(group)] if problem.train.per_seed else np.broadcast_to(y, (1, *y.shape))
                 spreads[:, i] = np.asarray(own.reshape(len(own), -1).std(axis=1, dtype=np.float64))
         if self._call is not None:

@@ -84,7 +84,7 @@ def pure_updates(optimizer: Any) -> Iterator[None]:
     told it: variables that it is to leave alone, a schedule of its own.
     """
     own = type(optimizer)
-    object.__setattr__(optimizer, "__class__", _pure(own))
+    object.__setattr__(optimizer, "__class__", _pure(own))  # type: ignore[arg-type] # a class is hashable
     try:
         yield
     finally:
@@ -100,7 +100,9 @@ def _pure(own: type) -> type:
     }
     plain["_var_key"] = _variable_key
     undistributed = type("Undistributed", (tensorflow,), plain)
-    return type(f"Pure{own.__name__}", (own, undistributed), {})  # its own class comes first: what it overrides stays so
+    return type(
+        f"Pure{own.__name__}", (own, undistributed), {}
+    )  # its own class comes first: what it overrides stays so
 
 
 def _variable_key(optimizer: Any, variable: Any) -> Any:

@@ -62,7 +62,9 @@ class StepNoise:
         sizes = [0 if value is None else prod(value.shape) for value in values]
         noise = scale * self.numbers.normal(stream, (sum(sizes),), scale.dtype)
         return [
-            value if value is None else tf.convert_to_tensor(value) + tf.cast(tf.reshape(part, value.shape), value.dtype)
+            value
+            if value is None
+            else tf.convert_to_tensor(value) + tf.cast(tf.reshape(part, value.shape), value.dtype)
             for value, part in zip(values, tf.split(noise, sizes), strict=True)
         ]
 

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from keras.src import backend
 
-from noiseflow.spec import Injection
-from noiseflow.engine.problem import Array, Problem, Rows
+from noiseflow.engine.problem import Array, Problem
 from noiseflow.engine.sites import Target
+from noiseflow.spec import Injection
 
 FORMS = "0 or 1 for one output unit, one column a class, or whole numbers from 0 for as many units as there are classes"
 
@@ -25,7 +25,7 @@ def target_forms(model: keras.Model, problem: Problem) -> list[Target]:
     noises = [(i, injection) for i, injection in enumerate(problem.noise) if injection.place == "labels"]
     if not noises:
         return []
-    outputs = outputs_of(model, problem.train)
+    outputs = outputs_of(model, problem.train.of(0)[0])
     targets = targets_by_output(outputs, problem.train.y, noises[0][0])
     shapes = [output.shape for output in keras.tree.flatten(outputs)]
     axes = 1 if problem.train.per_seed else 0
@@ -35,14 +35,18 @@ def target_forms(model: keras.Model, problem: Problem) -> list[Target]:
     return _forms(both, axes, *noises[0])
 
 
-def outputs_of(model: keras.Model, rows: Rows) -> Any:
-    """Specs of the model's outputs, nested as they are."""
+def outputs_of(model: keras.Model, x: Any) -> Any:
+    """Specs of the model's outputs, nested as they are.
+
+    Args:
+        x: some rows, nested as the model takes them; arrays or anything else with a shape and a dtype.
+    """
     if getattr(model, "_outputs_struct", None) is not None:
         return model.output
-    x = keras.tree.map_structure(
-        lambda v: keras.KerasTensor((None, *v.shape[1:]), backend.standardize_dtype(v.dtype)), rows.of(0)[0]
+    rows = keras.tree.map_structure(
+        lambda v: keras.KerasTensor((None, *v.shape[1:]), backend.standardize_dtype(v.dtype)), x
     )
-    return backend.compute_output_spec(model, x, training=False)
+    return backend.compute_output_spec(model, rows, training=False)
 
 
 def targets_by_output(outputs: Any, y: Any, index: int = 0) -> list[Any]:

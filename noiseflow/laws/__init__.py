@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from noiseflow.laws import draws, losses, training
-from noiseflow.laws.record import Law, Train
 from noiseflow.engine.fit import fit_seeds
 from noiseflow.engine.result import SeedsFit
+from noiseflow.laws import draws, losses, training
+from noiseflow.laws.record import Law, Train
 
 __all__ = ["LAWS", "Law", "trainer"]
 

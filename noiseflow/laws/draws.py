@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from scipy import stats
 
+from noiseflow.engine.result import SeedsFit
 from noiseflow.laws.record import CHANCE, STANDARD_ERRORS, Array, Law, Train, equality_law, float64, rounding
 from noiseflow.spec import Injection
-from noiseflow.engine.result import SeedsFit
 
 STDDEV = 0.5
 N_UNITS = 1024

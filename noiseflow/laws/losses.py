@@ -10,9 +10,9 @@ import numpy as np
 from numpy.polynomial.hermite_e import hermegauss
 from scipy import stats
 
+from noiseflow.engine.result import SeedsFit
 from noiseflow.laws.record import Array, Law, Train, float64, mean_law
 from noiseflow.spec import Injection
-from noiseflow.engine.result import SeedsFit
 
 STDDEV = 0.5
 N_ROWS = 256

@@ -23,7 +23,7 @@ class AlphaDropout(Kind):
     sentence = "sets a share `rate` of the elements to the floor of a selu, and keeps mean and variance"
 
     def apply(self, x: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
-        """a × (x or the floor) + b, with a and b as in the paper."""
+        """A × (x or the floor) + b, with a and b as in the paper."""
         from keras import ops  # noqa: PLC0415 - studies are read without Keras
 
         a = ((1 - strength) * (1 + strength * SELU_FLOOR**2)) ** -0.5

@@ -20,7 +20,7 @@ class Dropout(Kind):
     sentence = "sets a share `rate` of the elements to 0 and multiplies the others by 1 / (1 - rate)"
 
     def apply(self, x: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
-        """x / (1 - rate) where a uniform number is at least rate, else 0."""
+        """X / (1 - rate) where a uniform number is at least rate, else 0."""
         from keras import ops  # noqa: PLC0415 - studies are read without Keras
 
         kept = numbers.uniform(stream, shape_of(x), x.dtype) >= strength

@@ -17,5 +17,5 @@ class Gaussian(Kind):
     sentence = "adds normal numbers of mean 0 and standard deviation `stddev`"
 
     def apply(self, x: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
-        """x + stddev × ξ, ξ standard normal."""
+        """X + stddev × ξ, ξ standard normal."""
         return x + strength * numbers.normal(stream, shape_of(x), x.dtype)

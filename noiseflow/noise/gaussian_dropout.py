@@ -20,6 +20,6 @@ class GaussianDropout(Kind):
     sentence = "multiplies by normal numbers of mean 1 and variance rate / (1 - rate)"
 
     def apply(self, x: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
-        """x × (1 + √(rate / (1 - rate)) × ξ), ξ standard normal."""
+        """X × (1 + √(rate / (1 - rate)) × ξ), ξ standard normal."""
         stddev = (strength / (1 - strength)) ** 0.5
         return x * (1 + stddev * numbers.normal(stream, shape_of(x), x.dtype))

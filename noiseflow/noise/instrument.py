@@ -10,7 +10,7 @@ Keras lets a layer be changed on the instance: `Dense.call` asks `self.activatio
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -147,10 +147,12 @@ class Walk:
 
     def inputs(self, model: Layer, x: Any) -> Any:
         """What the model is given."""
-        dtypes = [i.dtype for i in keras.tree.flatten(getattr(model, "_inputs", None) or [])]
+        dtypes = [i.dtype for i in getattr(model, "inputs", None) or []]
         flat = keras.tree.flatten(x)
         if len(dtypes) == len(flat) == 1 and is_float(dtypes[0]) and not is_float(flat[0].dtype):
-            flat = [keras.ops.cast(flat[0], dtypes[0])]  # as the model does next; noise is added to numbers that it sees
+            flat = [
+                keras.ops.cast(flat[0], dtypes[0])
+            ]  # as the model does next; noise is added to numbers that it sees
         return keras.tree.pack_sequence_as(x, [self._pass("input", str(i), v) for i, v in enumerate(flat)])
 
     def _pass(self, place: str, label: str, x: Tensor) -> Tensor:
@@ -198,44 +200,50 @@ def instrumented(model: keras.Model, calls: Callable[[Layer], Mapping[str, Any]]
         calls: further attributes for a layer, such as another way to compute its `call`.
     """
     positions = positions_of(model)
-    changed: list[tuple[Layer, str, bool, Any]] = []
-
-    def change(layer: Layer, name: str, value: Any) -> None:
-        own = vars(layer)
-        changed.append((layer, name, name in own, own.get(name)))
-        object.__setattr__(layer, name, value)  # past Keras' own, which tracks what it is given
-
-    plain = Layer.__call__
+    changes = _Changes()
+    plain, own_call = Layer.__call__, model.call
 
     def call(layer: Layer, *args: Any, **kwargs: Any) -> Any:
-        walk = _walk.get()
-        if walk is None:
+        walk, position = _walk.get(), positions.get(id(layer))
+        if walk is None or position is None:
             return plain(layer, *args, **kwargs)
-        position = positions.get(id(layer))
-        return plain(layer, *args, **kwargs) if position is None else walk.layer(plain, layer, position, args, kwargs)
-
-    own_call = model.call
+        return walk.layer(plain, layer, position, args, kwargs)
 
     def call_model(x: Any, *args: Any, **kwargs: Any) -> Any:
         walk = _walk.get()
         return own_call(x if walk is None else walk.inputs(model, x), *args, **kwargs)
 
     try:
-        change(model, "call", call_model)  # not in `__call__`: `stateless_call` does not go there
+        changes.set(model, "call", call_model)  # not in `__call__`: `stateless_call` does not go there
         for layer in model._flatten_layers(include_self=False):  # noqa: SLF001 - there is no public way to nested layers
             position = positions.get(id(layer))
-            if position is None:
+            if position is None:  # Keras' own, such as the functional model within a Sequential
                 continue
             for name, value in calls(layer).items():
-                change(layer, name, value)
+                changes.set(layer, name, value)
             activation = fused_activation(layer)
             if activation is not None and not position.recurrent:
-                change(layer, "activation", _noticed(activation, position))
+                changes.set(layer, "activation", _noticed(activation, position))
         Layer.__call__ = call
         yield
     finally:
         Layer.__call__ = plain
-        for layer, name, was_own, value in reversed(changed):
+        changes.undo()
+
+
+class _Changes:
+    """Attributes of layers that are to be put back."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[Layer, str, bool, Any]] = []
+
+    def set(self, layer: Layer, name: str, value: Any) -> None:
+        own = vars(layer)
+        self._before.append((layer, name, name in own, own.get(name)))
+        object.__setattr__(layer, name, value)  # past Keras' own, which tracks what it is given
+
+    def undo(self) -> None:
+        for layer, name, was_own, value in reversed(self._before):
             if was_own:
                 object.__setattr__(layer, name, value)
             else:
@@ -276,7 +284,9 @@ class Survey:
         return list(dict.fromkeys(whole or last))
 
 
-def survey(model: keras.Model, inputs: Any = None, calls: Callable[[Layer], Mapping[str, Any]] = lambda layer: {}) -> Survey:
+def survey(
+    model: keras.Model, inputs: Any = None, calls: Callable[[Layer], Mapping[str, Any]] = lambda layer: {}
+) -> Survey:
     """Calls a built model once in training mode, as a graph that computes nothing, and says what was there.
 
     Args:
@@ -318,7 +328,7 @@ def survey(model: keras.Model, inputs: Any = None, calls: Callable[[Layer], Mapp
     of_output = {label for label, outputs in activated if any(id(v) in ends for v in keras.tree.flatten(outputs))}
     hidden = tuple(dict.fromkeys(label for label, _ in activated if label not in of_output))
     called = tuple({position.label: position for position, _, _ in walk.calls}.values())
-    dtypes = [i.dtype for i in keras.tree.flatten(getattr(model, "_inputs", None) or specs)]
+    dtypes = [i.dtype for i in getattr(model, "inputs", None) or keras.tree.flatten(specs)]
     return Survey(points, hidden, called, words, all(is_float(dtype) for dtype in dtypes))
 
 
@@ -328,12 +338,31 @@ def _specs(model: keras.Model) -> Any:
     def spec(tensor: Any) -> Any:
         return tf.TensorSpec([2, *(size or 2 for size in tensor.shape[1:])], tensor.dtype)
 
-    return keras.tree.map_structure(spec, model.input)
+    inputs = getattr(model, "_inputs_struct", None)
+    return keras.tree.map_structure(spec, model.inputs[0] if inputs is None else inputs)
 
 
 KEEPS_VALUES = frozenset(
-    "Cast Reshape Identity ExpandDims Squeeze StridedSlice Slice Split SplitV Unpack Pack ConcatV2 Transpose Tile "
-    "PartitionedCall StatefulPartitionedCall EnsureShape StopGradient".split()
+    [
+        "Cast",
+        "Reshape",
+        "Identity",
+        "ExpandDims",
+        "Squeeze",
+        "StridedSlice",
+        "Slice",
+        "Split",
+        "SplitV",
+        "Unpack",
+        "Pack",
+        "ConcatV2",
+        "Transpose",
+        "Tile",
+        "PartitionedCall",
+        "StatefulPartitionedCall",
+        "EnsureShape",
+        "StopGradient",
+    ]
 )
 """TensorFlow's operations that hand on the values they are given, at other places or in another type."""
 
@@ -378,10 +407,12 @@ def place_fault(place: str, found: Survey) -> str | None:
     names = found.names()
     if place.startswith("after:") and not found.find(place.removeprefix("after:")):
         nested = [name for name in found.names(top=False) if "/" in name]
-        more = f", and within them {nested}" if nested else ""
-        return f"the model has no layer {place.removeprefix('after:')!r}; it has {names}{more}"
+        more = f", and within them {', '.join(nested)}" if nested else ""
+        missing = place.removeprefix("after:")
+        return f"the model has no layer {missing!r}; its layers are {', '.join(names)}{more}. Choose one of them"
     if place.endswith("_activation") and not found.hidden:
-        return f"{place!r} needs a hidden layer with an activation; the model's layers {names} have none"
+        these = f"the model's layers {', '.join(names)} have none"
+        return f"{place!r} needs a hidden layer with an activation; {these}. Choose input or after:<layer>"
     if place == "input" and (found.words or not found.floats):
         embedding = next((p.name for p in found.positions if "embedding" in p.name.lower()), "<layer>")
         return (

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from noiseflow.datasets import Data, generate
-from noiseflow.plan import Batch
 from noiseflow.engine.problem import Array
+from noiseflow.plan import Batch
 
 Part = tuple[Array, Array]
 

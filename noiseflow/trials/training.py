@@ -12,6 +12,13 @@ import pandas as pd
 
 from noiseflow.campaigns import campaign_of
 from noiseflow.datasets import Data, generate
+from noiseflow.engine.device import kind, prepare_device
+from noiseflow.engine.fit import fit_seeds
+from noiseflow.engine.keras_state import floatx
+from noiseflow.engine.memory import OUT_OF_MEMORY, halves
+from noiseflow.engine.metrics import OutputForm, probabilities
+from noiseflow.engine.problem import Array, Progress
+from noiseflow.engine.result import SeedsFit
 from noiseflow.models import Builder
 from noiseflow.plan import Batch, Cell
 from noiseflow.scores import loss, score
@@ -21,13 +28,6 @@ from noiseflow.statistics.calibration import (
     expected_calibration_error,
     expected_calibration_error_of_classes,
 )
-from noiseflow.engine.device import kind, prepare_device
-from noiseflow.engine.fit import fit_seeds
-from noiseflow.engine.keras_state import floatx
-from noiseflow.engine.memory import OUT_OF_MEMORY, halves
-from noiseflow.engine.metrics import OutputForm, probabilities
-from noiseflow.engine.problem import Array, Progress
-from noiseflow.engine.result import SeedsFit
 from noiseflow.trials.rows import BatchRows
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")

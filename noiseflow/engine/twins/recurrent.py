@@ -161,10 +161,11 @@ def recurrent(layer: Any) -> Mapping[str, Any]:
     form = FORMS[type(layer)]
 
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
-        if tf.nest.is_nested(mask):
-            mask = mask[0]
+        mask = mask[0] if isinstance(mask, list | tuple) else mask
         drops = training and (layer.recurrent_dropout or layer.dropout)
-        begun = mask is not None and not all(map(_is_zero, initial_state))  # Keras' first masked output is 0, not the state
+        begun = mask is not None and not all(
+            map(_is_zero, initial_state)
+        )  # Keras' first masked output is 0, not the state
         if drops or begun or layer.stateful or sequences.shape[1] <= form.unrolls:
             return _unrolled(layer, sequences, initial_state, mask, training)
         return _scanned(layer, form, sequences, list(initial_state), mask)

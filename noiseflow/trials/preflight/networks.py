@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
 import keras
 
+from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
+from noiseflow.engine.metrics import compiled_loss, output_activation
+from noiseflow.engine.targets import outputs_of
 from noiseflow.models import AXES, source_of
 from noiseflow.spec import Study
 from noiseflow.spec.network import MAX_WEIGHTS
-from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
-from noiseflow.engine.metrics import compiled_loss, output_activation, output_form
 from noiseflow.trials.preflight.matches import Match, attempt, described
 
 REGRESSION_LOSSES = (
@@ -26,9 +28,6 @@ REGRESSION_LOSSES = (
 )
 ONE_OUTPUT_LOSSES = ("binary_crossentropy", "binary_focal_crossentropy")
 CLASS_LOSSES = ("sparse_categorical_crossentropy",)
-OWN_STEPS = ("train_step", "test_step", "compute_loss", "compute_metrics", "call")
-"""What a subclass of a Keras model may change, and what a copy of its layers with noise between them would not do."""
-
 Models = dict[tuple[str, str], tuple[Match, keras.Model]]
 """The sound models by the key of their match."""
 
@@ -121,17 +120,15 @@ def _fit_faults(match: Match, model: Any) -> Iterator[str]:
 
 
 def _kind_faults(match: Match, model: Any) -> Iterator[str]:
-    plain: Any = keras.Sequential if isinstance(model, keras.Sequential) else type(keras.Model(*_dummy()))
-    if not isinstance(model, plain):
-        text = "must be a keras.Sequential or a functional keras.Model, in which layers can be seen; received"
-        yield f"{text} {type(model).__name__}. Write it as keras.Model(inputs, outputs)."
+    if not isinstance(model, keras.Model):
+        yield f"must be a keras.Model; received {type(model).__name__}. Return one."
         return
-    for name in OWN_STEPS:
-        if getattr(type(model), name) is not getattr(plain, name):
-            yield (
-                f"must be trained in Keras' own way, since noise is put into a copy of its layers; received "
-                f"{type(model).__name__} with its own {name}. Drop that method."
-            )
+    outside = [name for name in ("labels", "weights", "gradients") if _has_place(match, name)]
+    if outside and type(model).train_step is not keras.Model.train_step:
+        yield (
+            f"must be trained by Keras' own train_step where a variant has noise on {', '.join(outside)}; received "
+            f"{type(model).__name__} with its own train_step. Drop that method, or that noise."
+        )
     if not getattr(model, "compiled", False):
         yield "must be compiled; received a model that is not. Call model.compile(...) on it."
     wanted = match.training.dtype
@@ -140,12 +137,13 @@ def _kind_faults(match: Match, model: Any) -> Iterator[str]:
         yield f"must have weights of training.dtype, {wanted}; received {', '.join(other)}. Change one or the other."
 
 
-def _dummy() -> tuple[Any, Any]:
-    inputs = keras.Input((1,))
-    return inputs, inputs
+def _has_place(match: Match, place: str) -> bool:
+    return any(injection.place == place for variant in match.variants.values() for injection in variant.injections)
 
 
 def _shape_faults(match: Match, model: Any) -> Iterator[str]:
+    if not getattr(model, "inputs", None):  # a subclassed model does not tell
+        return
     if len(model.inputs) != 1:
         yield f"must have one input; received {len(model.inputs)}. Join them, and split them inside the model."
         return
@@ -161,7 +159,13 @@ def _shape_faults(match: Match, model: Any) -> Iterator[str]:
 def _output_faults(match: Match, model: Any) -> Iterator[str]:
     n = match.data.n_classes
     allowed = {0: (1,), 2: (1, 2)}.get(n, (n,))
-    received = [tuple(output.shape[1:]) for output in model.outputs]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Keras, on layers that a later check refuses
+        outputs = attempt(outputs_of, model, match.builder().rows)
+    if isinstance(outputs, Exception):
+        yield f"must take rows of the data's shape, {match.shape} (dataset {match.dataset.name!r}); {described(outputs)}."
+        return
+    received = [tuple(output.shape[1:]) for output in keras.tree.flatten(outputs)]
     if len(received) != 1 or len(received[0]) != 1 or received[0][0] not in allowed:
         target = f"{n} classes" if n else "a regression"
         yield (
@@ -175,7 +179,7 @@ def _loss_faults(match: Match, model: Any) -> Iterator[str]:
     if isinstance(loss, Exception):
         yield f"{loss}. Call model.compile(loss=...)."
         return
-    n_classes, form = match.data.n_classes, output_form(model)
+    n_classes, form = match.data.n_classes, match.builder().form()
     known = REGRESSION_LOSSES if n_classes == 0 else ONE_OUTPUT_LOSSES if form.width == 1 else CLASS_LOSSES
     if loss.name is not None and loss.name not in known:
         task = f"{n_classes} classes, numbered from 0," if n_classes else "a regression"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from math import floor
-from typing import Any
 
-import keras
+import tensorflow as tf
 
-from noiseflow.noise import hidden_activations
+from noiseflow.engine.keras_state import KERAS_LOCK, floatx
+from noiseflow.engine.sites import OUTSIDE
+from noiseflow.noise.instrument import Survey, place_fault, survey
 from noiseflow.spec import Control, Injection, Study
-from noiseflow.trials.preflight.matches import Match
+from noiseflow.trials.preflight.matches import Match, attempt
 from noiseflow.trials.preflight.networks import Models
 
 ROUNDING = 1e-9
@@ -21,24 +22,24 @@ def place_faults(models: Models) -> list[str]:
     """Places that a variant names and the model lacks, once for each network, whatever the data."""
     found: dict[tuple[str, str], str] = {}
     for match, model in models.values():
+        rows = tf.TensorSpec([2, *match.shape], match.training.dtype)
+        if not any(injection.place not in OUTSIDE for v in match.variants.values() for injection in v.injections):
+            continue
+        with floatx(match.training.dtype), KERAS_LOCK:
+            seen = attempt(survey, model, rows)
         for i, variant in match.variants.items():
             for k, injection in enumerate(variant.injections):
                 where = f"variants[{i}].injections[{k}].place"
-                for fault in _of_place(where, injection.place, match, model):
+                for fault in _of_place(where, injection.place, match, seen):
                     found.setdefault((where, match.architecture.name), fault)
     return list(found.values())
 
 
-def _of_place(where: str, place: str, match: Match, model: Any) -> Iterator[str]:
-    layers = [layer.name for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
-    received = f"received {place!r} (architecture {match.architecture.name!r})"
-    if place.startswith("after:") and place.removeprefix("after:") not in layers:
-        yield f"{where} must be a place of the model; {received}: its layers are {', '.join(layers)}. Choose one of them."
-    if place.endswith("_activation") and not hidden_activations(model):
-        yield (
-            f"{where} must be a place of the model; {received}: none of its hidden layers, {', '.join(layers)}, has an "
-            "activation. Choose after:<layer> or input."
-        )
+def _of_place(where: str, place: str, match: Match, found: Survey | Exception) -> Iterator[str]:
+    if place in OUTSIDE or isinstance(found, Exception):  # what a survey cannot call, training cannot either
+        return
+    if fault := place_fault(place, found):
+        yield f"{where} must be a place of the model; received {place!r} (architecture {match.architecture.name!r}): {fault}."
 
 
 def task_faults(study: Study, pairs: Sequence[Match]) -> list[str]:

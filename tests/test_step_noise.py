@@ -1,24 +1,24 @@
-"""Noise around a model, schedules and early stopping as pure functions, against values by hand and against chance."""
+"""Noise outside a model, schedules and early stopping as pure functions, against values by hand and against chance."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
 
-from noiseflow.engine.perturbations import Around, flipped
 from noiseflow.engine.random import Stream, draw_all
-from noiseflow.engine.sites import Site, Target, Treatment, factor, scales_at
+from noiseflow.engine.sites import Site, Sites, Target, factor, scales_at
+from noiseflow.engine.step_noise import StepNoise, flipped
 from noiseflow.engine.stopping import after_epoch, begin
 
 
-def treated(site, strength, act):
-    """What `act(around)` gives for the replica of seed 3, at one step."""
-    treatment = Treatment((site,))
+def noisy(site, strength, act):
+    """What `act(noise)` gives for the replica of seed 3, at one step."""
+    sites = Sites((site,))
     noting = Stream([tf.constant(strength)])
-    act(Around(treatment, noting, tf.constant(0.0)))
+    act(StepNoise(sites, noting, tf.constant(0.0)))
     drawn = [numbers[0] for numbers in draw_all(noting.asked, tf.constant([3], tf.uint32), tf.constant(1))]
     stream = Stream(noting.scales, dict(zip(noting.asked, drawn, strict=True)))
-    return act(Around(treatment, stream, tf.constant(0.0)))
+    return act(StepNoise(sites, stream, tf.constant(0.0)))
 
 
 def test_flipped_binary_is_one_less_the_target():
@@ -50,7 +50,7 @@ def test_flipped_one_hot_rows_stay_one_hot():
 def test_labels_flip_at_the_rate_and_to_all_others_alike(target, y):
     """A χ² test of the counts of each class, at a chance of 1e-6."""
     site = Site(0, "labels_0_0", "flip", "labels", target=target)
-    found = treated(site, 0.3, lambda around: around.targets(tf.constant(y))).numpy()
+    found = noisy(site, 0.3, lambda noise: noise.targets(tf.constant(y))).numpy()
     classes = found.argmax(axis=1) if target.form == "one_hot" else found.ravel().astype(int)
     own = 1 if target.form == "binary" else 3
     expected = np.full(target.n_classes, 0.3 / (target.n_classes - 1))
@@ -59,28 +59,28 @@ def test_labels_flip_at_the_rate_and_to_all_others_alike(target, y):
     assert stats.chisquare(counts, expected * 20_000).pvalue > 1e-6
 
 
-@pytest.mark.parametrize(("place", "act"), [("weights", Around.weights), ("gradients", Around.gradients)])
+@pytest.mark.parametrize(("place", "act"), [("weights", StepNoise.weights), ("gradients", StepNoise.gradients)])
 def test_weights_and_gradients_get_gaussian_noise_of_their_own(place, act):
     site = Site(0, f"{place}_0_0", "gaussian", place)
-    one, other = treated(site, 0.5, lambda around: act(around, [tf.zeros([100, 50]), tf.zeros([5000])]))
+    one, other = noisy(site, 0.5, lambda noise: act(noise, [tf.zeros([100, 50]), tf.zeros([5000])]))
     noise = np.concatenate([one.numpy().ravel(), other.numpy()])
     assert stats.kstest(noise / 0.5, "norm").pvalue > 1e-6
     assert abs(np.corrcoef(one.numpy().ravel(), other.numpy())[0, 1]) < 5 / np.sqrt(5000)
 
 
-def test_around_without_a_site_returns_what_it_was_given():
-    around = Around(Treatment(), Stream([]), tf.constant(1.0))
+def test_step_noise_without_a_site_returns_what_it_was_given():
+    noise = StepNoise(Sites(), Stream([]), tf.constant(1.0))
     values = [tf.ones(2)]
-    assert around.weights(values) is values
-    assert around.gradients(values) is values
-    assert around.loss(values[0], values) is values[0]
+    assert noise.weights(values) is values
+    assert noise.gradients(values) is values
+    assert noise.loss(values[0], values) is values[0]
 
 
 def test_l2_counts_weights_of_two_axes_or_more():
     """Loss 1, a kernel of squares 1 + 4, a bias left out, a filter of eight twos: 1 + 0.1 × (5 + 32)."""
-    around = Around(Treatment(l2=True), Stream([]), tf.constant(0.1))
+    noise = StepNoise(Sites(l2=True), Stream([]), tf.constant(0.1))
     weights = [tf.constant([[1.0, 2.0]]), tf.constant([7.0]), tf.fill([2, 2, 2], 2.0)]
-    assert float(around.loss(tf.constant(1.0), weights)) == pytest.approx(4.7)
+    assert float(noise.loss(tf.constant(1.0), weights)) == pytest.approx(4.7)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +106,13 @@ class Run:
 
 def test_scales_at_follow_schedule_and_decay():
     sites = (Site(0, "a", "gaussian", "input", "linear"), Site(1, "b", "gaussian", "gradients", decays=True))
-    found = scales_at(Treatment(sites), Run, tf.constant(2), tf.constant(15))
+    found = scales_at(Sites(sites), Run, tf.constant(2), tf.constant(15))
     np.testing.assert_allclose(found, Run.scales.numpy() * [0.75, 16.0**-0.25], rtol=1e-6)
 
 
 def test_scales_at_are_untouched_where_nothing_changes():
     sites = (Site(0, "a", "gaussian", "input"), Site(1, "b", "gaussian", "input", "linear", used=False))
-    assert scales_at(Treatment(sites), Run, tf.constant(2), tf.constant(15)) is Run.scales
+    assert scales_at(Sites(sites), Run, tf.constant(2), tf.constant(15)) is Run.scales
 
 
 def stopped(losses, patience, epochs):
