@@ -28,7 +28,7 @@ def noisy(injection=None, control=None, **more):
         (noisy(INPUT | {"rate": 0.1}), "must have a stddev and no rate"),
         (noisy(INPUT), "must give the gaussian part its stddev, or the variant its strengths"),
         (noisy(INPUT | {"kind": "flip", "rate": 0.1}), "must be at the place labels"),
-        (noisy({"place": "labels", "kind": "dropout", "rate": 0.1}), "must be gaussian or a flip"),
+        (noisy({"place": "labels", "kind": "dropout", "rate": 0.1}), "must be gaussian or flip"),
         (noisy({"place": "weights", "kind": "dropout", "rate": 0.1}), "must be gaussian, at the place weights"),
         (noisy({"place": "weights", "stddev": 0.1, "relative": True}), "must not be relative"),
         (

@@ -7,8 +7,9 @@ from scipy import stats
 
 from noiseflow.engine.random import Stream, draw_all
 from noiseflow.engine.sites import Site, Sites, Target, factor, scales_at
-from noiseflow.engine.step_noise import StepNoise, flipped
+from noiseflow.engine.step_noise import StepNoise
 from noiseflow.engine.stopping import after_epoch, begin
+from noiseflow.noise.flip import flipped
 
 
 def noisy(site, strength, act):

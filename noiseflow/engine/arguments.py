@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from noiseflow.engine.batches import read_data
 from noiseflow.engine.keras_state import BuiltFor
 from noiseflow.engine.problem import Array, Problem, Rows
+from noiseflow.noise import kind_of
 from noiseflow.spec import Injection
 
 ROUNDING = 1e-9  # 0.29 × 100 rows are 29, though floats make them 28.999999999999996
@@ -136,7 +137,7 @@ def strengths_of(noise: Sequence[Injection], strengths: ArrayLike | None, n_seed
         own = [injection.strength for injection in noise]
         for i, strength in enumerate(own):
             if strength is None:
-                key = "stddev" if noise[i].kind == "gaussian" else "rate"
+                key = kind_of(noise[i].kind).strength
                 raise ValueError(f"noise[{i}] must have a strength; received {key}=None. Give it, or `strengths`")
         strengths = np.tile(np.asarray(own, np.float64), (n_seeds, 1))
     given = np.asarray(strengths, np.float64)
@@ -183,7 +184,7 @@ def _faults(problem: Problem) -> list[tuple[bool, str, Any]]:
     seeds, kinds = problem.seeds, [control.kind for control in problem.controls]
     weak = [control.kind for control in problem.controls if control.strength is None]
     own_rows = problem.train.per_seed  # a seed may come again with other rows
-    rates = problem.strengths[:, [injection.kind != "gaussian" for injection in problem.noise]]
+    rates = problem.strengths[:, [kind_of(injection.kind).strength == "rate" for injection in problem.noise]]
     return [
         (problem.train.n_rows == 0, "x must hold at least one sample", problem.train.n_rows),
         (not seeds, "seeds must hold at least one", seeds),

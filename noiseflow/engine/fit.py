@@ -135,7 +135,7 @@ def _train(problem: Problem, engine: str) -> tuple[str, Outcome]:
     if engine != "auto":
         return engine, ENGINES[engine](problem)
     try:
-        return "vectorized", vectorized.train(problem)
+        return "vectorized", vectorized.train(problem, only_if_faster=True)
     except NotVectorizableError as reason:
         message = f"engine 'auto' falls back to 'reference' (Model.fit, seed after seed): {reason}"
         warnings.warn(message, stacklevel=3)

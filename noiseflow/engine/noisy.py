@@ -20,6 +20,7 @@ from noiseflow.engine.sites import Sites, sites_of
 from noiseflow.engine.spread import is_measured
 from noiseflow.engine.step_noise import StepNoise
 from noiseflow.engine.targets import outputs_of, target_forms, targets_by_output
+from noiseflow.noise import kind_of
 from noiseflow.noise.instrument import Point, Walk, instrumented, walking
 
 Tensor = Any
@@ -129,7 +130,7 @@ class Noisy:
         for i, site in enumerate(self.sites.all):
             if is_measured(site) and site.point is not None:
                 spreads[0, i] = np.asarray(found[site.point]).std()
-            elif site.place == "labels" and site.kind == "gaussian":
+            elif site.place == "labels" and kind_of(site.kind).adds:
                 y = targets_by_output(outputs_of(self.model, rows.of(index)[0]), rows.of(index)[1])[site.output]
                 spreads[0, i] = np.asarray(y).std(dtype=np.float64)
         return spreads

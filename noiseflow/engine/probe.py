@@ -14,7 +14,7 @@ from noiseflow.engine.vectorized import probe
 from noiseflow.spec import Control, Injection
 
 SEEDS = (0, 1)
-UNKNOWN_STRENGTH = {"gaussian": 0.5, "early_stopping": 1}
+UNKNOWN_STRENGTH = {"early_stopping": 1}
 
 
 def why_not_vectorizable(

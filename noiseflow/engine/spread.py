@@ -15,6 +15,7 @@ from noiseflow.engine.random import Quiet
 from noiseflow.engine.replicas import StackedCall
 from noiseflow.engine.sites import OUTSIDE, Sites
 from noiseflow.engine.targets import outputs_of, targets_by_output
+from noiseflow.noise import kind_of
 from noiseflow.noise.instrument import Point
 
 Tensor = Any
@@ -36,7 +37,7 @@ class Spreads:
         """(n_group, n_sites), for the seeds at these indices, whose initial weights (n_group, ...) are given."""
         spreads = np.full((len(group), len(self.sites.all)), np.nan)
         for i, site in enumerate(self.sites.all):
-            if site.place == "labels" and site.kind == "gaussian":
+            if site.place == "labels" and kind_of(site.kind).adds:
                 y = targets_by_output(outputs_of(self.prepared.model, problem.train.of(0)[0]), problem.train.y)[
                     site.output
                 ]
@@ -70,7 +71,7 @@ class Spreads:
 
 def is_measured(site: Any) -> bool:
     """Whether the spread of the signal at a site is known: noise is added to it, within the model."""
-    return site.kind == "gaussian" and site.place not in OUTSIDE
+    return kind_of(site.kind).adds and site.place not in OUTSIDE
 
 
 def scales(problem: Problem, sites: Sites, spreads: Array, group: Sequence[int]) -> Array:

@@ -10,7 +10,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from noiseflow.engine.sites import Site, Sites, Target
+from noiseflow.engine.sites import Site, Sites
+from noiseflow.noise import kind_of
 from noiseflow.noise.kind import Numbers
 
 Tensor = Any
@@ -31,7 +32,9 @@ class StepNoise:
         """The targets that the minimised loss compares with."""
         flat = keras.tree.flatten(y)
         for i, site in self._at("labels"):
-            flat[site.output] = self._noisy_target(i, site, flat[site.output])
+            flat[site.output] = kind_of(site.kind).apply_to_labels(
+                flat[site.output], site.target, self.numbers.scales[i], self.numbers, site.stream
+            )
         return keras.tree.pack_sequence_as(y, flat)
 
     def weights(self, values: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -67,41 +70,3 @@ class StepNoise:
             else tf.convert_to_tensor(value) + tf.cast(tf.reshape(part, value.shape), value.dtype)
             for value, part in zip(values, tf.split(noise, sizes), strict=True)
         ]
-
-    def _noisy_target(self, i: int, site: Site, y: Tensor) -> Tensor:
-        scale, dtype = self.numbers.scales[i], self.numbers.scales[i].dtype
-        if site.kind == "gaussian":
-            y = tf.cast(y, dtype)
-            return y + scale * self.numbers.normal(site.stream, _shape(y), dtype)
-        shape = _shape(y)[:-1] if site.target.form == "one_hot" else _shape(y)
-        flips = self.numbers.uniform(site.stream, shape, dtype) < scale
-        if site.target.n_classes == 2:
-            other = tf.zeros_like(flips, tf.int32)
-        else:
-            uniform = self.numbers.uniform(f"{site.stream}_class", shape, dtype)
-            other = tf.cast(uniform * (site.target.n_classes - 1), tf.int32)
-        return flipped(y, site.target, flips, other)
-
-
-def flipped(y: Tensor, target: Target, flips: Tensor, other: Tensor) -> Tensor:
-    """The targets, where `flips` says so those of another class.
-
-    Args:
-        flips: bool, and
-        other: int32, which of the other classes, counted from the row's own one; both of the classes' shape.
-    """
-    if y.dtype == tf.bool:
-        y = tf.cast(y, tf.int32)
-    if target.form == "binary":
-        return tf.where(flips, 1 - y, y)
-    columns = tf.range(target.n_classes)
-    one_hot = target.form == "one_hot"
-    own = tf.reduce_sum(tf.cast(y, tf.int32) * columns, axis=-1) if one_hot else tf.cast(y, tf.int32)
-    moved = own + 1 + tf.minimum(other, target.n_classes - 2)
-    moved = tf.where(moved >= target.n_classes, moved - target.n_classes, moved)
-    new = tf.where(flips, moved, own)
-    return tf.cast(new[..., None] == columns if one_hot else new, y.dtype)
-
-
-def _shape(values: Tensor) -> Any:
-    return values.shape if values.shape.is_fully_defined() else tf.shape(values)

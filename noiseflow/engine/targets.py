@@ -11,6 +11,7 @@ from keras.src import backend
 
 from noiseflow.engine.problem import Array, Problem
 from noiseflow.engine.sites import Target
+from noiseflow.noise import kind_of
 from noiseflow.spec import Injection
 
 FORMS = "0 or 1 for one output unit, one column a class, or whole numbers from 0 for as many units as there are classes"
@@ -73,12 +74,12 @@ def _forms(both: Sequence[tuple[Array, Any]], axes: int, index: int, injection: 
     targets = [_form(y, shape, axes) for y, shape in both]
     for target, (y, shape) in zip(targets, both, strict=True):
         received = f"targets of shape {y.shape[axes:]} and dtype {y.dtype} for an output of shape {shape}"
-        if injection.kind == "flip" and (target is None or target.form == "values"):
+        if kind_of(injection.kind).labels == "classes" and (target is None or target.form == "values"):
             raise ValueError(
                 f"noise[{index}].kind: flip needs classes ({FORMS}); received {received}. "
                 "Use kind gaussian for a regression"
             )
-        if injection.kind == "gaussian" and (target is None or target.form == "classes"):
+        if kind_of(injection.kind).labels == "values" and (target is None or target.form == "classes"):
             raise ValueError(
                 f"noise[{index}].kind: gaussian noise on the labels needs targets of the outputs' shape; "
                 f"received {received}. Use kind flip for a classification"

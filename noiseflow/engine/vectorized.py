@@ -18,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from noiseflow.engine.capacity import core, programs_at_once, width_of
+from noiseflow.engine.choice import require_faster
 from noiseflow.engine.compilation import Compiled, Compiler, form_of, with_sites
 from noiseflow.engine.device import prepare_device
 from noiseflow.engine.form import Form, Layout, Run
@@ -42,16 +43,19 @@ ALL_STEPS = 2**31 - 1
 UNCOMPILABLE = (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError, tf.errors.InternalError)
 
 
-def train(problem: Problem) -> Outcome:
+def train(problem: Problem, *, only_if_faster: bool = False) -> Outcome:
     """Trains all seeds at once.
 
+    Args:
+        only_if_faster: whether `Model.fit` is to train them where it is faster.
+
     Raises:
-        NotVectorizableError: the model has a part that cannot be trained in this way.
+        NotVectorizableError: the model has a part that cannot be trained in this way, or it would be slower.
         SeedTooLargeError: the memory does not hold the training of a single seed.
     """
     device = prepare_device(problem.device)
     template = build_seeded(problem.build_model, problem.seeds[0])
-    return _Fit(problem, template, device).outcome()
+    return _Fit(problem, template, device).outcome(only_if_faster=only_if_faster)
 
 
 def probe(problem: Problem) -> None:
@@ -103,11 +107,13 @@ class _Fit:
         self._programs: dict[int, Compiled] = {}
         self._shared: dict[tuple[int, int], Any] = {}
 
-    def outcome(self) -> Outcome:
+    def outcome(self, *, only_if_faster: bool = False) -> Outcome:
         """Trains every shard and joins what came of them."""
         width = self._fitting(width_of(self.template, self.compiler.activations, self.problem, self.device))
         compiled = self._compiled(width)
         proof = self._proof(compiled.program)
+        if only_if_faster:
+            self._require_faster(compiled.program)
         done = self._train_all(width)
         quantities, n_names = compiled.program.quantities, len(compiled.program.names)
         records = _joined([(shard.group, trained.records.transpose(1, 0, 2)) for shard, trained in done])
@@ -143,6 +149,26 @@ class _Fit:
             differences = compare(self._first_step(program, weights), theirs, program.dtype).differences
             program.proof = Proof({**differences, "optimizer": optimizer})
         return program.proof
+
+    def _require_faster(self, program: Program) -> None:
+        """Measures the program against `Model.fit`, if the training takes long.
+
+        Raises:
+            NotVectorizableError: `Model.fit` is faster.
+        """
+        width, n_seeds = program.form.width, len(self.problem.seeds)
+        n_shards = -(-n_seeds // width)
+        run = self._run(program.form, [0] * width)
+        run = with_sites(run, self.problem, self.compiler.sites, np.zeros((width, len(self.compiler.sites.all))))
+        state = program.start(self._initial([0] * width))
+
+        def seconds(steps: int) -> float:
+            began = time.perf_counter()
+            with core, tf.device(self.device):
+                _call(program, state, run._replace(steps=tf.constant(steps)), 2, 2)  # no epoch that is measured
+            return time.perf_counter() - began
+
+        require_faster(self.problem, seconds, -(-n_shards // programs_at_once(self.device)))
 
     def _first_step(self, program: Program, weights: Sequence[Array]) -> Step:
         """What the program gives for the first seed after one step without randomness."""

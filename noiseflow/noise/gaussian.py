@@ -14,8 +14,17 @@ class Gaussian(Kind):
     strength = "stddev"
     places = (*WITHIN, "labels", "weights", "gradients")
     keras_layer = "GaussianNoise"
+    adds = True
+    labels = "values"
     sentence = "adds normal numbers of mean 0 and standard deviation `stddev`"
 
     def apply(self, x: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
-        """X + stddev × ξ, ξ standard normal."""
+        """The tensor plus stddev times standard normal numbers."""
         return x + strength * numbers.normal(stream, shape_of(x), x.dtype)
+
+    def apply_to_labels(self, y: Any, target: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
+        """The same, for targets that are numbers."""
+        from keras import ops  # noqa: PLC0415 - studies are read without Keras
+
+        del target
+        return self.apply(ops.cast(y, strength.dtype), strength, numbers, stream)

@@ -32,6 +32,9 @@ class Kind:
         strength: the key of its strength, `stddev` or `rate`.
         places: where it can be.
         keras_layer: the Keras layer that does the same within a model; None where there is none.
+        adds: whether it adds numbers in the units of the signal, so that its strength can be relative to the signal's
+            spread and follow a schedule.
+        labels: what targets it takes at the place `labels`, `classes` or `values`; None where it is not for that place.
         sentence: what it does, for the docs.
     """
 
@@ -39,6 +42,8 @@ class Kind:
     strength: str
     places: tuple[str, ...] = WITHIN
     keras_layer: str | None = None
+    adds: bool = False
+    labels: str | None = None
     sentence: str
 
     def apply(self, x: Tensor, strength: Tensor, numbers: Numbers, stream: str) -> Tensor:
@@ -49,6 +54,16 @@ class Kind:
             strength: scalar.
             numbers: for this step.
             stream: the name of the site's numbers.
+        """
+        raise NotImplementedError
+
+    def apply_to_labels(self, y: Tensor, target: Any, strength: Tensor, numbers: Numbers, stream: str) -> Tensor:
+        """The targets that the minimised loss compares with, at train time.
+
+        Args:
+            y: targets of one output; any shape.
+            target: how they give the class (`engine.sites.Target`).
+            strength, numbers, stream: as for `apply`.
         """
         raise NotImplementedError
 

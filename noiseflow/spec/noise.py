@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from noiseflow.noise import KINDS, kind_of
 from noiseflow.spec.base import Fraction, Label, Part, fault
 
+if TYPE_CHECKING:
+    KindName = str
+else:
+    KindName = Literal[tuple(kind.name for kind in KINDS)]
 PLACES = ("input", "before_activation", "after_activation", "labels", "weights", "gradients")
 Place = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(PLACES)}|after:.{{1,200}})$")]
 GRADIENT_DECAY = 0.55
@@ -18,15 +23,10 @@ GRADIENT_DECAY = 0.55
 class Injection(Part):
     """Noise put into a training at one place; active at train time only, drawn anew at each step.
 
-    Within the model (`input`, `before_activation`, `after_activation`, `after:<layer>`):
-
-    - gaussian adds zero-mean normal numbers of standard deviation `stddev` (`keras.layers.GaussianNoise`);
-    - gaussian_dropout multiplies by normal numbers of mean 1 and variance rate / (1 - rate) (`keras.layers.GaussianDropout`);
-    - dropout and alpha_dropout are `keras.layers.Dropout` and `keras.layers.AlphaDropout`.
-
-    Around it: `labels` takes gaussian (regression) or flip (classification: with probability `rate` a row counts as one of
-    the other classes, all alike); `weights` takes gaussian, added to the trainable weights while the gradient is computed;
-    `gradients` takes gaussian, whose variance falls as stddev² / (1 + step)^decay.
+    The kinds are those of `noiseflow.noise.KINDS`; each says what it does in a file of its own. Within the model (`input`,
+    `before_activation`, `after_activation`, `after:<layer>`) they are what the Keras layers of their names are. `labels` takes
+    gaussian (regression) or flip (classification). `weights` takes gaussian, added to the trainable weights while the
+    gradient is computed. `gradients` takes gaussian, whose variance falls as stddev² / (1 + step)^decay.
 
     References:
         Neelakantan et al. (2015), Adding gradient noise improves learning for very deep networks, equation 1.
@@ -39,9 +39,7 @@ class Injection(Part):
     stddev: Fraction | None = Field(
         None, description="Standard deviation of gaussian noise, in the units of the place of injection"
     )
-    kind: Literal["gaussian", "gaussian_dropout", "dropout", "alpha_dropout", "flip"] = Field(
-        "gaussian", description="What is drawn"
-    )
+    kind: KindName = Field("gaussian", description="What is drawn")
     rate: float | None = Field(None, ge=0, lt=1, description="Share of elements dropped, or of labels flipped")
     relative: bool = Field(
         default=False,
@@ -72,17 +70,27 @@ class Injection(Part):
         return self
 
     def _faults(self) -> list[tuple[bool, str]]:
-        kind, place = self.kind, self.place
-        gaussian = kind == "gaussian"
+        kind, place = kind_of(self.kind), self.place
+        here = " or ".join(k.name for k in KINDS if place.partition(":")[0] in k.places)
+        only = (
+            f"must be at the place {kind.places[0]}, being of kind {kind.name}"
+            if len(kind.places) == 1
+            else f"must be {here}, at the place {place}"
+        )
+        adding = " or ".join(k.name for k in KINDS if k.adds)
+        other = "rate" if kind.strength == "stddev" else "stddev"
         return [
-            (kind == "flip" and place != "labels", "must be at the place labels, being a flip"),
-            (place == "labels" and kind not in ("gaussian", "flip"), "must be gaussian or a flip, at the place labels"),
-            (place in ("weights", "gradients") and not gaussian, f"must be gaussian, at the place {place}"),
-            (gaussian and self.rate is not None, "must have a stddev and no rate, being gaussian"),
-            (not gaussian and self.stddev is not None, f"must have a rate and no stddev, being of kind {kind}"),
-            (self.relative and not gaussian, "must be gaussian to be relative"),
+            (
+                place.partition(":")[0] not in kind.places,
+                only if len(kind.places) == 1 else f"must be {here}, at the place {place}",
+            ),
+            (
+                getattr(self, other) is not None,
+                f"must have a {kind.strength} and no {other}, being of kind {kind.name}",
+            ),
+            (self.relative and not kind.adds, f"must be {adding} to be relative"),
             (self.relative and place in ("weights", "gradients"), f"must not be relative at the place {place}"),
-            (self.schedule != "constant" and not gaussian, "must be gaussian to follow a schedule"),
+            (self.schedule != "constant" and not kind.adds, f"must be {adding} to follow a schedule"),
             (
                 self.final != 0 and self.schedule == "constant",
                 "must follow a schedule, linear or cosine, to have a final share",
@@ -93,11 +101,12 @@ class Injection(Part):
     @property
     def strength(self) -> float | None:
         """The stddev or rate; None where it is left to the variant's `strengths`."""
-        return self.stddev if self.kind == "gaussian" else self.rate
+        strength: float | None = getattr(self, kind_of(self.kind).strength)
+        return strength
 
     def of_strength(self, strength: float) -> Injection:
         """The same with another stddev or rate."""
-        return Injection.model_validate(self.model_dump() | {"stddev" if self.kind == "gaussian" else "rate": strength})
+        return Injection.model_validate(self.model_dump() | {kind_of(self.kind).strength: strength})
 
 
 class Control(Part):
@@ -165,7 +174,7 @@ class Variant(Part):
             raise fault("strengths", "must have an injection or a control that takes the strengths")
         for part in parts:
             if not self.strengths and part.strength is None:
-                needed = {"gaussian": "stddev", "l2": "factor", "early_stopping": "patience"}.get(part.kind, "rate")
+                needed = {"l2": "factor", "early_stopping": "patience"}.get(part.kind) or kind_of(part.kind).strength
                 raise fault("strength", f"must give the {part.kind} part its {needed}, or the variant its strengths")
         if sum(control.kind == "early_stopping" for control in self.controls) > 1:
             raise fault("control", "must not stop early twice")

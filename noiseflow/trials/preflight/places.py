@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx
 from noiseflow.engine.sites import OUTSIDE
+from noiseflow.noise import KINDS, kind_of
 from noiseflow.noise.instrument import Survey, place_fault, survey
 from noiseflow.spec import Control, Injection, Study
 from noiseflow.trials.preflight.matches import Match, attempt
@@ -57,8 +58,9 @@ def task_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
 
 
 def _of_labels(where: str, injection: Injection, match: Match) -> Iterator[str]:
-    wanted = "flip" if match.data.n_classes else "gaussian"
-    if injection.place == "labels" and injection.kind != wanted:
+    targets = "classes" if match.data.n_classes else "values"
+    wanted = " or ".join(kind.name for kind in KINDS if kind.labels == targets)
+    if injection.place == "labels" and kind_of(injection.kind).labels != targets:
         yield (
             f"{where}.kind must go with what is learnt, {wanted} with {match.dataset.of_task}; received {injection.kind!r} "
             f"(dataset {match.dataset.name!r}). Take {wanted}, or list under variants' architectures those that it is for."
