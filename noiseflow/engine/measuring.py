@@ -79,7 +79,10 @@ class Measures:
 
 
 def mapped(replica: Callable[[Any], Any], inputs: Any) -> Any:
-    """What `replica` gives for each of the stacked inputs, stacked."""
+    """What `replica` gives for each of the stacked inputs, stacked; one alone is not vectorised, but called."""
+    if keras.tree.flatten(inputs)[0].shape[0] == 1:
+        alone = replica(keras.tree.map_structure(lambda v: tf.squeeze(v, 0), inputs))
+        return keras.tree.map_structure(lambda v: tf.expand_dims(v, 0), alone)
     return tf.vectorized_map(replica, inputs, fallback_to_while_loop=False)
 
 
