@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from noiseflow.engine import step
-from noiseflow.engine.form import Layout
+from noiseflow.engine.form import Layout, Run
 from noiseflow.engine.model import Prepared
 from noiseflow.engine.random import Draw, Stream, draw_all
 
@@ -40,13 +40,11 @@ class Measures:
 
         return mapped(replica, list(metrics))
 
-    def of(
-        self, state: Mapping[str, Any], layout: Layout, part: Any, seeds: Tensor, epoch: Tensor, name: str
-    ) -> Tensor:
+    def of(self, state: Mapping[str, Any], layout: Layout, part: Any, run: Run, epoch: Tensor, name: str) -> Tensor:
         """Loss and metrics of a part in inference mode: (width, n_names).
 
         Args:
-            seeds, epoch, name: of the replicas and the part, for a model that draws random numbers in inference mode too.
+            run, epoch, name: of the replicas and the part, for a model that draws random numbers in inference mode too.
         """
         size = min(self.prepared.rows_a_batch, layout.n_rows)
         whole, rest = divmod(layout.n_rows, size)
@@ -54,7 +52,8 @@ class Measures:
         def batch(index: Tensor, length: int, metrics: Any) -> Any:
             rows = layout.slice(part, index * size, length)
             draws = self._draws(layout, rows, length)
-            drawn = draw_all(draws, seeds, epoch * (whole + 1) + index, purpose=f"measure/{name}")
+            at = epoch * (whole + 1) + index
+            drawn = draw_all(draws, run.seeds, at, purpose=f"measure/{name}", quiet=run.quiet)
 
             def replica(inputs: Any) -> Any:
                 state, metrics, numbers, *own = inputs

@@ -178,7 +178,7 @@ class Program:
         self, epoch: Tensor, state: step.State, metrics: list[Tensor], run: Run, held: Layout
     ) -> tuple[step.State, list[Tensor]]:
         """The state and metrics after an epoch, those of a replica's best epoch where it has stopped."""
-        measured = self.measures.of(_learnt(state), held, run.parts[-1], run.seeds, epoch, "held")
+        measured = self.measures.of(_learnt(state), held, run.parts[-1], run, epoch, "held")
         loss = measured[:, self.names.index("loss")]
         values = [*state["trainable"], *state["non_trainable"], *metrics]
         after, values = stopping.after_epoch(state["stopping"], values, loss, epoch, run.epochs, run.patience)
@@ -273,7 +273,7 @@ class Program:
         """Loss and metrics of each evaluation in inference mode: (width, n_names) each."""
         learnt = _learnt(state)
         named = zip(self.form.evaluations, run.parts[1:], strict=False)  # rows that are held back come last
-        return [self.measures.of(learnt, layout, part, run.seeds, epoch, name) for (name, layout), part in named]
+        return [self.measures.of(learnt, layout, part, run, epoch, name) for (name, layout), part in named]
 
 
 def _learnt(state: step.State) -> step.State:
