@@ -56,7 +56,7 @@ CONVOLUTIONS = {  # function of x and kernel, space of x, kernel
     "2d strided": (lambda x, k: keras.ops.conv(x, k, 2, "same"), (7, 6), (3, 2, 4, 5)),
     "2d dilated": (lambda x, k: keras.ops.conv(x, k, dilation_rate=2), (7, 6), (3, 2, 4, 5)),
     "2d in groups": (lambda x, k: tf.nn.convolution(x, k, padding="SAME"), (5, 6), (3, 2, 2, 6)),
-    "3d": (lambda x, k: keras.ops.conv(x, k), (4, 5, 3), (2, 3, 2, 4, 5)),
+    "3d": (keras.ops.conv, (4, 5, 3), (2, 3, 2, 4, 5)),
     "3d strided": (lambda x, k: keras.ops.conv(x, k, 2, "same"), (4, 5, 3), (2, 3, 2, 4, 5)),
     "1d transposed": (lambda x, k: keras.ops.conv_transpose(x, k, 2), (5,), (3, 5, 4)),
     "2d transposed": (lambda x, k: keras.ops.conv_transpose(x, k, 2, "same"), (4, 3), (3, 2, 5, 4)),

@@ -121,6 +121,27 @@ def _form(conversion: Any, space: Any, channels: int, kernel: Any) -> StackedCon
     )
 
 
+def _row_by_row(kind: str, of_rows: int) -> Callable[[Any], Any]:
+    """An operation that treats each row by itself, its first inputs having rows: the rows of all replicas are one batch."""
+
+    def converted(conversion: Any) -> Any:
+        return pfor._convert_flatten_batch(conversion, kind, list(range(of_rows)))  # noqa: SLF001
+
+    return converted
+
+
+def _shared_filters(kind: str, by_rows: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A depthwise convolution by filters that all replicas share; where they differ, TensorFlow's own entry does it."""
+    own = pfor._pfor_converter_registry[kind]  # noqa: SLF001
+    return lambda conversion: own(conversion) if conversion.input(1).is_stacked else by_rows(conversion)
+
+
+def _gradient_by_rows(conversion: Any) -> Any:
+    """Of the shape of x, filters and the upstream gradient, which has rows."""
+    kind = "DepthwiseConv2dNativeBackpropInput"
+    return pfor._convert_flatten_batch_shape_input(conversion, kind, flatten_dims=[2], shape_dim=0)  # noqa: SLF001
+
+
 CONVERTERS = {
     "Bitcast": _bitcast,
     "InTopKV2": _in_top_k,
@@ -132,6 +153,13 @@ CONVERTERS = {
     "Conv3DBackpropInputV2": _gradient_of_x("Conv3DBackpropInputV2"),
     "Conv2DBackpropFilter": _gradient_of_kernel("Conv2DBackpropFilter"),
     "Conv3DBackpropFilterV2": _gradient_of_kernel("Conv3DBackpropFilterV2"),
+    "ResizeBilinear": _row_by_row("ResizeBilinear", 1),
+    "ResizeBilinearGrad": _row_by_row("ResizeBilinearGrad", 2),
+    "ResizeNearestNeighbor": _row_by_row("ResizeNearestNeighbor", 1),
+    "RGBToHSV": _row_by_row("RGBToHSV", 1),
+    "HSVToRGB": _row_by_row("HSVToRGB", 1),
+    "DepthwiseConv2dNative": _shared_filters("DepthwiseConv2dNative", _row_by_row("DepthwiseConv2dNative", 1)),
+    "DepthwiseConv2dNativeBackpropInput": _shared_filters("DepthwiseConv2dNativeBackpropInput", _gradient_by_rows),
 }
 
 
