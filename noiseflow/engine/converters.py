@@ -156,6 +156,7 @@ CONVERTERS = {
     "ResizeBilinear": _row_by_row("ResizeBilinear", 1),
     "ResizeBilinearGrad": _row_by_row("ResizeBilinearGrad", 2),
     "ResizeNearestNeighbor": _row_by_row("ResizeNearestNeighbor", 1),
+    "ResizeNearestNeighborGrad": _row_by_row("ResizeNearestNeighborGrad", 1),
     "RGBToHSV": _row_by_row("RGBToHSV", 1),
     "HSVToRGB": _row_by_row("HSVToRGB", 1),
     "DepthwiseConv2dNative": _shared_filters("DepthwiseConv2dNative", _row_by_row("DepthwiseConv2dNative", 1)),

@@ -317,8 +317,8 @@ def tab_transformer() -> keras.Model:
     inputs = keras.Input((8,), dtype="int32")
     x = L.Embedding(12, 4)(inputs)
     x = L.LayerNormalization()(x + L.MultiHeadAttention(2, 4)(x, x, use_causal_mask=True))
-    u, v = K.split(L.EinsumDense("abc,cd->abd", output_shape=(None, 6), activation="gelu", name="first")(x), 2, axis=-1)
-    v = L.EinsumDense("abc,bd->adc", output_shape=(8, None), bias_axes="d")(v)
+    u, v = K.split(L.EinsumDense("abc,cd->abd", output_shape=(8, 6), activation="gelu", name="first")(x), 2, axis=-1)
+    v = L.EinsumDense("abc,bd->adc", output_shape=(8, 3), bias_axes="d")(v)
     return classifier(inputs, L.Flatten()(u * v), keras.optimizers.SGD(0.1))
 
 
