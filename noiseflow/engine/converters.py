@@ -48,6 +48,23 @@ def _scatter_nd(conversion: Any) -> Any:
     return pfor.wrap(tf.scatter_nd(tf.concat([own, indices], -1), updates, tf.cast(shape, indices.dtype)))
 
 
+def _bias_add(conversion: Any) -> Any:
+    """TensorFlow's own entry takes channels first for those of images; Keras adds biases of other ranks in this way too."""
+    conversion.stack_inputs([0, 1])
+    x, bias = conversion.stacked_input(0), conversion.stacked_input(1)
+    shape = [1] * x.shape.rank
+    shape[0], shape[2 if conversion.get_attr("data_format") == b"NCHW" else -1] = bias.shape[0], bias.shape[1]
+    return pfor.wrap(x + tf.reshape(bias, shape))
+
+
+def _bias_add_grad(conversion: Any) -> Any:
+    """The same of its gradient."""
+    upstream = conversion.stacked_input(0)
+    rank = upstream.shape.rank
+    channels = 2 if conversion.get_attr("data_format") == b"NCHW" else rank - 1
+    return pfor.wrap(tf.reduce_sum(upstream, [axis for axis in range(1, rank) if axis != channels]))
+
+
 def _convolution(kind: str) -> Callable[[Any], Any]:
     """Of x and the kernel."""
 
@@ -143,6 +160,8 @@ def _gradient_by_rows(conversion: Any) -> Any:
 
 
 CONVERTERS = {
+    "BiasAdd": _bias_add,
+    "BiasAddGrad": _bias_add_grad,
     "Bitcast": _bitcast,
     "InTopKV2": _in_top_k,
     "PadV2": _pad,
