@@ -49,3 +49,40 @@ def test_padding_mapped_over_replicas_keeps_its_constant(rng):
     pad = lambda v: tf.pad(v, [[0, 1], [2, 0]], constant_values=7.0)  # noqa: E731
     mapped = tf.function(lambda v: tf.vectorized_map(pad, v, fallback_to_while_loop=False), jit_compile=True)
     assert (mapped(x).numpy() == [pad(one) for one in x]).all()
+
+
+CONVOLUTIONS = {  # function of x and kernel, space of x, kernel
+    "2d": (lambda x, k: keras.ops.conv(x, k, padding="same"), (7, 6), (3, 2, 4, 5)),
+    "2d strided": (lambda x, k: keras.ops.conv(x, k, 2, "same"), (7, 6), (3, 2, 4, 5)),
+    "2d dilated": (lambda x, k: keras.ops.conv(x, k, dilation_rate=2), (7, 6), (3, 2, 4, 5)),
+    "2d in groups": (lambda x, k: tf.nn.convolution(x, k, padding="SAME"), (5, 6), (3, 2, 2, 6)),
+    "3d": (keras.ops.conv, (4, 5, 3), (2, 3, 2, 4, 5)),
+    "3d strided": (lambda x, k: keras.ops.conv(x, k, 2, "same"), (4, 5, 3), (2, 3, 2, 4, 5)),
+    "1d transposed": (lambda x, k: keras.ops.conv_transpose(x, k, 2), (5,), (3, 5, 4)),
+    "2d transposed": (lambda x, k: keras.ops.conv_transpose(x, k, 2, "same"), (4, 3), (3, 2, 5, 4)),
+    "2d transposed, gaps": (lambda x, k: keras.ops.conv_transpose(x, k, 3), (4, 3), (2, 2, 5, 4)),
+    "3d transposed": (lambda x, k: keras.ops.conv_transpose(x, k, 2, "same"), (2, 3, 2), (3, 2, 3, 5, 4)),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolution_mapped_over_kernels_is_the_plain_convolution(name, rng):
+    convolve, space, kernel = CONVOLUTIONS[name]
+    xs = tf.constant(rng.normal(size=(N_REPLICAS, 2, *space, 4)))
+    kernels = tf.constant(rng.normal(size=(N_REPLICAS, *kernel)))
+
+    def with_gradients(both):
+        with tf.GradientTape() as tape:
+            tape.watch(both)
+            y = convolve(*both)
+            total = tf.reduce_sum(tf.sin(y))
+        return [y, *tape.gradient(total, both)]
+
+    @tf.function(autograph=False)
+    def mapped(*both):
+        return tf.vectorized_map(with_gradients, list(both), fallback_to_while_loop=False)
+
+    plain = tf.function(with_gradients, jit_compile=True, autograph=False)  # XLA knows gradients of groups on a CPU
+    expected = [plain([x, k]) for x, k in zip(xs, kernels, strict=True)]
+    for ours, *theirs in zip(mapped(xs, kernels), *expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)

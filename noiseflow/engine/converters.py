@@ -6,10 +6,13 @@ or take the place of its own.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.ops.parallel_for import pfor
+
+from noiseflow.engine.twins.stacked import StackedConvolution
 
 
 def _bitcast(conversion: Any) -> Any:
@@ -45,7 +48,139 @@ def _scatter_nd(conversion: Any) -> Any:
     return pfor.wrap(tf.scatter_nd(tf.concat([own, indices], -1), updates, tf.cast(shape, indices.dtype)))
 
 
-CONVERTERS = {"Bitcast": _bitcast, "InTopKV2": _in_top_k, "PadV2": _pad, "ScatterNd": _scatter_nd}
+def _bias_add(conversion: Any) -> Any:
+    """TensorFlow's own entry takes channels first for those of images; Keras adds biases of other ranks in this way too."""
+    conversion.stack_inputs([0, 1])
+    x, bias = conversion.stacked_input(0), conversion.stacked_input(1)
+    shape = [1] * x.shape.rank
+    shape[0], shape[2 if conversion.get_attr("data_format") == b"NCHW" else -1] = bias.shape[0], bias.shape[1]
+    return pfor.wrap(x + tf.reshape(bias, shape))
+
+
+def _bias_add_grad(conversion: Any) -> Any:
+    """The same of its gradient."""
+    upstream = conversion.stacked_input(0)
+    rank = upstream.shape.rank
+    channels = 2 if conversion.get_attr("data_format") == b"NCHW" else rank - 1
+    return pfor.wrap(tf.reduce_sum(upstream, [axis for axis in range(1, rank) if axis != channels]))
+
+
+def _convolution(kind: str) -> Callable[[Any], Any]:
+    """Of x and the kernel."""
+
+    def stacked(conversion: Any) -> Any:
+        x, kernel = _stacked(conversion, 0, 1)
+        form = _form(conversion, x.shape[2:-1], x.shape[-1], kernel.shape[1:])
+        return pfor.wrap(form.forward(x, kernel))
+
+    return _where_kernels_differ(kind, stacked, of_kernel=1)
+
+
+def _gradient_of_x(kind: str) -> Callable[[Any], Any]:
+    """Of the shape of x, the kernel and the upstream gradient; or a transposed convolution."""
+
+    def stacked(conversion: Any) -> Any:
+        kernel, upstream = _stacked(conversion, 1, 2)
+        *space, channels = _known_shape(conversion, 0)[1:]
+        form = _form(conversion, space, channels, kernel.shape[1:])
+        return pfor.wrap(form.gradient_of_x(kernel, upstream))
+
+    return _where_kernels_differ(kind, stacked, of_kernel=1)
+
+
+def _gradient_of_kernel(kind: str) -> Callable[[Any], Any]:
+    """Of x, the shape of the kernel and the upstream gradient. TensorFlow's own entry does one replica after the other."""
+
+    def stacked(conversion: Any) -> Any:
+        x, upstream = _stacked(conversion, 0, 2)
+        form = _form(conversion, x.shape[2:-1], x.shape[-1], _known_shape(conversion, 1))
+        return pfor.wrap(form.gradient_of_kernel(x, upstream))
+
+    return _where_kernels_differ(kind, stacked, of_kernel=0)
+
+
+def _where_kernels_differ(kind: str, stacked: Callable[[Any], Any], of_kernel: int) -> Callable[[Any], Any]:
+    """TensorFlow's own entry, where it has one, for inputs that all replicas share."""
+    own = pfor._pfor_converter_registry.get(kind)  # noqa: SLF001
+
+    def converted(conversion: Any) -> Any:
+        if own is not None and not conversion.input(of_kernel).is_stacked:
+            return own(conversion)
+        if conversion.get_attr("data_format").startswith(b"NC") or conversion.get_attr("padding") == b"EXPLICIT":
+            raise ValueError(f"No vectorised form of {kind} with channels first or with paddings of its own")
+        return stacked(conversion)
+
+    return converted
+
+
+def _stacked(conversion: Any, *inputs: int) -> list[Any]:
+    conversion.stack_inputs(list(inputs))
+    return [conversion.stacked_input(i) for i in inputs]
+
+
+def _known_shape(conversion: Any, i: int) -> list[int]:
+    """The shape that input i asks for, which is that of the output."""
+    shape = conversion.op.outputs[0].shape
+    value = tf.get_static_value(conversion.op.inputs[i]) if not shape.is_fully_defined() else list(shape)
+    if value is None:
+        raise ValueError("No vectorised form of a convolution whose shape is not known while it is traced")
+    return [int(size) for size in value]
+
+
+def _form(conversion: Any, space: Any, channels: int, kernel: Any) -> StackedConvolution:
+    return StackedConvolution(
+        space=tuple(space),
+        sizes=tuple(kernel[:-2]),
+        strides=tuple(conversion.get_attr("strides")[1:-1]),
+        dilations=tuple(conversion.get_attr("dilations")[1:-1]),
+        same=conversion.get_attr("padding") == b"SAME",
+        groups=channels // kernel[-2],
+    )
+
+
+def _row_by_row(kind: str, of_rows: int) -> Callable[[Any], Any]:
+    """An operation that treats each row by itself, its first inputs having rows: the rows of all replicas are one batch."""
+
+    def converted(conversion: Any) -> Any:
+        return pfor._convert_flatten_batch(conversion, kind, list(range(of_rows)))  # noqa: SLF001
+
+    return converted
+
+
+def _shared_filters(kind: str, by_rows: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A depthwise convolution by filters that all replicas share; where they differ, TensorFlow's own entry does it."""
+    own = pfor._pfor_converter_registry[kind]  # noqa: SLF001
+    return lambda conversion: own(conversion) if conversion.input(1).is_stacked else by_rows(conversion)
+
+
+def _gradient_by_rows(conversion: Any) -> Any:
+    """Of the shape of x, filters and the upstream gradient, which has rows."""
+    kind = "DepthwiseConv2dNativeBackpropInput"
+    return pfor._convert_flatten_batch_shape_input(conversion, kind, flatten_dims=[2], shape_dim=0)  # noqa: SLF001
+
+
+CONVERTERS = {
+    "BiasAdd": _bias_add,
+    "BiasAddGrad": _bias_add_grad,
+    "Bitcast": _bitcast,
+    "InTopKV2": _in_top_k,
+    "PadV2": _pad,
+    "ScatterNd": _scatter_nd,
+    "Conv2D": _convolution("Conv2D"),
+    "Conv3D": _convolution("Conv3D"),
+    "Conv2DBackpropInput": _gradient_of_x("Conv2DBackpropInput"),
+    "Conv3DBackpropInputV2": _gradient_of_x("Conv3DBackpropInputV2"),
+    "Conv2DBackpropFilter": _gradient_of_kernel("Conv2DBackpropFilter"),
+    "Conv3DBackpropFilterV2": _gradient_of_kernel("Conv3DBackpropFilterV2"),
+    "ResizeBilinear": _row_by_row("ResizeBilinear", 1),
+    "ResizeBilinearGrad": _row_by_row("ResizeBilinearGrad", 2),
+    "ResizeNearestNeighbor": _row_by_row("ResizeNearestNeighbor", 1),
+    "ResizeNearestNeighborGrad": _row_by_row("ResizeNearestNeighborGrad", 1),
+    "RGBToHSV": _row_by_row("RGBToHSV", 1),
+    "HSVToRGB": _row_by_row("HSVToRGB", 1),
+    "DepthwiseConv2dNative": _shared_filters("DepthwiseConv2dNative", _row_by_row("DepthwiseConv2dNative", 1)),
+    "DepthwiseConv2dNativeBackpropInput": _shared_filters("DepthwiseConv2dNativeBackpropInput", _gradient_by_rows),
+}
 
 
 def register() -> None:

@@ -15,7 +15,7 @@ import keras
 from noiseflow.engine.twins.convolutional import convolution_layer, depthwise_layer, separable_layer
 from noiseflow.engine.twins.dense import dense
 from noiseflow.engine.twins.pooling import max_pooling
-from noiseflow.engine.twins.recurrent import recurrent
+from noiseflow.engine.twins.recurrent import recurrent, unrolled
 from noiseflow.engine.twins.time import time_distributed
 
 TWINS: dict[type[keras.layers.Layer], Callable[[Any], Mapping[str, Any]]] = {
@@ -31,6 +31,10 @@ TWINS: dict[type[keras.layers.Layer], Callable[[Any], Mapping[str, Any]]] = {
     keras.layers.SimpleRNN: recurrent,
     keras.layers.LSTM: recurrent,
     keras.layers.GRU: recurrent,
+    keras.layers.RNN: unrolled,
+    keras.layers.ConvLSTM1D: unrolled,
+    keras.layers.ConvLSTM2D: unrolled,
+    keras.layers.ConvLSTM3D: unrolled,
     keras.layers.TimeDistributed: time_distributed,
 }
 """For each Keras layer, by its exact type, how it is computed."""

@@ -20,9 +20,12 @@ def dense(layer: Any) -> Mapping[str, Any]:
 
     def call(inputs: Tensor, training: bool | None = None) -> Tensor:
         n_inputs = inputs.shape[-1]
-        if n_inputs > FEW_INPUTS or layer.lora_enabled or layer.quantization_mode:
-            return own(inputs, training=training)
         kernel = tf.convert_to_tensor(layer.kernel)
+        is_other = (
+            layer.lora_enabled or layer.quantization_mode or inputs.dtype != kernel.dtype
+        )  # Keras takes whole numbers too
+        if n_inputs > FEW_INPUTS or is_other:
+            return own(inputs, training=training)
         outputs = add([inputs[..., i : i + 1] * kernel[i] for i in range(n_inputs)])
         if layer.bias is not None:
             outputs += tf.convert_to_tensor(layer.bias)

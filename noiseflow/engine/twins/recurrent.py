@@ -19,6 +19,8 @@ from noiseflow.engine.twins.windows import add
 
 Tensor = Any
 Tensors = list[Tensor]
+MOST_UNROLLED = 64
+"""Steps of a recurrence of any kind that are written out; compiling more takes longer than `Model.fit` does."""
 Step = Callable[[Tensors, Tensors, Tensors, Tensors], Tensors]
 """(projected input and projected output of the step before, gate by gate; states; further weights) to the new states."""
 
@@ -169,6 +171,17 @@ def recurrent(layer: Any) -> Mapping[str, Any]:
         if drops or begun or layer.stateful or sequences.shape[1] <= form.unrolls:
             return _unrolled(layer, sequences, initial_state, mask, training)
         return _scanned(layer, form, sequences, list(initial_state), mask)
+
+    return {"inner_loop": inner_loop}
+
+
+def unrolled(layer: Any) -> Mapping[str, Any]:
+    """`RNN` of any cell, and the ConvLSTM layers: Keras' own loop, unrolled; a long one stays, and does not vectorise."""
+
+    def inner_loop(sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
+        if sequences.shape[1] is None or sequences.shape[1] > MOST_UNROLLED:
+            return keras.layers.RNN.inner_loop(layer, sequences, initial_state, mask, training)
+        return _unrolled(layer, sequences, initial_state, mask, training)
 
     return {"inner_loop": inner_loop}
 
