@@ -51,9 +51,22 @@ def transposed(monkeypatch):
 
 
 def dropped_regularizer(monkeypatch):
-    own = step._losses_are
-    monkeypatch.setattr(step, "_losses_are", lambda model, losses: own(model, [0.0 * loss for loss in losses]))
-    return plain
+    own = keras.StatelessScope
+    monkeypatch.setattr(step.keras, "StatelessScope", lambda values, collect_losses=False: own(values))
+    return lambda: build(L.Dense(8, "relu", activity_regularizer="l2"))
+
+
+def frozen_weights_of_another_seed(monkeypatch):
+    own = keras.StatelessScope
+
+    def scope(values, **more):
+        return own(
+            [(variable, value) for variable, value in values if variable.trainable or "frozen" not in variable.path],
+            **more,
+        )
+
+    monkeypatch.setattr(step.keras, "StatelessScope", scope)
+    return lambda: build(L.Dense(4, "relu", trainable=False, name="frozen"))
 
 
 def wrong_normalization(monkeypatch):
@@ -104,7 +117,14 @@ def optimizer_without_exclusions(monkeypatch):
     return made
 
 
-MUTANTS = [transposed, dropped_regularizer, wrong_normalization, swapped_inputs, optimizer_without_exclusions]
+MUTANTS = [
+    transposed,
+    dropped_regularizer,
+    frozen_weights_of_another_seed,
+    wrong_normalization,
+    swapped_inputs,
+    optimizer_without_exclusions,
+]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)

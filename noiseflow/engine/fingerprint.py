@@ -124,5 +124,5 @@ def model_key(build_model: Callable[[], keras.Model], model: keras.Model) -> Has
     try:
         hash(build_model)
         return build_model, fingerprint(model)
-    except (RecursionError, TypeError):
+    except (RecursionError, TypeError, tf.errors.OpError):  # the last: a layer holds a table (StringLookup)
         return None

@@ -56,10 +56,14 @@ class KerasStep(Step):
 
 
 def moved(weights: Sequence[Array], trainable: Sequence[bool]) -> list[Array]:
-    """The weights with fixed small normal numbers added to those that are trained."""
+    """The weights, each changed a little: those that are trained by adding to them, others (variances too) by scaling up."""
     rng = np.random.default_rng(0)
     return [
-        (w + MOVED * rng.standard_normal(w.shape)).astype(w.dtype) if trains else w
+        (
+            w + MOVED * rng.standard_normal(w.shape) if trains else w * (1 + MOVED * abs(rng.standard_normal(w.shape)))
+        ).astype(w.dtype)
+        if np.issubdtype(w.dtype, np.floating)
+        else w
         for w, trains in zip(weights, trainable, strict=True)
     ]
 
@@ -93,14 +97,16 @@ def keras_step(
             minimised = loss + tf.cast(problem.l2, loss.dtype) * sum(squares) if problem.penalised else loss
         gradients = tape.gradient(minimised, [v.value for v in variables])
 
-        def measured(y_pred: Any) -> dict[str, float]:
-            model.reset_metrics()
+        def measured(y_pred: Any, *, anew: bool = True) -> dict[str, float]:
+            if anew:
+                model.reset_metrics()
             loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
             model._loss_tracker.update_state(loss, sample_weight=n)  # noqa: SLF001 - as Keras' trainer does
             results = model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
             return {name: float(np.asarray(value)) for name, value in results.items()}
 
-        measures = measured(y_pred)
+        measures = measured(y_pred, anew=False)  # what layers measured in the call counts too
+        again = measured(y_pred)
         nudge = NUDGES.get(model.compute_dtype, NUDGES["float32"])
         nudged = [measured(keras.tree.map_structure(lambda p, s=s: p * (1 + s * nudge), y_pred)) for s in (-1, 1)]
         model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -109,7 +115,7 @@ def keras_step(
         measures=measures,
         initial=initial,
         weights=model.get_weights(),
-        rounding={name: max(abs(other[name] - value) for other in nudged) for name, value in measures.items()},
+        rounding={name: max(abs(other[name] - again[name]) for other in nudged) for name in measures},
         before=list(weights),
         gradients=[by_id.get(id(v)) for v in model.weights],
     )

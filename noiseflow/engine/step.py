@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
+from keras.src import backend
 
 from noiseflow.engine.step_noise import StepNoise
 
@@ -45,14 +46,19 @@ def call(
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     y_loss = y if targets is None else targets
     mode = {"training": training} if model._call_has_training_arg else {}  # noqa: SLF001 - as Keras' trainers ask it
-    y_pred, non_trainable, losses = model.stateless_call(
-        state["trainable"], state["non_trainable"], x, return_losses=True, **mode
-    )
-    with _losses_are(model, losses), metrics_are(model, metrics) as scope:
+    values = [
+        *zip(model.trainable_variables, state["trainable"], strict=True),
+        *zip(model.non_trainable_variables, state["non_trainable"], strict=True),
+        *zip(model.metrics_variables, metrics, strict=True),
+    ]
+    # one scope for all: a loss of the user's may call layers, and a layer may update a metric
+    with keras.StatelessScope(values, collect_losses=True) as scope:
+        y_pred = model(x, **mode)
         loss = model.compute_loss(x=x, y=y_loss, y_pred=y_pred, sample_weight=sample_weight, training=training)
         model._loss_tracker.update_state(loss, sample_weight=tf.nest.flatten(x)[0].shape[0])  # noqa: SLF001
         model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
-    return Call(loss, list(non_trainable), [scope.get_current_value(v) for v in model.metrics_variables])
+    now = scope.get_current_value
+    return Call(loss, [now(v) for v in model.non_trainable_variables], [now(v) for v in model.metrics_variables])
 
 
 def train(
@@ -83,11 +89,19 @@ def pure_updates(optimizer: Any) -> Iterator[None]:
     Muon, Adafactor, a kernel's constraint) sees one seed's weights only. The optimizer itself stays, with all that its author
     told it: variables that it is to leave alone, a schedule of its own.
     """
-    own = type(optimizer)
+    own, divide = type(optimizer), backend.numpy.divide
+
+    def divide_all(x1: Any, x2: Any) -> Any:
+        """Keras divides an embedding's gradient in a way that does not vectorise; made dense it gives the same numbers."""
+        is_sparse = isinstance(x1, tf.IndexedSlices) and len(getattr(x2, "shape", ())) > 0
+        return divide(tf.convert_to_tensor(x1) if is_sparse else x1, x2)
+
     object.__setattr__(optimizer, "__class__", _pure(own))  # type: ignore[arg-type] # a class is hashable
+    backend.numpy.divide = divide_all
     try:
         yield
     finally:
+        backend.numpy.divide = divide
         object.__setattr__(optimizer, "__class__", own)
 
 
@@ -119,16 +133,6 @@ def metric_names(model: keras.Model, batch: Batch) -> list[str]:
     names = list(model.compute_metrics(x, y, y_pred, sample_weight=sample_weight))
     model.reset_metrics()
     return names
-
-
-@contextmanager
-def _losses_are(model: keras.Model, losses: Sequence[Tensor]) -> Iterator[None]:
-    """Regularizers' losses are those of the stateless call (Keras' JAX trainer does it so)."""
-    model._losses_override = list(losses)  # noqa: SLF001
-    try:
-        yield
-    finally:
-        model._losses_override = []  # noqa: SLF001
 
 
 @contextmanager

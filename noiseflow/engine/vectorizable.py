@@ -31,7 +31,16 @@ def explained(model: keras.Model, error: Exception) -> NotVectorizableError:
         return error
     text = " ".join(ANSI.sub("", str(error)).split())
     layers = list(model._flatten_layers(include_self=False))  # noqa: SLF001 - nested ones too
-    named = [layer for ending in ("", r"_\d+") for layer in layers if re.search(_scope(layer.name, ending), text)]
+    own = " ".join(
+        re.findall(r'name: ("[^"]+")', text)[:1]
+    )  # of the operation; its inputs, which follow, have other layers' names
+    named = [
+        layer
+        for where in (own, text)
+        for ending in ("", r"_\d+")
+        for layer in layers
+        if re.search(_scope(layer.name, ending), where)
+    ]
     who = _named(named[0]) if named else "the model"
     return NotVectorizableError(f"{who} does not vectorise: {type(error).__name__}: {text[:300]}")
 
