@@ -12,7 +12,7 @@ from typing import Any
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from noiseflow.plan import Batch
-from noiseflow.training.problem import Progress
+from noiseflow.training.progress import Progress
 from tasks.progress import watched_by
 
 SECONDS_BETWEEN = 2.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from noiseflow.plan import Batch
-from noiseflow.training.problem import Progress
+from noiseflow.training.progress import Progress
 
 Listener = Callable[[Batch, Progress], None]
 """Called with a batch and how far it has come."""

@@ -14,7 +14,8 @@ from noiseflow.spec import Control, Injection
 from noiseflow.training import reference, vectorized
 from noiseflow.training.arguments import checked, measured_rows, strengths_of, training_rows
 from noiseflow.training.model_file import ModelFile
-from noiseflow.training.problem import NotVectorizableError, Outcome, Problem, Progress
+from noiseflow.training.problem import NotVectorizableError, Outcome, Problem
+from noiseflow.training.progress import Progress
 from noiseflow.training.result import SeedsFit
 
 Engine = Literal["auto", "vectorized", "reference"]

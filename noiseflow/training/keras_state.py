@@ -6,41 +6,18 @@ import random
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import RLock
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from noiseflow.training.turns import Turns
-
-_undo: list[Callable[[], None]] = []
-
-
-def _put_back() -> None:
-    while _undo:
-        _undo.pop()()
-
-
-KERAS_LOCK = Turns(1, taken_back=_put_back)
+KERAS_LOCK = RLock()
 """Held while models are built or traced: Keras' seed, floatx and scopes belong to the whole process."""
 
 Array = NDArray[np.generic]
 MOST_BYTES_KEPT = 2**28
 _drawn: OrderedDict[tuple[Hashable, int], list[Array]] = OrderedDict()
-
-
-@contextmanager
-def undone(undo: Callable[[], None]) -> Iterator[None]:
-    """Within it, this thread has changed the process's state; at the end `undo` puts it back. To be used under KERAS_LOCK.
-
-    Where the thread hangs and the lock is taken from it, it is put back then, and left alone should the thread come to its end.
-    """
-    _undo.append(undo)
-    try:
-        yield
-    finally:
-        if KERAS_LOCK.mine():
-            _undo.pop()()
 
 
 @contextmanager
@@ -51,15 +28,13 @@ def floatx(dtype: str) -> Iterator[None]:
         return
     with KERAS_LOCK:
         before = keras.config.floatx(), keras.config.dtype_policy()
-
-        def put_back() -> None:
-            keras.config.set_floatx(before[0])
-            keras.config.set_dtype_policy(before[1])
-
-        with undone(put_back):
+        try:
             keras.config.set_floatx(dtype)
             keras.config.set_dtype_policy(dtype)
             yield
+        finally:
+            keras.config.set_floatx(before[0])
+            keras.config.set_dtype_policy(before[1])
 
 
 @contextmanager
@@ -67,14 +42,12 @@ def seeded(seed: int) -> Iterator[None]:
     """Within it, Keras draws as after `keras.utils.set_random_seed(seed)`; Python's and numpy's generators are put back."""
     with KERAS_LOCK:
         before = random.getstate(), np.random.get_state()  # noqa: NPY002 - Keras seeds the global one
-
-        def put_back() -> None:
-            random.setstate(before[0])
-            np.random.set_state(before[1])  # noqa: NPY002
-
-        with undone(put_back):
+        try:
             keras.utils.set_random_seed(seed)
             yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])  # noqa: NPY002
 
 
 def build_seeded(build_model: Callable[[], keras.Model], seed: int) -> keras.Model:

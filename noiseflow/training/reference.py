@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from noiseflow.training.callbacks import Recorder, Scales, evaluate
 from noiseflow.training.device import prepare_device
-from noiseflow.training.keras_state import KERAS_LOCK, seeded, undone
+from noiseflow.training.keras_state import KERAS_LOCK, seeded
 from noiseflow.training.memory import OUT_OF_MEMORY, SeedTooLargeError
 from noiseflow.training.meter import Meter
 from noiseflow.training.perturbed import Perturbed, perturbed
@@ -54,9 +54,11 @@ def _updates_in_order() -> Iterator[None]:
     without that pass none).
     """
     before = tf.config.optimizer.get_experimental_options().get(REORDERING, True)
-    with undone(lambda: tf.config.optimizer.set_experimental_options({REORDERING: before})):
-        tf.config.optimizer.set_experimental_options({REORDERING: False})
+    tf.config.optimizer.set_experimental_options({REORDERING: False})
+    try:
         yield
+    finally:
+        tf.config.optimizer.set_experimental_options({REORDERING: before})
 
 
 def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome:

@@ -26,7 +26,8 @@ from noiseflow.training.fit import fit_seeds
 from noiseflow.training.keras_state import floatx
 from noiseflow.training.memory import OUT_OF_MEMORY, halves
 from noiseflow.training.metrics import OutputForm, probabilities
-from noiseflow.training.problem import Array, Progress
+from noiseflow.training.problem import Array
+from noiseflow.training.progress import Progress
 from noiseflow.training.result import SeedsFit
 from noiseflow.training.rows import BatchRows
 

@@ -1,0 +1,1 @@
+"""Batches of trials: trained and checked in worker processes."""
