@@ -24,7 +24,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
-from threading import Condition, Lock, Thread
+from pathlib import Path
+from threading import Condition, Lock, Thread, current_thread
 from typing import Any, TypeVar, cast
 
 from noiseflow.trials.silence import silenced
@@ -128,7 +129,7 @@ class Workers:
             WorkerDiedError: its process died, and died again.
             InterruptedWorkError: `end` was called.
         """
-        job, how = (function, arguments, progress is not None), (what, timeout_seconds, progress)
+        job, how = (function, arguments, progress is not None, what, str(Path.cwd())), (what, timeout_seconds, progress)
         if not alone:
             try:
                 return cast("T", self._attempt(job, 1, *how))
@@ -301,7 +302,8 @@ def serve(talks: int, watched: int, loaded_first: tuple[str, ...], level: int) -
             import_module(name)
     while True:
         try:
-            function, arguments, tells = connection.recv()
+            function, arguments, tells, current_thread().name, folder = connection.recv()
+            os.chdir(folder)
             named = {"progress": lambda told: send("progress", told)} if tells else {}
             send("returned", function(*arguments, **named))
         except (EOFError, ConnectionError):
