@@ -229,3 +229,21 @@ def test_batch_that_the_machine_has_no_memory_for_is_trained_in_halves(small_stu
         tables = batches.train_in_worker(batch, **given)
     assert list(tables["trials"]["trial_id"]) == [trial.id for trial in batch.trials]
     assert "out of memory with 4 seeds in one batch; going on with 2" in caplog.text
+
+
+def test_rows_are_bitwise_those_of_a_training_in_this_process(small_study):
+    import pandas as pd
+
+    from noiseflow.training.trials import train_trials
+
+    batch = make_plan(small_study, "vectorized").batches(set(), 100)[1]
+    told = []
+    with worker_processes(1):
+        given = {"study": "small", "device": "cpu", "timeout_seconds": 250, "progress": told.append}
+        tables = batches.train_in_worker(batch, **given)
+    here = vars(train_trials(batch, study="small", device="cpu", progress=lambda _: None))
+    assert told[-1].epochs_done == 6
+    assert tables.keys() == here.keys() == {"trials", "curves", "predictions"}
+    for name, table in tables.items():
+        other = ["train_seconds", "finished_at"] if name == "trials" else []
+        pd.testing.assert_frame_equal(table.drop(columns=other), here[name].drop(columns=other), check_exact=True)
