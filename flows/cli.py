@@ -38,7 +38,7 @@ CampaignOption = Annotated[
     str | None, typer.Option(metavar="DATE", help="Adds fresh seeds under this date, and pools all dates.")
 ]
 RunnerOption = Annotated[
-    Literal["local", "ray"], typer.Option(help="Train in this process, or on the Ray cluster that RAY_ADDRESS names.")
+    Literal["local", "ray"], typer.Option(help="Train on this machine, or on the Ray cluster that RAY_ADDRESS names.")
 ]
 ResultsOption = Annotated[str, typer.Option(help="Folder or URL, such as s3://bucket/prefix, for the results.")]
 

@@ -95,7 +95,7 @@ def noise_study(
         results: Folder, or URL such as s3://bucket/prefix, that the results go to.
         engine: vectorized trains all seeds in one program, reference one after the other with Model.fit.
         device: Where to train: auto takes a GPU if there is one.
-        runner: Where the batches are trained: local in this process, ray on the cluster that RAY_ADDRESS names, or one of this
+        runner: Where the batches are trained: local on this machine, ray on the cluster that RAY_ADDRESS names, or one of this
             machine where it names none.
         campaign: Adds fresh seeds under a date, and pools all campaigns. A date such as 2026-11-23; or a time zone such as
             Europe/Vienna, for the date there that the run is scheduled for.

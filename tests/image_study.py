@@ -16,8 +16,8 @@ def write_images(path, n=200, side=28, classes=10, seed=1):
     y = np.arange(n) % classes
     X = rng.normal(0, 0.2, (n, side, side, 1))
     for image, label in zip(X, y, strict=True):
-        row, column = divmod(int(label), 5)
-        image[4 + 12 * row : 10 + 12 * row, 1 + 5 * column : 6 + 5 * column] += 1.0
+        left = int(label) * side // classes
+        image[side // 4 : side // 2, left : left + side // classes] += 1.0
     np.savez(path, X=np.clip(X * 200, 0, 255).astype(np.uint8), y=y)
     return path
 
@@ -39,25 +39,23 @@ def images_28(path, **changes):
 
 
 def ten_studies(path):
-    """Five of images, five of sequences, each with its own number of epochs."""
+    """Five of images, five of sequences, of 4 to 8 seeds; those of one kind share their programs."""
     waves = [{"kind": "waves", "n_samples": 60, "n_train": 40}]
-    inside = [{"name": "inside", "injections": [{"place": "before_activation", "stddev": 0.1}]}]
+    inside = [{"name": "baseline"}, {"name": "in", "injections": [{"place": "before_activation", "stddev": 0.1}]}]
+    short = {"training": {"epochs": 1, "batch_size": 64, "record_every": 1}}
     images = [
-        images_28(path, name=f"images-{i}", architectures=[NETWORKS["cnn"]], training=_training(i)) for i in range(5)
+        images_28(path, name=f"images-{i}", n_seeds=i, architectures=[NETWORKS["cnn"]], **short) for i in range(4, 9)
     ]
     sequences = [
         images_28(
             path,
             name=f"waves-{i}",
+            n_seeds=i,
             datasets=waves,
             architectures=[NETWORKS["lstm"]],
-            variants=[{"name": "baseline"}, *inside],
-            training=_training(i),
+            variants=inside,
+            **short,
         )
-        for i in range(5)
+        for i in range(4, 9)
     ]
     return [validate(study) for study in [*images, *sequences]]
-
-
-def _training(i):
-    return {"epochs": 1 + i % 2, "batch_size": 64, "record_every": 1}
