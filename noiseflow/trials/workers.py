@@ -177,8 +177,8 @@ class Workers:
                 self._changed.notify_all()
             if self.ended:
                 raise _dropped(what)
-            while self._idle and not self._idle[-1].runs():  # it was killed while it had nothing to do
-                self._remove(self._idle.pop())
+            while self._idle and (1 < self.n == places or not self._idle[-1].runs()):
+                self._remove(self._idle.pop())  # it holds memory beside who is alone, or was killed while it was idle
             worker = self._idle.pop() if self._idle else self._new()
             self._taken += places
             return worker
