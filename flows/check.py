@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from flows.quiet import silenced
+from noiseflow.trials.silence import silenced
 
 with silenced():
     from noiseflow.laws import LAWS, Law, trainer

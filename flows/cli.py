@@ -20,6 +20,7 @@ from noiseflow.campaigns import campaign_faults, campaign_name
 from noiseflow.faults import InvalidInputError, refusal, results_faults
 from noiseflow.places import study_place
 from noiseflow.spec import Study
+from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,7 +38,7 @@ CampaignOption = Annotated[
     str | None, typer.Option(metavar="DATE", help="Adds fresh seeds under this date, and pools all dates.")
 ]
 RunnerOption = Annotated[
-    Literal["local", "ray"], typer.Option(help="Train in this process, or on the Ray cluster that RAY_ADDRESS names.")
+    Literal["local", "ray"], typer.Option(help="Train on this machine, or on the Ray cluster that RAY_ADDRESS names.")
 ]
 ResultsOption = Annotated[str, typer.Option(help="Folder or URL, such as s3://bucket/prefix, for the results.")]
 
@@ -64,10 +65,13 @@ def run(
         _refuse(["--runner ray needs packages that are not installed. Install them: pip install 'noiseflow[ray]'."])
     _quiet(verbose=verbose)
     forget_if_gone()
-    from flows.terminal import run_in_terminal  # noqa: PLC0415 - imports TensorFlow and Prefect, which takes seconds
-
+    at_once = 1 if runner == "ray" else min(BATCHES_AT_ONCE, len(declared.parts()))
     parameters = {"runner": runner, "campaign": campaign, "fail_on_drift": fail_on_drift}
-    sys.exit(run_in_terminal(declared, results=results, engine=engine, device=device, **parameters))
+    with worker_processes(at_once) as workers:
+        workers.start(at_once)  # they load TensorFlow while Prefect is loaded here
+        from flows.terminal import run_in_terminal  # noqa: PLC0415 - imports Prefect, which takes seconds
+
+        sys.exit(run_in_terminal(declared, results=results, engine=engine, device=device, **parameters))
 
 
 @app.command("studies")

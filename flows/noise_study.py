@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 from prefect import flow, get_run_logger, runtime
@@ -20,9 +18,10 @@ from pydantic import Field
 from flows.manifest import describe
 from flows.progress import progress_artifact
 from flows.relay import relay_warnings
-from flows.runners import BATCHES_AT_ONCE, Runner, as_they_end, runner_faults, training_runner
+from flows.runners import Runner, as_they_end, runner_faults, training_runner
 from flows.stopping import stoppable
 from noiseflow.campaigns import campaign_faults, campaign_name, campaign_round
+from noiseflow.engine.progress import Progress
 from noiseflow.faults import InvalidInputError, results_faults
 from noiseflow.manifest import software
 from noiseflow.places import study_place
@@ -32,17 +31,14 @@ from noiseflow.report.tables import Plain
 from noiseflow.spec import Dataset, ShippedStudy, Study
 from noiseflow.store import Store, footer
 from noiseflow.studies import confined, load
-from noiseflow.trials import preflight
-from noiseflow.engine.deadline import within
-from noiseflow.engine.device import require_device
-from noiseflow.engine.problem import Progress
+from noiseflow.trials.checking import check_in_worker
+from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 from tasks.analysis import aggregate
 from tasks.data import generate_dataset
 from tasks.progress import tell
 from tasks.reporting import SEEDS_DRAWN, announce, publish_artifacts, render_report
 from tasks.training import replay_batch, train_batch
 
-T = TypeVar("T")
 SEEDS_A_BATCH = 100
 
 
@@ -99,15 +95,31 @@ def noise_study(
         results: Folder, or URL such as s3://bucket/prefix, that the results go to.
         engine: vectorized trains all seeds in one program, reference one after the other with Model.fit.
         device: Where to train: auto takes a GPU if there is one.
-        runner: Where the batches are trained: local in this process, ray on the cluster that RAY_ADDRESS names, or one of this
+        runner: Where the batches are trained: local on this machine, ray on the cluster that RAY_ADDRESS names, or one of this
             machine where it names none.
         campaign: Adds fresh seeds under a date, and pools all campaigns. A date such as 2026-11-23; or a time zone such as
             Europe/Vienna, for the date there that the run is scheduled for.
         fail_on_drift: Whether the run fails where a campaign differs from those before it.
     """
-    logger = get_run_logger()
     if faults := runner_faults(runner):
         raise InvalidInputError(faults)
+    with worker_processes(BATCHES_AT_ONCE):
+        return _run(study, n_seeds, epochs, results, engine, device, runner, campaign, fail_on_drift=fail_on_drift)
+
+
+def _run(
+    study: str | Study,
+    n_seeds: int | None,
+    epochs: int | None,
+    results: str,
+    engine: str,
+    device: str,
+    runner: Runner,
+    campaign: str | None,
+    *,
+    fail_on_drift: bool,
+) -> StudyRun:
+    logger = get_run_logger()
     where = device if runner == "local" else None  # on Ray each batch looks for its own
     plan, store = _planned(study, {"n_seeds": n_seeds, "epochs": epochs}, results, engine, where, campaign)
     declared, marks = plan.study, _marks(plan.study)
@@ -152,31 +164,17 @@ def _planned(
     declared = load(study, **changes) if isinstance(study, str) else confined(study, **changes)
     night = None if campaign is None else _night(declared, campaign)
     seeds = None if night is None else campaign_round(night, declared.n_seeds).seeds
-    if faults := [
-        *results_faults(study_place(results, declared.name)),
-        *_within(declared, partial(preflight.faults, declared, seeds)),
-    ]:
+    checked = check_in_worker(declared, seeds, engine, device)
+    if faults := [*results_faults(study_place(results, declared.name)), *checked.faults]:
         raise InvalidInputError(faults)
-    if device is not None:
-        require_device(device)
-    engines = _within(declared, partial(preflight.choose_engines, declared, engine))
-    for reason in engines.reasons:
+    for reason in checked.reasons:
         get_run_logger().warning(reason)
     relay_warnings()
     store = Store(results, declared.name)
     store.recover()
     if night is None:
-        return make_plan(declared, engines.engine_of), store
-    return pooled_plan(declared, engines.engine_of, night, store), store
-
-
-def _within(study: Study, look: Callable[[], T]) -> T:
-    """What a look at the user's datasets and networks finds; they may hang here as well as in training.
-
-    Raises:
-        WorkTimeoutError: it took as long as a batch may.
-    """
-    return within(study.resources.timeout_seconds, look, f"the check of the data and networks of {study.name}")
+        return make_plan(declared, checked.engine_of), store
+    return pooled_plan(declared, checked.engine_of, night, store), store
 
 
 def _night(study: Study, campaign: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+from noiseflow.engine.progress import Progress
 from noiseflow.plan import Batch
-from noiseflow.engine.problem import Progress
 from tasks.progress import watched_by
 
 SECONDS_BETWEEN = 2.0

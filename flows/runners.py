@@ -14,9 +14,9 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from noiseflow.spec import Resources
+from noiseflow.trials.workers import BATCHES_AT_ONCE
 
 Runner = Literal["local", "ray"]
-BATCHES_AT_ONCE = 2  # one compiles while the other trains
 SECONDS_A_LOOK = 1.0
 
 

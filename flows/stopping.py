@@ -1,114 +1,46 @@
 """How a run ends before its time: by Ctrl-C, by SIGTERM, or by being cancelled in Prefect's UI.
 
-All three reach the flow as an exception in its main thread, while batches train in others. Prefect then waits for those,
-which may take hours. Here they are left behind at once; one that begins at that moment ends at the first look at its
-progress, and what is still there after a grace goes with its process.
+All three reach the flow as an exception in its main thread, while others wait for the worker processes that train. Prefect
+then waits for those threads. So the worker processes are killed, and the threads come back at once.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
-from prefect import get_run_logger, runtime
+from prefect import get_run_logger
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import State
 from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Cancelled, Crashed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from noiseflow.plan import Batch
-from noiseflow.engine.deadline import give_up_all
-from noiseflow.engine.problem import Progress
-from tasks.progress import watched_by
+from noiseflow.trials.workers import end_work
 
 GO_ON = "Run it again: what was trained is kept."
-SECONDS_TO_STOP = 15.0  # with those below less than 30, after which Prefect's worker kills a cancelled run
-SECONDS_TO_TELL = 8.0
-EXIT_STATUS = 1
 _watches: list[subprocess.Popen[bytes]] = []
 
 
 @contextmanager
-def stoppable(runner: TaskRunner[Any], seconds: float = SECONDS_TO_STOP) -> Iterator[None]:
-    """Within it, batches in training are dropped soon after the flow is interrupted.
+def stoppable(runner: TaskRunner[Any]) -> Iterator[None]:
+    """Within it, batches in training are dropped as soon as the flow is interrupted, or fails.
 
     Args:
         runner: what they were submitted to.
-        seconds: after which the process ends, if they have not.
     """
-    stopping = threading.Event()
-
-    def look(_batch: Batch, _progress: Progress) -> None:
-        if stopping.is_set():
-            raise TerminationSignal(signal.SIGTERM)  # of all exceptions Prefect does not retry a task after this one
-
-    with watched_by(look):
-        try:
-            yield
-        except (KeyboardInterrupt, TerminationSignal):
-            stopping.set()
-            get_run_logger().warning("interrupted: the batches in training are dropped. %s", GO_ON)
-            with _deadline(seconds, _leave(UUID(runtime.flow_run.id))):
-                give_up_all()
-                if isinstance(runner, ThreadPoolTaskRunner):  # a cluster drops its tasks when it is left
-                    runner.cancel_all()  # those that wait; waits for what began meanwhile
-            raise
-        except BaseException:
-            give_up_all()
-            raise
-
-
-@contextmanager
-def _deadline(seconds: float, late: Callable[[], None]) -> Iterator[None]:
-    timer = threading.Timer(seconds, late)
-    timer.daemon = True
-    timer.start()
     try:
         yield
-    finally:
-        timer.cancel()
-
-
-def _leave(flow_run_id: UUID) -> Callable[[], None]:
-    """Ends this process at once, with what it has started, after it has said so."""
-
-    def leave() -> None:
-        teller = threading.Thread(target=_say_so, args=(flow_run_id,), daemon=True)
-        teller.start()
-        teller.join(SECONDS_TO_TELL)  # a busy server is not waited for
-        sys.stderr.write(f"noiseflow: stopped. {GO_ON}\n")
-        sys.stderr.flush()
-        try:
-            _end_temporary_server()
-        finally:
-            os._exit(EXIT_STATUS)
-
-    return leave
-
-
-def _say_so(flow_run_id: UUID) -> None:
-    """Sets the last state of a run that did not end in time."""
-    with suppress(Exception), get_client(sync_client=True) as client:
-        now = client.read_flow_run(flow_run_id).state
-        last = Cancelled if now is not None and now.is_cancelling() else Crashed
-        state: State[Any] = last(message=f"Interrupted; a batch could not be told, and ended with its process. {GO_ON}")
-        client.set_flow_run_state(flow_run_id, state, force=True)
-
-
-def _end_temporary_server() -> None:
-    if not PREFECT_API_URL.value():
-        from prefect.server.api.server import SubprocessASGIServer  # noqa: PLC0415 - is loaded where there is one
-
-        SubprocessASGIServer().stop()  # the one of this process
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt | TerminationSignal):
+            get_run_logger().warning("interrupted: the batches in training are dropped. %s", GO_ON)
+        end_work()
+        if isinstance(runner, ThreadPoolTaskRunner):  # a cluster drops its tasks when it is left
+            runner.cancel_all()  # those that wait
+        raise
 
 
 @contextmanager

@@ -18,16 +18,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from flows.quiet import silenced
-
-with silenced():
-    from flows.noise_study import IncompleteRunError, StudyRun, noise_study
-    from flows.stopping import GO_ON, sigterm_interrupts, start_temporary_server
+from flows.noise_study import IncompleteRunError, StudyRun, noise_study
+from flows.stopping import GO_ON, sigterm_interrupts, start_temporary_server
+from noiseflow.engine.progress import Progress as Training
 from noiseflow.faults import InvalidInputError, refusal
 from noiseflow.plan import Batch
 from noiseflow.spec import Study
-from noiseflow.trials import preflight
-from noiseflow.engine.problem import Progress as Training
+from noiseflow.trials.checking import check_in_worker
 from tasks.progress import watched_by
 
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}
@@ -45,7 +42,7 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
     os.environ["NOISEFLOW_DATA"] = os.sep  # who runs a study by hand may have it read what he may read
     _show_warnings()
     try:
-        if faults := preflight.faults(study):  # of the study's own seeds; the flow looks into a campaign's
+        if faults := check_in_worker(study).faults:  # of the study's own seeds; the flow looks into a campaign's
             raise InvalidInputError(faults)  # noqa: TRY301 - the flow would raise it, after it has begun
         with sigterm_interrupts():
             start_temporary_server()

@@ -19,6 +19,9 @@ class InvalidInputError(ValueError):
         super().__init__("\n".join(faults))
         self.faults = list(faults)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.faults,), self.__dict__
+
 
 MOST_FAULTS = 100
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from noiseflow.engine.progress import Progress
 from noiseflow.plan import Batch
-from noiseflow.engine.problem import Progress
 
 Listener = Callable[[Batch, Progress], None]
 """Called with a batch and how far it has come."""

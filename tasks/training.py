@@ -11,17 +11,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from noiseflow.engine.halving import SeedTooLargeError
 from noiseflow.plan import Batch
 from noiseflow.spec import Resources
 from noiseflow.store import Store
-from noiseflow.engine.deadline import InterruptedWorkError, WorkTimeoutError, within
-from noiseflow.engine.memory import SeedTooLargeError
-from noiseflow.trials.training import train_trials
+from noiseflow.trials.batches import Tables, train_in_worker
+from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, WorkTimeoutError
 from tasks.progress import tell
 
 P = ParamSpec("P")
 R = TypeVar("R")
-FINAL = (WorkTimeoutError, InterruptedWorkError, SeedTooLargeError)
+FINAL = (WorkTimeoutError, InterruptedWorkError, WorkerDiedError, SeedTooLargeError)
 """What would only happen again."""
 
 
@@ -49,12 +49,7 @@ def train_batch(
     batch: Batch, store: Store, footer: dict[str, str], study: str, device: str, resources: Resources
 ) -> int:
     """Trains the batch and publishes its rows; the number of trials that were new to the store."""
-
-    def trained() -> int:
-        records = train_trials(batch, study=study, device=device, progress=partial(tell, batch))
-        return store.publish(vars(records), footer)
-
-    published = within(resources.timeout_seconds, trained, batch.label)
+    published = store.publish(_trained(batch, study, device, resources), footer)
     get_run_logger().info("%s: %d trials trained, %d new to the store", batch.label, len(batch.trials), published)
     return published
 
@@ -70,9 +65,15 @@ def replay_batch(
     campaign: str | None,
 ) -> int:
     """Trains trials again that are stored, for a campaign that looks whether they come out the same; how many."""
+    trials = _trained(batch, study, device, resources)["trials"]
+    return store.publish_replays(trials.assign(campaign=campaign), footer)
 
-    def trained() -> int:
-        records = train_trials(batch, study=study, device=device, progress=partial(tell, batch))
-        return store.publish_replays(records.trials.assign(campaign=campaign), footer)
 
-    return within(resources.timeout_seconds, trained, batch.label)
+def _trained(batch: Batch, study: str, device: str, resources: Resources) -> Tables:
+    return train_in_worker(
+        batch,
+        study=study,
+        device=device,
+        timeout_seconds=resources.timeout_seconds,
+        progress=partial(tell, batch),
+    )

@@ -22,9 +22,10 @@ import noiseflow.report.page
 import tasks.training
 from flows.again import render_again
 from flows.noise_study import IncompleteRunError, noise_study
-from noiseflow.engine.memory import SeedTooLargeError
+from noiseflow.engine.halving import SeedTooLargeError
 from noiseflow.faults import InvalidInputError
 from noiseflow.studies import validate
+from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
 
 NOT_COMPARED = ["train_seconds", "finished_at", "campaign", "device"]
@@ -39,7 +40,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _server():
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=120), worker_processes(2):
         yield
 
 
@@ -141,14 +142,14 @@ def test_flow_marks_diverged_trials_and_goes_on(small_study, tmp_path, optimizer
 
 @pytest.mark.usefixtures("plain_reports")
 def test_flow_with_a_failing_batch_finishes_the_others_and_names_it(small_study, tmp_path, monkeypatch):
-    train_trials = tasks.training.train_trials
+    train_in_worker = tasks.training.train_in_worker
 
     def failing(batch, **arguments):
         if batch.cell.variant.name == "noisy":
             raise OSError("no more memory")
-        return train_trials(batch, **arguments)
+        return train_in_worker(batch, **arguments)
 
-    monkeypatch.setattr(tasks.training, "train_trials", failing)
+    monkeypatch.setattr(tasks.training, "train_in_worker", failing)
     impatient = tasks.training.train_batch.with_options(retry_delay_seconds=0)
     monkeypatch.setattr(flows.noise_study, "train_batch", impatient)
     with pytest.raises(RuntimeError, match=r"circles/mlp/noisy 0-3: .*no more memory"):
@@ -160,15 +161,15 @@ def test_flow_with_a_failing_batch_finishes_the_others_and_names_it(small_study,
 @pytest.mark.usefixtures("plain_reports")
 def test_flow_without_its_baseline_still_publishes_a_report_that_says_so(small_study, tmp_path, monkeypatch):
     """A batch that cannot succeed is tried once; what the others came to goes with the error."""
-    train_trials, tried = tasks.training.train_trials, []
+    train_in_worker, tried = tasks.training.train_in_worker, []
 
     def failing(batch, **arguments):
         if batch.cell.variant.name == "baseline":
             tried.append(batch)
             raise SeedTooLargeError("this machine")
-        return train_trials(batch, **arguments)
+        return train_in_worker(batch, **arguments)
 
-    monkeypatch.setattr(tasks.training, "train_trials", failing)
+    monkeypatch.setattr(tasks.training, "train_in_worker", failing)
     with pytest.raises(IncompleteRunError, match=r"circles/mlp/baseline 0-3: .*use a smaller batch_size") as ended:
         noise_study(small_study, results=str(tmp_path))
     assert len(tried) == 1

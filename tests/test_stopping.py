@@ -9,11 +9,11 @@ import time
 
 import pytest
 from prefect.exceptions import TerminationSignal
-from prefect.states import Cancelling, Running
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import stopping
 from flows.stopping import sigterm_interrupts
+from noiseflow.trials import workers
 
 
 def test_sigterm_interrupts_as_ctrl_c_does_and_only_within():
@@ -29,18 +29,6 @@ def test_sigterm_interrupts_as_ctrl_c_does_and_only_within():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_deadline_acts_only_on_what_is_late():
-    late = threading.Event()
-    with stopping._deadline(30, late.set):
-        pass
-    with stopping._deadline(0.01, late.set):
-        assert late.wait(10)
-    late.clear()
-    with stopping._deadline(0.05, late.set):
-        pass
-    assert not late.wait(0.2)
-
-
 class Logger:
     """Keeps the warnings of a run."""
 
@@ -51,68 +39,41 @@ class Logger:
         self.lines.append(line % words)
 
 
+def hang():
+    time.sleep(10**6)
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), TerminationSignal(signal.SIGTERM)])
 def test_interrupted_flow_ends_the_batches_that_train(interruption, monkeypatch):
-    """The batch goes on until it is told to end, and it is told while the flow waits for it."""
+    """The batch would go on for ever; the runner waits for the thread that waits for it."""
     logger, ended = Logger(), []
     monkeypatch.setattr(stopping, "get_run_logger", lambda: logger)
-    monkeypatch.setattr("prefect.runtime.flow_run.id", "00000000-0000-0000-0000-000000000001", raising=False)
+    monkeypatch.setattr(workers, "LOADED_FIRST", ())
 
-    def train():
+    def wait_for_it():
         try:
-            while True:
-                stopping_tell()
-                time.sleep(0.01)
-        except TerminationSignal as told:
-            ended.append(type(told))
+            workers.in_worker(hang, what="trained long", timeout_seconds=600)
+        except workers.InterruptedWorkError as error:
+            ended.append(str(error))
 
-    batch = threading.Thread(target=train)
+    batch = threading.Thread(target=wait_for_it)
     runner = ThreadPoolTaskRunner(max_workers=1)
     monkeypatch.setattr(runner, "cancel_all", lambda: batch.join(10))
 
     def flow():
-        with stopping.stoppable(runner):
+        with workers.worker_processes(1), stopping.stoppable(runner):
             batch.start()
-            time.sleep(0.1)
-            assert batch.is_alive()
+            time.sleep(0.5)
             raise interruption
 
     with pytest.raises(type(interruption)):
         flow()
-    assert ended == [TerminationSignal]
+    assert ended == ["the work that trained long was dropped, because the run ends"]
     assert logger.lines == ["interrupted: the batches in training are dropped. Run it again: what was trained is kept."]
 
 
-def stopping_tell():
-    from tasks.progress import tell
-
-    tell(None, None)
-
-
-def test_batches_of_a_flow_that_is_not_interrupted_are_left_alone():
-    with stopping.stoppable(ThreadPoolTaskRunner(max_workers=1)):
-        stopping_tell()
-    stopping_tell()
-
-
-@pytest.mark.parametrize(("now", "last"), [(Running(), "CRASHED"), (Cancelling(), "CANCELLED"), (None, "CRASHED")])
-def test_late_run_is_cancelled_only_if_it_was_to_be(now, last, monkeypatch):
-    class Client:
-        state = now
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
+def test_flow_that_is_not_interrupted_keeps_its_workers():
+    with workers.worker_processes(1) as pool:
+        with stopping.stoppable(ThreadPoolTaskRunner(max_workers=1)):
             pass
-
-        def read_flow_run(self, _run):
-            return self
-
-        def set_flow_run_state(self, _run, state, *, force):
-            said.append((state.type, force))
-
-    said = []
-    monkeypatch.setattr(stopping, "get_client", lambda **_: Client())
-    stopping._say_so("a run")
-    assert said == [(last, True)]
+        assert not pool.ended

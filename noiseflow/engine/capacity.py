@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from math import prod
+from threading import Semaphore
 
 import keras
 
 from noiseflow.engine.problem import Problem
 from noiseflow.engine.replicas import WIDTH
-from noiseflow.engine.turns import Turns
 
 WIDTH_ON_GPU = 64  # a GPU has no use for small shards; with 30 seeds half of it stands idle
 CACHE_BYTES = (
@@ -18,8 +18,8 @@ CACHE_BYTES = (
 LEAST_WIDTH = 2
 COPIES = 4  # of each activation at once, at the most: itself, its gradient, its noise, and what XLA keeps
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-core = Turns(CORES)
-"""To be held by a thread that computes: two fits in one process share the cores; one that hangs loses its own."""
+core = Semaphore(CORES)
+"""To be held by a thread that computes: two fits in one process share the cores."""
 
 
 def bytes_a_replica(model: keras.Model, activations: int, problem: Problem) -> int:

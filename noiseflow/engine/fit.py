@@ -24,7 +24,8 @@ from noiseflow.engine.arguments import (
 from noiseflow.engine.batches import read_data
 from noiseflow.engine.keras_state import build_seeded
 from noiseflow.engine.model_file import ModelFile
-from noiseflow.engine.problem import NotVectorizableError, Outcome, Problem, Progress
+from noiseflow.engine.problem import NotVectorizableError, Outcome, Problem
+from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
 from noiseflow.spec import Control, Injection
 

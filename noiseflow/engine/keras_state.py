@@ -7,6 +7,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import RLock
 from typing import Any
 
 import keras
@@ -15,17 +16,7 @@ from keras.src import backend
 from keras.src.backend.common.global_state import get_global_attribute, set_global_attribute
 from numpy.typing import NDArray
 
-from noiseflow.engine.turns import Turns
-
-_undo: list[Callable[[], None]] = []
-
-
-def _put_back() -> None:
-    while _undo:
-        _undo.pop()()
-
-
-KERAS_LOCK = Turns(1, taken_back=_put_back)
+KERAS_LOCK = RLock()
 """Held while models are built or traced: Keras' seed, floatx and scopes belong to the whole process."""
 
 NAME_COUNTS = "object_name_uids"
@@ -36,20 +27,6 @@ _drawn: OrderedDict[tuple[Hashable, int], list[Array]] = OrderedDict()
 
 
 @contextmanager
-def undone(undo: Callable[[], None]) -> Iterator[None]:
-    """Within it, this thread has changed the process's state; at the end `undo` puts it back. To be used under KERAS_LOCK.
-
-    Where the thread hangs and the lock is taken from it, it is put back then, and left alone should the thread come to its end.
-    """
-    _undo.append(undo)
-    try:
-        yield
-    finally:
-        if KERAS_LOCK.mine():
-            _undo.pop()()
-
-
-@contextmanager
 def floatx(dtype: str) -> Iterator[None]:
     """Within it, Keras builds and traces in `dtype`; other threads that would build or trace wait if it is not theirs."""
     if dtype == keras.config.floatx() == "float32":
@@ -57,15 +34,13 @@ def floatx(dtype: str) -> Iterator[None]:
         return
     with KERAS_LOCK:
         before = keras.config.floatx(), keras.config.dtype_policy()
-
-        def put_back() -> None:
-            keras.config.set_floatx(before[0])
-            keras.config.set_dtype_policy(before[1])
-
-        with undone(put_back):
+        try:
             keras.config.set_floatx(dtype)
             keras.config.set_dtype_policy(dtype)
             yield
+        finally:
+            keras.config.set_floatx(before[0])
+            keras.config.set_dtype_policy(before[1])
 
 
 @contextmanager
@@ -78,16 +53,14 @@ def seeded(seed: int) -> Iterator[None]:
     with KERAS_LOCK:
         before = random.getstate(), np.random.get_state()  # noqa: NPY002 - Keras seeds the global one
         counts = get_global_attribute(NAME_COUNTS)
-
-        def put_back() -> None:
-            random.setstate(before[0])
-            np.random.set_state(before[1])  # noqa: NPY002
-            set_global_attribute(NAME_COUNTS, counts)
-
-        with undone(put_back):
+        try:
             keras.utils.set_random_seed(seed)
             set_global_attribute(NAME_COUNTS, defaultdict(int))
             yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])  # noqa: NPY002
+            set_global_attribute(NAME_COUNTS, counts)
 
 
 @dataclass(frozen=True)

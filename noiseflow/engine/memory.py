@@ -1,41 +1,11 @@
-"""What running out of memory looks like, and what is then said."""
+"""What running out of memory looks like, and what is then done."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from typing import TypeVar
-
 import tensorflow as tf
 
-T = TypeVar("T")
+from noiseflow.engine.halving import SeedTooLargeError, halves
+
+__all__ = ["OUT_OF_MEMORY", "SeedTooLargeError", "halves"]
+
 OUT_OF_MEMORY = (tf.errors.ResourceExhaustedError, MemoryError)
-logger = logging.getLogger(__name__)
-
-
-class SeedTooLargeError(MemoryError):
-    """The memory does not hold the training of a single seed: nothing is left to halve."""
-
-    def __init__(self, where: str) -> None:
-        super().__init__(
-            f"the memory of {where} does not hold the training of one seed; use a smaller batch_size, fewer rows or a "
-            "smaller network, or a machine with more memory"
-        )
-
-
-def halves(items: Sequence[T], what: str, where: str, error: BaseException) -> tuple[Sequence[T], Sequence[T]]:
-    """The items in two halves, to be tried one after the other, with a warning.
-
-    Args:
-        what: that they are of: `program` or `batch`.
-
-    Raises:
-        SeedTooLargeError: there is one only, or the error says so already.
-    """
-    if isinstance(error, SeedTooLargeError):
-        raise error
-    if len(items) == 1:
-        raise SeedTooLargeError(where) from error
-    half = len(items) // 2
-    logger.warning("out of memory with %d seeds in one %s; going on with %d", len(items), what, half)
-    return items[:half], items[half:]

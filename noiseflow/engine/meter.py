@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from threading import Lock
 
-from noiseflow.engine.problem import Problem, Progress
-from noiseflow.engine.turns import CURRENT, check
+from noiseflow.engine.problem import Problem
+from noiseflow.engine.progress import Progress
 
 
 class Meter:
@@ -27,5 +27,4 @@ class Meter:
                 self._began = now, done  # what was done before counts the compilation
             began, before = self._began or (now, done)
             speed = (done - before) / self.problem.epochs / (now - began) if now > began else 0.0
-            check(CURRENT.get())
             self.problem.progress(Progress(done // len(self.problem.seeds), speed))

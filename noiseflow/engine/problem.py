@@ -10,6 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from noiseflow.engine.progress import Progress
 from noiseflow.spec import Control, Injection
 
 Array = NDArray[Any]
@@ -62,17 +63,6 @@ class Rows:
     def of(self, index: int) -> tuple[Any, ...]:
         """The parts of the seed at this index."""
         return keras.tree.map_structure(lambda a: a[index], self.parts) if self.per_seed else self.parts
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a fit has come.
-
-    epochs_done: of all seeds, in the mean; seeds_a_second: whole trainings a second, at the speed so far.
-    """
-
-    epochs_done: int
-    seeds_a_second: float
 
 
 @dataclass(frozen=True)

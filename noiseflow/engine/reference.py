@@ -13,7 +13,7 @@ import tensorflow as tf
 from noiseflow.engine.callbacks import Recorder, Scales, evaluate
 from noiseflow.engine.device import prepare_device
 from noiseflow.engine.host_callbacks import best_epoch, copied
-from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded, seeded, undone
+from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded, seeded
 from noiseflow.engine.memory import OUT_OF_MEMORY, SeedTooLargeError
 from noiseflow.engine.meter import Meter
 from noiseflow.engine.noisy import Noisy
@@ -56,9 +56,11 @@ def _updates_in_order() -> Iterator[None]:
     without that pass none).
     """
     before = tf.config.optimizer.get_experimental_options().get(REORDERING, True)
-    with undone(lambda: tf.config.optimizer.set_experimental_options({REORDERING: before})):
-        tf.config.optimizer.set_experimental_options({REORDERING: False})
+    tf.config.optimizer.set_experimental_options({REORDERING: False})
+    try:
         yield
+    finally:
+        tf.config.optimizer.set_experimental_options({REORDERING: before})
 
 
 def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome:

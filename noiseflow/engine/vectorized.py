@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -34,7 +34,6 @@ from noiseflow.engine.replicas import shards
 from noiseflow.engine.spread import scales, signal_to_noise
 from noiseflow.engine.step import State, pure_updates
 from noiseflow.engine.vectorizable import explained
-from noiseflow.engine.workers import Submit, workers
 
 SECONDS_BETWEEN_LOOKS = 0.5  # at interruptions, while the shards train
 SECONDS_A_CALL = 1.0  # between two looks at the progress, and the most that an interruption waits
@@ -216,11 +215,11 @@ class _Fit:
         done: list[tuple[_Shard, _Trained]] = []
         training: dict[Future[_Trained], _Shard] = {}
         compiled = self._compiled(width)
-        with workers(programs_at_once(self.device)) as submit:
+        with ThreadPoolExecutor(programs_at_once(self.device)) as pool:
             try:
                 for group in shards(len(self.problem.seeds), width):  # the first train while others' weights are drawn
                     for shard in self._drawn(group, compiled):
-                        self._submit(shard, submit, training)
+                        self._submit(shard, pool, training)
                 while training:
                     for future in wait(training, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
                         shard = training.pop(future)
@@ -228,7 +227,7 @@ class _Fit:
                             done.append((shard, future.result()))
                         except OUT_OF_MEMORY as error:
                             for half in self._halved(shard, error):
-                                self._submit(half, submit, training)
+                                self._submit(half, pool, training)
             except BaseException:
                 self.stopped.set()
                 raise
@@ -243,15 +242,15 @@ class _Fit:
             for half in halves(group, "program", self.device, error):
                 yield from self._drawn(half, compiled)
 
-    def _submit(self, shard: _Shard, submit: Submit, training: dict[Future[_Trained], _Shard]) -> None:
+    def _submit(self, shard: _Shard, pool: ThreadPoolExecutor, training: dict[Future[_Trained], _Shard]) -> None:
         """Has a shard trained; halved where the memory does not hold the compilation of its program."""
         try:
             program = self._compiled(len(shard.group)).program
         except OUT_OF_MEMORY as error:
             for half in self._halved(shard, error):
-                self._submit(half, submit, training)
+                self._submit(half, pool, training)
         else:
-            training[submit(self._train, program, shard)] = shard
+            training[pool.submit(self._train, program, shard)] = shard
 
     def _halved(self, shard: _Shard, error: Exception) -> list[_Shard]:
         rows = halves(range(len(shard.group)), "program", self.device, error)

@@ -27,5 +27,5 @@ class Resources(Part):
         gt=0,
         le=30 * 24 * 3600,
         allow_inf_nan=False,
-        description="Seconds that each batch may take before it is given up and the others go on",
+        description="Seconds that each batch may take before it is killed and the others go on",
     )

@@ -1,1 +1,1 @@
-"""Trains a Keras model for many seeds."""
+"""Batches of trials: trained and checked in worker processes."""

@@ -17,7 +17,8 @@ from noiseflow.engine.fit import fit_seeds
 from noiseflow.engine.keras_state import floatx
 from noiseflow.engine.memory import OUT_OF_MEMORY, halves
 from noiseflow.engine.metrics import OutputForm, probabilities
-from noiseflow.engine.problem import Array, Progress
+from noiseflow.engine.problem import Array
+from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
 from noiseflow.models import Builder
 from noiseflow.plan import Batch, Cell

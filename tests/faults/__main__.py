@@ -21,7 +21,11 @@ ROWS = {
     "4. Bad Parquet files; a newer version's folder": [("pytest tests/test_store*.py", "tests/test_store*.py")],
     "5. Disk full, read-only disk, S3 errors": [("pytest tests/slow/test_store_*.py", "tests/slow/test_store_*.py")],
     "6. Server gone for 60 s": [("pytest tests/slow/test_operations*.py", "tests/slow/test_operations*.py")],
-    "7. Out of memory; a batch that hangs": [("pytest tests/slow/test_hang.py", "tests/slow/test_hang.py")],
+    "7. Out of memory; a batch that hangs; a process that dies": [
+        ("pytest tests/slow/test_hang.py", "tests/slow/test_hang.py"),
+        ("pytest tests/test_workers.py", "tests/test_workers.py"),
+        ("pytest tests/slow/test_side_by_side.py", "tests/slow/test_side_by_side.py"),
+    ],
     "8. Malformed studies and tables": [
         (
             "pytest tests/slow/test_malformed_studies.py --hypothesis-show-statistics",
