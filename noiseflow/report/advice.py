@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil, isfinite, nan
 
 from noiseflow import wording
-from noiseflow.report.answer import labelled_rows, named
+from noiseflow.report.answer import named
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.recipe import keras_lines
 from noiseflow.spec import Variant
@@ -31,7 +31,7 @@ class Advice:
 def advise(evidence: Evidence) -> list[Advice]:
     """What to do, for each dataset and architecture: recipes first, then the rest in a sentence each."""
     groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in labelled_rows(evidence):
+    for row in evidence.labelled:
         groups.setdefault(tuple(row[name] for name in GROUP), []).append(row)
     recipes = [advice for rows in groups.values() for advice in _recipe(evidence, rows)][:MOST_RECIPES]
     undecided = [rows for rows in groups.values() if not _better(rows) and _open(rows)]

@@ -23,10 +23,7 @@ RESOLUTION = 1e-6
 PERMUTATION_SEED = 2018
 """Fixed, so that a summary computed again from the same trials is the same."""
 BLOCK = 2_000_000  # signs that are drawn at a time
-FLIPS, ROWS = (
-    2_000,
-    256,
-)  # of signs, and of differences, that are multiplied at a time: their product stays in the cache
+FLIPPED = 200_000  # signs that are multiplied at a time: they stay in the cache
 
 
 def by_size(arrays: Sequence[npt.NDArray[T]]) -> Iterator[tuple[list[int], npt.NDArray[T]]]:
@@ -72,10 +69,8 @@ def sign_flip_p(differences: Array) -> Array:
     totals = np.abs(ticks.sum(axis=-1))
     as_far = np.zeros(len(ticks), np.int64)
     for signs in _signs(n):
-        for begin in range(0, len(ticks), ROWS):
-            rows = slice(begin, begin + ROWS)
-            flipped = np.abs(signs @ ticks[rows].T)  # whole numbers: exact in any order
-            as_far[rows] += np.count_nonzero(flipped >= totals[rows], axis=0)
+        flipped = np.abs(signs @ ticks.T)  # whole numbers: exact in any order
+        as_far += np.count_nonzero(flipped >= totals, axis=0)
     exact = 2**n <= N_RESAMPLES
     p = as_far / 2**n if exact else (as_far + 1) / (N_RESAMPLES + 1)
     return np.asarray(p.reshape(differences.shape[:-1]))
@@ -97,8 +92,9 @@ def _signs(n: int) -> Iterator[Array]:
 
 
 def _as_signs(flips: npt.NDArray[np.uint8]) -> Iterator[Array]:
-    for begin in range(0, len(flips), FLIPS):
-        yield np.asarray(1.0 - 2.0 * flips[begin : begin + FLIPS], np.float64)
+    step = max(1, FLIPPED // flips.shape[-1])
+    for begin in range(0, len(flips), step):
+        yield np.asarray(1.0 - 2.0 * flips[begin : begin + step], np.float64)
 
 
 def equivalence_p(differences: Array, margin: float) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from math import nan
 
@@ -18,7 +17,6 @@ N_BOOTSTRAP = 9_999
 MOST_FLIPPED = 16
 """Signed ranks whose sign flips are all gone through: scipy does so one by one, a thousand times slower."""
 DRAWN, GATHERED = 2_000_000, 100_000  # indices that are drawn at a time, and values gathered, which stay in the cache
-ROWS = 200  # whose resampled means are held at a time
 LEFT_OUT, MOST_LEFT_OUT = 128, 2_000  # leave-one-out means at a time; values up to which each is summed anew
 
 
@@ -35,19 +33,16 @@ def bca_interval(differences: Array, n_resamples: int = N_BOOTSTRAP) -> tuple[Ar
     bounds = np.full((2, *differences.shape[:-1]), nan)
     varied = ~is_constant(differences) if n >= BCA_LEAST_N else np.zeros(differences.shape[:-1], np.bool_)
     rows = np.ascontiguousarray(differences[varied], np.float64)
-    parts = [rows[begin : begin + ROWS] for begin in range(0, len(rows), ROWS)]
-    with ThreadPoolExecutor() as threads, np.errstate(all="ignore"):  # numpy gathers and sums without Python's lock
-        found = list(threads.map(lambda part: _bca_of_rows(part, n_resamples), parts))
-    if found:
-        low, high = np.concatenate(found, axis=1)
-        sound = np.isfinite(low) & np.isfinite(high)
-        bounds[:, varied] = np.where(sound, [low, high], nan)
+    with np.errstate(all="ignore"):  # answered by NaN
+        low, high = _bca_of_rows(rows, n_resamples)
+    bounds[:, varied] = np.where(np.isfinite(low) & np.isfinite(high), [low, high], nan)
     return bounds[0], bounds[1]
 
 
 def _bca_of_rows(rows: Array, n_resamples: int) -> Array:
     """Low and high (2, k) of rows (k, n) that are not constant; NaN or infinite where the bootstrap degenerates."""
-    with np.errstate(all="ignore"):
+    bounds = np.full((2, len(rows)), nan)
+    if len(rows):
         means = _resampled_means(rows, n_resamples)
         mean = rows.mean(axis=-1, keepdims=True)
         below = np.count_nonzero(means < mean, axis=-1) + np.count_nonzero(means <= mean, axis=-1)
@@ -55,10 +50,9 @@ def _bca_of_rows(rows: Array, n_resamples: int) -> Array:
         skew = np.array([_acceleration(row) for row in rows])
         ends = [bias + z for z in (special.ndtri(TAIL), -special.ndtri(TAIL))]
         levels = np.stack([special.ndtr(bias + end / (1 - skew * end)) for end in ends], axis=-1)
-        bounds = np.full((2, len(rows)), nan)
         sound = np.isfinite(levels).all(axis=-1)
         bounds[:, sound] = stats.quantile(means[sound], levels[sound], axis=-1).T
-        return bounds
+    return bounds
 
 
 def _resampled_means(rows: Array, n_resamples: int) -> Array:
