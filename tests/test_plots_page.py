@@ -113,7 +113,7 @@ def test_behaviour_of_many_groups_is_drawn_for_four_and_says_so():
     evidence = full_evidence(study)
     gaps = list(gap.SECTION.pictures(evidence))
     assert len(gaps) == 4
-    assert "Only 4 of 5 are drawn" in gaps[0].caption
+    assert "At most 4 of 5 datasets and architectures have this picture" in gaps[0].caption
     clearness = (evidence.summary["difference_mean"] / evidence.summary["difference_ci_high"]).groupby(
         evidence.summary["dataset"]
     )

@@ -116,7 +116,8 @@ def drawn_of(n: int, shown: int, what: str) -> str:
 def only_some_groups(evidence: Evidence) -> str:
     """Says that not all datasets and architectures have their pictures, where that is so."""
     n = len(groups_of(evidence.shown))
-    return f" Only {MOST_GROUPS} of {n} are drawn, with the clearest differences." if n > MOST_GROUPS else ""
+    told = f" At most {MOST_GROUPS} of {n} datasets and architectures have this picture: those with the clearest differences."
+    return told if n > MOST_GROUPS else ""
 
 
 def latest_seeds(evidence: Evidence) -> str:
