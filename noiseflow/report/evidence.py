@@ -79,16 +79,11 @@ class Evidence:
         least = {"least_n": 0} if self.pools_campaigns else {}
         return [row | {"place": places[cell_key(row)]} | least for row in rows.to_dict("records")]
 
-    @cached_property
-    def finished_ids(self) -> frozenset[str]:
-        """Identities of the trials that did not diverge."""
-        return frozenset(self.trials.loc[self.trials["status"] == "completed", "trial_id"])
-
     def finished(self, dataset: str, architecture: str) -> pd.DataFrame:
         """The trials of a dataset and architecture that did not diverge, with the score that is compared."""
         places = (self.trials["dataset"] == dataset) & (self.trials["architecture"] == architecture)
         mine = self.trials[places & (self.trials["status"] == "completed")]
-        return mine[[*CELL, *PAIR, "train_score", "test_score"]].assign(score=compared_score(mine))
+        return mine[["trial_id", *CELL, *PAIR, "train_score", "test_score"]].assign(score=compared_score(mine))
 
     def predicted(self, dataset: str, architecture: str, part: str) -> pd.DataFrame:
         """The predictions on a part (test, grid) by the finished trials of a dataset and architecture."""
@@ -96,7 +91,7 @@ class Evidence:
         if told.empty:
             return pd.DataFrame(columns=["variant", "output"])
         mine = told[(told["dataset"] == dataset) & (told["architecture"] == architecture) & (told["part"] == part)]
-        return mine[mine["trial_id"].isin(self.finished_ids)]
+        return mine[mine["trial_id"].isin(self.finished(dataset, architecture)["trial_id"])]
 
     def is_fresh(self, dataset: str) -> bool:
         """Whether the score that is compared on this dataset is that of fresh rows."""

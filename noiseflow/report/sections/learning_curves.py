@@ -17,8 +17,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         return
     for group in groups_of(evidence.shown, MOST_GROUPS):
         curves = group.of(evidence.curves)
-        names = group.variants(MOST_PANELS)
-        curves = curves[curves["trial_id"].isin(evidence.finished_ids) & curves["variant"].isin(names)]
+        names, finished = group.variants(MOST_PANELS), evidence.finished(group.dataset, group.architecture)
+        curves = curves[curves["trial_id"].isin(finished["trial_id"]) & curves["variant"].isin(names)]
         if curves.empty:
             continue
         figure = plot_learning_curves(
