@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -13,6 +15,7 @@ from noiseflow.plan import Plan, dataset_key
 from noiseflow.report import Evidence, Report, render, summary_table
 from noiseflow.report.escaping import inert
 from noiseflow.report.evidence import compact_predictions
+from noiseflow.report.selection import drawn_cells
 from noiseflow.spec import Study
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
@@ -37,8 +40,16 @@ def render_report(plan: Plan, findings: Findings, store: Store, manifest: dict[s
 
 
 def evidence(plan: Plan, findings: Findings, store: Store, manifest: dict[str, str]) -> Evidence:
-    """Everything that the report is drawn from; curves, predictions and data of the latest seeds only, where there are many."""
-    study, drawn = plan.study, plan.latest(SEEDS_DRAWN)
+    """Everything that the report is drawn from; curves and predictions are of the cells and seeds that are drawn."""
+    study, latest, cells = plan.study, plan.latest(SEEDS_DRAWN), drawn_cells(findings)
+    drawn = replace(
+        latest,
+        trials=tuple(
+            trial
+            for trial in latest.trials
+            if (trial.cell.dataset.name, trial.cell.architecture.name, trial.cell.variant.name) in cells
+        ),
+    )
     first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in study.datasets}
     keys = [dataset_key(dataset, seeds) for dataset in study.datasets for seeds in drawn.data_seeds(dataset)]
     return Evidence(

@@ -8,10 +8,11 @@ import pytest
 from matplotlib.figure import Figure
 from sketch_study import make_evidence, make_grid, make_history, make_predictions, make_study, make_trials
 
-from noiseflow.report import behaviour, pictures
 from noiseflow.report.evidence import compact_predictions
-from noiseflow.report.pictures import draw_pictures
-from noiseflow.report.strengths import strength_frames, strength_unit
+from noiseflow.report.page import draw_pictures
+from noiseflow.report.picture import fitting
+from noiseflow.report.sections import boundary, gap, learning_curves
+from noiseflow.report.sections.chosen_strengths import strength_frames, strength_unit
 from noiseflow.spec import Study, Variant
 from noiseflow.statistics.findings import find
 
@@ -88,8 +89,8 @@ def test_boundary_caption_says_whose_rows_are_shown_where_each_seed_has_its_own(
     captions = {}
     for design in ("replicate", "resample"):
         study = make_study(design=design)
-        drawn = behaviour.draw_behaviour(full_evidence(study), pictures.colours_of(study), 10**6)
-        captions[design] = next(picture.caption for picture in drawn if picture.name == "boundary.png")
+        (drawn,) = boundary.SECTION.pictures(full_evidence(study))
+        captions[design] = drawn.caption
     assert "first data seed" in captions["resample"]
     assert "first data seed" not in captions["replicate"]
 
@@ -98,8 +99,8 @@ def test_boundary_shows_the_training_rows_of_one_data_seed_whichever_there_are(m
     evidence = full_evidence()
     of_nights = pd.concat([evidence.data.assign(data_seed=seed) for seed in (205_920_001, 205_920_000)])
     drawn = []
-    monkeypatch.setattr(behaviour, "plot_boundary", lambda shares, grid, points: drawn.append(points) or Figure())
-    behaviour.draw_behaviour(replace(evidence, data=of_nights), pictures.colours_of(evidence.study), 10**7)
+    monkeypatch.setattr(boundary, "plot_boundary", lambda shares, grid, points: drawn.append(points) or Figure())
+    list(boundary.SECTION.pictures(replace(evidence, data=of_nights)))
     assert list(drawn[0]["data_seed"].unique()) == [205_920_000]
     assert len(drawn[0]) == (evidence.data["split"] == "train").sum()
 
@@ -109,10 +110,14 @@ def test_behaviour_of_many_groups_is_drawn_for_four_and_says_so():
     study = make_study(
         datasets=[{"kind": "circles", "label": f"d{i}", "data_seed": i + 1} for i in range(5)], n_seeds=4
     )
-    drawn = behaviour.draw_behaviour(full_evidence(study), pictures.colours_of(study), 10**7)
-    gaps = [picture for picture in drawn if picture.name.startswith("gap")]
-    assert [picture.name for picture in gaps] == ["gap-1.png", "gap-2.png", "gap-3.png", "gap-4.png"]
-    assert "Only the first 4 of 5" in gaps[0].caption
+    evidence = full_evidence(study)
+    gaps = list(gap.SECTION.pictures(evidence))
+    assert len(gaps) == 4
+    assert "At most 4 of 5 datasets and architectures have this picture" in gaps[0].caption
+    clearness = (evidence.summary["difference_mean"] / evidence.summary["difference_ci_high"]).groupby(
+        evidence.summary["dataset"]
+    )
+    assert clearness.max().idxmax() in " ".join(picture.caption for picture in gaps)
 
 
 @pytest.mark.slow
@@ -120,13 +125,17 @@ def test_behaviour_that_has_no_room_is_left_out_the_later_groups_first():
     study = make_study(
         datasets=[{"kind": "circles", "label": f"d{i}", "data_seed": i + 1} for i in range(2)], n_seeds=4
     )
-    evidence, colours = full_evidence(study), pictures.colours_of(study)
-    whole = behaviour.draw_behaviour(evidence, colours, 10**7)
-    first = [picture for picture in whole if not picture.name.endswith("-2.png")]
-    room = sum(len(picture.png) for picture in first)
-    kept = behaviour.draw_behaviour(evidence, colours, room)
+    evidence = full_evidence(study)
+
+    def drawn(room):
+        return fitting((section.SECTION.pictures(evidence) for section in (learning_curves, gap)), room)
+
+    whole = drawn(10**7)
+    assert [picture.turn for picture in whole] == [0, 1, 0, 1]
+    first = [picture for picture in whole if picture.turn == 0]
+    kept = drawn(sum(len(picture.png) for picture in first))
     assert [picture.png for picture in kept] == [picture.png for picture in first]
-    assert "no picture of learning-curves-2, gap-2" in kept[-1].caption
+    assert "no picture of learning-curves-2 and gap-2." in kept[-1].caption
     assert kept[:-1] == first[:-1]
 
 
@@ -134,16 +143,16 @@ def test_strengths_are_drawn_for_families_with_their_unit():
     study = family_study()
     trials = family_trials(study)
     findings = find(study, trials)
-    frames = strength_frames(study, findings.summary, findings.choices)
-    assert frames.strengths[["family", "unit", "strength"]].to_numpy().tolist() == [
+    evidence = make_evidence(study, trials, findings=findings)
+    strengths, baselines, choices = strength_frames(evidence, findings.summary)
+    assert strengths[["family", "unit", "strength"]].to_numpy().tolist() == [
         ["noise", "stddev", 0.01],
         ["noise", "stddev", 0.1],
         ["l2", "L2 factor", 0.001],
         ["l2", "L2 factor", 0.01],
     ]
-    assert frames.baselines["n"].to_list() == [study.n_seeds]
-    assert frames.left_out == 0
-    evidence = make_evidence(study, trials, findings=findings)
+    assert baselines["n"].to_list() == [study.n_seeds]
+    assert list(choices["family"]) == ["noise", "l2"]
     assert [picture.name for picture in draw_pictures(evidence)][2] == "strengths.png"
 
 

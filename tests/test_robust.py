@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from noiseflow.statistics.inference import PERMUTATION_SEED, cohen_dz, sign_flip_p, t_interval
 from noiseflow.statistics.robust import bca_interval, interquartile_mean, wilcoxon_p
 
 SKEWED = np.random.default_rng(3).gamma(2.0, 1.0, 25) - 1.5
@@ -62,3 +63,19 @@ def test_interquartile_mean_is_of_the_middle_half():
     assert interquartile_mean(np.array([8.0, 1, 2, 3, 4, 5, 6, 700])) == pytest.approx((3 + 4 + 5 + 6) / 4)
     assert interquartile_mean(np.array([2.0])) == 2.0
     assert isnan(interquartile_mean(np.array([])))
+
+
+@pytest.mark.parametrize("n", [20, 33])
+def test_rows_at_once_are_scipys_one_by_one_to_the_last_bit(n):
+    rows = np.rint(70 * np.random.default_rng(n).normal(0.005, 0.02, (5, n))) / 70
+    low, high = bca_interval(rows)
+    for at, row in enumerate(rows):
+        found = stats.bootstrap(
+            (row,), np.mean, batch=2_000_000 // n, method="BCa", rng=np.random.default_rng(PERMUTATION_SEED)
+        )
+        assert (low[at], high[at]) == tuple(found.confidence_interval)
+    for function in (t_interval, sign_flip_p, wilcoxon_p, interquartile_mean, cohen_dz):
+        alone = np.array([function(row) for row in rows])
+        assert np.array_equal(np.array(function(rows)).T, alone)
+    interval = stats.ttest_1samp(rows, 0.0, axis=-1).confidence_interval(0.95)
+    assert np.array_equal(t_interval(rows), [interval.low, interval.high])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import ceil, isfinite, nan
 
 from noiseflow import wording
-from noiseflow.report.answer import labelled_rows, named
+from noiseflow.report.answer import named
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.recipe import keras_lines
 from noiseflow.spec import Variant
@@ -29,11 +29,14 @@ class Advice:
 
 
 def advise(evidence: Evidence) -> list[Advice]:
-    """What to do, for each dataset and architecture: recipes first, then the rest in a sentence each."""
+    """What to do, for each dataset and architecture: recipes first, of the largest gains, then the rest in a sentence each."""
     groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in labelled_rows(evidence):
+    for row in evidence.labelled:
         groups.setdefault(tuple(row[name] for name in GROUP), []).append(row)
-    recipes = [advice for rows in groups.values() for advice in _recipe(evidence, rows)][:MOST_RECIPES]
+    helped = [rows for rows in groups.values() if _better(rows)]
+    least = sorted((_gain(rows) for rows in helped), reverse=True)[:MOST_RECIPES][-1:]
+    largest = [rows for rows in helped if _gain(rows) >= least[0]][:MOST_RECIPES]
+    recipes = [advice for rows in largest for advice in _recipe(evidence, rows)]
     undecided = [rows for rows in groups.values() if not _better(rows) and _open(rows)]
     refuted = [rows for rows in groups.values() if not _better(rows) and not _open(rows)]
     return [*recipes, *_more_seeds(evidence, undecided), *_leave_out(refuted)]
@@ -41,6 +44,10 @@ def advise(evidence: Evidence) -> list[Advice]:
 
 def _better(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["verdict"] == "better"]
+
+
+def _gain(rows: Sequence[Row]) -> float:
+    return max(float(row["difference_mean"]) for row in _better(rows))
 
 
 def _open(rows: Sequence[Row]) -> list[Row]:

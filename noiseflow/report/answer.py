@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from noiseflow import wording
-from noiseflow.report.evidence import Evidence, cell_key, cell_places, compared_rows
+from noiseflow.report.evidence import Evidence
 from noiseflow.spec import Study
 from noiseflow.wording import Row
 
@@ -23,7 +23,7 @@ def _missing(evidence: Evidence) -> str:
 
 
 def _answer(evidence: Evidence) -> str:
-    rows = labelled_rows(evidence)
+    rows = evidence.labelled
     if evidence.summary.empty:
         return "No trial of this study has been trained yet, so there is nothing to compare."
     if not rows:
@@ -38,13 +38,6 @@ def _answer(evidence: Evidence) -> str:
     first = "; ".join(effects) or f"no variant is shown to change {wording.score_name(rows[0])}"
     second = "; ".join([*_no_effect(_with_verdict(rows, "equivalent"), evidence.study.margin), *_open(rows)])
     return f"{_where(evidence.study)}, {first}." + (f" {second[0].upper()}{second[1:]}." if second else "")
-
-
-def labelled_rows(evidence: Evidence) -> list[Row]:
-    """The compared rows with their place, empty where there is only one; of pooled campaigns no number of pairs is too few."""
-    places = cell_places(evidence.answer)
-    least = {"least_n": 0} if evidence.pools_campaigns else {}
-    return [row | {"place": places[cell_key(row)]} | least for row in compared_rows(evidence)]
 
 
 def _with_verdict(rows: Iterable[Row], verdict: str) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from noiseflow.spec import BASELINE, Study
-from noiseflow.statistics import CELL, GROUP, CellKey, compared_score, pair_counts
+from noiseflow.statistics import CELL, GROUP, PAIR, CellKey, compared_score, pair_counts
 from noiseflow.statistics.findings import Findings
-from noiseflow.statistics.inference import percentile_of_published
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,12 @@ class Evidence:
         """Whether somebody may have looked before, so that the summary is that of a confidence sequence."""
         return not self.findings.history.empty
 
-    @property
+    @cached_property
     def shown(self) -> pd.DataFrame:
         """The rows of the summary that are worth a line each: of a family of strengths the one chosen most often."""
-        if self.findings.choices.empty:
-            return self.summary
-        chosen = self.findings.choices[[*GROUP, "family", "strength"]].assign(chosen=True)
-        marked = self.summary.merge(chosen, on=[*GROUP, "family", "strength"], how="left")
-        return self.summary[((self.summary["variant"] == self.summary["family"]) | marked["chosen"].notna()).to_numpy()]
+        return shown_cells(self.findings)
 
-    @property
+    @cached_property
     def answer(self) -> pd.DataFrame:
         """Each variant against its baseline; a family of strengths with the strength that it chose."""
         if self.findings.choices.empty:
@@ -71,14 +67,45 @@ class Evidence:
         own = plain[~plain.set_index(CELL).index.isin(choices.set_index(CELL).index)]
         return pd.concat([own, choices], ignore_index=True)
 
-    @property
-    def finished(self) -> pd.DataFrame:
-        """The trials that did not diverge."""
-        return self.trials[self.trials["status"] == "completed"]
+    @cached_property
+    def labelled(self) -> list[dict[Any, Any]]:
+        """Rows of the answer that are compared to a baseline, with their numbers of pairs and their place.
+
+        The place is empty where there is only one. Of pooled campaigns no number of pairs is too few.
+        """
+        rows, places = self.answer[self.answer["variant"] != BASELINE], cell_places(self.answer)
+        if "n_pairs" not in rows:
+            rows = rows.merge(pair_counts(self.trials), on=CELL, how="left")
+        least = {"least_n": 0} if self.pools_campaigns else {}
+        return [row | {"place": places[cell_key(row)]} | least for row in rows.to_dict("records")]
+
+    def finished(self, dataset: str, architecture: str) -> pd.DataFrame:
+        """The trials of a dataset and architecture that did not diverge, with the score that is compared."""
+        places = (self.trials["dataset"] == dataset) & (self.trials["architecture"] == architecture)
+        mine = self.trials[places & (self.trials["status"] == "completed")]
+        return mine[["trial_id", *CELL, *PAIR, "train_score", "test_score"]].assign(score=compared_score(mine))
+
+    def predicted(self, dataset: str, architecture: str, part: str) -> pd.DataFrame:
+        """The predictions on a part (test, grid) by the finished trials of a dataset and architecture."""
+        told = self.predictions
+        if told.empty:
+            return pd.DataFrame(columns=["variant", "output"])
+        mine = told[(told["dataset"] == dataset) & (told["architecture"] == architecture) & (told["part"] == part)]
+        return mine[mine["trial_id"].isin(self.finished(dataset, architecture)["trial_id"])]
 
     def is_fresh(self, dataset: str) -> bool:
         """Whether the score that is compared on this dataset is that of fresh rows."""
         return any(part.n_eval for part in self.study.datasets if part.name == dataset)
+
+
+def shown_cells(findings: Findings) -> pd.DataFrame:
+    """The rows of the summary that are worth a line each: of a family of strengths the one chosen most often."""
+    summary = findings.summary
+    if findings.choices.empty:
+        return summary
+    chosen = findings.choices[[*GROUP, "family", "strength"]].assign(chosen=True)
+    marked = summary.merge(chosen, on=[*GROUP, "family", "strength"], how="left")
+    return summary[((summary["variant"] == summary["family"]) | marked["chosen"].notna()).to_numpy()]
 
 
 def compact_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -87,42 +114,10 @@ def compact_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
     return predictions.astype(dict.fromkeys(names, "category") | {"prediction": "float32", "output": "int16"})
 
 
-def compared_rows(evidence: Evidence) -> list[dict[Any, Any]]:
-    """Rows of the answer that are compared to a baseline, with their numbers of pairs."""
-    rows = evidence.answer[evidence.answer["variant"] != BASELINE]
-    if "n_pairs" not in rows:
-        rows = rows.merge(pair_counts(evidence.trials), on=CELL, how="left")
-    return rows.to_dict("records")
-
-
-def scored(trials: pd.DataFrame) -> pd.DataFrame:
-    """The trials with the score that is compared."""
-    return trials.assign(score=compared_score(trials))
-
-
 def score_rows(finished: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """CELL, mean, std and n of the scores of finished trials: a row for each of the cells."""
     told = finished.groupby(CELL)["score"].agg(["mean", "std", "count"]).reset_index().rename(columns={"count": "n"})
     return cells[CELL].merge(told, on=CELL, how="left").fillna({"n": 0})
-
-
-def published_runs(evidence: Evidence) -> pd.DataFrame:
-    """Published runs beside the cells of their variant: CELL, train_score, score, percentile, n, mean and std."""
-    finished = scored(evidence.finished)
-    scores = {key: cell["score"] for key, cell in finished.groupby(CELL)}
-    rows = [
-        cell
-        | {
-            "train_score": run.train_score,
-            "score": run.test_score,
-            "percentile": percentile_of_published(scores.get(cell_key(cell), ()), run.test_score),
-        }
-        for cell in score_rows(finished, evidence.summary).to_dict("records")
-        for run in evidence.study.published
-        if run.epochs in (None, evidence.study.training.epochs)
-        if run.variant == cell["variant"]
-    ]
-    return pd.DataFrame(rows, columns=[*CELL, "train_score", "score", "percentile", "n", "mean", "std"])
 
 
 def split_sizes(data: pd.DataFrame) -> dict[str, tuple[int, int]]:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite
-
-import pandas as pd
-
 from noiseflow import wording
-from noiseflow.report.alarm import replay_summary
-from noiseflow.report.answer import labelled_rows, named, too_few
-from noiseflow.report.evidence import Evidence, cell_key, cell_labels, positives, small_test_sets, split_sizes
-from noiseflow.spec import BASELINE, Study
-from noiseflow.statistics.ranks import LEAST_DATASETS
-from noiseflow.statistics.uncertainty import score_uncertainty
+from noiseflow.report.answer import named, too_few
+from noiseflow.report.evidence import Evidence, cell_key, cell_labels, split_sizes
+from noiseflow.report.sections import SECTIONS
+from noiseflow.spec import Study
+
+MOST_CAUTIONS = 10
 
 
 def limits(evidence: Evidence) -> list[str]:
     """Sentences on what may and may not be concluded."""
+    cautions, more = evidence.cautions[:MOST_CAUTIONS], len(evidence.cautions) - MOST_CAUTIONS
     return [
         *_on_data(evidence),
-        *_on_looks(evidence),
-        *filter(None, [replay_summary(evidence)]),
-        *_on_test_set(evidence),
-        *_on_ceiling(evidence),
-        *_on_ranks(evidence),
+        *(text for section in SECTIONS if section.limits for text in section.limits(evidence)),
         *_on_missing(evidence),
         *_on_diverged(evidence),
         *_on_pairs(evidence),
-        *evidence.cautions,
+        *cautions,
+        *([f"There are {more} more cautions on the data."] if more > 0 else []),
     ]
 
 
@@ -56,21 +50,6 @@ def _on_data(evidence: Evidence) -> list[str]:
     ]
 
 
-def _on_looks(evidence: Evidence) -> list[str]:
-    """That campaigns are looked at again and again, and what is done about it."""
-    history = evidence.findings.history
-    if history.empty:
-        return []
-    nights = history["campaign"].drop_duplicates()
-    since = f", from {nights.min()} to {nights.max()}" if len(nights) > 1 else f" of {nights.iloc[0]}"
-    text = (
-        f"This pools {wording.number(len(nights), 'campaign')}{since}. Somebody looks after each, so intervals, p and verdicts "
-        "are those of a confidence sequence, which stays valid however often one looks; .05 is shared among the comparisons. "
-        "The interval for one fixed number of seeds stands below, marked as not valid under repeated looks."
-    )
-    return [text]
-
-
 def _on_fresh(study: Study) -> list[str]:
     scored = [dataset for dataset in study.datasets if dataset.n_eval]
     told = wording.listed(f"{dataset.name}: {dataset.n_eval:,}" for dataset in scored)
@@ -86,51 +65,6 @@ def _on_finite(study: Study) -> list[str]:
         "on each other; intervals and p are those of the corrected resampled t test, and approximate."
     )
     return [text]
-
-
-def _on_test_set(evidence: Evidence) -> list[str]:
-    """How far a small test set could be off, said once for each dataset: of its baseline."""
-    sizes = small_test_sets(evidence)
-    texts = []
-    for row in _baselines(evidence).drop_duplicates("dataset").to_dict("records"):
-        n, score = sizes.get(row["dataset"], 0), float(row["test_score_mean"])
-        low, high = score_uncertainty(str(row["score_name"]), score, n, n_positive=positives(evidence, row["dataset"]))
-        if isfinite(low):
-            texts.append(
-                f"A test set of {n:,} rows measures the baseline's {wording.score_name(row)} of {wording.fraction(score)} on "
-                f"{row['dataset']} to within {wording.fraction(low)} to {wording.fraction(high)} (95 % interval): the scores "
-                "say that little about new rows, while the differences compare all variants on the same ones."
-            )
-    return texts
-
-
-def _on_ceiling(evidence: Evidence) -> list[str]:
-    """How far the baseline is from the best there can be."""
-    where = "scores {} on these rows" if evidence.study.design == "replicate" else "is right on {} of the rows"
-    told = [
-        (row["dataset"], wording.fraction(best), wording.fraction(score), f"{100 * (best - score):.1f}")
-        for row in _baselines(evidence).drop_duplicates("dataset").to_dict("records")
-        if (best := evidence.ceilings.get(row["dataset"], -inf)) > (score := row["score_mean"])
-    ]
-    rule = "The Bayes rule, which no other beats in the long run,"
-    if len(told) > 1:
-        each = wording.listed(f"{left} points on {name} ({best} against {score})" for name, best, score, left in told)
-        return [f"{rule} leaves something to gain above the baseline: {each}."]
-    return [
-        f"{rule} {where.format(best)} of {name}; the baseline's {score} leaves {left} points to gain."
-        for name, best, score, left in told
-    ]
-
-
-def _baselines(evidence: Evidence) -> pd.DataFrame:
-    return evidence.summary[evidence.summary["variant"] == BASELINE]
-
-
-def _on_ranks(evidence: Evidence) -> list[str]:
-    n = len(evidence.summary["dataset"].unique())
-    if evidence.pools_campaigns or not 1 < n < LEAST_DATASETS or evidence.findings.ranks is not None:
-        return []
-    return [f"Mean ranks are not given: {n} datasets are too few for a test of them, {LEAST_DATASETS} would do."]
 
 
 def _on_missing(evidence: Evidence) -> list[str]:
@@ -154,7 +88,7 @@ def _on_diverged(evidence: Evidence) -> list[str]:
 
 
 def _on_pairs(evidence: Evidence) -> list[str]:
-    rows = labelled_rows(evidence)
+    rows = evidence.labelled
     few = [row for row in rows if too_few(row)]
     broken = [row for row in rows if row["survivors_only"] and not too_few(row)]
     texts = []

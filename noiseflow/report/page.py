@@ -12,40 +12,31 @@ import yaml
 from noiseflow.report.advice import advise
 from noiseflow.report.alarm import alarm
 from noiseflow.report.answer import headline
-from noiseflow.report.campaign_sections import campaign_sections
 from noiseflow.report.escaping import HTML_PAGE, MARKDOWN_PAGE
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.limits import limits
-from noiseflow.report.pictures import data_address, draw_pictures
-from noiseflow.report.sections import details, sections
-from noiseflow.report.tables import TEST_SET, Plain, difference_table, published_table, score_table, summary_table
+from noiseflow.report.picture import Picture, data_address, fitting
+from noiseflow.report.section import FOLDED, WHOLE, Part, parts_of
+from noiseflow.report.sections import SECTIONS
+from noiseflow.report.tables import Plain, summary_table
 from noiseflow.spec import Study
 
 ARTIFACT_LIMIT = 950_000  # bytes; Prefect's pages become slow from 1 MB
-LEGEND = (
-    "Scores are those of the last epoch; intervals are 95 % t intervals over seeds. Differences are variant minus "
-    "baseline on the same seeds; p is of the two-sided sign-flip test, adjusted after Holm for all comparisons of the "
-    "study. d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the "
-    "variant wins, ties counting half."
-)
-TEST_SET_LEGEND = (
-    f" {TEST_SET}: the 95 % interval that the few test rows leave for a network of that score, however many seeds there "
-    "are."
-)
-POOLED_LEGEND = (
-    "Scores are those of the last epoch, with t intervals that are not valid under repeated looks. Differences are variant "
-    "minus baseline on the same seeds; their interval and p are those of a confidence sequence (the t mixture: Lai, 1976; "
-    "Wang and Ramdas, 2024), valid however often one looks, with .05 shared among all comparisons of the study. d_z is the "
-    "mean difference over its standard deviation; P(better) is the share of seeds on which the variant wins, ties counting "
-    "half."
-)
+TEXT_LIMIT = 250_000  # bytes of markdown, so that pictures have room beside it
+YAML_LIMIT = 50_000  # characters of a study that markdown shows
+FOLDS = (
+    (WHOLE, FOLDED),
+    (FOLDED, FOLDED),
+    (15, 15),
+    (5, 5),
+)  # tables of more rows than the first are folded to the second
 
 
 @dataclass(frozen=True)
 class Report:
     """The report as text and pictures.
 
-    markdown: its pictures are relative links. html: self-contained. pictures: file name -> PNG. headline: plain text.
+    markdown: its pictures are relative links. html: self-contained. pictures: file name -> PNG, the most needed first.
     alarm: what a campaign found to have changed, plain text, empty where nothing did. answer: its rows as plain values.
     """
 
@@ -73,30 +64,45 @@ class Report:
 
 
 def render(evidence: Evidence) -> Report:
-    """The report of a study; it renders from whatever is there, and says what is missing."""
-    pictures, scores = draw_pictures(evidence), score_table(evidence)
-    small = TEST_SET in scores.header
+    """The report of a study; it renders from whatever is there, and says what is missing.
+
+    Long tables are folded, harder where the page would be too long for an artifact.
+    """
+    pictures = draw_pictures(evidence)
     page: dict[str, Any] = {
         "study": evidence.study,
         "headline": headline(evidence),
         "alarm": alarm(evidence),
         "advice": advise(evidence),
-        "differences": difference_table(evidence),
-        "scores": scores,
-        "sections": sections(evidence),
-        "details": [*campaign_sections(evidence), *details(evidence)],
-        "legend": (POOLED_LEGEND if evidence.pools_campaigns else LEGEND) + (TEST_SET_LEGEND if small else ""),
-        "published": published_table(evidence),
-        "sources": sorted({run.source for run in evidence.study.published}),
         "pictures": pictures,
         "limits": limits(evidence),
         "manifest": {key: value for key, value in evidence.manifest.items() if key != "command"},
         "command": evidence.manifest.get("command", ""),
         "yaml": _study_yaml(evidence.study),
+        "yaml_limit": YAML_LIMIT,
     }
-    markdown, html = MARKDOWN_PAGE.render(page), HTML_PAGE.render(page)
-    drawn = {picture.name: picture.png for picture in pictures}
+    for whole, folded in FOLDS:
+        page["parts"] = _parts(evidence, whole, folded)
+        markdown = MARKDOWN_PAGE.render(page)
+        if len(markdown.encode()) <= TEXT_LIMIT:
+            break
+    html = HTML_PAGE.render(page)
+    drawn = {picture.name: picture.png for picture in sorted(pictures, key=lambda picture: picture.turn)}
     return Report(markdown, html, drawn, page["headline"], page["alarm"], summary_table(evidence.answer))
+
+
+def draw_pictures(evidence: Evidence) -> list[Picture]:
+    """Every picture that there is something to draw for and room, in the order of the page."""
+    return fitting(section.pictures(evidence) for section in SECTIONS if section.pictures)
+
+
+def _parts(evidence: Evidence, whole: int, folded: int) -> dict[str, list[Part]]:
+    """The tables by their place."""
+    parts: dict[str, list[Part]] = {"summary": [], "answer": [], "details": []}
+    for section in SECTIONS:
+        if section.table:
+            parts[section.table.place] += parts_of(section, evidence, whole, folded)
+    return parts
 
 
 def _study_yaml(study: Study) -> str:

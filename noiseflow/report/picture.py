@@ -1,28 +1,33 @@
-"""A picture of a report, and what a part of its evidence is called in it."""
+"""A picture of a report, what a part of its evidence is called in it, and which pictures there is room for."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
-
-import pandas as pd
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import count
 
 from noiseflow import wording
 from noiseflow.plots import variant_colours
 from noiseflow.spec import Study
-from noiseflow.statistics import GROUP
+from noiseflow.wording import listed
 
-SCORE_COLUMN = "score_name"
+ROOM = 650_000  # bytes of PNG: as base64, beside the text, within what an artifact may hold
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture on the page: file name, PNG, what it shows in place of it, and what to see in it."""
+    """A picture on the page.
+
+    name: of its file. png: the file. alt: what it shows, in place of it. caption: what to see in it. turn: how
+    many of its section come before it; those of lower turns go first where there is no room for all.
+    """
 
     name: str
     png: bytes
     alt: str
     caption: str
+    turn: int = 0
 
     @property
     def address(self) -> str:
@@ -40,38 +45,34 @@ class Picture:
         return int.from_bytes(self.png[20:24]) // 2
 
 
-@dataclass(frozen=True)
-class Group:
-    """A dataset and architecture, its rows of the summary, and what tells its files and captions from the others'."""
+def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM) -> list[Picture]:
+    """The pictures that fit into so many bytes, in the order of their sections.
 
-    dataset: str
-    architecture: str
-    rows: pd.DataFrame
-    number: int | None  # None if it is the only one
-
-    @property
-    def suffix(self) -> str:
-        """Ends the name of its files."""
-        return f"-{self.number}" if self.number else ""
-
-    @property
-    def where(self) -> str:
-        """` on circles/mlp`, where there are others."""
-        return f" on {self.dataset}/{self.architecture}" if self.number else ""
-
-    @property
-    def score_name(self) -> str:
-        """`test accuracy`."""
-        return wording.score_name(self.rows.iloc[0].to_dict())
-
-    @property
-    def variants(self) -> list[str]:
-        """Its variants, in their order."""
-        return [str(name) for name in self.rows["variant"]]
-
-    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows of a frame that belong to it."""
-        return frame[(frame["dataset"] == self.dataset) & (frame["architecture"] == self.architecture)]
+    Room is given in turns: the first picture of each section, then the second of each; a section whose picture does not fit
+    has no more. The last caption names what did not fit, and holds the sentences that sections give in place of pictures.
+    """
+    sources = dict(enumerate(sections))
+    kept: dict[int, list[Picture]] = {at: [] for at in sources}
+    left_out, told = [], []
+    for turn in count():
+        for at, source in list(sources.items()):
+            part = next(source, None)
+            if isinstance(part, Picture) and len(part.png) <= room:
+                kept[at].append(replace(part, turn=turn))
+                room -= len(part.png)
+            elif isinstance(part, str):
+                told.append(part)
+            else:
+                del sources[at]
+                left_out += [part.name.removesuffix(".png")] if part else []
+        if not sources:
+            break
+    if left_out:
+        told.insert(0, f"For lack of room there is no picture of {listed(left_out)}.")
+    pictures = [picture for drawn in kept.values() for picture in drawn]
+    if told and pictures:
+        pictures[-1] = replace(pictures[-1], caption=" ".join([pictures[-1].caption, *told]))
+    return pictures
 
 
 def data_address(png: bytes) -> str:
@@ -79,18 +80,14 @@ def data_address(png: bytes) -> str:
     return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
-def groups_of(summary: pd.DataFrame) -> list[Group]:
-    """Each dataset and architecture of a summary."""
-    groups = summary.groupby(GROUP, sort=False)
-    return [
-        Group(str(dataset), str(architecture), rows, number if len(groups) > 1 else None)
-        for number, ((dataset, architecture), rows) in enumerate(groups, start=1)
-    ]
+def numbered(name: str, at: int, of: int) -> str:
+    """`name.png`, or `name-2.png` where there are several."""
+    return f"{name}.png" if of == 1 else f"{name}-{at}.png"
 
 
 def scale_and_unit(score_name: str) -> tuple[float, str]:
     """What differences of this score are multiplied by to be drawn, and their unit then."""
-    row = {SCORE_COLUMN: score_name}
+    row = {"score_name": score_name}
     return (100.0, "percentage points of accuracy") if wording.is_accuracy(row) else (1.0, wording.unit(row))
 
 

@@ -77,7 +77,7 @@ def components(values: Array) -> Components:
         raise ValueError(f"values must be a complete grid of 2 × 2 at least; received the shape {values.shape}.")
     d, r = values.shape
     mean = float(values.mean())
-    if is_constant(values):
+    if is_constant(values.ravel()):
         return Components(d, r, mean, 0.0, 0.0, 0.0)
     of_rows, of_columns = values.mean(axis=1), values.mean(axis=0)
     rest = values - of_rows[:, None] - of_columns + mean

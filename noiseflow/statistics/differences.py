@@ -11,7 +11,7 @@ from noiseflow.statistics.crossfit import HALVES_CORRELATION
 from noiseflow.statistics.inference import holm
 from noiseflow.statistics.pairs import CellKey
 from noiseflow.statistics.power import seeds_needed
-from noiseflow.statistics.verdict import PairedDifference, decide, paired_difference
+from noiseflow.statistics.verdict import PairedDifference, Pairing, decide, pair_up, paired_differences
 
 
 def compare_pairs(
@@ -25,12 +25,13 @@ def compare_pairs(
         reused: names of datasets whose data seeds split the same rows again, to rows that test over rows that train.
     """
     ratios = reused or {}
-    found = {key: difference_of(part, margin, ratios.get(key[0])) for key, part in pairs.items()}
-    p_adjusted = holm([pair.p_value for pair in found.values()])
-    p_equivalence = holm([pair.p_equivalence for pair in found.values()])
+    found = paired_differences([_pairing(part, ratios.get(key[0])) for key, part in pairs.items()], margin)
+    p_adjusted = holm([pair.p_value for pair in found])
+    p_equivalence = holm([pair.p_equivalence for pair in found])
+    needed = seeds_needed([pair.planning_std for pair in found], margin, len(found)).tolist()
     return {
-        key: _columns(pair, p, p_eq, len(found), margin)
-        for (key, pair), p, p_eq in zip(found.items(), p_adjusted, p_equivalence, strict=True)
+        key: _columns(*told, comparisons=len(found))
+        for key, *told in zip(pairs, found, p_adjusted, p_equivalence, needed, strict=True)
     }
 
 
@@ -39,23 +40,23 @@ def difference_of(pairs: pd.DataFrame, margin: float, test_train_ratio: float | 
 
     With n_strengths or n_strengths_baseline above 1 the scores of that side are `honest_scores` of a choice.
     """
+    return paired_differences([_pairing(pairs, test_train_ratio)], margin)[0]
+
+
+def _pairing(pairs: pd.DataFrame, test_train_ratio: float | None) -> Pairing:
     scores, baseline = (pairs[name].to_numpy(dtype=float) for name in ("score", "score_baseline"))
-    return paired_difference(
-        scores,
-        baseline,
-        margin,
-        pairs=pairs,
-        test_train_ratio=test_train_ratio,
-        correlation=HALVES_CORRELATION if _is_chosen(pairs) else 0.0,
-    )
+    correlation = HALVES_CORRELATION if _is_chosen(pairs) else 0.0
+    return pair_up(scores, baseline, pairs=pairs, test_train_ratio=test_train_ratio, correlation=correlation)
 
 
 def _is_chosen(pairs: pd.DataFrame) -> bool:
     sides = [name for name in ("n_strengths", "n_strengths_baseline") if name in pairs]
-    return bool((pairs[sides] > 1).any(axis=None))
+    return any(bool((pairs[name] > 1).any()) for name in sides)
 
 
-def _columns(pair: PairedDifference, p: float, p_equivalence: float, comparisons: int, margin: float) -> dict[str, Any]:
+def _columns(
+    pair: PairedDifference, p: float, p_equivalence: float, n_needed: float, *, comparisons: int
+) -> dict[str, Any]:
     return {
         "n_pairs": pair.n_pairs,
         "n_broken": pair.n_broken,
@@ -70,5 +71,5 @@ def _columns(pair: PairedDifference, p: float, p_equivalence: float, comparisons
         "bca_low": pair.bca_low,
         "bca_high": pair.bca_high,
         "wilcoxon_p": pair.wilcoxon_p,
-        "n_needed": seeds_needed(pair.planning_std, margin, comparisons),
+        "n_needed": n_needed,
     }

@@ -65,8 +65,8 @@ def difference_so_far(pairs: pd.DataFrame, comparisons: int) -> PairedDifference
         ci_low=low,
         ci_high=high,
         p_value=p,
-        effect_size=cohen_dz(whole),
-        prob_better=probability_better(whole),
+        effect_size=float(cohen_dz(whole)),
+        prob_better=float(probability_better(whole)),
         std=std,
         planning_std=std,
     )
@@ -90,7 +90,7 @@ def decide_so_far(pair: PairedDifference, margin: float) -> Verdict:
 
 
 def _columns(pair: PairedDifference, pairs: pd.DataFrame, margin: float, comparisons: int) -> dict[str, Any]:
-    fixed_low, fixed_high = t_interval(differences_of(pairs))
+    fixed_low, fixed_high = map(float, t_interval(differences_of(pairs)))
     return {
         "n_pairs": pair.n_pairs,
         "n_broken": pair.n_broken,
@@ -102,7 +102,7 @@ def _columns(pair: PairedDifference, pairs: pd.DataFrame, margin: float, compari
         "effect_size": pair.effect_size,
         "prob_better": pair.prob_better,
         "verdict": decide_so_far(pair, margin),
-        "n_needed": pairs_needed(pair.planning_std, margin, ALPHA / comparisons),
+        "n_needed": float(pairs_needed(pair.planning_std, margin, ALPHA / comparisons)),
         "fixed_ci_low": fixed_low,
         "fixed_ci_high": fixed_high,
     }

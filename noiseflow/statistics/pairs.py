@@ -32,8 +32,13 @@ def compared_score(trials: pd.DataFrame) -> pd.Series[float]:
 
 def cell_pairs(trials: pd.DataFrame) -> dict[CellKey, pd.DataFrame]:
     """For each cell but the baselines, its pairs: PAIR, score and score_baseline, NaN where a trial is left out."""
-    scored = trials.assign(score=compared_score(trials))
-    return pairs_with(scored, "variant", BASELINE)
+    return pairs_with(scored_cells(trials), "variant", BASELINE)
+
+
+def scored_cells(trials: pd.DataFrame) -> pd.DataFrame:
+    """CELL, PAIR, the compared score, and the campaign where there are any: a row a trial."""
+    kept = [*CELL, *PAIR, *(["campaign"] if "campaign" in trials else [])]
+    return trials[kept].assign(score=compared_score(trials))
 
 
 def pairs_with(scored: pd.DataFrame, column: str, rival: str) -> dict[CellKey, pd.DataFrame]:
@@ -42,16 +47,20 @@ def pairs_with(scored: pd.DataFrame, column: str, rival: str) -> dict[CellKey, p
     scored: GROUP, column, PAIR, score, and n_strengths where there are choices, campaign where there are any. Returns
     PAIR, score and score_baseline, the rival's, and n_strengths, campaign and theirs with _baseline, for each.
     """
-    kept = [*PAIR, "score", *(name for name in ("n_strengths", "campaign") if name in scored)]
-    parts = {name_key(key): part[kept] for key, part in scored.groupby([*GROUP, column], sort=False)}
-    none = scored[kept].head(0)
-    return {
-        (dataset, architecture, name): part.merge(
-            parts.get((dataset, architecture, rival), none), on=PAIR, suffixes=("", "_baseline")
-        )
-        for (dataset, architecture, name), part in parts.items()
-        if name != rival
-    }
+    keys = [*GROUP, column]
+    table = paired_rows(scored, column, rival)
+    rows = {name_key(key): places for key, places in table.groupby(keys, sort=False).indices.items()}
+    told = table.drop(columns=keys)
+    order = [name_key(key) for key in scored[keys].drop_duplicates().itertuples(index=False, name=None)]
+    return {key: told.iloc[rows.get(key, [])] for key in order if key[2] != rival}
+
+
+def paired_rows(scored: pd.DataFrame, column: str, rival: str) -> pd.DataFrame:
+    """The rows of all but the rival, each beside that of the rival (columns with _baseline)."""
+    told = ["score", *(name for name in ("n_strengths", "campaign") if name in scored)]
+    theirs = scored.loc[scored[column] == rival, [*GROUP, *PAIR, *told]]
+    ours = scored.loc[scored[column] != rival, [*GROUP, column, *PAIR, *told]]
+    return ours.merge(theirs, on=[*GROUP, *PAIR], suffixes=("", "_baseline"))
 
 
 def family_of(trials: pd.DataFrame) -> pd.Series[str]:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite, nan
+from collections.abc import Callable
+from math import inf, nan
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from noiseflow.statistics.inference import ALPHA, least_n
+from noiseflow.statistics.inference import ALPHA, Array, least_n
 
 POWER = 0.8
 MOST = 1_000_000
 """More seeds than this are no plan: the answer is then infinity."""
 
 
-def seeds_needed(std_of_differences: float, margin: float, comparisons: int = 1, power: float = POWER) -> float:
+def seeds_needed(std_of_differences: ArrayLike, margin: float, comparisons: int = 1, power: float = POWER) -> Array:
     """The least number of pairs with which a paired t test finds a true difference as large as the margin.
 
-    A whole number as a float; infinity above MOST; NaN where std or margin are. The level is that of Holm's first step,
-    .05 / comparisons; never below `least_n(comparisons)`. It is an estimate: the spread of few pairs is itself uncertain.
+    Whole numbers as floats, of the shape of the standard deviations; infinity above MOST; NaN where std or margin are. The
+    level is that of Holm's first step, .05 / comparisons; never below `least_n(comparisons)`. It is an estimate: the spread
+    of few pairs is itself uncertain.
 
     Args:
-        std_of_differences: standard deviation of the paired differences, in units of the score.
+        std_of_differences: standard deviations of the paired differences, in units of the score; any shape.
         margin: the least difference worth having, above 0, in the same units.
         comparisons: comparisons in the family.
         power: chance of finding it, in (0, 1).
@@ -28,23 +32,40 @@ def seeds_needed(std_of_differences: float, margin: float, comparisons: int = 1,
     References: Cohen (1988), section 2.3, whose power it is but for the chance of finding the opposite sign, below
     10⁻⁵ where it matters, which scipy does not compute everywhere.
     """
-    if not (isfinite(std_of_differences) and margin > 0):
-        return nan
-    least = least_n(comparisons)
-    if std_of_differences <= margin * least**-0.5 / 10:  # ten standard errors: certain, and beyond what scipy computes
-        return float(least)
-    effect, level = margin / std_of_differences, ALPHA / max(comparisons, 1)
+    std = np.asarray(std_of_differences, np.float64)
+    least, level = least_n(comparisons), ALPHA / max(comparisons, 1)
+    known = np.isfinite(std) & (margin > 0)
+    certain = std <= margin * least**-0.5 / 10  # ten standard errors: certain, and beyond what scipy computes
+    effect = margin / np.where(known & ~certain, std, 1.0).ravel()
 
-    def suffices(n: int) -> bool:
-        return bool(stats.nct.sf(stats.t.isf(level / 2, n - 1), n - 1, effect * n**0.5) >= power)
+    def suffices(n: Array, at: NDArray[np.intp]) -> NDArray[np.bool_]:
+        return np.asarray(stats.nct.sf(stats.t.isf(level / 2, n - 1), n - 1, effect[at] * n**0.5) >= power)
 
-    high = least
-    while not suffices(high):
-        high *= 2
-        if high > MOST:
-            return inf
-    low = least - 1 if high == least else high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if suffices(middle) else (middle, high)
-    return float(high)
+    needed = np.where(certain, float(least), smallest_enough(suffices, known & ~certain, least, MOST))
+    return np.asarray(np.where(known, needed, nan))
+
+
+def smallest_enough(
+    suffices: Callable[[Array, NDArray[np.intp]], NDArray[np.bool_]], asked: NDArray[np.bool_], least: int, most: int
+) -> Array:
+    """The smallest whole number from `least` on that suffices, for each element asked for; infinity above most.
+
+    Found by doubling, then halving. Where a number suffices so do all larger ones.
+
+    Args:
+        suffices: numbers (m,) and which elements (m,) they are tried for, as flat indices, to whether they suffice (m,).
+        asked: elements to find it for; any shape. The others are infinity.
+    """
+    at = np.flatnonzero(asked)
+    low, high = np.full(asked.size, least - 1), np.full(asked.size, least)
+    while at.size:
+        at = at[~suffices(high[at].astype(float), at)]
+        low[at], high[at] = high[at], 2 * high[at]
+        at = at[high[at] <= most]
+    at = np.flatnonzero(asked.ravel() & (high <= most) & (high - low > 1))
+    while at.size:
+        middle = (low[at] + high[at]) // 2
+        enough = suffices(middle.astype(float), at)
+        high[at], low[at] = np.where(enough, middle, high[at]), np.where(enough, low[at], middle)
+        at = at[high[at] - low[at] > 1]
+    return np.where(asked.ravel() & (high <= most), high, inf).reshape(asked.shape)

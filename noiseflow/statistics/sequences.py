@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import inf, isfinite, nan
+from math import inf, nan
 
 import numpy as np
 import numpy.typing as npt
@@ -109,20 +109,20 @@ def are_telling(n_alike: ArrayLike, n: ArrayLike) -> npt.NDArray[np.bool_]:
     return np.asarray((2 * alike <= count) | (count - alike >= LEAST_UNLIKE))
 
 
-def pairs_needed(std: float, margin: float, alpha: float = ALPHA) -> float:
-    """The least number of pairs at which the sequence is as narrow as ± margin, with this spread.
+def pairs_needed(std: ArrayLike, margin: float, alpha: float = ALPHA) -> Array:
+    """The least number of pairs at which the sequence is as narrow as ± margin, with these spreads (any shape).
 
-    A whole number as a float; infinity above MOST; NaN where std or margin are, or the margin is not above 0.
+    Whole numbers as floats; infinity above MOST; NaN where std or margin are, or the margin is not above 0.
     """
-    if not (isfinite(std) and margin > 0):
-        return nan
-    if half_width(std, MOST, alpha) > margin:
-        return inf
-    low, high = 1, MOST  # too few, enough
-    while high - low > 1:
+    spread = np.asarray(std, np.float64)
+    known = np.isfinite(spread) & (margin > 0)
+    reachable = known & (half_width(np.where(known, spread, 0.0), MOST, alpha) <= margin)
+    low, high = np.ones(spread.shape, np.int64), np.full(spread.shape, MOST)  # too few, enough
+    while reachable.any() and (high - low > 1).any():
         middle = (low + high) // 2
-        low, high = (low, middle) if half_width(std, middle, alpha) <= margin else (middle, high)
-    return float(high)
+        narrow = half_width(np.where(reachable, spread, 0.0), middle, alpha) <= margin
+        low, high = np.where(narrow, low, middle), np.where(narrow, middle, high)
+    return np.asarray(np.where(reachable, high, np.where(known, inf, nan)), np.float64)
 
 
 def _settled(mean: ArrayLike, std: ArrayLike, n: ArrayLike) -> tuple[Array, Array, Array]:

@@ -9,18 +9,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from noiseflow.spec import BASELINE
 from noiseflow.statistics.dependence import dependent_mean
 from noiseflow.statistics.differences import compare_pairs
-from noiseflow.statistics.inference import least_n, t_interval
+from noiseflow.statistics.inference import Array, by_size, least_n, t_interval
 from noiseflow.statistics.looks import compare_at_every_look
 from noiseflow.statistics.pairs import (
     CELL,
+    PAIR,
     CellKey,
     cell_pairs,
     compared_score,
     family_of,
     has_data_seeds,
     name_key,
+    paired_rows,
+    scored_cells,
 )
 from noiseflow.statistics.robust import interquartile_mean
 from noiseflow.statistics.verdict import PairedDifference
@@ -76,9 +80,11 @@ def summarize(
     ratios = reused or {}
     pairs = cell_pairs(trials)
     compared = _compared_so_far(pairs, margin, ratios) if repeated_looks else compare_pairs(pairs, margin, ratios)
-    cells = trials.assign(score=compared_score(trials)).groupby(CELL, sort=False)
-    rows = [_cell_columns(cell, ratios) | compared.get(name_key(key), {}) for key, cell in cells]
-    return _typed(pd.DataFrame(rows, columns=[*SUMMARY_COLUMNS, *FURTHER_COLUMNS]))
+    cells = _cells(trials, ratios)
+    differences = pd.DataFrame(
+        [compared.get(name_key(key), {}) for key in cells[CELL].itertuples(index=False, name=None)]
+    )
+    return _typed(pd.concat([cells, differences], axis=1).reindex(columns=[*SUMMARY_COLUMNS, *FURTHER_COLUMNS]))
 
 
 def _compared_so_far(
@@ -95,13 +101,15 @@ def _compared_so_far(
 
 def pair_counts(trials: pd.DataFrame) -> pd.DataFrame:
     """Pairs of each cell but the baselines: CELL, n_pairs, n_broken, least_n, survivors_only."""
-    cells = cell_pairs(trials)
-    rows = []
-    for key, pairs in cells.items():
-        n_broken = int((pairs["score"] - pairs["score_baseline"]).isna().sum())
-        pair = PairedDifference(len(pairs) - n_broken, n_broken)
-        rows.append([*key, pair.n_pairs, n_broken, least_n(len(cells)), pair.survivors_only])
-    return pd.DataFrame(rows, columns=[*CELL, "n_pairs", "n_broken", "least_n", "survivors_only"])
+    scored = scored_cells(trials)
+    cells = scored.loc[scored["variant"] != BASELINE, CELL].drop_duplicates(ignore_index=True)
+    pairs = paired_rows(scored, "variant", BASELINE)
+    whole = (pairs["score"] - pairs["score_baseline"]).notna()
+    counts = pairs[CELL].assign(n_pairs=whole, n_broken=~whole).groupby(CELL, sort=False).sum().reset_index()
+    told = cells.merge(counts, on=CELL, how="left").fillna({"n_pairs": 0, "n_broken": 0})
+    told = told.astype({"n_pairs": "int64", "n_broken": "int64"})
+    broken = [PairedDifference(n, m).survivors_only for n, m in zip(told["n_pairs"], told["n_broken"], strict=True)]
+    return told.assign(least_n=least_n(len(cells)), survivors_only=broken)
 
 
 def learning_bands(curves: pd.DataFrame, low: float = 0.1, high: float = 0.9) -> pd.DataFrame:
@@ -120,44 +128,83 @@ def learning_bands(curves: pd.DataFrame, low: float = 0.1, high: float = 0.9) ->
     return pd.concat(parts, names=["quantity"]).reset_index()[[*keys, "quantity", "mean", "low", "high"]]
 
 
-def _cell_columns(cell: pd.DataFrame, reused: Mapping[str, float]) -> dict[str, Any]:
-    kept = cell[cell["score"].notna()]
-    test = kept["test_score"].to_numpy(dtype=float)
-    train = kept["train_score"].to_numpy(dtype=float)
-    ratio = reused.get(str(cell["dataset"].iloc[0]))
-    estimate = dependent_mean(cell, cell["test_score"].where(cell["score"].notna()).to_numpy(dtype=float), ratio)
-    ci_low, ci_high = t_interval(test) if estimate is None else estimate.interval
-    names = {name: cell[name].iloc[0] for name in (*CELL, "strength", "score_name")}
-    return names | {
-        "n_seeds": len(cell),
-        "n_diverged": len(cell) - len(kept),
-        "train_score_mean": train.mean() if train.size else nan,
-        "test_score_mean": test.mean() if test.size else nan,
-        "test_score_std": test.std(ddof=1) if test.size > 1 else nan,
+def _cells(trials: pd.DataFrame, reused: Mapping[str, float]) -> pd.DataFrame:
+    """What is said of each cell alone: a row a cell, in order of first appearance."""
+    numbers = _numbers(trials)
+    scored = trials.assign(score=numbers["score"], family=family_of(trials))
+    groups = scored.groupby(CELL, sort=False)
+    places = [np.asarray(rows, np.intp) for rows in groups.indices.values()]
+    names = (
+        scored[[*CELL, "strength", "score_name", "family"]].iloc[[rows[0] for rows in places]].reset_index(drop=True)
+    )
+    kept = [rows[~np.isnan(numbers["score"][rows])] for rows in places]
+    told = pd.DataFrame(
+        {
+            "n_seeds": list(map(len, places)),
+            "n_diverged": [len(rows) - len(part) for rows, part in zip(places, kept, strict=True)],
+        }
+    )
+    described: dict[int, dict[str, float]] = {}
+    for cells, rows in by_size(kept):
+        described |= dict(zip(cells, _described({name: of[rows] for name, of in numbers.items()}), strict=True))
+    told = told.join(pd.DataFrame.from_dict(described, orient="index"))
+    several = groups["data_seed"].nunique().to_numpy() > 1
+    told["approximate"] = names["dataset"].isin(list(reused)).to_numpy() & several
+    for cell in np.flatnonzero(several):
+        tested = np.where(np.isnan(numbers["score"]), nan, numbers["test_score"])[places[cell]]
+        ratio = reused.get(str(names["dataset"][cell]))
+        estimate = dependent_mean(trials[PAIR].iloc[places[cell]], tested, ratio)
+        if estimate is not None:
+            told.loc[cell, ["ci_low", "ci_high"]] = estimate.interval
+    return names.join(told)
+
+
+def _numbers(trials: pd.DataFrame) -> dict[str, Array]:
+    """The measured columns (n_trials,): those of a trial's loss and calibration NaN where they are not finite."""
+    told = {"score": compared_score(trials), "test_score": trials["test_score"], "train_score": trials["train_score"]}
+    found = {name: pd.to_numeric(column).to_numpy(dtype=float, na_value=nan) for name, column in told.items()}
+    for name in (*MEANS, "train_mode_loss", "signal_to_noise"):
+        values = pd.to_numeric(trials[name]).to_numpy(dtype=float, na_value=nan) if name in trials else nan
+        found[name] = np.where(np.isfinite(values), values, nan) * np.ones(len(trials))
+    return found | {"gap": found["train_mode_loss"] - found["train_loss"]}
+
+
+def _described(numbers: Mapping[str, Array]) -> list[dict[str, float]]:
+    """The columns of cells (k,) that have as many finished trials each: numbers are (k, n)."""
+    train, test, score = (numbers[name] for name in ("train_score", "test_score", "score"))
+    ci_low, ci_high = t_interval(test)
+    columns = {
+        "train_score_mean": _mean(train),
+        "test_score_mean": _mean(test),
+        "test_score_std": _std(test),
         "ci_low": ci_low,
         "ci_high": ci_high,
-        "approximate": ratio is not None and has_data_seeds(cell),
-        "family": family_of(cell).iloc[0],
-        "score_mean": kept["score"].mean(),
-        "score_std": kept["score"].std(ddof=1),
-        "interquartile_mean": interquartile_mean(kept["score"].to_numpy(dtype=float)),
-        **_described(kept),
+        "score_mean": _mean(score),
+        "score_std": _std(score),
+        "interquartile_mean": interquartile_mean(score),
+        **{column: _mean(numbers[name]) for name, column in (MEANS | {"gap": "gap_mean"}).items()},
+        "signal_to_noise_median": _median(numbers["signal_to_noise"]),
     }
+    return [dict(zip(columns, row, strict=True)) for row in np.stack(list(columns.values()), axis=-1).tolist()]
 
 
-def _described(kept: pd.DataFrame) -> dict[str, Any]:
-    """Means over finished trials of what is measured beside the score."""
-    gap = _numbers(kept, "train_mode_loss") - _numbers(kept, "train_loss")
-    return {column: _numbers(kept, name).mean() for name, column in MEANS.items()} | {
-        "gap_mean": gap.mean(),
-        "signal_to_noise_median": _numbers(kept, "signal_to_noise").median(),
-    }
+def _mean(values: Array) -> Array:
+    """The mean (k,) of what is finite in values (k, n); NaN of none."""
+    count = np.isfinite(values).sum(axis=-1)
+    return np.asarray(np.where(np.isfinite(values), values, 0.0).sum(axis=-1) / np.where(count, count, nan))
 
 
-def _numbers(cell: pd.DataFrame, name: str) -> pd.Series[float]:
-    if name not in cell:
-        return pd.Series(nan, index=cell.index)
-    return pd.to_numeric(cell[name]).astype(float).replace([np.inf, -np.inf], nan)
+def _std(values: Array) -> Array:
+    return values.std(axis=-1, ddof=1) if values.shape[-1] > 1 else np.full(len(values), nan)
+
+
+def _median(values: Array) -> Array:
+    """The median (k,) of what is finite in values (k, n); NaN of none."""
+    if values.shape[-1] == 0:
+        return np.full(len(values), nan)
+    count = np.isfinite(values).sum(axis=-1, keepdims=True)
+    middle = [np.take_along_axis(np.sort(values), at // 2, axis=-1) for at in ((count - 1).clip(0), count.clip(0))]
+    return np.asarray((middle[0] + np.where(count % 2, middle[0], middle[1]))[:, 0] / 2)
 
 
 def _typed(summary: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,81 @@
+"""What a section of the report is: one finding with its table, its pictures and its sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from noiseflow.report.evidence import Evidence, telling_names
+from noiseflow.report.picture import Picture
+from noiseflow.report.selection import CLEAREST, clearest
+from noiseflow.report.tables import Columns, Table
+from noiseflow.wording import Row
+
+WHOLE, FOLDED = 150, 40  # rows up to which a table is shown whole; that a longer one is folded to
+
+
+@dataclass(frozen=True)
+class TableForm:
+    """How a finding becomes a table.
+
+    place: in the summary, with the answer before the pictures, or among the details after them. names: columns that name a
+    row. columns: header to text of a row. n_words: how many of these hold words, the first ones. note: how to read it. file:
+    where all rows are.
+    """
+
+    place: Literal["summary", "answer", "details"]
+    names: tuple[str, ...]
+    columns: Callable[[Evidence], Columns]
+    n_words: int
+    note: str | Callable[[Evidence], str]
+    file: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of the report; a part that it does not have is None, and has to be said.
+
+    title: heading of its table. finding: the rows that it shows; no rows where it has nothing to say. table: how they are
+    told. pictures: pictures with their captions, and sentences on what is not drawn. limits: sentences on what the finding
+    does not tell.
+    """
+
+    title: str
+    finding: Callable[[Evidence], pd.DataFrame]
+    table: TableForm | None
+    pictures: Callable[[Evidence], Iterator[Picture | str]] | None
+    limits: Callable[[Evidence], list[str]] | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section's table on the page."""
+
+    title: str
+    table: Table
+    note: str
+
+
+def parts_of(section: Section, evidence: Evidence, whole: int = WHOLE, folded: int = FOLDED) -> list[Part]:
+    """The section's table and note, if it has any; a table of more rows than `whole` is folded and says so."""
+    form = section.table
+    if form is None or (frame := section.finding(evidence)).empty:
+        return []
+    columns = form.columns(evidence)
+    named = [*(telling_names(frame) if "dataset" in frame else []), *form.names]
+    shown = frame if len(frame) <= whole else clearest(frame, folded)
+    texts = [*({name.capitalize(): _text_of(name) for name in named} | dict(columns)).items()]
+    rows = [[text(row) for _, text in texts] for row in shown.to_dict("records")]
+    note = form.note if isinstance(form.note, str) else form.note(evidence)
+    if len(shown) < len(frame):
+        which = CLEAREST if "difference_mean" in frame else "the first ones"
+        note = f"{note} These are {len(shown):,} of {len(frame):,} rows: {which}. All are in {form.file}.".strip()
+    table = Table([header for header, _ in texts], rows, len(named), len(named) + form.n_words)
+    return [Part(section.title, table, note)]
+
+
+def _text_of(name: str) -> Callable[[Row], str]:
+    return lambda row: str(row[name])

@@ -1,0 +1,50 @@
+"""The sections of the report, one file each: the finding, its table, its pictures and its sentences together.
+
+To add one: a file like the others with a SECTION, its line here, and its case in tests/test_report_sections.py.
+"""
+
+from noiseflow.report.section import Section
+from noiseflow.report.sections import (
+    beside_score,
+    boundary,
+    calibration,
+    campaigns,
+    chosen_strengths,
+    cross_checks,
+    data,
+    differences,
+    drift,
+    final_scores,
+    gap,
+    learning_curves,
+    one_look,
+    published_runs,
+    ranks,
+    replays,
+    rivals,
+    training_rows,
+    variance,
+)
+
+SECTIONS: tuple[Section, ...] = (
+    differences.SECTION,
+    final_scores.SECTION,
+    chosen_strengths.SECTION,
+    rivals.SECTION,
+    training_rows.SECTION,
+    ranks.SECTION,
+    published_runs.SECTION,
+    campaigns.SECTION,
+    learning_curves.SECTION,
+    gap.SECTION,
+    boundary.SECTION,
+    calibration.SECTION,
+    data.SECTION,
+    drift.SECTION,
+    replays.SECTION,
+    one_look.SECTION,
+    variance.SECTION,
+    beside_score.SECTION,
+    cross_checks.SECTION,
+)
+"""In the order of the page."""

@@ -1,0 +1,39 @@
+"""What is measured beside the score, and how many seeds would decide."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+from noiseflow.report.evidence import Evidence
+from noiseflow.report.section import Section, TableForm
+from noiseflow.report.tables import Columns, best_first
+from noiseflow.wording import NOTHING, Row, fraction
+
+NOTE = (
+    "Compared score: mean of the score that differences are made of. Gap: loss of training mode minus that of inference mode "
+    "on the training rows at the end. Brier score and expected calibration error: of the predicted probabilities. Signal to "
+    "noise: spread of the signal over the noise's standard deviation where it is injected, at the initial weights. Seeds "
+    "needed, from the spread seen here: for 80 % power to see a difference as large as the margin; with campaigns, for a "
+    "confidence sequence no wider than ± the margin."
+)
+
+
+def _columns(_: Evidence) -> Columns:
+    return {
+        "Compared score": lambda row: fraction(row["score_mean"]),
+        "Gap": lambda row: fraction(row["gap_mean"]),
+        "Brier": lambda row: fraction(row["brier_mean"]),
+        "Calibration error": lambda row: fraction(row["ece_mean"]),
+        "Signal to noise": lambda row: _finite(row, "signal_to_noise_median", ".3g"),
+        "Seeds needed": lambda row: _finite(row, "n_needed", ",.0f"),
+    }
+
+
+def _finite(row: Row, name: str, form: str) -> str:
+    return f"{row[name]:{form}}" if isfinite(row[name]) else NOTHING
+
+
+TABLE = TableForm("details", ("variant",), _columns, 0, NOTE, "summary.parquet")
+SECTION = Section(
+    "Beside the score", lambda evidence: best_first(evidence.shown, "score_mean"), TABLE, pictures=None, limits=None
+)

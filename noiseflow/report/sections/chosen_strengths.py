@@ -1,0 +1,106 @@
+"""The strength that each family chose without leakage, and its score against strength."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isfinite
+
+import pandas as pd
+
+from noiseflow import wording
+from noiseflow.plots import plot_strengths, to_png
+from noiseflow.report.evidence import Evidence, telling_names
+from noiseflow.report.picture import Picture, colours_of, numbered
+from noiseflow.report.section import Section, TableForm
+from noiseflow.report.selection import MOST_PANELS, clearest, drawn_of, groups_of
+from noiseflow.report.tables import Columns, difference_columns
+from noiseflow.spec import BASELINE, Variant
+from noiseflow.statistics import GROUP
+from noiseflow.wording import NOTHING, Row, fraction, is_accuracy, signed
+
+MOST_PLACES = 6  # datasets and architectures that are drawn
+NOTE = (
+    "The seeds fall into two halves; each half takes the strength with the best mean score in the other half and is scored on "
+    "rows of its own, so nothing is chosen on rows that it is scored on. In brackets: the share of the seeds that took it. "
+    "Intervals and p allow for the choice. Best on test is what picking the highest of all means would have shown; optimism "
+    "is how much of that is the picking."
+)
+
+
+def _columns(_: Evidence) -> Columns:
+    verdict, difference, interval, p, *_effects = difference_columns().items()
+    return {
+        verdict[0]: verdict[1],
+        "Strength (chosen by)": _chosen,
+        **dict((difference, interval, p)),
+        "Score": lambda row: fraction(row["score_mean"]),
+        "Best on test": lambda row: f"{fraction(row['naive_score'])} ({row['naive_strength']:g})",
+        "Optimism": lambda row: signed((100.0 if is_accuracy(row) else 1.0) * row["optimism"], 2),
+    }
+
+
+def _chosen(row: Row) -> str:
+    return f"{row['strength']:g} ({100 * row['share']:.0f} %)" if isfinite(row["strength"]) else NOTHING
+
+
+def _pictures(evidence: Evidence) -> Iterator[Picture]:
+    if evidence.findings.choices.empty:
+        return
+    kinds = list(evidence.summary.groupby("score_name", sort=False))
+    for at, (kind, summary) in enumerate(kinds, start=1):
+        strengths, baselines, choices = strength_frames(evidence, summary)
+        if strengths.empty:
+            continue
+        name = wording.score_name({"score_name": kind})
+        unit = " (fraction of rows)" if name == "test accuracy" else ""
+        figure = plot_strengths(strengths, baselines, choices, colours_of(evidence.study), f"{name}{unit}")
+        caption = (
+            f"Mean {name} at each strength, with the 95 % interval of the mean over seeds; the dashed line in its band is the "
+            "noiseless baseline. Diamonds stand at the strength chosen most often, for seeds that had no part in it, and at "
+            "the score that such honest choices earn: below its line by what choosing on the test rows would add."
+        )
+        n_places, n_families = len(summary[GROUP].drop_duplicates()), evidence.findings.choices["family"].nunique()
+        caption += drawn_of(n_places, min(n_places, MOST_PLACES), "datasets and architectures")
+        caption += drawn_of(n_families, min(n_families, MOST_PANELS), "families")
+        alt = "Score against strength for each family, with the chosen strength and the baseline's level"
+        yield Picture(numbered("strengths", at, len(kinds)), to_png(figure), alt, caption)
+
+
+def strength_frames(evidence: Evidence, summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """What `plot_strengths` takes, of a summary: cells of families of strengths, baselines beside them, and choices."""
+    choices = evidence.findings.choices
+    telling = telling_names(summary) or ["dataset"]
+    places = groups_of(summary, MOST_PLACES)
+    panels = pd.DataFrame(
+        {"dataset": [place.dataset for place in places], "architecture": [place.architecture for place in places]}
+    )
+    panels["panel"] = panels[telling].agg("/".join, axis=1)
+    best = clearest(choices.drop_duplicates("family"), MOST_PANELS)["family"]
+    units = {v.name: strength_unit(v) for v in evidence.study.variants if v.strengths and v.name in set(best)}
+    cells = summary.merge(panels, on=GROUP).assign(
+        mean=lambda table: table["score_mean"],
+        std=lambda table: table["score_std"],
+        n=lambda table: table["n_seeds"] - table["n_diverged"],
+        unit=lambda table: table["family"].map(units),
+    )
+    chosen = choices.merge(panels, on=GROUP).assign(unit=lambda table: table["family"].map(units))
+    return (
+        cells[cells["family"].isin(list(units))],
+        cells[cells["variant"] == BASELINE],
+        chosen[chosen["family"].isin(list(units))].dropna(subset=["strength"]),
+    )
+
+
+def strength_unit(variant: Variant) -> str:
+    """What the strengths of a family are: `stddev`, `rate`, `factor` or `patience (epochs)`, or several of them."""
+    kinds = [
+        ("relative " if i.relative else "") + ("stddev" if i.kind == "gaussian" else "rate") for i in variant.injections
+    ]
+    kinds += ["L2 factor" if control.kind == "l2" else "patience (epochs)" for control in variant.controls]
+    return ", ".join(dict.fromkeys(kinds))
+
+
+TABLE = TableForm("answer", ("family",), _columns, 1, NOTE, "choices.parquet")
+SECTION = Section(
+    "The strength that was chosen", lambda evidence: evidence.findings.choices, TABLE, pictures=_pictures, limits=None
+)

@@ -1,0 +1,38 @@
+"""Second opinions on the differences; they decide nothing."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from noiseflow.report.evidence import Evidence
+from noiseflow.report.section import Section, TableForm
+from noiseflow.report.tables import Columns, best_first, interval
+from noiseflow.wording import difference_interval, fraction, p_text
+
+NOTE = (
+    "Second opinions; they decide nothing. Both intervals are of the difference to the baseline; the second is a bootstrap "
+    "that allows for skewness (from 20 seeds on). Both p are of one comparison, not adjusted. Where the interquartile mean of "
+    "the score is far from its mean, a few seeds made the mean."
+)
+
+
+def _finding(evidence: Evidence) -> pd.DataFrame:
+    shown = best_first(evidence.shown, "score_mean")
+    return shown[shown["wilcoxon_p"].notna()]
+
+
+def _columns(_: Evidence) -> Columns:
+    return {
+        "t interval": difference_interval,
+        "BCa interval": lambda row: interval(
+            {**row, "difference_ci_low": row["bca_low"], "difference_ci_high": row["bca_high"]}
+        ),
+        "p, sign flip": lambda row: p_text(row["p_value"]),
+        "p, Wilcoxon": lambda row: p_text(row["wilcoxon_p"]),
+        "Mean": lambda row: fraction(row["score_mean"]),
+        "Interquartile mean": lambda row: fraction(row["interquartile_mean"]),
+    }
+
+
+TABLE = TableForm("details", ("variant",), _columns, 0, NOTE, "summary.parquet")
+SECTION = Section("Cross-checks", _finding, TABLE, pictures=None, limits=None)

@@ -1,0 +1,68 @@
+"""Each variant against its baseline: the answer itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from noiseflow.plots import plot_differences, to_png
+from noiseflow.report.evidence import Evidence, cell_key, cell_labels
+from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_unit
+from noiseflow.report.section import Section, TableForm
+from noiseflow.report.selection import MOST_ROWS, clearest, drawn_of
+from noiseflow.report.tables import Columns, all_accuracies, best_first, difference_columns
+from noiseflow.spec import BASELINE
+
+EACH = "Each interval stands for its own comparison; the verdicts at the right allow for all of them."
+ALL = "The intervals hold together, for all comparisons and however often one looks."
+NOTE = (
+    "Scores are those of the last epoch; intervals are 95 % t intervals over seeds. Differences are variant minus "
+    "baseline on the same seeds; p is of the two-sided sign-flip test, adjusted after Holm for all comparisons of the "
+    "study. d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the "
+    "variant wins, ties counting half."
+)
+NOTE_OF_CAMPAIGNS = (
+    "Scores are those of the last epoch, with t intervals that are not valid under repeated looks. Differences are variant "
+    "minus baseline on the same seeds; their interval and p are those of a confidence sequence (the t mixture: Lai, 1976; "
+    "Wang and Ramdas, 2024), valid however often one looks, with .05 shared among all comparisons of the study. d_z is the "
+    "mean difference over its standard deviation; P(better) is the share of seeds on which the variant wins, ties counting "
+    "half."
+)
+
+
+def _finding(evidence: Evidence) -> pd.DataFrame:
+    return best_first(evidence.answer[evidence.answer["variant"] != BASELINE], "difference_mean")
+
+
+def _columns(evidence: Evidence) -> Columns:
+    unit = " (points)" if all_accuracies(evidence.answer) else ""
+    return difference_columns(unit, "p (always valid)" if evidence.pools_campaigns else "p (Holm)")
+
+
+def _note(evidence: Evidence) -> str:
+    return NOTE_OF_CAMPAIGNS if evidence.pools_campaigns else NOTE
+
+
+def _pictures(evidence: Evidence) -> Iterator[Picture]:
+    labels, colours = cell_labels(evidence.answer), colours_of(evidence.study)
+    kinds = list(evidence.answer.groupby("score_name", sort=False))
+    for at, (kind, cells) in enumerate(kinds, start=1):
+        every = cells[cells["variant"] != BASELINE]
+        rows = clearest(every, MOST_ROWS)
+        names = [labels[cell_key(row)] for row in rows.to_dict("records")]
+        scale, unit = scale_and_unit(str(kind))
+        figure = plot_differences(rows, evidence.study.margin, colours, names=names, scale=scale, unit=unit)
+        if figure is None:  # baselines alone
+            continue
+        caption = (
+            "Difference to the baseline on the same seeds, with its 95 % interval. Right of the zero line noise helps, "
+            "left of it noise hurts; an interval inside the grey band is a difference not worth having. "
+            f"{ALL if evidence.pools_campaigns else EACH}{drawn_of(len(every), len(rows), 'comparisons')}"
+        )
+        alt = "Paired differences to the baseline with 95 % intervals and verdicts"
+        yield Picture(numbered("differences", at, len(kinds)), to_png(figure), alt, caption)
+
+
+TABLE = TableForm("summary", ("variant",), _columns, 1, _note, "summary.parquet")
+SECTION = Section("Against the baseline", _finding, TABLE, pictures=_pictures, limits=None)

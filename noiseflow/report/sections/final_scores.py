@@ -1,0 +1,144 @@
+"""The scores of each cell, of each seed in the picture, and what a small test set leaves open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from math import inf, isfinite
+
+import pandas as pd
+
+from noiseflow import wording
+from noiseflow.plots import plot_final_scores, to_png
+from noiseflow.report.evidence import Evidence, cell_key, positives, score_rows, small_test_sets
+from noiseflow.report.picture import Picture, colours_of
+from noiseflow.report.section import Section, TableForm
+from noiseflow.report.sections.published_runs import published_runs
+from noiseflow.report.selection import MOST_GROUPS, MOST_VARIANTS, clearest, groups_of, only_some_groups
+from noiseflow.report.tables import Columns, best_first, between
+from noiseflow.spec import BASELINE
+from noiseflow.statistics import CellKey
+from noiseflow.statistics.uncertainty import score_uncertainty
+from noiseflow.wording import NOTHING, Row, fraction, mean_std
+
+MOST_SENTENCES = 8  # on datasets, one each
+TEST_SET = "The test set's own"
+MOST = {"accuracy": 1.0, "balanced_accuracy": 1.0, "auc": 1.0, "r2": 1.0, "-log_loss": 0.0, "-rmse": 0.0}
+"""No score is above it, and so no interval."""
+
+
+def _finding(evidence: Evidence) -> pd.DataFrame:
+    return best_first(evidence.summary, "score_mean")
+
+
+def _columns(evidence: Evidence) -> Columns:
+    columns: dict[str, Callable[[Row], str]] = {
+        "Strength": lambda row: f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING,
+        "Seeds": lambda row: f"{row['n_seeds']}" + (f" ({row['n_diverged']} diverged)" if row["n_diverged"] else ""),
+        "Train": lambda row: fraction(row["train_score_mean"]),
+        "Test, mean ± std": lambda row: mean_std(row["test_score_mean"], row["test_score_std"]),
+        "95 % interval": lambda row: between(row["ci_low"], min(row["ci_high"], MOST.get(row["score_name"], inf))),
+    }
+    means = evidence.summary[["score_mean", "test_score_mean"]]
+    if not (means["score_mean"].isna() | (means["score_mean"] == means["test_score_mean"])).all():
+        columns["Fresh rows, mean ± std"] = _fresh
+    ranges = _open_ranges(evidence)
+    if any(text != NOTHING for text in ranges.values()):
+        columns[TEST_SET] = lambda row: ranges[cell_key(row)]
+    return columns
+
+
+def _fresh(row: Row) -> str:
+    return mean_std(row["score_mean"], row["score_std"]) if row["score_mean"] != row["test_score_mean"] else NOTHING
+
+
+def _open_ranges(evidence: Evidence) -> dict[CellKey, str]:
+    """Of each cell the 95 % interval of its mean score that the test set alone leaves open, where it is small."""
+    sizes = small_test_sets(evidence)
+    n_positive = {name: positives(evidence, name) for name in sizes}
+    return {
+        cell_key(row): between(*_uncertainty(row, sizes.get(row["dataset"], 0), n_positive.get(row["dataset"])))
+        for row in evidence.summary.to_dict("records")
+    }
+
+
+def _uncertainty(row: Row, n: int, n_positive: int | None) -> tuple[float, float]:
+    return score_uncertainty(str(row["score_name"]), float(row["test_score_mean"]), n, n_positive=n_positive)
+
+
+def _note(evidence: Evidence) -> str:
+    if TEST_SET not in _columns(evidence):
+        return ""
+    return (
+        f"{TEST_SET}: the 95 % interval that the few test rows leave for a network of that score, however many seeds "
+        "there are."
+    )
+
+
+def _pictures(evidence: Evidence) -> Iterator[Picture]:
+    published, colours = published_runs(evidence), colours_of(evidence.study)
+    for group in groups_of(evidence.shown, MOST_GROUPS):
+        ceiling = evidence.ceilings.get(group.dataset)
+        runs, finished = group.of(published), evidence.finished(group.dataset, group.architecture)
+        fresh = ", on fresh rows" if evidence.is_fresh(group.dataset) else ""
+        unit = " (fraction of rows)" if group.score_name == "test accuracy" else ""
+        rows = clearest(group.rows, MOST_VARIANTS)
+        label = f"{group.score_name} at the last epoch{fresh}{unit}"
+        scores = score_rows(finished, rows)
+        figure = plot_final_scores(finished, scores, runs, colours, ceiling=ceiling, score_label=label)
+        caption = (
+            f"Final {group.score_name} of each seed{group.where}{fresh}: a dot a seed, stacked where scores tie; below them "
+            "a box with median, quartiles and range."
+        )
+        if len(runs):
+            caption += " Diamonds are published single runs; the percentile tells how many seeds score below them."
+        if ceiling is not None:
+            where = "here, on these rows," if evidence.study.design == "replicate" else "with"
+            best = wording.fraction(ceiling)
+            caption += f" The dashed line is the Bayes rule, which no other beats in the long run, {where} {best}."
+        alt = f"Final {group.score_name} of every seed by variant{group.where}"
+        caption += group.left_out(MOST_VARIANTS) + only_some_groups(evidence)
+        yield Picture(f"final-scores{group.suffix}.png", to_png(figure), alt, caption)
+
+
+def _limits(evidence: Evidence) -> list[str]:
+    baselines = evidence.summary[evidence.summary["variant"] == BASELINE].drop_duplicates("dataset").to_dict("records")
+    return [*_on_test_set(evidence, baselines), *_on_ceiling(evidence, baselines)]
+
+
+def _on_test_set(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
+    """How far a small test set could be off, said once for each dataset: of its baseline."""
+    sizes, texts = small_test_sets(evidence), []
+    for row in baselines:
+        n = sizes.get(row["dataset"], 0)
+        low, high = _uncertainty(row, n, positives(evidence, row["dataset"]) if n else None)
+        if isfinite(low):
+            texts.append(
+                f"A test set of {n:,} rows measures the baseline's {wording.score_name(row)} of "
+                f"{fraction(row['test_score_mean'])} on {row['dataset']} to within {fraction(low)} to {fraction(high)} (95 % "
+                "interval): the scores say that little about new rows, while the differences compare all variants on the "
+                "same ones."
+            )
+    more = len(texts) - MOST_SENTENCES
+    return texts if more <= 0 else [*texts[:MOST_SENTENCES], f"{more} more test sets are as small."]
+
+
+def _on_ceiling(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
+    """How far the baseline is from the best there can be."""
+    where = "scores {} on these rows" if evidence.study.design == "replicate" else "is right on {} of the rows"
+    told = [
+        (row["dataset"], fraction(best), fraction(score), f"{100 * (best - score):.1f}")
+        for row in baselines
+        if (best := evidence.ceilings.get(row["dataset"], -inf)) > (score := row["score_mean"])
+    ]
+    rule = "The Bayes rule, which no other beats in the long run,"
+    if len(told) > 1:
+        each = wording.listed(f"{left} points on {name} ({best} against {score})" for name, best, score, left in told)
+        return [f"{rule} leaves something to gain above the baseline: {each}."]
+    return [
+        f"{rule} {where.format(best)} of {name}; the baseline's {score} leaves {left} points to gain."
+        for name, best, score, left in told
+    ]
+
+
+TABLE = TableForm("summary", ("variant",), _columns, 0, _note, "summary.parquet")
+SECTION = Section("Scores", _finding, TABLE, pictures=_pictures, limits=_limits)

@@ -1,0 +1,70 @@
+"""Published single runs beside the scores here."""
+
+from __future__ import annotations
+
+from math import isfinite
+
+import pandas as pd
+
+from noiseflow.report.evidence import Evidence, cell_key, cell_labels, score_rows
+from noiseflow.report.section import Section, TableForm
+from noiseflow.report.tables import Columns
+from noiseflow.statistics import CELL
+from noiseflow.statistics.inference import percentile_of_published
+from noiseflow.wording import NOTHING, mean_std
+
+MOST_SOURCES = 6
+
+
+def published_runs(evidence: Evidence) -> pd.DataFrame:
+    """Published runs beside the cells of their variant: CELL, label, train_score, score, percentile, n, mean and std."""
+    runs = [run for run in evidence.study.published if run.epochs in (None, evidence.study.training.epochs)]
+    cells = evidence.summary[evidence.summary["variant"].isin([run.variant for run in runs])]
+    labels, rows = cell_labels(evidence.summary), []
+    for (dataset, architecture), group in cells.groupby(CELL[:2], sort=False):
+        finished = evidence.finished(str(dataset), str(architecture))
+        scores = {str(name): part["score"] for name, part in finished.groupby("variant")}
+        for cell in score_rows(finished, group).to_dict("records"):
+            rows += [
+                cell
+                | {
+                    "label": labels[cell_key(cell)],
+                    "train_score": run.train_score,
+                    "score": run.test_score,
+                    "percentile": percentile_of_published(scores.get(cell["variant"], ()), run.test_score),
+                }
+                for run in runs
+                if run.variant == cell["variant"]
+            ]
+    return pd.DataFrame(rows, columns=[*CELL, "label", "train_score", "score", "percentile", "n", "mean", "std"])
+
+
+def _columns(_: Evidence) -> Columns:
+    return {
+        "Published train": lambda row: f"{row['train_score']:.3f}",
+        "Published test": lambda row: f"{row['score']:.3f}",
+        "Percentile": lambda row: f"{row['percentile']:.0f}" if isfinite(row["percentile"]) else NOTHING,
+        "Here, mean ± std": lambda row: mean_std(row["mean"], row["std"]),
+        "Seeds": lambda row: str(row["n"]),
+    }
+
+
+def _note(evidence: Evidence) -> str:
+    sources = sorted({run.source for run in evidence.study.published})
+    told = "; ".join(sources[:MOST_SOURCES]) + (
+        f"; {len(sources) - MOST_SOURCES} more" if len(sources) > MOST_SOURCES else ""
+    )
+    percentile = "Percentile: the share of seeds here that score below the published run, ties counting half."
+    return f"{percentile} Source: {told}." if told else percentile
+
+
+TABLE = TableForm("answer", ("variant",), _columns, 0, _note, "the study")
+SECTION = Section(
+    "Published single runs",
+    lambda evidence: (
+        published_runs(evidence).rename(columns={"variant": "name", "label": "variant"}).drop(columns="dataset")
+    ),
+    TABLE,
+    pictures=None,
+    limits=None,
+)
