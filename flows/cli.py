@@ -17,7 +17,7 @@ import typer
 from flows.services import forget_if_gone
 from noiseflow import studies
 from noiseflow.campaigns import campaign_faults, campaign_name
-from noiseflow.faults import InvalidInputError, refusal, results_faults
+from noiseflow.faults import InvalidInputError, in_terminal, refusal, results_faults
 from noiseflow.places import study_place
 from noiseflow.spec import Study
 
@@ -66,8 +66,9 @@ def run(
     forget_if_gone()
     from flows.terminal import run_in_terminal  # noqa: PLC0415 - imports TensorFlow and Prefect, which takes seconds
 
+    given = {"study": study, "n_seeds": seeds, "epochs": epochs}
     parameters = {"runner": runner, "campaign": campaign, "fail_on_drift": fail_on_drift}
-    sys.exit(run_in_terminal(declared, results=results, engine=engine, device=device, **parameters))
+    sys.exit(run_in_terminal(declared, given, results=results, engine=engine, device=device, **parameters))
 
 
 @app.command("studies")
@@ -160,7 +161,7 @@ def _declared(study: str, seeds: int | None, epochs: int | None, results: str, c
     """The study to run; or one message with every fault, and exit status 2."""
     try:
         declared = studies.load(study, n_seeds=seeds, epochs=epochs)
-        faults = results_faults(study_place(results, declared.name))
+        faults = results_faults(results) or results_faults(study_place(results, declared.name))
         faults += campaign_faults(declared, campaign) if campaign is not None else []
     except InvalidInputError as error:
         faults = error.faults + results_faults(results)
@@ -189,10 +190,10 @@ def _failures_told() -> Iterator[None]:
     except InvalidInputError as error:
         _refuse(error.faults)
     except (LookupError, StoreError) as error:
-        typer.echo(f"noiseflow: {error}", err=True)
+        typer.echo(f"noiseflow: {in_terminal(error)}", err=True)
         raise typer.Exit(1) from None
     except OSError as error:
-        _refuse([str(error)])
+        _refuse([in_terminal(error)])
 
 
 def _quiet(*, verbose: bool) -> None:

@@ -13,7 +13,7 @@ ALL = [*LIBRARY, *sorted((ROOT / "tasks").glob("*.py")), *sorted((ROOT / "flows"
 ROOMS = {  # library: the rooms of noiseflow that may import it
     "tensorflow": ("models.py", "noise.py", "training/"),
     "keras": ("models.py", "noise.py", "training/", "laws/"),
-    "pyarrow": ("store/",),
+    "pyarrow": ("store/", "datasets/files.py"),  # how large a Parquet file is, before it is read
     "obstore": ("store/",),
     "matplotlib": ("plots/",),
     "prefect": (),
