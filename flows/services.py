@@ -43,6 +43,7 @@ STATE = ROOT / ".run"
 SETTINGS = "# written by make up, removed by make down\n"
 SERVER_SECRET = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 - the variable's name
 CLIENT_SECRET = "PREFECT_API_AUTH_STRING"  # noqa: S105 - the variable's name
+RETRIES = "PREFECT_CLIENT_MAX_RETRIES"
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 POOL, WORKER = "noiseflow-cpu", "make-up"
 SECONDS_TO_START, SECONDS_TO_END = 180.0, 30.0
@@ -111,7 +112,9 @@ def _start(record: Record, there: list[str], state: Path, *, with_postgres: bool
         typer.echo(f"starting Prefect's server on {HOST}:{record.port} …")
         _spawn("server", ["server", "start", "--host", HOST, "--port", str(record.port)], record, state)
     told = environment(record.port, state)
-    os.environ.update({name: told[name] for name in ("PREFECT_API_URL", CLIENT_SECRET)})  # the client below reads them
+    os.environ.update(
+        {name: told[name] for name in ("PREFECT_API_URL", CLIENT_SECRET, RETRIES)}
+    )  # which the client below reads
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - takes seconds, while the server starts
 
     began = datetime.now(UTC)
@@ -158,7 +161,7 @@ def environment(port: int, state: Path) -> dict[str, str]:
         # run is ended some minutes later, because its slot is gone.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # deployments/automations.yaml waits for ten of them
-        "PREFECT_CLIENT_MAX_RETRIES": "7",  # after 2, 4, 8 … seconds: four minutes
+        RETRIES: "7",  # after 2, 4, 8 … seconds: four minutes
         "NOISEFLOW_RESULTS": str(ROOT / "results"),
         "TF_CPP_MIN_LOG_LEVEL": "3",
     }

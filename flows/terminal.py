@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shlex
@@ -79,7 +80,7 @@ def run_in_terminal(study: Study, given: dict[str, Any], **parameters: Any) -> i
 
 def _declared(study: Study, given: dict[str, Any]) -> dict[str, Any]:
     """The parameters that declare the study: itself; where that is more than Prefect takes, the file that it came from."""
-    if len(study.model_dump_json()) < MOST_BYTES:
+    if len(json.dumps(study.model_dump(mode="json"))) < MOST_BYTES:
         return {"study": study}
     return {**given, "study": os.path.abspath(given["study"])}  # noqa: PTH100 - a link is left as it is
 

@@ -19,10 +19,12 @@ from prefect.settings import (
 from prefect.testing.utilities import prefect_test_harness
 
 import flows.noise_study
+import flows.terminal
 import noiseflow.report.page
 import tasks.training
 from flows.again import render_again
 from flows.noise_study import IncompleteRunError, noise_study
+from flows.terminal import _declared
 from noiseflow.faults import InvalidInputError
 from noiseflow.studies import validate
 from noiseflow.training.memory import SeedTooLargeError
@@ -113,6 +115,14 @@ def test_flow_takes_the_path_of_a_study_below_the_data_folder(tmp_path, monkeypa
     assert done.trained == 4
     with pytest.raises(InvalidInputError, match="must lie under the folder that NOISEFLOW_DATA names"):
         noise_study("../study.yaml", results=str(tmp_path / "results"))
+
+
+def test_command_hands_prefect_the_file_of_a_study_that_is_too_large_for_a_parameter(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {"study": "wide.yaml", "n_seeds": 3, "epochs": None}
+    assert _declared(SMALL, given) == {"study": SMALL}
+    monkeypatch.setattr(flows.terminal, "MOST_BYTES", 1_000)
+    assert _declared(SMALL, given) == given | {"study": str(tmp_path / "wide.yaml")}
 
 
 def test_flow_writes_where_the_worker_allows_it_alone(tmp_path, monkeypatch):

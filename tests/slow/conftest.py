@@ -10,6 +10,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,14 +75,20 @@ class Up:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """The services, up; and down again, whatever happened."""
-    place = tmp_path_factory.mktemp("deployment")
+    with services_up(tmp_path_factory.mktemp("deployment")) as services:
+        yield services
+
+
+@contextmanager
+def services_up(place: Path, *options: str) -> Iterator[Up]:
+    """The services, up, with everything in this folder; options: further ones of `up`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     environment |= {"PREFECT_HOME": str(place / "prefect"), "NOISEFLOW_RESULTS": str(place), "DO_NOT_TRACK": "1"}
     services = Up(port, place / "run", place / "results", environment)
-    started = services.run("flows.services", "up", "--port", str(port), "--state", str(services.state))
+    started = services.run("flows.services", "up", "--port", str(port), "--state", str(services.state), *options)
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         assert f"http://127.0.0.1:{port}/v2" in started.stdout
