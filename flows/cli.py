@@ -198,6 +198,7 @@ def _failures_told() -> Iterator[None]:
 
 def _quiet(*, verbose: bool) -> None:
     """Leaves the terminal to the progress and the summary; Prefect's server is waited for."""
+    os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "http://127.0.0.1")  # no page reads a temporary server
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")  # a busy machine takes a minute
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

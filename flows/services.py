@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shlex
 import signal
@@ -87,7 +88,7 @@ def down(state: StateOption = STATE) -> None:
 
 def _up(port: int, state: Path, *, with_postgres: bool) -> None:
     there = [name for name in ("server", "worker") if running(name, state)]
-    record = _read(state) if there else Record(port=port, own_secret=SERVER_SECRET in os.environ)
+    record = _read(state) if there else Record(port=port, own_secret=bool(os.environ.get(SERVER_SECRET)))
     if record.port != port:
         raise ServicesError(f"our {' and '.join(there)} run on port {record.port}. End them first: make down")
     if record.own_secret != bool(os.environ.get(SERVER_SECRET)):
@@ -112,9 +113,8 @@ def _start(record: Record, there: list[str], state: Path, *, with_postgres: bool
         typer.echo(f"starting Prefect's server on {HOST}:{record.port} …")
         _spawn("server", ["server", "start", "--host", HOST, "--port", str(record.port)], record, state)
     told = environment(record.port, state)
-    os.environ.update(
-        {name: told[name] for name in ("PREFECT_API_URL", CLIENT_SECRET, RETRIES)}
-    )  # which the client below reads
+    for name in ("PREFECT_API_URL", CLIENT_SECRET, RETRIES):  # which the client below reads
+        os.environ[name] = told[name]
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - takes seconds, while the server starts
 
     began = datetime.now(UTC)
@@ -196,8 +196,8 @@ def keep_to_this_host(ui: Path, port: int) -> None:
     policy = f"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: {own}"
     tag = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     for page in ui.glob("v*/index.html"):
-        if tag not in (text := page.read_text()):
-            page.write_text(text.replace("<head>", f"<head>{tag}", 1))
+        without = re.sub('<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text())  # of another port
+        page.write_text(without.replace("<head>", f"<head>{tag}", 1))
 
 
 # -- processes -----------------------------------------------------------------------------------------------------------
@@ -370,7 +370,7 @@ def point_nowhere(state: Path) -> None:
 @contextmanager
 def _one_at_a_time(state: Path) -> Iterator[None]:
     """Within it, no other `up` or `down` works on this folder; what keeps ours from it is printed, with exit status 1."""
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (state / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

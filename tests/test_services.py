@@ -233,15 +233,27 @@ def test_server_answers_its_own_pages_alone_and_sends_nothing_home(state, monkey
     assert environment(4567, state)["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == "https://prefect.example.org"
 
 
+@pytest.mark.usefixtures("bare")
+def test_importing_the_flow_or_the_command_keeps_prefect_from_counting(monkeypatch, tmp_path):
+    for name in ("CI", "GITHUB_ACTIONS"):  # where Prefect counts nothing anyway
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
+    look = "import flows, prefect.analytics; print(prefect.analytics.is_telemetry_enabled())"
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+    assert not (tmp_path / ".sdk_telemetry").exists()
+
+
 def test_pages_of_the_ui_may_ask_no_other_host(tmp_path):
     for version in ("v1", "v2"):
         (tmp_path / version).mkdir()
         (tmp_path / version / "index.html").write_text("<html><head><title>Prefect</title></head></html>")
-    for _ in range(2):
-        keep_to_this_host(tmp_path, 4567)
+    for port in (4566, 4567, 4567):
+        keep_to_this_host(tmp_path, port)
     for page in tmp_path.glob("v*/index.html"):
         assert page.read_text().count("Content-Security-Policy") == 1
         assert "default-src 'self'" in page.read_text()
+        assert "4566" not in page.read_text()
 
 
 @pytest.mark.parametrize("pool", pools(), ids=lambda pool: pool["name"])

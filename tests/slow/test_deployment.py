@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from prefect import flow
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from sketch_study import HOSTILE, make_evidence, make_study, make_trials
 
 from noiseflow.report import render
@@ -173,7 +173,8 @@ def hostile(up: Up) -> dict[str, str]:
     evidence = make_evidence(study, make_trials(study, [0.76] * (1 + len(HOSTILE))))
 
     def publish() -> None:
-        with temporary_settings({PREFECT_API_URL: f"{up.address}/api"}):
+        secret = up.client["PREFECT_API_AUTH_STRING"]
+        with temporary_settings({PREFECT_API_URL: f"{up.address}/api", PREFECT_API_AUTH_STRING: secret}):
             flow(name="hostile")(lambda: publish_artifacts.fn("hostile", render(evidence), evidence.findings))()
 
     with ThreadPoolExecutor(1) as thread:  # of its own, where no loop of the browser's runs
