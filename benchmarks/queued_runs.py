@@ -22,7 +22,7 @@ import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL
 
-AT_ONCE = (1, 5, 10, 25, 50, 100)
+AT_ONCE = (1, 10, 100)
 N_RUNS = 100
 
 
