@@ -178,7 +178,8 @@ def _secret(state: Path) -> str:
     if given := os.environ.get(SERVER_SECRET):
         return given
     path = state / "secret"
-    with suppress(FileExistsError):
+    if not (path.exists() and path.read_text().strip()):  # an empty one would open the server
+        path.unlink(missing_ok=True)
         _write_privately(path, f"admin:{secrets.token_urlsafe(24)}\n")
     path.chmod(0o600)
     return path.read_text().strip()

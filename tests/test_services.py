@@ -207,6 +207,13 @@ def test_up_makes_a_secret_that_only_its_owner_reads_and_keeps_it(state):
 
 
 @pytest.mark.usefixtures("bare")
+def test_empty_secret_opens_nothing(state, monkeypatch):
+    (state / "secret").write_text("\n")
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "")
+    assert len(environment(4567, state)["PREFECT_SERVER_API_AUTH_STRING"]) >= 32
+
+
+@pytest.mark.usefixtures("bare")
 def test_settings_that_hold_the_secret_are_read_by_their_owner_alone(state, tmp_path):
     services._point_to(Record(port=4567), state)
     settings = tmp_path / "prefect.toml"
