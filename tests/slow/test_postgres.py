@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,4 @@ def test_run_completes_on_a_postgres_that_nobody_else_reaches(tmp_path_factory):
         assert "listen_addresses= " in (folder / "postmaster.opts").read_text().replace('"', "").replace("'", "")
     assert not (folder / "postmaster.pid").exists()
     assert (folder / "PG_VERSION").exists()  # what it holds stays
+    shutil.rmtree(folder)  # of root it lies outside pytest's folder
