@@ -38,8 +38,8 @@ test-faults: .venv/.installed-dev ## kill runs, workers and servers at random mo
 	@.venv/bin/python -m tests.faults.publishing
 	@.venv/bin/python -m tests.faults.kills --kills $(KILLS)
 
-up: .venv/.installed ## start Prefect's server and a worker, and deploy (PORT=4200)
-	@.venv/bin/python -m flows.services up --port $(PORT)
+up: .venv/.installed ## start Prefect's server and a worker, and deploy (PORT=4200, POSTGRES=1)
+	@.venv/bin/python -m flows.services up --port $(PORT) $(if $(POSTGRES),--postgres)
 
 down: ## end what `make up` started
 	@if [ -x .venv/bin/python ]; then .venv/bin/python -m flows.services down; else echo "Nothing is installed here."; fi

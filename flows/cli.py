@@ -17,7 +17,7 @@ import typer
 from flows.services import forget_if_gone
 from noiseflow import studies
 from noiseflow.campaigns import campaign_faults, campaign_name
-from noiseflow.faults import InvalidInputError, refusal, results_faults
+from noiseflow.faults import InvalidInputError, in_terminal, refusal, results_faults
 from noiseflow.places import study_place
 from noiseflow.spec import Study
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
@@ -65,13 +65,14 @@ def run(
         _refuse(["--runner ray needs packages that are not installed. Install them: pip install 'noiseflow[ray]'."])
     _quiet(verbose=verbose)
     forget_if_gone()
+    given = {"study": study, "n_seeds": seeds, "epochs": epochs}
     at_once = 1 if runner == "ray" else min(BATCHES_AT_ONCE, len(declared.parts()))
     parameters = {"runner": runner, "campaign": campaign, "fail_on_drift": fail_on_drift}
     with worker_processes(at_once) as workers:
         workers.start(at_once)  # they load TensorFlow while Prefect is loaded here
         from flows.terminal import run_in_terminal  # noqa: PLC0415 - imports Prefect, which takes seconds
 
-        sys.exit(run_in_terminal(declared, results=results, engine=engine, device=device, **parameters))
+        sys.exit(run_in_terminal(declared, given, results=results, engine=engine, device=device, **parameters))
 
 
 @app.command("studies")
@@ -164,7 +165,7 @@ def _declared(study: str, seeds: int | None, epochs: int | None, results: str, c
     """The study to run; or one message with every fault, and exit status 2."""
     try:
         declared = studies.load(study, n_seeds=seeds, epochs=epochs)
-        faults = results_faults(study_place(results, declared.name))
+        faults = results_faults(results) or results_faults(study_place(results, declared.name))
         faults += campaign_faults(declared, campaign) if campaign is not None else []
     except InvalidInputError as error:
         faults = error.faults + results_faults(results)
@@ -193,15 +194,15 @@ def _failures_told() -> Iterator[None]:
     except InvalidInputError as error:
         _refuse(error.faults)
     except (LookupError, StoreError) as error:
-        typer.echo(f"noiseflow: {error}", err=True)
+        typer.echo(f"noiseflow: {in_terminal(error)}", err=True)
         raise typer.Exit(1) from None
     except OSError as error:
-        _refuse([str(error)])
+        _refuse([in_terminal(error)])
 
 
 def _quiet(*, verbose: bool) -> None:
-    """Leaves the terminal to the progress and the summary; Prefect's server is kept from calling home, and waited for."""
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    """Leaves the terminal to the progress and the summary; Prefect's server is waited for."""
+    os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "http://127.0.0.1")  # no page reads a temporary server
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")  # a busy machine takes a minute
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -20,17 +21,17 @@ from flows.progress import progress_artifact
 from flows.relay import relay_warnings
 from flows.runners import Runner, as_they_end, runner_faults, training_runner
 from flows.stopping import stoppable
-from noiseflow.campaigns import campaign_faults, campaign_name, campaign_round
+from noiseflow.campaigns import campaign_faults, campaign_name, campaign_round, seed_faults
 from noiseflow.engine.progress import Progress
 from noiseflow.faults import InvalidInputError, results_faults
 from noiseflow.manifest import software
-from noiseflow.places import study_place
+from noiseflow.places import allowed_faults, is_url, real_place, study_place, url_faults
 from noiseflow.plan import Batch, Plan, dataset_key, make_plan, study_hash
 from noiseflow.pooling import pooled_plan, replays
 from noiseflow.report.tables import Plain
 from noiseflow.spec import Dataset, ShippedStudy, Study
 from noiseflow.store import Store, footer
-from noiseflow.studies import confined, load
+from noiseflow.studies import confined, load, names
 from noiseflow.trials.checking import check_in_worker
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 from tasks.analysis import aggregate
@@ -39,6 +40,7 @@ from tasks.progress import tell
 from tasks.reporting import SEEDS_DRAWN, announce, publish_artifacts, render_report
 from tasks.training import replay_batch, train_batch
 
+StudyFile = Annotated[str, Field(pattern=r"\.ya?ml$")]
 SEEDS_A_BATCH = 100
 
 
@@ -74,7 +76,7 @@ class IncompleteRunError(RuntimeError):
     result_serializer="json",
 )
 def noise_study(
-    study: ShippedStudy | Study = "tutorial",
+    study: ShippedStudy | StudyFile | Study = "tutorial",
     n_seeds: Annotated[int, Field(ge=1, le=10_000)] | None = None,
     epochs: Annotated[int, Field(ge=1, le=10_000_000)] | None = None,
     results: str = "results",
@@ -89,10 +91,12 @@ def noise_study(
     Trials that the results hold already are not trained again. The run ends with the answer as its state's message.
 
     Args:
-        study: A shipped study's name, or a whole study.
+        study: A shipped study's name, a whole study, or the path of a study's .yaml file under the folder that NOISEFLOW_DATA
+            names on the worker.
         n_seeds: Trials of each cell, 1 to 10,000, instead of the study's own number; of a campaign, its fresh ones.
         epochs: Passes over the training rows, 1 to 10,000,000, instead of the study's own number.
-        results: Folder, or URL such as s3://bucket/prefix, that the results go to.
+        results: Folder, or URL such as s3://bucket/prefix, that the results go to: one of the places that NOISEFLOW_RESULTS
+            names on the worker, or below one.
         engine: vectorized trains all seeds in one program, reference one after the other with Model.fit.
         device: Where to train: auto takes a GPU if there is one.
         runner: Where the batches are trained: local on this machine, ray on the cluster that RAY_ADDRESS names, or one of this
@@ -161,11 +165,18 @@ def _planned(
         InvalidInputError: something is not; the message names every fault.
         RuntimeError: the device is not there.
     """
-    declared = load(study, **changes) if isinstance(study, str) else confined(study, **changes)
+    if faults := _place_faults(results):
+        raise InvalidInputError(faults)
+    results = real_place(results)
+    declared = load(study, **changes) if study in names() else confined(study, **changes)
     night = None if campaign is None else _night(declared, campaign)
     seeds = None if night is None else campaign_round(night, declared.n_seeds).seeds
     checked = check_in_worker(declared, seeds, engine, device)
-    if faults := [*results_faults(study_place(results, declared.name)), *checked.faults]:
+    if faults := [
+        *results_faults(study_place(results, declared.name)),
+        *seed_faults(declared, seeds),
+        *checked.faults,
+    ]:
         raise InvalidInputError(faults)
     for reason in checked.reasons:
         get_run_logger().warning(reason)
@@ -175,6 +186,20 @@ def _planned(
     if night is None:
         return make_plan(declared, checked.engine_of), store
     return pooled_plan(declared, checked.engine_of, night, store), store
+
+
+def _place_faults(results: str) -> list[str]:
+    """What keeps results from being written here.
+
+    NOISEFLOW_RESULTS of the worker decides where a run may write. Without it a deployment's runs write to the folder `results`
+    of their working directory, and who runs the flow in his own process writes where he likes.
+    """
+    if is_url(results) and (faults := url_faults(results)):
+        return faults
+    allowed = os.environ.get("NOISEFLOW_RESULTS")
+    if allowed is None and runtime.deployment.id:
+        allowed = "results"
+    return allowed_faults(results, allowed) if allowed is not None else []
 
 
 def _night(study: Study, campaign: str) -> str:

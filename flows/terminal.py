@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shlex
@@ -21,7 +22,7 @@ from rich.text import Text
 from flows.noise_study import IncompleteRunError, StudyRun, noise_study
 from flows.stopping import GO_ON, sigterm_interrupts, start_temporary_server
 from noiseflow.engine.progress import Progress as Training
-from noiseflow.faults import InvalidInputError, refusal
+from noiseflow.faults import InvalidInputError, in_terminal, refusal
 from noiseflow.plan import Batch
 from noiseflow.spec import Study
 from noiseflow.trials.checking import check_in_worker
@@ -29,13 +30,21 @@ from tasks.progress import watched_by
 
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}
 DIFFERENCES = (*HEADS, "low", "high")
+MOST_BYTES = 500_000
+"""Of a study that is a parameter: Prefect takes 524,288 bytes of all parameters together."""
 MOST_BARS = 8  # of batches that have ended
 WIDTHS = {"variant": 12}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 
-def run_in_terminal(study: Study, **parameters: Any) -> int:
-    """Runs the flow; the exit status."""
+def run_in_terminal(study: Study, given: dict[str, Any], **parameters: Any) -> int:
+    """Runs the flow; the exit status.
+
+    Args:
+        study: what is to be run.
+        given: the flow's parameters `study`, `n_seeds` and `epochs` as they were typed, from which the study was read.
+        parameters: the flow's others.
+    """
     console = Console()
     began = time.monotonic()
     console.print(f"[bold]{study.name}[/bold]: starting Prefect and TensorFlow …", highlight=False)
@@ -47,7 +56,7 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
         with sigterm_interrupts():
             start_temporary_server()
             with _bars(console):
-                done = noise_study(study, **parameters)
+                done = noise_study(**_declared(study, given), **parameters)
     except KeyboardInterrupt:
         _say(f"noiseflow: stopped. {GO_ON}", f"  {_command()}")
         return 1
@@ -66,6 +75,13 @@ def run_in_terminal(study: Study, **parameters: Any) -> int:
     return 0
 
 
+def _declared(study: Study, given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that declare the study: itself; where that is more than Prefect takes, the file that it came from."""
+    if len(json.dumps(study.model_dump(mode="json"))) < MOST_BYTES:
+        return {"study": study}
+    return {**given, "study": os.path.abspath(given["study"])}  # noqa: PTH100 - a link is left as it is
+
+
 def _show_warnings() -> None:
     """Has the library's warnings shown where Prefect's log is not."""
     if os.environ.get("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL") == "CRITICAL":
@@ -77,7 +93,10 @@ def _show_warnings() -> None:
 
 def _failed(why: object) -> None:
     """Says why a run failed, and how to go on."""
-    _say(f"noiseflow: the run failed. {why}", f"What is trained is kept. To train what is missing: {_command()}")
+    _say(
+        f"noiseflow: the run failed. {in_terminal(why)}",
+        f"What is trained is kept. To train what is missing: {_command()}",
+    )
 
 
 def _command() -> str:

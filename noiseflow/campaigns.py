@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from noiseflow.faults import InvalidInputError
 from noiseflow.spec import Study
 
 SEEDS_A_DAY = 10_000
 """Seeds that a campaign may have at most: Keras takes seeds of 32 bits, which then last until the year 3145."""
 FIRST_DAY = date(1970, 1, 1)
+"""Its seeds would be the study's own: campaigns are later."""
+LAST_DAY = FIRST_DAY + timedelta(days=2**32 // SEEDS_A_DAY - 1)
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,11 @@ def campaign_round(campaign: str, n_seeds: int) -> Round:
     Args:
         campaign: an ISO date.
         n_seeds: how many, SEEDS_A_DAY at most.
+
+    Raises:
+        InvalidInputError: no seeds are there for that date.
     """
-    first = SEEDS_A_DAY * (date.fromisoformat(campaign) - FIRST_DAY).days
+    first = SEEDS_A_DAY * (_in_range(date.fromisoformat(campaign)) - FIRST_DAY).days
     return Round(campaign, tuple(range(first, first + n_seeds)))
 
 
@@ -64,11 +70,26 @@ def campaign_name(campaign: str, scheduled: datetime) -> str:
     So a run that starts late, or again, adds to the night that it was meant for.
 
     Args:
+        campaign: a date or a time zone.
         scheduled: when the run was to start, with a time zone.
+
+    Raises:
+        InvalidInputError: no seeds are there for that date.
     """
     if campaign in available_timezones():
-        return scheduled.astimezone(ZoneInfo(campaign)).date().isoformat()
-    return date.fromisoformat(campaign).isoformat()
+        return _in_range(scheduled.astimezone(ZoneInfo(campaign)).date()).isoformat()
+    return _in_range(date.fromisoformat(campaign)).isoformat()
+
+
+def _in_range(day: date) -> date:
+    """The day, if it can be a campaign's.
+
+    Raises:
+        InvalidInputError: it cannot.
+    """
+    if not FIRST_DAY < day <= LAST_DAY:
+        raise InvalidInputError([_name_fault(day.isoformat())])
+    return day
 
 
 def campaign_faults(study: Study, campaign: str) -> list[str]:
@@ -76,13 +97,29 @@ def campaign_faults(study: Study, campaign: str) -> list[str]:
     return [*_name_faults(campaign), *_study_faults(study)]
 
 
+def seed_faults(study: Study, seeds: Sequence[int] | None) -> list[str]:
+    """Datasets whose data seeds, which follow these seeds, are more than 32 bits hold; None: the study's own seeds."""
+    return [
+        f"datasets[{i}].data_seed must leave room for the seeds that are added to it, below {2**32:,}; received "
+        f"{dataset.data_seed} (study {study.name!r}). Lower it."
+        for i, dataset in enumerate(study.datasets)
+        if max(study.data_seeds(dataset, seeds)) >= 2**32
+    ]
+
+
 def _name_faults(campaign: str) -> list[str]:
     with suppress(ValueError):
-        if campaign in available_timezones() or date.fromisoformat(campaign) > FIRST_DAY:
+        if campaign in available_timezones() or FIRST_DAY < date.fromisoformat(campaign) <= LAST_DAY:
             return []
-    text = f"campaign must be an ISO date after 1970-01-01, or the name of a time zone; received {campaign!r}. "
-    mend = "Give a date such as 2026-11-23, or a zone such as Europe/Vienna for the date there that the run is scheduled for."
-    return [text + mend]
+    return [_name_fault(campaign)]
+
+
+def _name_fault(campaign: str) -> str:
+    return (
+        f"campaign must be an ISO date after {FIRST_DAY} and up to {LAST_DAY}, or the name of a time zone; received "
+        f"{campaign!r}. Give a date such as 2026-11-23, or a zone such as Europe/Vienna for the date there that the run is "
+        "scheduled for."
+    )
 
 
 def _study_faults(study: Study) -> list[str]:

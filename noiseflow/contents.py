@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 
 from noiseflow.spec import Architecture, Dataset
+from noiseflow.user_files import open_file
 
 
 def find_entry_point(group: str, name: str) -> EntryPoint:
@@ -32,9 +32,7 @@ def fingerprint(part: Dataset | Architecture) -> str | None:
         LookupError: there is no such entry point.
     """
     if part.path is not None:
-        if Path(part.path).exists() and not Path(part.path).is_file():  # a pipe or a device has no end
-            raise OSError(f"{part.path} is no file")
-        with Path(part.path).open("rb") as file:
+        with open_file(part.path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if part.entry_point is not None:
         group = "noiseflow.datasets" if isinstance(part, Dataset) else "noiseflow.models"

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from noiseflow.places import is_remote, is_url, url_faults
+from noiseflow.places import is_remote, is_url, key_faults, url_faults
 
 
 class InvalidInputError(ValueError):
@@ -96,14 +96,23 @@ def one_line(error: Exception) -> str:
     return printable(" ".join(str(error).split())[:300])
 
 
+MOST_LETTERS = 4_000
+
+
+def in_terminal(error: object) -> str:
+    """An error's text, some lines of it, without what a terminal would obey; it may quote a server or a whole study."""
+    text = "\n".join(printable(line) for line in str(error).splitlines())
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}… ({len(text):,} letters)"
+
+
 def printable(text: str) -> str:
     """The text without what a terminal would obey, or could not show."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def results_faults(results: str) -> list[str]:
-    """What keeps results from being written to this folder or URL; nothing is left behind, and no server is asked."""
-    if is_url(results) and ((faults := url_faults(results)) or is_remote(results)):
+    """What keeps results from being written to this folder or URL; nothing is left behind, and no store is asked."""
+    if is_url(results) and ((faults := url_faults(results) or key_faults(results)) or is_remote(results)):
         return faults
     path = Path(results).absolute()
     try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
+from functools import cache
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -23,7 +26,11 @@ def is_remote(results: str | Path) -> bool:
 
 
 def study_place(results: str | Path, study: str) -> str:
-    """Path or URL of a study's folder in the results; a URL of a file becomes a path, a path that cannot be a URL stays."""
+    """Path or URL of a study's folder in the results; a URL of a file becomes a path, a path that cannot be a URL stays.
+
+    Raises:
+        ValueError: it is a URL of a file of another machine, which would become a path of this one.
+    """
     if not is_url(results):
         return str(Path(results) / study)
     try:
@@ -31,8 +38,81 @@ def study_place(results: str | Path, study: str) -> str:
     except ValueError:
         return str(results)
     if parts.scheme.lower() == "file":
+        if faults := _file_faults(parts):
+            raise ValueError(faults[0])
         return str(Path(unquote(parts.path)) / study)
     return f"{str(results).rstrip('/')}/{study}"
+
+
+def allowed_faults(results: str, allowed: str) -> list[str]:
+    """What keeps results from lying here: they must be one of the allowed places, or lie below one.
+
+    Args:
+        results: a folder or a URL.
+        allowed: folders and URLs with commas between them, as in NOISEFLOW_RESULTS.
+    """
+    places = [place.strip() for place in allowed.split(",") if place.strip()]
+    if any(_lies_below(results, place) for place in places):
+        return []
+    told = f"results must be, or lie below, a place that NOISEFLOW_RESULTS names on the worker ({allowed or 'none'})"
+    return [f"{told}; received {results!r}. Choose such a place, or have the operator add this one."]
+
+
+def real_place(results: str) -> str:
+    """The place that a path leads to now, whatever becomes of the links in it; a URL stays."""
+    return results if is_url(results) else str(Path(results).resolve())
+
+
+def _lies_below(results: str, place: str) -> bool:
+    here, there = (study_place(url, "") if is_url(url) else url for url in (results, place))  # file:///a is /a
+    if is_url(here) or is_url(there):
+        return (
+            is_url(here)
+            and is_url(there)
+            and not url_faults(here)
+            and _as_parts(here)[: len(_as_parts(there))] == _as_parts(there)
+        )
+    return Path(here).resolve().is_relative_to(Path(there).resolve())
+
+
+def _as_parts(url: str) -> list[str]:
+    """Scheme, bucket and the folders of a URL's prefix."""
+    parts = urlsplit(url)
+    return [parts.scheme.lower(), parts.netloc, *(part for part in parts.path.split("/") if part)]
+
+
+def key_faults(url: str) -> list[str]:
+    """Keys of S3 that are nowhere to be had: the client would ask Amazon's address for a machine's role, for a minute."""
+    if urlsplit(url).scheme.lower() not in ("s3", "s3a"):
+        return []
+    there = {name.upper() for name, value in os.environ.items() if value}
+    missing = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if name not in there]
+    if not missing or (len(missing) == 2 and (there & _OTHER_KEYS or _has_role())):
+        return []
+    told = f"results on {urlsplit(url).scheme}:// need keys; {' and '.join(missing)} are not in the environment"
+    return [
+        f"{told}, and this machine has no role of Amazon's that gives them. Export them; profiles of ~/.aws are not read."
+    ]
+
+
+_OTHER_KEYS = {
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_SKIP_SIGNATURE",
+    "AWS_METADATA_ENDPOINT",
+}
+ROLE_ADDRESS = ("169.254.169.254", 80)
+"""Where a machine of Amazon's learns its role."""
+
+
+@cache
+def _has_role() -> bool:
+    try:
+        with socket.create_connection(ROLE_ADDRESS, timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def url_faults(url: str) -> list[str]:
@@ -54,7 +134,8 @@ def url_faults(url: str) -> list[str]:
 
 def _file_faults(parts: SplitResult) -> list[str]:
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        return [f"results must name a file of this machine as file:///folder; received the host {parts.hostname!r}."]
+        told = "results must name a folder of this machine as file:///folder"
+        return [f"{told}; received the host {parts.hostname!r}. Mount it here, or leave the host out."]
     return []
 
 

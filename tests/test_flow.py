@@ -5,6 +5,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from prefect.artifacts import Artifact
 from prefect.exceptions import ParameterTypeError
 from prefect.filesystems import LocalFileSystem
@@ -18,10 +19,12 @@ from prefect.settings import (
 from prefect.testing.utilities import prefect_test_harness
 
 import flows.noise_study
+import flows.terminal
 import noiseflow.report.page
 import tasks.training
 from flows.again import render_again
 from flows.noise_study import IncompleteRunError, noise_study
+from flows.terminal import _declared
 from noiseflow.engine.halving import SeedTooLargeError
 from noiseflow.faults import InvalidInputError
 from noiseflow.studies import validate
@@ -102,6 +105,44 @@ def test_flow_trial_scores_agree_with_its_predictions(published):
         assert trials.loc[trial_id, "test_loss"] == pytest.approx(
             -np.mean(np.log(np.where(y == 1, p, 1 - p))), rel=1e-3
         )
+
+
+@pytest.mark.usefixtures("plain_reports")
+def test_flow_takes_the_path_of_a_study_below_the_data_folder(tmp_path, monkeypatch):
+    """What is more than Prefect takes as a parameter arrives like this."""
+    monkeypatch.setenv("NOISEFLOW_DATA", str(tmp_path))
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL.model_dump(mode="json", exclude_defaults=True)))
+    done = noise_study("study.yaml", n_seeds=2, results=str(tmp_path / "results"))
+    assert done.trained == 4
+    with pytest.raises(InvalidInputError, match="must lie under the folder that NOISEFLOW_DATA names"):
+        noise_study("../study.yaml", results=str(tmp_path / "results"))
+
+
+def test_command_hands_prefect_the_file_of_a_study_that_is_too_large_for_a_parameter(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {"study": "wide.yaml", "n_seeds": 3, "epochs": None}
+    assert _declared(SMALL, given) == {"study": SMALL}
+    monkeypatch.setattr(flows.terminal, "MOST_BYTES", 1_000)
+    assert _declared(SMALL, given) == given | {"study": str(tmp_path / "wide.yaml")}
+
+
+def test_flow_writes_where_the_worker_allows_it_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("NOISEFLOW_RESULTS", f"{tmp_path}/allowed,s3://bucket/results")
+    for results in (tmp_path / "other", f"file://{tmp_path}/other", "s3://bucket/other", tmp_path / "allowed" / ".."):
+        with pytest.raises(InvalidInputError, match="must be, or lie below, a place that NOISEFLOW_RESULTS names"):
+            noise_study(SMALL, results=str(results))
+    with pytest.raises(InvalidInputError, match="received the host 'otherhost'"):
+        noise_study(SMALL, results=f"file://otherhost{tmp_path}/allowed")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_of_deployments_write_to_the_folder_results_unless_told_otherwise(tmp_path, monkeypatch):
+    monkeypatch.delenv("NOISEFLOW_RESULTS", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert flows.noise_study._place_faults("/srv") == []  # in one's own process
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", "of the test")
+    assert flows.noise_study._place_faults("results") == []
+    assert "NOISEFLOW_RESULTS" in flows.noise_study._place_faults("/srv")[0]
 
 
 def test_report_again_from_parquet_is_the_same(published):

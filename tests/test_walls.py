@@ -13,7 +13,7 @@ ALL = [*LIBRARY, *sorted((ROOT / "tasks").glob("*.py")), *sorted((ROOT / "flows"
 ROOMS = {  # library: the rooms of noiseflow that may import it
     "tensorflow": ("engine/", "noise/", "trials/preflight/"),
     "keras": ("models.py", "engine/", "noise/", "laws/", "trials/preflight/"),
-    "pyarrow": ("store/",),
+    "pyarrow": ("store/", "datasets/files.py"),  # how large a Parquet file is, before it is read
     "obstore": ("store/",),
     "matplotlib": ("plots/",),
     "prefect": (),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import warnings
 import zipfile
@@ -12,12 +13,20 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from noiseflow.faults import InvalidInputError, one_line
+from noiseflow.user_files import NotAFileError, check_directory, open_file
 
 MAX_BYTES = 2**30
-"""Largest file, and largest content of an .npz file; rows must fit into memory several times over."""
+"""Largest file, and largest content of a Parquet or .npz file, unpacked; rows must fit into memory several times over."""
+MAX_NUMBERS = 200_000_000
+"""Most numbers in an .npz file, whatever they take there: they are computed with as 8 bytes each."""
 MAX_COLUMNS = 10_000
+_NUMBER = 8  # bytes
+_ROWS_AT_ONCE = 2**14
 _MAX_HEADER = 2**22  # bytes of a CSV's first line, or of a Parquet file's footer for each row group
 
 
@@ -27,8 +36,7 @@ def read_table(path: str) -> pd.DataFrame:
     Raises:
         InvalidInputError: it cannot be read; the sentence begins with `path must`.
     """
-    _check(path, (".csv", ".parquet"))
-    return _read_table(path, *_version(path))
+    return _read_table(path, *_check(path, (".csv", ".parquet")))
 
 
 def read_arrays(path: str) -> tuple[np.ndarray, np.ndarray]:
@@ -37,44 +45,40 @@ def read_arrays(path: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InvalidInputError: it cannot be read, or lacks one.
     """
-    _check(path, (".npz",))
-    return _read_arrays(path, *_version(path))
-
-
-def _version(path: str) -> tuple[int, int]:
-    stat = Path(path).stat()
-    return stat.st_mtime_ns, stat.st_size
+    return _read_arrays(path, *_check(path, (".npz",)))
 
 
 def _fault(path: str, must: str, received: str, mend: str) -> InvalidInputError:
     return InvalidInputError([f"path must {must}; received {path!r}, {received}. {mend}"])
 
 
-def _check(path: str, suffixes: tuple[str, ...]) -> None:
-    """Raises unless this is a file of that kind and of a reasonable size."""
+def _check(path: str, suffixes: tuple[str, ...]) -> tuple[int, int]:
+    """When the file was changed, and its size; raises unless it is a file of that kind and of a reasonable size."""
     wanted = f"be a {' or '.join(suffixes)} file"
     try:
-        exists, is_file = Path(path).exists(), Path(path).is_file()
-        size = Path(path).stat().st_size if is_file else 0
+        with open_file(path) as file:
+            stat = os.fstat(file.fileno())
+    except NotAFileError:
+        raise _fault(path, wanted, "which is no file", "Name the file itself.") from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise _fault(path, wanted, "which does not exist", "Mend the path; it is relative to the study file.") from None
     except (OSError, ValueError) as error:
         raise _fault(path, wanted, f"which cannot be looked at: {error}", "Mend the path or its rights.") from None
-    if not exists:
-        raise _fault(path, wanted, "which does not exist", "Mend the path; it is relative to the study file.")
-    if not is_file:
-        raise _fault(path, wanted, "which is no file", "Name the file itself.")
+    size = stat.st_size
     if Path(path).suffix.lower() not in suffixes:
         raise _fault(path, wanted, f"of the kind {Path(path).suffix or 'none'}", f"Save it as {suffixes[0]}.")
     if size == 0:
         raise _fault(path, wanted, "which is empty", "Save the rows again.")
     if size > MAX_BYTES:
         raise _fault(path, f"have at most {MAX_BYTES:,} bytes", f"which has {size:,}", "Take a sample of the rows.")
+    return stat.st_mtime_ns, size
 
 
 @lru_cache(maxsize=4)
 def _read_table(path: str, _modified: int, _size: int) -> pd.DataFrame:
     read = _read_csv if path.lower().endswith(".csv") else _read_parquet
     try:
-        with Path(path).open("rb") as file:  # an open file: pandas would fetch a path that is an address
+        with open_file(path) as file:  # an open file: pandas would fetch a path that is an address
             frame = read(path, file)
     except InvalidInputError:
         raise
@@ -109,12 +113,56 @@ def _read_parquet(path: str, file: BinaryIO) -> pd.DataFrame:
         raise _fault(path, "be a table", "which is no Parquet file", "Save it again, or as .csv.")
     if length > _MAX_HEADER * 8:
         raise _fault(path, "be a table", f"whose footer has {length:,} bytes", "Give it fewer columns.")
+    _check_unpacked(path, file)
     frame = pd.read_parquet(file)
     frame = frame.reset_index(drop=list(frame.index.names) == [None])  # a named index is a column that was set aside
     _check_columns(path, [str(name) for name in frame.columns])
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
     # text is decoded here, not when it is first looked at: what is no UTF-8 is the file's fault
     return frame.astype({name: object for name in frame.columns if isinstance(frame[name].dtype, pd.StringDtype)})
+
+
+def _check_unpacked(path: str, file: BinaryIO) -> None:
+    """Raises where the columns take more memory than allowed once they are unpacked: a few bytes may stand for a billion rows.
+
+    What the file says of itself is looked at first, then what it really holds, one column after the other and some rows at a
+    time; text stays in the form of numbers and a dictionary meanwhile.
+    """
+    table = pq.ParquetFile(file)
+    if table.metadata.num_columns > MAX_COLUMNS:
+        _check_columns(path, [str(i) for i in range(table.metadata.num_columns)])
+    texts = [
+        field.name for field in table.schema_arrow if pa.types.is_string(field.type) or pa.types.is_binary(field.type)
+    ]
+    nested = [field.name for field in table.schema_arrow if pa.types.is_nested(field.type)]
+    if nested:
+        raise _fault(
+            path, "have columns of single values", f"where {_few(nested)} hold lists", "Make a column of each entry."
+        )
+    groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
+    columns = [group.column(i) for group in groups for i in range(table.metadata.num_columns)]
+    said = sum(max(column.total_uncompressed_size, _NUMBER * column.num_values) for column in columns)
+    _refuse_unpacked(path, max(said, _NUMBER * table.metadata.num_rows * table.metadata.num_columns))
+    table, n_bytes = pq.ParquetFile(file, read_dictionary=texts), 0
+    for field in table.schema_arrow:
+        for rows in table.iter_batches(_ROWS_AT_ONCE, columns=[field.name]):
+            n_bytes += sum(map(_unpacked, rows.columns))
+            _refuse_unpacked(path, n_bytes)
+    file.seek(0)
+
+
+def _unpacked(column: Any) -> int:
+    """Bytes that a column takes once its text is written out."""
+    if not isinstance(column, pa.DictionaryArray):
+        return int(max(column.nbytes, _NUMBER * len(column)))
+    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
+    return int(_NUMBER * len(column) + (pc.sum(lengths.take(column.indices)).as_py() or 0))
+
+
+def _refuse_unpacked(path: str, n_bytes: int) -> None:
+    if n_bytes > MAX_BYTES:
+        must = f"hold at most {MAX_BYTES:,} bytes once it is unpacked"
+        raise _fault(path, must, f"which holds {n_bytes:,} or more", "Take a sample of the rows.")
 
 
 def _check_columns(path: str, names: list[str]) -> None:
@@ -144,9 +192,10 @@ def _check_frame(path: str, frame: pd.DataFrame) -> None:
 @lru_cache(maxsize=2)
 def _read_arrays(path: str, _modified: int, _size: int) -> tuple[np.ndarray, np.ndarray]:
     try:
-        _check_archive(path)
-        with np.load(path, allow_pickle=False) as archive:
-            return archive["X"], archive["y"]
+        with open_file(path) as file:
+            _check_archive(path, file)
+            with np.load(file, allow_pickle=False) as archive:
+                return archive["X"], archive["y"]
     except InvalidInputError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
@@ -155,9 +204,10 @@ def _read_arrays(path: str, _modified: int, _size: int) -> tuple[np.ndarray, np.
         raise _fault(path, "be an .npz file", f"which cannot be read: {text}", mend) from None
 
 
-def _check_archive(path: str) -> None:
+def _check_archive(path: str, file: BinaryIO) -> None:
     """Raises where the arrays would take more memory than allowed once they are unpacked."""
-    with zipfile.ZipFile(path) as archive:
+    check_directory(file)
+    with zipfile.ZipFile(file) as archive:
         size = sum(member.file_size for member in archive.infolist())
         if size > MAX_BYTES:
             raise _fault(path, f"hold at most {MAX_BYTES:,} bytes", f"which holds {size:,}", "Take a sample.")
@@ -167,6 +217,7 @@ def _check_archive(path: str) -> None:
         for name in ("X.npy", "y.npy"):
             with archive.open(name) as member:
                 _check_header(path, member, archive.getinfo(name).file_size)
+    file.seek(0)
 
 
 def _check_header(path: str, member: Any, size: int) -> None:
@@ -174,9 +225,11 @@ def _check_header(path: str, member: Any, size: int) -> None:
     version = np.lib.format.read_magic(member)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(member)
-    claimed = dtype.itemsize * int(np.prod([int(length) for length in shape], dtype=object))
-    if claimed > size:
+    n_numbers = int(np.prod([int(length) for length in shape], dtype=object))
+    if dtype.itemsize * n_numbers > size:
         raise _fault(path, "be an .npz file", f"whose array of shape {shape} has {size:,} bytes only", "Save it again.")
+    if n_numbers > MAX_NUMBERS:
+        raise _fault(path, f"hold at most {MAX_NUMBERS:,} numbers", f"which holds {n_numbers:,}", "Take a sample.")
 
 
 def _few(names: list[str]) -> str:

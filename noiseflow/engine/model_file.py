@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import threading
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import keras
+import numpy as np
+
+from noiseflow.spec.network import MAX_WEIGHTS
+from noiseflow.user_files import check_directory, open_file
 
 MAX_CONFIG = 2**25
 """Largest configuration in bytes, unpacked; that of a network of a thousand layers has a thirtieth of it."""
@@ -28,7 +35,8 @@ class ModelFile:
         """The architecture and compilation in the file; its weights are not read.
 
         Raises:
-            ValueError: there is no such file, it is no `.keras` file, holds code, or holds a model that was not compiled.
+            ValueError: there is no such file, it is no `.keras` file, holds code, a model that was not compiled, or one of more
+                than MAX_WEIGHTS weights.
         """
         try:
             content, config = _read(path)
@@ -39,6 +47,8 @@ class ModelFile:
             raise ValueError(
                 f"the model in {str(path)!r} is not compiled: call model.compile(...) before model.save(...)"
             )
+        with _at_most(MAX_WEIGHTS):
+            cls(json.dumps(content | {"compile_config": None}))()  # without what its optimizer keeps for each weight
         build = cls(config)
         build()  # so that a fault shows here
         return build
@@ -49,15 +59,43 @@ class ModelFile:
         return model
 
 
+def _archive(file: BinaryIO) -> zipfile.ZipFile:
+    check_directory(file)
+    return zipfile.ZipFile(file)
+
+
+@contextmanager
+def _at_most(n_weights: int) -> Iterator[None]:
+    """Within it, a model that this thread builds ends before it takes memory for more weights than this.
+
+    A configuration of a thousand bytes may ask for any number of weights, and only its layers know how many. Under KERAS_LOCK.
+    """
+    initialize, taken = keras.Variable._initialize_with_initializer, 0  # noqa: SLF001 - where each variable takes its memory
+    ours = threading.get_ident()
+
+    def counted(variable: Any, initializer: Any) -> None:
+        nonlocal taken
+        if threading.get_ident() != ours:
+            return initialize(variable, initializer)
+        taken += int(np.prod(variable._shape, dtype=object))  # noqa: SLF001 - `shape` is there once it has a value
+        if taken > n_weights:
+            raise ValueError(f"it has at least {taken:,} weights, at most {n_weights:,} are allowed")
+        return initialize(variable, initializer)
+
+    keras.Variable._initialize_with_initializer = counted  # noqa: SLF001
+    try:
+        yield
+    finally:
+        keras.Variable._initialize_with_initializer = initialize  # noqa: SLF001
+
+
 def _read(path: str | Path) -> tuple[dict[str, Any], str]:
     """The configuration in the file, parsed and as text; the file is not unpacked.
 
     Raises:
         OSError, zipfile.BadZipFile, KeyError, ValueError, RecursionError, NotImplementedError: it is none.
     """
-    if Path(path).exists() and not Path(path).is_file():  # a pipe would keep the reader waiting
-        raise ValueError("it is no file")
-    with zipfile.ZipFile(path) as archive:
+    with open_file(path) as file, _archive(file) as archive:
         size = archive.getinfo("config.json").file_size
         if size > MAX_CONFIG:
             raise ValueError(f"it has a config.json of {size:,} bytes, at most {MAX_CONFIG:,} are read")

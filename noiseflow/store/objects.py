@@ -12,15 +12,24 @@ from pathlib import Path
 from uuid import uuid4
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 from obstore.store import LocalStore, from_url
 
+from noiseflow.faults import printable
 from noiseflow.places import is_remote
 
 PATIENCE = timedelta(seconds=60)
 """How long an object store that fails is asked again."""
 ANSWER_WITHIN = timedelta(seconds=30)
 """How long one request may take; a large file on a slow line takes some seconds."""
+MOST_FILES = 500_000
+"""Most files below a folder; ten thousand batches are forty thousand."""
 _MENDS = {
     "no space left": "Make room and run again: what was published is kept.",
     "file too large": "Make room and run again: what was published is kept.",
@@ -53,9 +62,20 @@ class Objects:
         return Objects, (self.location,)
 
     def listed(self, folder: str) -> Sequence[obstore.ObjectMeta]:
-        """All files below a folder, none if it is not there."""
+        """All files below a folder, none if it is not there.
+
+        Raises:
+            StoreError: the listing has no end, or is of more files than a store has.
+        """
+        found: list[obstore.ObjectMeta] = []
         with self._explained("listed"):
-            return obstore.list(self._client, folder).collect()
+            for some in obstore.list(self._client, folder):
+                if self.is_remote and found and some and some[0]["path"] <= found[-1]["path"]:
+                    raise OSError("the server lists the same files again and again")
+                found += some
+                if len(found) > MOST_FILES:
+                    raise OSError(f"there are more than {MOST_FILES:,} files")
+        return found
 
     def paths(self, folder: str) -> list[str]:
         """The Parquet files right in a folder, ascending; nothing else is ever opened."""
@@ -84,6 +104,8 @@ class Objects:
                     self._create(path, content)
                 except AlreadyExistsError:
                     return self.is_remote and obstore.get(self._client, path).bytes() == content
+                except (NotFoundError, PermissionDeniedError, UnauthenticatedError):
+                    raise  # it will not be otherwise in a minute
                 except BaseError:
                     if not self.is_remote or time.monotonic() > deadline:
                         raise
@@ -144,6 +166,8 @@ class Objects:
 
     def _sentence(self, done: str, error: Exception) -> str:
         told = _first_line(error)
+        if self.is_remote and "404 Not Found" in told:
+            told = f"there is no bucket of that name at this endpoint ({told})"
         mend = next(
             (mend for words, mend in _MENDS.items() if words in told.lower()), "Look at the disk and its rights."
         )
@@ -153,7 +177,7 @@ class Objects:
 def _first_line(error: Exception) -> str:
     """What happened, without the library's inner view of it, and without a user's name and password in an address."""
     line = re.sub(r": <.*", "", str(error).partition("\n")[0])  # a server's answer as XML
-    return re.sub(r"//[^/@\s]*@", "//", line).rstrip(".")[:400]
+    return printable(re.sub(r"//[^/@\s]*@", "//", line).rstrip(".")[:400])
 
 
 def _remote(url: str) -> obstore.store.ObjectStore:

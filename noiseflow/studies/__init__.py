@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from noiseflow.faults import InvalidInputError, sentences
 from noiseflow.spec import Study
 from noiseflow.studies.reading import read_yaml
+from noiseflow.user_files import DataFolder
 
 FOLDER = Path(__file__).parent
 
@@ -37,24 +38,43 @@ def load(study: str, **changes: Any) -> Study:
 def confined(content: Any, **changes: Any) -> Study:
     """The study that this content declares, whose files may only lie under the folder that NOISEFLOW_DATA names.
 
-    That is for studies that arrive over the network: relative paths are relative to that folder.
+    That is for studies that arrive over the network: relative paths are relative to that folder. The folder is looked up once,
+    and what the study names is read through its open handle from then on.
+
+    Args:
+        content: a study, or the path of its YAML file under that folder.
+        changes: those of `load`.
 
     Raises:
         InvalidInputError: the content is faulty, or names a file elsewhere.
     """
-    folder = os.environ.get("NOISEFLOW_DATA")
+    name = os.environ.get("NOISEFLOW_DATA")
+    try:
+        folder = DataFolder(name) if name else None
+    except OSError:
+        folder = None
+    base = Path(name) if name and folder else None
+    if isinstance(content, str):
+        path = os.path.normpath(base / content) if base else content
+        if not (folder and folder.allow(path)):
+            raise InvalidInputError([f"study {_elsewhere(name, content)}"])
+        content, base = read_yaml(Path(path)), Path(path).parent
     content = content.model_dump() if isinstance(content, Study) else content
-    study = validate(_placed(content, Path(folder)) if folder else content, **changes)
+    study = validate(_placed(content, base) if base else content, **changes)
     faults = [
-        f"{field}[{i}].path must lie under the folder that NOISEFLOW_DATA names on the worker ({folder or 'it is not set'}); "
-        f"received {part.path!r} (study {study.name!r}). Put the file there."
+        f"{field}[{i}].path {_elsewhere(name, part.path)} (study {study.name!r})."
         for field in ("datasets", "architectures")
         for i, part in enumerate(getattr(study, field))
-        if part.path and not (folder and Path(part.path).resolve().is_relative_to(Path(folder).resolve()))
+        if part.path and not (folder and folder.allow(part.path))
     ]
     if faults:
         raise InvalidInputError(faults)
     return study
+
+
+def _elsewhere(folder: str | None, path: str) -> str:
+    where = f"must lie under the folder that NOISEFLOW_DATA names on the worker ({folder or 'it is not set'})"
+    return f"{where}; received {path!r}. Put the file there"
 
 
 def validate(content: Any, **changes: Any) -> Study:

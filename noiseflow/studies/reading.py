@@ -6,13 +6,14 @@ built: ten lines of anchors can stand for a billion values, of which a single er
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 import yaml
 
 from noiseflow.faults import InvalidInputError, one_line
+from noiseflow.user_files import NotAFileError, open_file
 
 MAX_BYTES = 2**18
 """Largest study file; three hundred variants take a tenth of it."""
@@ -51,14 +52,14 @@ def _refused(path: Path, text: str) -> InvalidInputError:
 def _read_text(path: Path) -> str:
     """The text of a regular file of a reasonable size: a pipe would keep the reader waiting, a device never end."""
     try:
-        if not S_ISREG(path.stat().st_mode):
-            raise _refused(path, "cannot be read: it is no file. Name the file itself.")
-        with path.open("rb") as file:
+        with open_file(path) as file:
             content = file.read(MAX_BYTES + 1)
+            size = f"{os.fstat(file.fileno()).st_size:,}"
         if len(content) > MAX_BYTES:
-            size = f"{path.stat().st_size:,}"
             raise _refused(path, f"must have at most {MAX_BYTES:,} bytes; received {size}. Is that a study file?")
         return content.decode("utf-8")
+    except NotAFileError:
+        raise _refused(path, "cannot be read: it is no file. Name the file itself.") from None
     except (OSError, ValueError, RuntimeError) as error:  # a name with a NUL, no UTF-8, links in a circle
         if isinstance(error, InvalidInputError):
             raise

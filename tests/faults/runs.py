@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -12,9 +13,9 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from flows.processes import PROC
-from flows.services import ROOT, Services
+from flows.services import ROOT, running
 from tests.faults.study import CONTENT, write_study
+from tests.processes import PROC
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 MARK = "NOISEFLOW_FAULTS"
@@ -44,7 +45,12 @@ def kill(pids: set[int]) -> None:
 def environment(folder: Path, mark: str) -> dict[str, str]:
     """Ours without any setting of Prefect, with a home of its own, and a mark that children inherit."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    own = {"PREFECT_HOME": str(folder / "prefect"), MARK: mark, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    own = {
+        "PREFECT_HOME": str(folder / "prefect"),
+        "NOISEFLOW_RESULTS": str(folder),
+        MARK: mark,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     return kept | own | {"PYTHONPATH": str(ROOT)}  # the code of this checkout, wherever the command stands
 
 
@@ -118,13 +124,14 @@ class Up:
 
     def process(self, name: str) -> int:
         """The id of the server or the worker."""
-        return Services.model_validate_json((self.state / "services.json").read_bytes()).processes[name].pid
+        (pid,) = running(name, self.state)
+        return pid
 
     def post(self, path: str, **body: Any) -> Any:
         """An answer of the server's."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
+        secret = base64.b64encode((self.state / "secret").read_bytes().strip()).decode()
+        head = {"Content-Type": "application/json", "Authorization": f"Basic {secret}"}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/{path}", json.dumps(body).encode(), head)
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
             return json.load(answer)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import socket
@@ -9,13 +10,14 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flows.services import ROOT
+from flows.services import ROOT, running
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,25 @@ class Up:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def client(self) -> dict[str, str]:
+        """What an operator exports who types elsewhere than beside prefect.toml."""
+        secret = self.environment.get("PREFECT_SERVER_API_AUTH_STRING") or (self.state / "secret").read_text().strip()
+        return {"PREFECT_API_URL": f"{self.address}/api", "PREFECT_API_AUTH_STRING": secret}
+
+    @property
+    def login(self) -> str:
+        """The secret, as the UI keeps it and requests bring it."""
+        return base64.b64encode(self.client["PREFECT_API_AUTH_STRING"].encode()).decode()
+
+    @property
+    def head(self) -> dict[str, str]:
+        return {"Content-Type": "application/json", "Authorization": f"Basic {self.login}"}
+
+    def pids(self, name: str) -> set[int]:
+        """Ids of the processes of the server or of the worker with its runs."""
+        return running(name, self.state, runs=True)
+
     def run(self, *command: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", *command],
@@ -44,9 +65,8 @@ class Up:
         )
 
     def post(self, path: str, **body: Any) -> Any:
-        head = {"Content-Type": "application/json"}
         request = urllib.request.Request(  # noqa: S310 - http and nothing else
-            f"{self.address}/api/{path}", json.dumps(body).encode(), head
+            f"{self.address}/api/{path}", json.dumps(body).encode(), self.head
         )
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
             return json.load(answer)
@@ -55,14 +75,20 @@ class Up:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """The services, up; and down again, whatever happened."""
-    place = tmp_path_factory.mktemp("deployment")
+    with services_up(tmp_path_factory.mktemp("deployment")) as services:
+        yield services
+
+
+@contextmanager
+def services_up(place: Path, *options: str) -> Iterator[Up]:
+    """The services, up, with everything in this folder; options: further ones of `up`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment |= {"PREFECT_HOME": str(place / "prefect")}
+    environment |= {"PREFECT_HOME": str(place / "prefect"), "NOISEFLOW_RESULTS": str(place), "DO_NOT_TRACK": "1"}
     services = Up(port, place / "run", place / "results", environment)
-    started = services.run("flows.services", "up", "--port", str(port), "--state", str(services.state))
+    started = services.run("flows.services", "up", "--port", str(port), "--state", str(services.state), *options)
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         assert f"http://127.0.0.1:{port}/v2" in started.stdout

@@ -11,8 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from flows.processes import PROC, living
-from flows.running import Services
+from tests.processes import PROC, living
 from tests.slow.conftest import Up
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
@@ -87,10 +86,6 @@ def processes_with(value: str) -> set[int]:
 def processes_of(run: str) -> set[int]:
     """Ids of the processes that Prefect started for this run."""
     return processes_with(f"PREFECT__FLOW_RUN_ID={run}")
-
-
-def services_of(up: Up) -> Services:
-    return Services.model_validate_json((up.state / "services.json").read_text())
 
 
 def trials(folder: Path) -> pd.DataFrame:

@@ -15,13 +15,12 @@ from typing import Any
 import pandas as pd
 import pytest
 from prefect import flow
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from sketch_study import HOSTILE, make_evidence, make_study, make_trials
 
-from flows.processes import living
-from flows.services import Services
 from noiseflow.report import render
 from tasks.reporting import publish_artifacts
+from tests.processes import living
 from tests.slow.conftest import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -88,7 +87,7 @@ def test_up_again_changes_nothing(up):
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
+def page(up: Up) -> Iterator[Any]:
     """A page in headless Chromium, of a laptop's width; tall, for V1 draws the cards of task runs only when seen."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium: apt-get install chromium")
@@ -96,8 +95,15 @@ def page() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser.new_page(viewport={"width": 1280, "height": 1300})
+        page = browser.new_page(viewport={"width": 1280, "height": 1300})
+        page.add_init_script(log_in(up))
+        yield page
         browser.close()
+
+
+def log_in(up: Up) -> str:
+    """A script that leaves in the browser what typing the password into either UI leaves."""
+    return f"localStorage.setItem('prefect-password', '{up.login}')"
 
 
 def open_artifact(page: Any, up: Up, ui: str, artifact: dict[str, Any]) -> None:
@@ -167,7 +173,8 @@ def hostile(up: Up) -> dict[str, str]:
     evidence = make_evidence(study, make_trials(study, [0.76] * (1 + len(HOSTILE))))
 
     def publish() -> None:
-        with temporary_settings({PREFECT_API_URL: f"{up.address}/api"}):
+        secret = up.client["PREFECT_API_AUTH_STRING"]
+        with temporary_settings({PREFECT_API_URL: f"{up.address}/api", PREFECT_API_AUTH_STRING: secret}):
             flow(name="hostile")(lambda: publish_artifacts.fn("hostile", render(evidence), evidence.findings))()
 
     with ThreadPoolExecutor(1) as thread:  # of its own, where no loop of the browser's runs
@@ -214,10 +221,9 @@ def no_horizontal_scroll(page: Any) -> bool:
 
 # Last: it ends what the tests above use.
 def test_down_leaves_no_process_and_frees_the_port(up):
-    services = Services.model_validate_json((up.state / "services.json").read_text())
-    ours = {pid for process in services.processes.values() for pid in process.members()}
-    assert len(services.processes) == 2
-    assert all(process.runs() for process in services.processes.values())
+    assert up.pids("server")
+    assert up.pids("worker")
+    ours = up.pids("server") | up.pids("worker")
     done = up.run("flows.services", "down", "--state", str(up.state))
     assert done.returncode == 0, done.stdout + done.stderr
     assert not ours & set(living())

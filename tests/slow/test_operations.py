@@ -18,23 +18,22 @@ from typing import Any
 import pytest
 
 from benchmarks.nights import publish_nights
-from flows.automations import declared
-from flows.pools import declared as declared_pools
-from flows.processes import Process, end
+from flows.declared import automations as declared
+from flows.declared import notifies, pools
 from noiseflow.store import Store
 from noiseflow.studies import load
+from tests.processes import Process, end
 from tests.slow.conftest import Up
 from tests.slow.operations import (
     ended_run,
     post,
     processes_of,
     read_run,
-    services_of,
     start_run,
     trials,
     wait_for,
 )
-from tests.slow.test_deployment import CHROMIUM, FLAGS, UIS, show
+from tests.slow.test_deployment import CHROMIUM, FLAGS, UIS, log_in, show
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 LISTENING = "0A"  # the state of a socket in /proc/net/tcp
@@ -44,7 +43,7 @@ def up_again(up: Up, **environment: str) -> subprocess.CompletedProcess[str]:
     """`make up` where everything is up, but something that is deployed has changed."""
     up.environment.update(environment)
     record = up.state / "services.json"
-    record.write_text(services_of(up).model_copy(update={"deployed": ""}).model_dump_json())
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"deployed": ""}))
     done = up.run("flows.services", "up", "--port", str(up.port), "--state", str(up.state))
     assert done.returncode == 0, done.stdout + done.stderr
     return done
@@ -58,15 +57,13 @@ def automations(up: Up) -> dict[str, dict[str, Any]]:
 
 def test_pools_are_as_declared(up):
     found = {pool["name"]: pool for pool in post(up, "work_pools/filter")}
-    for pool in declared_pools():
-        assert found[pool.name]["type"] == "process"
-        assert found[pool.name]["concurrency_limit"] == pool.concurrency_limit
-        assert found[pool.name]["base_job_template"] == pool.template()
+    for pool in pools():
+        assert pool == {name: found[pool["name"]][name] for name in pool}
     assert found["noiseflow-cpu"]["status"] == "READY"
 
 
 def test_server_listens_on_loopback_alone(up):
-    server = services_of(up).processes["server"].members()
+    server = up.pids("server")
     sockets = {str(fd.readlink()) for pid in server for fd in Path(f"/proc/{pid}/fd").iterdir() if fd.is_symlink()}
     addresses = set()
     for table in ("tcp", "tcp6"):
@@ -123,6 +120,7 @@ def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1900})
+        page.add_init_script(log_in(up))
         page.goto(f"{up.address}{UIS[ui]}/deployments/deployment/{found['id']}/run")
         for field in found["parameter_openapi_schema"]["properties"].values():
             words = field["description"].splitlines()[0]
@@ -136,7 +134,7 @@ def gpu_worker(up: Up) -> Iterator[Process]:
     """A worker of the GPU pool, started by the command that the operators' page names."""
     mark = "NOISEFLOW_SERVICES=gpu-worker-of-the-test"
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "noiseflow-gpu", "--limit", "1"]
-    environment = up.environment | dict([mark.split("=")]) | {"PREFECT_API_URL": f"{up.address}/api"}
+    environment = up.environment | dict([mark.split("=")]) | up.client
     with (up.state / "gpu.log").open("wb") as log:
         started = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     process = Process.started(started.pid, mark)
@@ -157,7 +155,7 @@ def test_gpu_run_fails_at_once_where_the_worker_has_none(up, capsys):
 
 
 def test_automations_are_made_once_and_put_right_again(up):
-    quiet = {automation.name for automation in declared() if not automation.notifies}
+    quiet = {automation["name"] for automation in declared() if not notifies(automation)}
     before = automations(up)
     assert set(before) == quiet
     changed = before["noiseflow marks dead runs"] | {"description": "changed by hand"}
@@ -174,7 +172,7 @@ def test_automations_are_made_once_and_put_right_again(up):
 
 def put(up: Up, path: str, body: dict[str, Any]) -> None:
     request = urllib.request.Request(  # noqa: S310 - http and nothing else
-        f"{up.address}/api/{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}, method="PUT"
+        f"{up.address}/api/{path}", json.dumps(body).encode(), up.head, method="PUT"
     )
     urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60).close()
 
@@ -202,7 +200,7 @@ def told(up: Up) -> Iterator[list[str]]:
         )
         made = subprocess.run(
             [sys.executable, "-c", block],
-            env=up.environment | {"PREFECT_API_URL": f"{up.address}/api"},
+            env=up.environment | up.client,
             capture_output=True,
             text=True,
             check=False,
@@ -215,7 +213,7 @@ def told(up: Up) -> Iterator[list[str]]:
 def test_drift_fails_the_run_that_asks_for_it_and_tells_the_operator(up, told):
     """Ten nights with scores around .77 are stored; the eleventh is trained for 60 epochs, and scores as such."""
     assert "nobody will be told" not in up_again(up, NOISEFLOW_NOTIFY="custom-webhook/operator").stdout
-    assert set(automations(up)) == {automation.name for automation in declared()}
+    assert set(automations(up)) == {automation["name"] for automation in declared()}
     study = load("circles", n_seeds=10, epochs=60)
     publish_nights(Store(up.results, study.name), study, 10)
     parameters = {"n_seeds": 10, "epochs": 60, "campaign": "2026-01-11"}
@@ -251,7 +249,7 @@ def test_run_whose_machine_went_off_is_marked_as_crashed(up, capsys):
     run = start_run(up, "tutorial", n_seeds=30, epochs=1_000_000)
     heartbeats = {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": [f"prefect.flow-run.{run}"]}}
     wait_for(lambda: post(up, "events/filter", filter=heartbeats)["events"], 180)
-    for pid in services_of(up).processes["worker"].members() | processes_of(run):
+    for pid in up.pids("worker") | processes_of(run):
         os.kill(pid, signal.SIGKILL)
     assert read_run(up, run)["state_type"] == "RUNNING"
     seconds = wait_for(lambda: read_run(up, run)["state_type"] == "CRASHED", 150)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.slow.operations import answers, ended_run, services_of, start_run, trials, wait_for
+from tests.slow.operations import answers, ended_run, start_run, trials, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(900)]
 SECONDS_AWAY = float(os.environ.get("NOISEFLOW_SECONDS_AWAY", "20"))
@@ -20,10 +20,9 @@ def test_run_outlives_the_absence_of_the_server(up, capsys):
     there = up.results / "tutorial" / "trials"
     run = start_run(up, "tutorial", n_seeds=N_SEEDS, epochs=8000)
     wait_for(lambda: len(trials(there)) >= N_SEEDS, 300)
-    server = services_of(up).processes["server"]
-    for pid in server.members():
+    for pid in up.pids("server"):
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not server.members(), 10)
+    wait_for(lambda: not up.pids("server"), 10)
     kept = trials(there)
     assert not answers(up)
     time.sleep(SECONDS_AWAY)

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.processes import Process, end
-from flows.running import ROOT
+from flows.services import ROOT
 from noiseflow.studies import FOLDER
+from tests.processes import Process, end
 from tests.slow.conftest import Up
 from tests.slow.operations import describe, ended_run, post, processes_of, start_run, trials, wait_for
 
