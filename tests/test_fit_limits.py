@@ -154,9 +154,9 @@ def test_width_follows_the_memory(build, data):
 
     captured = {}
 
-    def keep(problem):
+    def keep(problem, **more):
         captured["problem"] = problem
-        return train(problem)
+        return train(problem, **more)
 
     train = vectorized.train
     vectorized_train, vectorized.train = vectorized.train, keep

@@ -92,7 +92,7 @@ def built(model: keras.Model, rows: Any) -> keras.Model:
     """The model; one that its author left for `Model.fit` to build is built for these rows."""
     if isinstance(model, keras.Model) and not all(layer.built for layer in model._flatten_layers()):  # noqa: SLF001
         symbolic = keras.tree.map_structure(
-            lambda v: keras.KerasTensor(v.shape, backend.standardize_dtype(v.dtype)), rows
+            lambda v: keras.KerasTensor((None, *v.shape[1:]), backend.standardize_dtype(v.dtype)), rows
         )
         backend.compute_output_spec(model, symbolic, training=False)
     return model
