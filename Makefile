@@ -7,7 +7,7 @@ SUITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info <
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet --no-input
 LOCK := uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --group build
 
-.PHONY: help study test test-slow check bench test-faults up down lock clean
+.PHONY: help study test test-slow evidence check bench test-faults up down lock clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -20,7 +20,10 @@ test: .venv/.installed-dev ## install, and run the tests (three minutes)
 	@.venv/bin/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
-	@.venv/bin/python -m pytest -m 'slow and not faults' -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 2 --dist loadfile
+
+evidence: .venv/.installed-dev ## simulations that confirm the figures of docs/method.md (ten minutes)
+	@.venv/bin/python -m pytest -m evidence -n 2 --dist loadfile
 
 check: .venv/.installed-dev ## lint, format, types
 	@.venv/bin/ruff check --quiet

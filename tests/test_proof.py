@@ -60,7 +60,9 @@ def frozen_weights_of_another_seed(monkeypatch):
     own = keras.StatelessScope
 
     def scope(values, **more):
-        wrong = [(v, 0.0 * value + v.numpy() if v.path.startswith("frozen") else value) for v, value in values]
+        with tf.init_scope():
+            own_values = {v.path: v._value.numpy() for v, _ in values}
+        wrong = [(v, 0.0 * value + own_values[v.path] if "frozen" in v.path else value) for v, value in values]
         return own(wrong, **more)
 
     monkeypatch.setattr(step.keras, "StatelessScope", scope)

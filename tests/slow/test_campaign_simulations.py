@@ -9,7 +9,7 @@ from scipy import stats
 from noiseflow.statistics.drift import drift_history
 from noiseflow.statistics.sequences import are_telling, confidence_sequence
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.evidence, pytest.mark.timeout(600)]
 
 NIGHTS, PAIRS, CELLS = 365, 30, 4
 ALPHA = 0.05

@@ -8,6 +8,7 @@ from noiseflow import plots
 
 
 @pytest.mark.slow
+@pytest.mark.evidence
 def test_reliability_interval_covers_the_true_frequency():
     """Rows of a data seed share a shift of their true probability, so that they are alike within it."""
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from noiseflow.statistics.inference import holm, sign_flip_p, t_interval
 from noiseflow.statistics.pairs import pairs_with
 from noiseflow.statistics.robust import bca_interval
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.evidence, pytest.mark.timeout(900)]
 
 KINDS = ["normal", "skewed", "tied"]
 
