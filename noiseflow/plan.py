@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pydantic import BaseModel
@@ -100,18 +100,16 @@ def _rows_settings(dataset: Dataset) -> dict[str, Any]:
     return _settings(dataset, without={"label", "data_seed", "path", "epochs"})
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One training run: a row of the trials."""
+class Trial(NamedTuple):
+    """One training run: a row of the trials. A study has a million of them, so it is a tuple.
+
+    id: of `Cell.trial_id`.
+    """
 
     cell: Cell
     data_seed: int
     seed: int
-
-    @cached_property
-    def id(self) -> str:
-        """Hash of all that determines the trial's numbers, and of nothing else: 32 hexadecimal digits."""
-        return self.cell.trial_id(self.data_seed, self.seed)
+    id: str
 
 
 @dataclass(frozen=True)
@@ -221,7 +219,9 @@ def make_plan(
     )
     rounds = tuple(rounds or [Round(None, tuple(range(study.n_seeds)))])
     seeds = [seed for part in rounds for seed in part.seeds]
-    trials = tuple(Trial(cell, *pair) for cell in cells for pair in study.pairs(cell.dataset, seeds))
+    trials = tuple(
+        Trial(cell, *pair, cell.trial_id(*pair)) for cell in cells for pair in study.pairs(cell.dataset, seeds)
+    )
     return Plan(study, cells, trials, rounds, campaign)
 
 

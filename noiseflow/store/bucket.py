@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -106,7 +106,8 @@ class Bucket:
                 try:
                     self._client.put(path, content, create=True)
                 except AlreadyExistsError:
-                    return self._client.get(path) == content
+                    with suppress(FileNotFoundError, NotFoundError):  # if it is gone again, it is created again
+                        return self._client.get(path) == content
                 except BaseError:
                     if time.monotonic() > deadline:
                         raise

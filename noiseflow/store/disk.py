@@ -11,7 +11,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from uuid import uuid4
 from noiseflow.store.objects import StoreError, explained
 
 ASIDE = "_pending"
+ATTEMPTS = 5
+"""Times that a file is written anew after it was deleted before it had its name."""
 LOCK = f"{ASIDE}/publishing.lock"
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
@@ -140,26 +142,12 @@ class Disk:
             return self._system.read(at)
 
     def create(self, path: str, content: bytes) -> bool:
-        with self._explained("written"), self._aside(path, content) as aside:
-            at = self._at(path)
-            try:
-                self._system.link(aside, at)
-            except FileExistsError:
-                self._plain(path, self._system.entry(at))
-                return False
-            except OSError as error:
-                if error.errno not in _NO_LINKS:
-                    raise
-                if not self._renamed(aside, path):
-                    return False
-            self._system.sync(str(Path(at).parent))
-            return True
+        with self._explained("written"):
+            return self._placed(path, content, self._named)
 
     def replace(self, path: str, content: bytes) -> None:
-        with self._explained("written"), self._aside(path, content) as aside:
-            at = self._at(path)
-            self._system.rename(aside, at)
-            self._system.sync(str(Path(at).parent))
+        with self._explained("written"):
+            self._placed(path, content, self._renamed)
 
     def delete(self, path: str) -> None:
         with self._explained("deleted"), suppress(FileNotFoundError):
@@ -203,6 +191,37 @@ class Disk:
 
     # -- writing --------------------------------------------------------------------------------------------------------
 
+    def _placed(self, path: str, content: bytes, place: Callable[[str, str], bool]) -> bool:
+        """Writes a file aside and has it placed; again if another process took it for a dead one's, or deleted the folder."""
+        for attempt in range(ATTEMPTS):
+            try:
+                with self._aside(path, content) as aside:
+                    placed = place(aside, path)
+                    self._system.sync(str(Path(self._at(path)).parent))
+                    return placed
+            except FileNotFoundError:
+                if attempt == ATTEMPTS - 1:
+                    raise
+        raise AssertionError  # the last attempt returns or raises
+
+    def _named(self, aside: str, path: str) -> bool:
+        """Gives a file its name; False if it is taken."""
+        at = self._at(path)
+        try:
+            self._system.link(aside, at)
+        except FileExistsError:
+            self._plain(path, self._system.entry(at))
+            return False
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return self._named_without_links(aside, path)
+        return True
+
+    def _renamed(self, aside: str, path: str) -> bool:
+        self._system.rename(aside, self._at(path))
+        return True
+
     @contextmanager
     def _aside(self, path: str, content: bytes) -> Iterator[str]:
         """The bytes, synced, away from where readers look; whatever happens next, no part of a file is left there."""
@@ -227,7 +246,7 @@ class Disk:
             self._system.make_folder(folder)
         self._system.sync(above)
 
-    def _renamed(self, aside: str, path: str) -> bool:
+    def _named_without_links(self, aside: str, path: str) -> bool:
         """The same without hard links: nobody else gives or takes names while it is looked whether this one is free."""
         try:
             with self._system.locked(self._at(LOCK)):

@@ -202,15 +202,14 @@ class Store:
         )
 
     def _next_number(self, table: str) -> int:
-        """One more than any that was used, after what has a lower one was looked at.
+        """One more than any that is there, after what has a lower one was looked at.
 
-        Of trials that someone took away the curves may still be there. What this process knows is believed as long as the last
+        What this process knows is believed as long as the last
         file that it knows is as it was: a folder that was deleted or emptied is looked at anew.
         """
         last = self._last.get(table)
         if last is None or not self._catalogue.is_as_it_was(numbered(table, last)):
-            beside = FOLLOWERS if table == "trials" else ()
-            used = [number_of(path) or 0 for name in (table, *beside) for path in self._catalogue.listed(name)]
+            used = [number_of(path) or 0 for path in self._catalogue.listed(table)]
             self._guard.move_damaged(self._damaged(table))
             self._last[table] = last = max(used, default=0)
         return last + 1
@@ -220,17 +219,18 @@ class Store:
         return [path for path in self._catalogue.damaged if path.startswith(f"{table}/")]
 
     def _is_free(self, table: str, number: int) -> bool:
-        """Whether nothing beside the trials has this number; whether they have it, their creation tells."""
+        """Whether no curves have this number: they may be of trials that someone took away. Creation tells whether trials do."""
         return table != "trials" or all(self._objects.tag(numbered(name, number)) is None for name in FOLLOWERS)
 
     def _learn(self, table: str, number: int) -> int:
         """Looks at what others have published from this number on; the first number that is free."""
         while True:
             path = numbered(table, number)
+            is_free = self._is_free(table, number)  # first: trials are there before their curves are
             known = self._catalogue.add(path) is not None
             if path in self._catalogue.damaged:
                 self._guard.move_damaged([path])
-            elif not known and self._is_free(table, number):
+            elif not known and is_free:
                 return number
             number += 1
 
@@ -284,13 +284,14 @@ class Store:
             for table in (*FOLLOWERS, *(name for name in SCHEMAS if name not in FOLLOWERS)):
                 self._catalogue.refresh(table)  # curves and predictions before the trials that they follow
             only_indexed = sorted(self._catalogue.found.keys() - self._catalogue.seen)
-            random.Random(uuid4().int).shuffle(only_indexed)
+            random.Random(uuid4().hex).shuffle(only_indexed)
             self._catalogue.again(only_indexed[:LOOKED_AT_AGAIN])
             self._guard.move_damaged()
+            self._complete_waiting()
             for path in sorted(path for path in self._catalogue.found if path.startswith(FOLLOWERS)):
                 if why := self._misplaced(path):
                     self._guard.move(path, why)
-            self._complete_waiting()
+            self._move_doubled()
             self._catalogue.write_index()
 
     def _misplaced(self, path: str) -> str:
@@ -306,6 +307,20 @@ class Store:
         if (trials.emptied is None) != (found.emptied is None):
             return "its trials and it were not put into quarantine together"
         return "" if trials.batch == found.batch else f"it is not of the batch of {decides}"
+
+    def _move_doubled(self) -> None:
+        """Of two batches with the same trial the later goes; somebody deleted a folder while processes published there."""
+        for table in IDENTITIES:
+            paths = [path for path in sorted(self._catalogue.found) if path.startswith(f"{table}/")]
+            if sum(len(self._catalogue.found[path].identities) for path in paths) == len(self._catalogue.identities(table)):
+                continue
+            there: set[str] = set()
+            for path in paths:
+                identities = self._catalogue.found[path].identities
+                if there.isdisjoint(identities):
+                    there.update(identities)
+                else:
+                    self._guard.move(path, "some of its trials are in an earlier file too")
 
     def _complete_waiting(self) -> None:
         """Lets what waits follow its trials, drops what waits for too long, and finds trials that nothing follows."""
