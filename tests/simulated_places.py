@@ -54,6 +54,8 @@ class World:
     processes: list[Process] = field(default_factory=list)
     current: Process | None = None
     steps: int = 0
+    asides: int = 0
+    last: Process = field(default_factory=lambda: Process("whoever looks at the end", lambda _: None))
 
     def __post_init__(self) -> None:
         self.rng = random.Random(self.seed)
@@ -118,11 +120,12 @@ class World:
         self.current.faults += 1
         return True
 
-    def token(self) -> Token:
+    def token(self, *, aside: bool = False) -> Token:
         """What takes the place of uuid4: by process and count, so that equal schedules make equal files."""
-        process = self.current or Process("end", lambda _: None)
-        process.made += 1
-        return Token(process.number * 10_000 + process.made + (self.steps * 1_000_000 if self.current is None else 0))
+        process = self.current or self.last
+        self.asides += aside
+        process.made += not aside
+        return Token(10**12 + self.asides if aside else process.number * 10_000 + process.made)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,9 @@ def decode(content: bytes, schema: pa.Schema | None = None) -> pa.Table:
         DamagedError: it is not Parquet, or a page does not match its checksum.
     """
     try:
-        return pq.read_table(pa.BufferReader(content), schema=schema, page_checksum_verification=True)
+        return pq.read_table(
+            pa.BufferReader(content), schema=schema, page_checksum_verification=True, use_threads=False
+        )
     except MemoryError:  # pyarrow's is an ArrowException too
         raise
     except _MALFORMED as error:
@@ -155,7 +157,7 @@ def _inspect_parquet(content: bytes, path: str, *, sealed: bool) -> Found:
     json.loads(software)
     names = IDENTITIES.get(table)
     return Found(
-        identities=identities_of(file.read(columns=names)) if names else (),
+        identities=identities_of(file.read(columns=names, use_threads=False)) if names else (),
         batch=batch.decode() if batch else None,
         software=software,
         emptied=None if why is None else why.decode(),

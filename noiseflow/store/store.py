@@ -202,16 +202,16 @@ class Store:
         )
 
     def _next_number(self, table: str) -> int:
-        """One more than any that is there, after what has a lower one was looked at.
+        """One more than any that was published, after all of these were looked at; a foreign file may have it.
 
-        What this process knows is believed as long as the last
-        file that it knows is as it was: a folder that was deleted or emptied is looked at anew.
+        All publishers want the same number, so that none overlooks what another has published. What this process knows is
+        believed as long as the last file that it knows is as it was: a folder that was deleted is looked at anew.
         """
         last = self._last.get(table)
         if last is None or not self._catalogue.is_as_it_was(numbered(table, last)):
-            used = [number_of(path) or 0 for path in self._catalogue.listed(table)]
             self._guard.move_damaged(self._damaged(table))
-            self._last[table] = last = max(used, default=0)
+            known = [path for path in self._catalogue.found if path.startswith(f"{table}/")]
+            self._last[table] = last = max((number_of(path) or 0 for path in known), default=0)
         return last + 1
 
     def _damaged(self, table: str) -> list[str]:
