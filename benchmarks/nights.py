@@ -17,7 +17,7 @@ from flows.again import render_again
 from noiseflow.campaigns import campaign_round
 from noiseflow.datasets import generate, to_frame
 from noiseflow.manifest import software
-from noiseflow.plan import Batch, dataset_key, make_plan, study_hash
+from noiseflow.plan import Batch, dataset_key, make_plan, study_json
 from noiseflow.spec import Study
 from noiseflow.store import FOLLOWERS, SCHEMAS, Store, footer
 from noiseflow.studies import load
@@ -35,7 +35,7 @@ def publish_nights(store: Store, study: Study, n_nights: int, *, shift: tuple[st
         shift: a variant, the first of the nights (from 0) that it is shifted in, and by how much.
     """
     rng = np.random.default_rng(7)
-    marks = footer(study.model_dump_json(), study_hash(study), software())
+    marks = footer(store.write_study(study_json(study)), software())
     for k, day in enumerate(pd.date_range(FIRST_NIGHT, periods=n_nights)):
         night = day.date().isoformat()
         part = campaign_round(night, study.n_seeds)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+
 from flows.manifest import describe
 from noiseflow.campaigns import campaign_round
 from noiseflow.manifest import software
@@ -9,13 +12,23 @@ from noiseflow.places import study_place
 from noiseflow.plan import EngineOf, Plan, make_plan, study_hash
 from noiseflow.pooling import pooled_plan
 from noiseflow.spec import USERS_OWN, Study
-from noiseflow.store import Store, find_store, footer
-from tasks.analysis import aggregate
+from noiseflow.statistics.findings import Findings
+from noiseflow.store import Store, StoreError, find_store, footer
+from tasks.analysis import findings_of
 from tasks.reporting import render_report
 
+ELSEWHERE = "reports"
+"""Folder that the report goes to where the results can only be read."""
 
-def render_again(study: Study, results: str, engine: str = "auto", campaign: str | None = None) -> str:
-    """Summarizes and renders from Parquet; where the report lies.
+
+def render_again(
+    study: Study, results: str, engine: str = "auto", campaign: str | None = None, output: str | None = None
+) -> str:
+    """Summarizes and renders from Parquet; where the report lies. Of the results only the summary and the report change.
+
+    Args:
+        output: Folder or URL for the summary and the report; the results unless given, or `reports` where these can only
+            be read.
 
     Raises:
         LookupError: none of the study's trials, by this engine, is stored there.
@@ -25,9 +38,22 @@ def render_again(study: Study, results: str, engine: str = "auto", campaign: str
     if store is None or not there:
         place = study_place(results, study.name)
         raise LookupError(f"{place} holds no trial of this study: train it with `noiseflow run` first")
-    findings = aggregate.fn(plan, store, footer(study.model_dump_json(), study_hash(study), software()))
-    render_report.fn(plan, findings, store, describe(plan, store, trained=0, reused=len(there)))
-    return store.page
+    findings = findings_of(plan, store)
+    pages = _written(findings, study, [output] if output else [results, ELSEWHERE])
+    render_report.fn(plan, findings, store, describe(plan, store, trained=0, reused=len(there)), pages)
+    return pages.page
+
+
+def _written(findings: Findings, study: Study, places: Sequence[str]) -> Store:
+    """The first of these places that takes the findings."""
+    *others, last = [Store(place, study.name) for place in places]
+    marks = footer(study_hash(study), software())
+    for pages in others:
+        with suppress(StoreError):
+            pages.write_findings(findings.frames, marks)
+            return pages
+    last.write_findings(findings.frames, marks)
+    return last
 
 
 def stored(study: Study, results: str, engine: str = "auto", campaign: str | None = None) -> tuple[Plan, Store | None]:

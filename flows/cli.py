@@ -96,7 +96,7 @@ def plan(
     campaign: CampaignOption = None,
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
-    declared = _declared(study, seeds, epochs, results, campaign)
+    declared = _declared(study, seeds, epochs, results, campaign, writes=False)
     from flows.again import stored  # noqa: PLC0415 - imports pandas and more, which takes a second
     from flows.outlook import outlook  # noqa: PLC0415
 
@@ -143,13 +143,18 @@ def report(
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
     campaign: CampaignOption = None,
+    output: Annotated[
+        str | None, typer.Option(help="Folder or URL for the report and the summary, instead of the results.")
+    ] = None,
 ) -> None:
     """Renders the report of a study again from its Parquet files; trains nothing."""
-    declared = _declared(study, seeds, epochs, results, campaign)
+    declared = _declared(study, seeds, epochs, results, campaign, writes=False)
+    if output and (faults := results_faults(study_place(output, declared.name))):
+        _refuse(faults)
     from flows.again import render_again  # noqa: PLC0415 - imports pandas and matplotlib
 
     with _failures_told():
-        typer.echo(render_again(declared, results, engine, _date(campaign)))
+        typer.echo(render_again(declared, results, engine, _date(campaign), output))
 
 
 @app.command()
@@ -161,14 +166,18 @@ def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto") -> No
     sys.exit(check_in_terminal(engine, device))
 
 
-def _declared(study: str, seeds: int | None, epochs: int | None, results: str, campaign: str | None) -> Study:
-    """The study to run; or one message with every fault, and exit status 2."""
+def _declared(
+    study: str, seeds: int | None, epochs: int | None, results: str, campaign: str | None, *, writes: bool = True
+) -> Study:
+    """The study to run; or one message with every fault, and exit status 2. writes: whether the results must be writable."""
     try:
         declared = studies.load(study, n_seeds=seeds, epochs=epochs)
-        faults = results_faults(results) or results_faults(study_place(results, declared.name))
+        faults = results_faults(results, writes=writes) or results_faults(
+            study_place(results, declared.name), writes=writes
+        )
         faults += campaign_faults(declared, campaign) if campaign is not None else []
     except InvalidInputError as error:
-        faults = error.faults + results_faults(results)
+        faults = error.faults + results_faults(results, writes=writes)
     if faults:
         _refuse(faults)
     return declared

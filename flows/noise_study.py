@@ -17,6 +17,7 @@ from prefect.utilities.callables import get_call_parameters
 from pydantic import Field
 
 from flows.manifest import describe
+from flows.outlook import superseded_lines
 from flows.progress import progress_artifact
 from flows.relay import relay_warnings
 from flows.runners import Runner, as_they_end, runner_faults, training_runner
@@ -26,7 +27,7 @@ from noiseflow.engine.progress import Progress
 from noiseflow.faults import InvalidInputError, results_faults
 from noiseflow.manifest import software
 from noiseflow.places import allowed_faults, is_url, real_place, study_place, url_faults
-from noiseflow.plan import Batch, Plan, dataset_key, make_plan, study_hash
+from noiseflow.plan import Batch, Plan, dataset_key, make_plan, study_json
 from noiseflow.pooling import pooled_plan, replays
 from noiseflow.report.tables import Plain
 from noiseflow.spec import Dataset, ShippedStudy, Study
@@ -126,15 +127,19 @@ def _run(
     logger = get_run_logger()
     where = device if runner == "local" else None  # on Ray each batch looks for its own
     plan, store = _planned(study, {"n_seeds": n_seeds, "epochs": epochs}, results, engine, where, campaign)
-    declared, marks = plan.study, _marks(plan.study)
+    declared = plan.study
+    marks = footer(store.write_study(study_json(declared)), software())
     for future in [
         generate_dataset.submit(*rows, store, marks, declared.resources) for rows in _missing_rows(plan, store)
     ]:
         future.result()
-    batches = plan.batches(store.trial_ids(), SEEDS_A_BATCH)
+    done = store.trial_ids()
+    batches = plan.batches(done, SEEDS_A_BATCH)
     missing = sum(len(batch.trials) for batch in batches)
     reused = len(plan.trials) - missing
     logger.info("%s: %d trials, %d trained before, %d to train", declared.name, len(plan.trials), reused, missing)
+    for line in superseded_lines(plan, done):
+        logger.warning(line)
     failed = _train(plan, batches, store, (marks, declared.name, device, declared.resources), runner)
     trained = len(store.trial_ids() & set(plan.trial_ids)) - reused
     if failed and not trained + reused:
@@ -211,10 +216,6 @@ def _night(study: Study, campaign: str) -> str:
     if faults := campaign_faults(study, campaign):
         raise InvalidInputError(faults)
     return campaign_name(campaign, runtime.flow_run.scheduled_start_time)
-
-
-def _marks(study: Study) -> dict[str, str]:
-    return footer(study.model_dump_json(), study_hash(study), software())
 
 
 def _missing_rows(plan: Plan, store: Store) -> list[tuple[Dataset, list[int]]]:

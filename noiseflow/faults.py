@@ -110,8 +110,12 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
-def results_faults(results: str) -> list[str]:
-    """What keeps results from being written to this folder or URL; nothing is left behind, and no store is asked."""
+def results_faults(results: str, *, writes: bool = True) -> list[str]:
+    """What keeps results from being written to this folder or URL; nothing is left behind, and no server is asked.
+
+    Args:
+        writes: whether anything is to be written there; else it is only looked at.
+    """
     if is_url(results) and ((faults := url_faults(results) or key_faults(results)) or is_remote(results)):
         return faults
     path = Path(results).absolute()
@@ -121,6 +125,8 @@ def results_faults(results: str) -> list[str]:
             return [
                 f"results must be a folder; received {results!r}, where {existing} is a file. Choose another place."
             ]
+        if not writes:
+            return []
         with tempfile.TemporaryFile(dir=existing):
             return []
     except OSError as error:

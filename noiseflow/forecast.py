@@ -39,7 +39,8 @@ def forecast(plan: Plan, missing: Sequence[Trial], done: pd.DataFrame | None = N
     measured = {} if done is None else done.groupby(CELL)["train_seconds"].median().to_dict()
     data = {dataset.name: generate(dataset, dataset.data_seed) for dataset in plan.study.datasets}
     seconds = 0.0
-    for cell, n in Counter(trial.cell for trial in missing).items():
+    counts = Counter(id(trial.cell) for trial in missing)
+    for cell, n in [(cell, counts[id(cell)]) for cell in plan.cells if id(cell) in counts]:
         each = measured.get(tuple(cell.names[name] for name in CELL))
         seconds += n * (_seconds(cell, data[cell.dataset.name]) if each is None else each)
     forms = {(t.cell.dataset.name, t.cell.architecture.name, t.cell.family) for t in missing}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from pydantic import BaseModel
@@ -68,6 +70,23 @@ class Cell:
             **({"controls": controls} if controls else {}),
         }
 
+    def trial_id(self, data_seed: int, seed: int, numerics: int = NUMERICS_VERSION) -> str:
+        """Hash of all that determines a trial's numbers, and of nothing else: 32 hexadecimal digits.
+
+        Args:
+            numerics: the version whose trials are called like this.
+        """
+        first, second, last = self._written[numerics]
+        return hashlib.sha256(f"{first}{data_seed}{second}{seed}{last}".encode()).hexdigest()[:32]
+
+    @cached_property
+    def _written(self) -> dict[int, list[str]]:
+        """The settings as JSON by version, cut where the two seeds of a trial stand: a study has a million trials."""
+        gap = {"data_seed": "<data_seed>", "seed": "<seed>"}
+        versions = range(1, NUMERICS_VERSION + 1)
+        texts = {version: _json({**self.settings, "numerics": version, **gap}) for version in versions}
+        return {version: re.split(r'"<data_seed>"|"<seed>"', text) for version, text in texts.items()}
+
 
 def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
     """A part's settings; where a file or an entry point stands behind it, its content in place of its path."""
@@ -81,19 +100,16 @@ def _rows_settings(dataset: Dataset) -> dict[str, Any]:
     return _settings(dataset, without={"label", "data_seed", "path", "epochs"})
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One training run: a row of the trials."""
+class Trial(NamedTuple):
+    """One training run: a row of the trials. A study has a million of them, so it is a tuple.
+
+    id: of `Cell.trial_id`.
+    """
 
     cell: Cell
     data_seed: int
     seed: int
-
-    @cached_property
-    def id(self) -> str:
-        """Hash of all that determines the trial's numbers, and of nothing else: 32 hexadecimal digits."""
-        content = {**self.cell.settings, "data_seed": self.data_seed, "seed": self.seed}
-        return _hash(content)[:32]
+    id: str
 
 
 @dataclass(frozen=True)
@@ -149,6 +165,18 @@ class Plan:
         """Identities of all trials, in order."""
         return [trial.id for trial in self.trials]
 
+    def superseded(self, done: Collection[str]) -> dict[int, int]:
+        """How many of these trials were trained under older numerics, by version; those versions without any left out."""
+        if not set(done) - set(self.trial_ids):
+            return {}
+        found = Counter(
+            version
+            for trial in self.trials
+            for version in range(1, NUMERICS_VERSION)
+            if trial.cell.trial_id(trial.data_seed, trial.seed, version) in done
+        )
+        return dict(sorted(found.items()))
+
     def named(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows of the plan's trials, with the plan's names in front, in the plan's order.
 
@@ -191,13 +219,20 @@ def make_plan(
     )
     rounds = tuple(rounds or [Round(None, tuple(range(study.n_seeds)))])
     seeds = [seed for part in rounds for seed in part.seeds]
-    trials = tuple(Trial(cell, *pair) for cell in cells for pair in study.pairs(cell.dataset, seeds))
+    trials = tuple(
+        Trial(cell, *pair, cell.trial_id(*pair)) for cell in cells for pair in study.pairs(cell.dataset, seeds)
+    )
     return Plan(study, cells, trials, rounds, campaign)
 
 
+def study_json(study: Study) -> str:
+    """The whole study, names included, but for where and how long it may train; a store keeps it under its hash."""
+    return _json(study.model_dump(mode="json", exclude={"resources"}))
+
+
 def study_hash(study: Study) -> str:
-    """Hash of the whole study, names included, but for where and how long it may train: 16 hexadecimal digits."""
-    return _hash(study.model_dump(mode="json", exclude={"resources"}))[:16]
+    """Hash of `study_json`: 16 hexadecimal digits."""
+    return hashlib.sha256(study_json(study).encode()).hexdigest()[:16]
 
 
 def dataset_key(dataset: Dataset, data_seeds: Sequence[int]) -> str:
@@ -207,8 +242,12 @@ def dataset_key(dataset: Dataset, data_seeds: Sequence[int]) -> str:
     )
 
 
+def _json(content: Any) -> str:
+    return json.dumps(content, sort_keys=True)
+
+
 def _hash(content: Any) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_json(content).encode()).hexdigest()
 
 
 def _chunks(trials: Sequence[Trial], size: int) -> Iterator[tuple[Trial, ...]]:

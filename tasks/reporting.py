@@ -31,11 +31,13 @@ SEEDS_DRAWN = 300  # whose curves and predictions are drawn: more would change n
     cache_policy=NO_CACHE,
     result_serializer="json",
 )
-def render_report(plan: Plan, findings: Findings, store: Store, manifest: dict[str, str]) -> Report:
-    """Renders the report from the store and writes its files there; the report."""
+def render_report(
+    plan: Plan, findings: Findings, store: Store, manifest: dict[str, str], pages: Store | None = None
+) -> Report:
+    """Renders the report from the store and writes its files there, or to where the pages are to go; the report."""
     report = render(evidence(plan, findings, store, manifest))
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
-    store.write_report(texts | dict(report.pictures))
+    (pages or store).write_report(texts | dict(report.pictures))
     return report
 
 

@@ -93,8 +93,8 @@ def test_recover_leaves_alone_what_may_still_be_written(store, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         store.publish(batch("ab"), {})
     store.recover()
-    assert len([name for name in files(store) if "_pending" in name]) == 2
-    monkeypatch.setattr("noiseflow.store.store.ABANDONED_AFTER", -pd.Timedelta(hours=1).to_pytimedelta())
+    assert len([name for name in files(store) if name.endswith(".parquet")]) == 2
+    monkeypatch.setenv("NOISEFLOW_RETENTION_HOURS", "0")
     store.recover()
     assert files(store) == []
 
@@ -106,8 +106,8 @@ def test_read_gives_only_the_trials_asked_for(store):
 
 
 def test_footer_carries_study_hash_and_software(store):
-    store.publish(batch("a"), footer('{"name": "study"}', "0123", {"keras": "3"}))
+    store.publish(batch("a"), footer("0123", {"keras": "3"}))
     metadata = pq.read_schema(Path(store.location, "trials", "00000001.parquet")).metadata
-    assert metadata[b"study"] == b'{"name": "study"}'
+    assert b"study" not in metadata
     assert metadata[b"study_hash"] == b"0123"
     assert metadata[b"software"] == b'{"keras": "3"}'

@@ -90,9 +90,17 @@ def test_find_store_makes_nothing(tmp_path):
 
 def test_write_report_drops_pictures_of_an_earlier_one(tmp_path):
     store = Store(tmp_path, "study")
-    store.write_report({"index.html": b"1", "gap.png": b"1", "gap-2.png": b"1"})
-    store.write_report({"index.html": b"2", "gap.png": b"2"})
-    assert sorted(path.name for path in (tmp_path / "study" / "report").iterdir()) == ["gap.png", "index.html"]
+    store.write_report(
+        {"index.html": b"1", "report.md": b"![](gap.png) ![](gap-2.png)", "gap.png": b"1", "gap-2.png": b"1"}
+    )
+    (tmp_path / "study" / "report" / "mine.png").write_bytes(b"not ours")
+    store.write_report({"index.html": b"2", "report.md": b"2", "gap.png": b"2"})
+    assert sorted(path.name for path in (tmp_path / "study" / "report").iterdir()) == [
+        "gap.png",
+        "index.html",
+        "mine.png",
+        "report.md",
+    ]
 
 
 def test_write_report_replaces_what_was_there(tmp_path):

@@ -2,8 +2,10 @@
 
 The footer's key `sha256` holds the digest of the whole file as it is with 64 zeros in the digest's place. `format` is the
 version of how a store writes its files, and `file` the path under which the file belongs. All formats to come keep these
-keys, so that an older noiseflow tells a newer file from a damaged one. Format 1, before these keys, has checksums of its
-pages only.
+keys, so that an older noiseflow tells a newer file from a damaged one.
+
+Format 3 keeps the study out of the footers; `studies/<hash>.json` has it once. Format 2 has it in each footer. Format 1, before
+these keys, has checksums of its pages only.
 """
 
 from __future__ import annotations
@@ -17,18 +19,21 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from noiseflow.store.schemas import ADDED_IN_FORMAT_1, IDENTITIES, SCHEMAS, Identity, table_of
+from noiseflow.store.schemas import ADDED_IN_FORMAT_1, IDENTITIES, SCHEMAS, identities_of, table_of
 
-FORMAT = 2
+FORMAT = 3
 _BLANK = b"0" * 64
 _KEY = b"sha256\x18\x40"  # in Thrift's compact protocol: the key, then a string of 64 characters
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError)
+_MALFORMED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError)
+"""What pyarrow raises for bytes in memory that are no Parquet; its OSError comes from no disk here."""
 EMPTIED = b"emptied"
-"""Footer key of the file without rows that takes the place of one in quarantine, and says why."""
+"""Footer key of the file without rows that takes the place of one in quarantine or of a pruned one, and says why."""
 
 
 class DamagedError(Exception):
-    """A file is not what the store wrote; why."""
+    """A file is not what the store wrote; why. `ours`: its bytes show that noiseflow wrote it once."""
+
+    ours = False
 
 
 class NewerError(Exception):
@@ -37,12 +42,17 @@ class NewerError(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """What a look at a sound file brought: the rows' identities where the table has them, and the footer's marks."""
+    """What a look at a sound file found.
 
-    identities: frozenset[Identity]
+    identities: of its rows, where the table has them. batch: the mark of its batch. software: what made it.
+    emptied: why it has no rows, where it took the place of another file. version: its format.
+    """
+
+    identities: tuple[str, ...]
     batch: str | None
-    software: dict[str, str]
-    emptied: bool
+    software: str
+    emptied: str | None
+    version: int
 
 
 def encode(rows: pa.Table, path: str, marks: Mapping[str, str]) -> bytes:
@@ -62,43 +72,59 @@ def emptied(path: str, why: str) -> bytes:
     return encode(SCHEMAS[table_of(path)].empty_table(), path, {EMPTIED.decode(): why})
 
 
-def decode(content: memoryview, schema: pa.Schema | None) -> pa.Table:
+def decode(content: bytes, schema: pa.Schema | None = None) -> pa.Table:
     """The rows, of a schema's columns if it is given; those that an older file lacks are null.
 
     Raises:
-        DamagedError: a page of it was damaged since it was looked at.
+        DamagedError: it is not Parquet, or a page does not match its checksum.
     """
     try:
-        return pq.read_table(pa.BufferReader(pa.py_buffer(content)), schema=schema, page_checksum_verification=True)
-    except _UNREADABLE as error:
+        return pq.read_table(
+            pa.BufferReader(content), schema=schema, page_checksum_verification=True, use_threads=False
+        )
+    except MemoryError:  # pyarrow's is an ArrowException too
+        raise
+    except _MALFORMED as error:
         raise DamagedError(str(error).partition("\n")[0]) from error
 
 
-def inspect(content: memoryview, path: str) -> Found:
+def inspect(content: bytes, path: str) -> Found:
     """What is in a file that was found under this path.
 
     Raises:
         DamagedError: it is not, byte for byte, what noiseflow wrote there.
         NewerError: a later noiseflow wrote it.
+        MemoryError: the machine has too little memory to say.
     """
-    sealed = _check_digest(content)
     try:
-        return _inspect_parquet(pa.py_buffer(content), path, sealed=sealed)
-    except _UNREADABLE as error:
-        told = str(error).partition("\n")[0] if content.nbytes else "it is empty"
-        raise DamagedError(f"it cannot be read as Parquet ({told[:160]})") from error
+        sealed = is_sealed(content)
+        return _inspect_parquet(content, path, sealed=sealed)
+    except MemoryError:
+        raise
+    except DamagedError as error:
+        error.ours = bears_marks(content)
+        raise
+    except _MALFORMED as error:
+        told = str(error).partition("\n")[0] if content else "it is empty"
+        damaged = DamagedError(f"it cannot be read as Parquet ({told[:160]})")
+        damaged.ours = bears_marks(content)
+        raise damaged from error
 
 
-def _check_digest(view: memoryview) -> bool:
+def is_sealed(content: bytes) -> bool:
     """Whether there is a digest; it is right.
 
-    Found by its bytes and not by Parquet's own reader, which may overlook a footer key after a bit flipped in the footer.
+    Found by its bytes and not by Parquet's own reader, which may overlook a footer key after a bit flipped in the footer;
+    and from the end, however long the footer is.
+
+    Raises:
+        DamagedError: the digest is wrong.
     """
-    tail = bytes(view[-(1 << 20) :])  # a footer is some kilobytes; a mebibyte holds any study
-    at = tail.rfind(_KEY)
+    at = content.rfind(_KEY)
     if at < 0:
         return False
-    begin = len(view) - len(tail) + at + len(_KEY)
+    begin = at + len(_KEY)
+    view = memoryview(content)
     digest = hashlib.sha256(view[:begin])
     digest.update(_BLANK)
     digest.update(view[begin + len(_BLANK) :])
@@ -107,36 +133,45 @@ def _check_digest(view: memoryview) -> bool:
     return True
 
 
-def _inspect_parquet(buffer: pa.Buffer, path: str, *, sealed: bool) -> Found:
-    metadata = pq.read_metadata(pa.BufferReader(buffer))
-    marks = metadata.metadata or {}
+def bears_marks(content: bytes) -> bool:
+    """Whether noiseflow wrote this once, whatever became of it: the keys of its footers are still there."""
+    return _KEY in content or (b"study_hash" in content and b"batch" in content)
+
+
+def _inspect_parquet(content: bytes, path: str, *, sealed: bool) -> Found:
+    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    marks = file.metadata.metadata or {}
     version = int(marks.get(b"format", 1))
     if version > FORMAT:
         raise NewerError(str(version))
     if version > 1 and not sealed:
         raise DamagedError("its sha256 is missing")
     if version == 1:
-        _check_format_1(buffer, marks)
+        _check_format_1(file, content, marks)
     elif marks[b"file"].decode() != path:
         raise DamagedError(f"it was written as {marks[b'file'].decode()}")
     table = table_of(path)
-    _check_schema(metadata.schema.to_arrow_schema(), table, older=version == 1)
-    batch = marks.get(b"batch")
+    _check_schema(file.schema_arrow, table, older=version == 1)
+    batch, why = marks.get(b"batch"), marks.get(EMPTIED)
+    software = marks.get(b"software", b"{}").decode()
+    json.loads(software)
+    names = IDENTITIES.get(table)
     return Found(
-        identities=_identities(buffer, table),
+        identities=identities_of(file.read(columns=names, use_threads=False)) if names else (),
         batch=batch.decode() if batch else None,
-        software=json.loads(marks.get(b"software", b"{}")),
-        emptied=EMPTIED in marks,
+        software=software,
+        emptied=None if why is None else why.decode(),
+        version=version,
     )
 
 
-def _check_format_1(buffer: pa.Buffer, marks: Mapping[bytes, bytes]) -> None:
+def _check_format_1(file: pq.ParquetFile, content: bytes, marks: Mapping[bytes, bytes]) -> None:
     """All pages are read, for nothing else proves such a file."""
-    if bytes(memoryview(buffer)[:4]) != b"PAR1":
+    if not content.startswith(b"PAR1"):
         raise DamagedError("it does not begin as Parquet does")
     if not marks.keys() & {b"study", b"batch"}:
         raise DamagedError("noiseflow did not write it")
-    pq.ParquetFile(pa.BufferReader(buffer), page_checksum_verification=True).read()
+    file.read()
 
 
 def _check_schema(schema: pa.Schema, table: str, *, older: bool) -> None:
@@ -146,10 +181,3 @@ def _check_schema(schema: pa.Schema, table: str, *, older: bool) -> None:
     known = pa.schema([field for field in expected if field.name not in lacking])
     if not lacking <= tolerated or not schema.remove_metadata().equals(known):
         raise DamagedError(f"its columns are not those of {table}")
-
-
-def _identities(buffer: pa.Buffer, table: str) -> frozenset[Identity]:
-    if table not in IDENTITIES:
-        return frozenset()
-    columns = pq.read_table(pa.BufferReader(buffer), columns=IDENTITIES[table]).to_pydict()
-    return frozenset(zip(*(columns[name] for name in IDENTITIES[table]), strict=True))

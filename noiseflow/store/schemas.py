@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -50,12 +51,23 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 ADDED_IN_FORMAT_1 = frozenset({"family", "epochs_trained", "n_test"})
 """Columns of trials that the first files of format 1 lack; they are read as null."""
-Identity = tuple[str, ...]
 IDENTITIES = {"trials": ["trial_id"], "replays": ["trial_id", "campaign"]}
 """What no two rows of a table share."""
 FOLLOWERS = ("curves", "predictions")
 """Tables whose files bear the number of the trials that they belong to."""
 _NUMBERED = re.compile(r"(\w+)/(\d{8,})\.parquet", re.ASCII)
+_HASHED = re.compile(r"datasets/.*-[0-9a-f]{12}\.parquet|_pending/[0-9a-f]{32}-\w+\.parquet", re.DOTALL)
+
+
+def identity(values: Iterable[str | None]) -> str:
+    """One text for what identifies a row; of a trial it is the trial_id."""
+    return "\x1f".join("" if value is None else str(value) for value in values)
+
+
+def identities_of(rows: pa.Table) -> tuple[str, ...]:
+    """The identities of rows, from the columns that make them."""
+    columns = [column.to_pylist() for column in rows.columns]
+    return tuple(columns[0]) if len(columns) == 1 else tuple(map(identity, zip(*columns, strict=True)))
 
 
 def table_of(path: str) -> str:
@@ -78,3 +90,8 @@ def number_of(path: str) -> int | None:
     """The number of a file; None of one that has none, which is not ours."""
     found = _NUMBERED.fullmatch(path)
     return int(found[2]) if found else None
+
+
+def is_hashed(path: str) -> bool:
+    """Whether the name of a file is one that only noiseflow gives: it ends or begins with a hash."""
+    return _HASHED.fullmatch(path) is not None

@@ -1,20 +1,26 @@
 """Results as Parquet: atomic publishing, which trials are there, and what was damaged.
 
 A batch is published whole or not at all, and no trial twice, whoever else is publishing: its rows become the next file of
-a numbered sequence, and creating a file that exists is refused, so of two that want one number the second looks again at
-what is there, drops from its batch what the first has brought, and takes the next number. The file of the trials is what
-decides; the curves and predictions of the batch wait beside it under `_pending` and follow. If the process dies in
-between, whoever opens the store next lets them follow.
+a numbered sequence, and creating a file that exists is refused, so of two that want one number the second looks at what the
+first has brought, drops it from its batch, and takes the next number. The file of the trials is what decides; the curves and
+predictions of the batch wait beside it under `_pending` and follow. If the process dies in between, the next run lets them
+follow. So a publisher that knows what is there up to a number looks at nothing below it again.
+
+Only `publish…`, `write…`, `prune` and `recover` write or move anything; a store that is read only refuses these.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import random
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path, PurePosixPath
+from threading import RLock
+from typing import Any
 from uuid import uuid4
 
 import pandas as pd
@@ -22,23 +28,65 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noiseflow.places import is_remote, study_place
-from noiseflow.store.files import DamagedError, NewerError, decode, encode, inspect
-from noiseflow.store.guard import AT_ONCE, Guard
-from noiseflow.store.objects import Objects, StoreError
-from noiseflow.store.schemas import FOLLOWERS, IDENTITIES, SCHEMAS, Identity, number_of, numbered, pending
+from noiseflow.store import files
+from noiseflow.store.bucket import Bucket
+from noiseflow.store.catalogue import Catalogue
+from noiseflow.store.disk import Disk
+from noiseflow.store.files import DamagedError, Found, NewerError, decode, emptied, encode
+from noiseflow.store.guard import Guard, logger
+from noiseflow.store.objects import Objects, StoreError, each
+from noiseflow.store.schemas import FOLLOWERS, IDENTITIES, SCHEMAS, identity, number_of, numbered, pending
+from noiseflow.store.waiting import Clock, overdue, own_clock, retention
 
-ABANDONED_AFTER = timedelta(hours=1)
+ATTEMPTS = 5
+"""Times that a batch is published anew after another process took it for lost."""
+MOST_TAKEN = 1_000
+"""Times that a number may be taken when a publisher wants it."""
+LOOKED_AT_AGAIN = 2_000
+"""Files that a run looks at again although an earlier run did: all of a small store, a random choice of a large one."""
+PRUNED = "pruned"
 
 
 class Store:
-    """The results of one study, under a folder or a URL."""
+    """The results of one study, under a folder or a URL.
 
-    def __init__(self, results: str | Path, study: str) -> None:
+    Args:
+        results: the folder or URL that all studies' results lie in.
+        read_only: whether whatever would write or move something is refused.
+        objects: what answers for the files, instead of the disk or object store itself.
+        clock: what measures how long a batch waits.
+    """
+
+    def __init__(
+        self,
+        results: str | Path,
+        study: str,
+        *,
+        read_only: bool = False,
+        objects: Objects | None = None,
+        clock: Clock = own_clock,
+    ) -> None:
         place = study_place(results, study)
         self.location = place if is_remote(place) else str(Path(place).resolve())
         """Path or URL of the study's folder."""
-        self._objects = Objects(self.location)
-        self._guard = Guard(self._objects)
+        self.read_only = read_only
+        self._open(objects or (Bucket(self.location) if is_remote(self.location) else Disk(self.location)), clock)
+
+    def _open(self, objects: Objects, clock: Clock) -> None:
+        self._objects = objects
+        self._clock = clock
+        self._catalogue = Catalogue(objects)
+        self._guard = Guard(objects, self._catalogue)
+        self._last: dict[str, int] = {}
+        self._lock = RLock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A store travels as its address: whoever receives it looks for themselves."""
+        return {"location": self.location, "read_only": self.read_only, "objects": self._objects}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.location, self.read_only = state["location"], state["read_only"]
+        self._open(state["objects"], own_clock)
 
     @property
     def page(self) -> str:
@@ -53,7 +101,9 @@ class Store:
 
     def trial_ids(self) -> set[str]:
         """Identities of all trials that are there."""
-        return {row[0] for row in self._identities(self._sound("trials"))}
+        with self._lock:
+            self._sound("trials")
+            return set(self._catalogue.identities("trials"))
 
     def read(self, table: str, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
         """The rows of a table, those of the given trials only if they are given; then no other file is read."""
@@ -67,12 +117,12 @@ class Store:
         """The seeds of all trials that are there, each once, ascending."""
         return sorted({seed for rows in self._tables("trials", None, ["seed"]) for seed in rows["seed"].to_pylist()})
 
-    def software(self, table: str, identities: Collection[Identity]) -> dict[str, set[str]]:
+    def software(self, table: str, identities: Collection[tuple[str, ...]]) -> dict[str, set[str]]:
         """What these rows of `trials` or `replays` were made with: package or processor, to the versions that there are."""
-        versions: dict[str, set[str]] = defaultdict(set)
+        wanted, versions = set(map(identity, identities)), defaultdict(set)
         for path in self._sound(table):
-            found = self._guard.found[path]
-            for name, version in found.software.items() if not found.identities.isdisjoint(identities) else ():
+            found = self._catalogue.found[path]
+            for name, version in json.loads(found.software).items() if not wanted.isdisjoint(found.identities) else ():
                 versions[name].add(version)
         return dict(versions)
 
@@ -87,156 +137,376 @@ class Store:
             StoreError: they were damaged since the run began.
         """
         path = f"datasets/{key}.parquet"
-        if not self._guard.sound([path]):
+        rows = self._table(path, SCHEMAS["datasets"])
+        if rows is None:
             raise StoreError(f"{self.location}/{path} is not there, or was damaged. Run again: it is generated anew.")
-        return self._table(path, SCHEMAS["datasets"]).to_pandas()
+        return rows.to_pandas()
 
-    # -- writing --------------------------------------------------------------------------------------------------------
+    # -- publishing -----------------------------------------------------------------------------------------------------
 
     def publish(self, tables: Mapping[str, pd.DataFrame], footer: Mapping[str, str]) -> int:
         """Publishes a batch, less the trials that are there already; the number of trials published.
+
+        When it returns, the batch is on the disk itself and was read back.
 
         Args:
             tables: trials, curves and predictions of the batch.
             footer: what the Parquet footers carry.
         """
-        batch = uuid4().hex
-        footer = {**footer, "batch": batch}
-        for table in FOLLOWERS:
-            path = pending(batch, table)
-            self._objects.create(path, encode(_rows(tables[table], SCHEMAS[table]), path, footer))
-        number, published = self._append("trials", tables["trials"], footer)
-        if published:
-            self._follow(batch, number)
-        else:
-            self._delete(batch)
-        return published
+        self._check_writable()
+        followers = {table: _rows(tables[table], SCHEMAS[table]) for table in FOLLOWERS}
+        with self._lock:
+            for _ in range(ATTEMPTS):
+                published = self._publish(tables["trials"], followers, {**footer, "batch": uuid4().hex})
+                if published is not None:
+                    return published
+        raise StoreError(
+            f"{self.location} cannot be written: other processes took a batch for lost {ATTEMPTS} times while it was "
+            "published. Look for what deletes or moves its files, then run again: its trials are trained anew."
+        )
 
     def publish_replays(self, trials: pd.DataFrame, footer: Mapping[str, str]) -> int:
         """Publishes trials that a campaign has trained again, less those that it has before; how many."""
-        return self._append("replays", trials, {**footer, "batch": uuid4().hex})[1]
+        self._check_writable()
+        with self._lock:
+            return self._append("replays", trials, {**footer, "batch": uuid4().hex})[1]
+
+    def _publish(self, trials: pd.DataFrame, followers: dict[str, pa.Table], marks: dict[str, str]) -> int | None:
+        """The number of trials published; None if another process took the batch for lost before it was complete."""
+        for table, rows in followers.items():
+            path = pending(marks["batch"], table)
+            self._objects.create(path, encode(rows, path, marks))
+        number, published = self._append("trials", trials, marks)
+        if published and not self._follow(number, followers, marks):
+            self._guard.move(numbered("trials", number), "its curves or predictions were taken for lost")
+            return None
+        self._delete_waiting(marks["batch"])
+        return published
+
+    def _append(self, table: str, rows: pd.DataFrame, marks: Mapping[str, str]) -> tuple[int, int]:
+        """Creates the next file of a table, of the rows that are not there yet; its number, and how many rows it has."""
+        number = self._next_number(table)
+        keys = list(map(identity, rows[IDENTITIES[table]].itertuples(index=False, name=None)))
+        for _ in range(MOST_TAKEN):
+            there = self._catalogue.identities(table)
+            new = rows[[key not in there for key in keys]]
+            if new.empty:
+                return 0, 0
+            if self._is_free(table, number) and self._created(numbered(table, number), new, marks):
+                self._last[table] = number
+                return number, len(new)
+            number = self._learn(table, number)
+        raise StoreError(
+            f"{self.location}/{numbered(table, number)} cannot be written: the number was taken {MOST_TAKEN:,} times. "
+            "Look at what else writes there, then run again: what was published is kept."
+        )
+
+    def _next_number(self, table: str) -> int:
+        """One more than any that was published, after all of these were looked at; a foreign file may have it.
+
+        All publishers want the same number, so that none overlooks what another has published. What this process knows is
+        believed as long as the last file that it knows is as it was: a folder that was deleted is looked at anew.
+        """
+        last = self._last.get(table)
+        if last is None or not self._catalogue.is_as_it_was(numbered(table, last)):
+            self._guard.move_damaged(self._damaged(table))
+            known = [path for path in self._catalogue.found if path.startswith(f"{table}/")]
+            self._last[table] = last = max((number_of(path) or 0 for path in known), default=0)
+        return last + 1
+
+    def _damaged(self, table: str) -> list[str]:
+        self._catalogue.refresh(table)
+        return [path for path in self._catalogue.damaged if path.startswith(f"{table}/")]
+
+    def _is_free(self, table: str, number: int) -> bool:
+        """Whether no curves have this number: they may be of trials that someone took away. Creation tells whether trials do."""
+        return table != "trials" or all(self._objects.tag(numbered(name, number)) is None for name in FOLLOWERS)
+
+    def _learn(self, table: str, number: int) -> int:
+        """Looks at what others have published from this number on; the first number that is free."""
+        while True:
+            path = numbered(table, number)
+            is_free = self._is_free(table, number)  # first: trials are there before their curves are
+            known = self._catalogue.add(path) is not None
+            if path in self._catalogue.damaged:
+                self._guard.move_damaged([path])
+            elif not known and is_free:
+                return number
+            number += 1
+
+    def _follow(self, number: int, followers: Mapping[str, pa.Table], marks: Mapping[str, str]) -> bool:
+        """Lets curves and predictions follow the trials with this number; False if another process took them for lost."""
+        ids = pa.array(self._catalogue.found[numbered("trials", number)].identities, pa.string())
+        for table, rows in followers.items():
+            path = numbered(table, number)
+            if not self._created(path, rows.filter(pc.is_in(rows["trial_id"], ids)), marks):
+                found = self._catalogue.add(path)
+                if found is None or found.batch != marks["batch"]:
+                    return False
+        return True
+
+    def _created(self, path: str, rows: pd.DataFrame | pa.Table, marks: Mapping[str, str]) -> bool:
+        """Creates a file of these rows and reads it back; False if there is one.
+
+        Raises:
+            StoreError: it could not be read.
+        """
+        schema = SCHEMAS[PurePosixPath(path).parent.name]
+        content = encode(rows if isinstance(rows, pa.Table) else _rows(rows, schema), path, marks)
+        try:
+            files.inspect(content, path)
+        except DamagedError as error:
+            raise StoreError(f"{self.location}/{path} cannot be written so that it can be read: {error}.") from error
+        if not self._objects.create(path, content):
+            return False
+        if self._catalogue.add(path) is None:
+            why = self._catalogue.damaged[path].why if path in self._catalogue.damaged else "it is gone"
+            raise StoreError(f"{self.location}/{path} cannot be read back: {why}. Look at the disk, then run again.")
+        return True
+
+    def _delete_waiting(self, batch: str) -> None:
+        for table in FOLLOWERS:
+            self._objects.delete(pending(batch, table))
+
+    # -- recovering -----------------------------------------------------------------------------------------------------
 
     def recover(self) -> None:
-        """Looks at every file, moves what is damaged to quarantine, and completes or drops batches whose process died.
+        """Looks at the files, moves what is damaged to quarantine, and completes or drops batches whose process died.
+
+        Files that an earlier run looked at and that are as they were then are looked at again up to LOOKED_AT_AGAIN, at random.
 
         Raises:
             InvalidInputError: a later noiseflow wrote here; nothing was moved.
             StoreError: the place does not answer, or does not take what is written.
         """
-        followers = [
-            path for table in FOLLOWERS for path in self._objects.paths(table)
-        ]  # before the trials that they follow
-        others = [path for table in SCHEMAS if table not in FOLLOWERS for path in self._objects.paths(table)]
-        self._guard.sound([*others, *followers])
-        self._objects.sweep(datetime.now(UTC) - ABANDONED_AFTER)
+        self._check_writable()
+        with self._lock:
+            for table in (*FOLLOWERS, *(name for name in SCHEMAS if name not in FOLLOWERS)):
+                self._catalogue.refresh(table)  # curves and predictions before the trials that they follow
+            only_indexed = sorted(self._catalogue.found.keys() - self._catalogue.seen)
+            random.Random(uuid4().hex).shuffle(only_indexed)
+            self._catalogue.again(only_indexed[:LOOKED_AT_AGAIN])
+            self._guard.move_damaged()
+            self._complete_waiting()
+            for path in sorted(path for path in self._catalogue.found if path.startswith(FOLLOWERS)):
+                if why := self._misplaced(path):
+                    self._guard.move(path, why)
+            self._move_doubled()
+            self._catalogue.write_index()
+
+    def _misplaced(self, path: str) -> str:
+        """Why sound curves or predictions cannot stay: they are not those of the trials of their number."""
+        found, decides = self._catalogue.found.get(path), numbered("trials", number_of(path) or 0)
+        trials = self._catalogue.found.get(decides)
+        if found is None:
+            return ""
+        if trials is None:
+            return "" if decides in self._catalogue.damaged else f"{decides} is gone"
+        if found.emptied == PRUNED:
+            return ""
+        if (trials.emptied is None) != (found.emptied is None):
+            return "its trials and it were not put into quarantine together"
+        return "" if trials.batch == found.batch else f"it is not of the batch of {decides}"
+
+    def _move_doubled(self) -> None:
+        """Of two batches with the same trial the later goes; somebody deleted a folder while processes published there."""
+        for table in IDENTITIES:
+            paths = [path for path in sorted(self._catalogue.found) if path.startswith(f"{table}/")]
+            if sum(len(self._catalogue.found[path].identities) for path in paths) == len(
+                self._catalogue.identities(table)
+            ):
+                continue
+            there: set[str] = set()
+            for path in paths:
+                identities = self._catalogue.found[path].identities
+                if there.isdisjoint(identities):
+                    there.update(identities)
+                else:
+                    self._guard.move(path, "some of its trials are in an earlier file too")
+
+    def _complete_waiting(self) -> None:
+        """Lets what waits follow its trials, drops what waits for too long, and finds trials that nothing follows."""
+        numbers = {self._catalogue.found[path].batch: number_of(path) for path in self._catalogue.refresh("trials")}
         waiting = defaultdict(list)
-        for meta in self._objects.listed("_pending"):
-            waiting[PurePosixPath(meta["path"]).name.partition("-")[0]].append(meta["last_modified"])
-        numbers = {self._guard.found[path].batch: number_of(path) for path in self._sound("trials")} if waiting else {}
-        for batch, times in waiting.items():
-            if number := numbers.get(batch):
-                self._follow(batch, number)
-            elif max(times) < datetime.now(UTC) - ABANDONED_AFTER:
-                self._delete(batch)
+        for path in self._objects.listed("_pending"):
+            if not path.endswith((".json", ".lock")):
+                waiting[PurePosixPath(path).name.partition("-")[0]].append(path)
+        broken = {
+            numbers[batch] for batch in waiting if batch in numbers and not self._completed(batch, numbers[batch])
+        }
+        late = overdue(self._objects, waiting.keys() - numbers.keys(), self._clock, retention())
+        for batch in late | (waiting.keys() & numbers.keys()):
+            for path in waiting[batch]:
+                self._objects.delete(path)
+        for number in numbers.values():
+            if number is not None and self._needs_followers(number, broken):
+                self._move_if_alone(number)
+
+    def _completed(self, batch: str, number: int | None) -> bool:
+        """Lets the curves and predictions that wait follow the trials of this number; False if they were damaged."""
+        followers, marks = {}, {}
+        for table in FOLLOWERS:
+            path = pending(batch, table)
+            with suppress(FileNotFoundError):
+                content = self._objects.get(path)
+                try:
+                    files.inspect(content, path)
+                except (DamagedError, NewerError) as error:
+                    logger.warning("%s/%s is damaged: %s. It is dropped.", self.location, path, error)
+                    return False
+                followers[table] = decode(content)
+                marks = {k.decode(): v.decode() for k, v in (followers[table].schema.metadata or {}).items()}
+        self._follow(number or 0, followers, marks)
+        return True
+
+    def _needs_followers(self, number: int, broken: set[int | None]) -> bool:
+        """Whether trials without curves are damage; folders of earlier formats were pruned by hand."""
+        found = self._catalogue.found[numbered("trials", number)]
+        return found.emptied is None and (found.version >= 3 or number in broken)
+
+    def _move_if_alone(self, number: int) -> None:
+        for table in FOLLOWERS:
+            path = numbered(table, number)
+            known = path in self._catalogue.found or path in self._catalogue.damaged
+            if not known and self._objects.tag(path) is None:
+                self._guard.move_lone_trials(number, path)
+                return
+
+    def prune(self, keep: int) -> int:
+        """Drops the curves and predictions of all but the last so many batches; how many files became empty.
+
+        Their trials stay, and so does a file without rows in the place of each, which says that nothing was lost.
+        """
+        self._check_writable()
+        with self._lock:
+            self.recover()
+            numbers = [number_of(path) or 0 for path in self._catalogue.refresh("trials")]
+            old = {numbered(table, number) for number in numbers[: max(len(numbers) - keep, 0)] for table in FOLLOWERS}
+            old = {
+                path for path in old if path in self._catalogue.found and self._catalogue.found[path].emptied is None
+            }
+            for path in sorted(old):
+                self._objects.replace(path, emptied(path, PRUNED))
+            return len(old)
+
+    # -- writing --------------------------------------------------------------------------------------------------------
+
+    def write_study(self, text: str) -> str:
+        """Keeps a study, once, as the file that its hash names; the hash, 16 hexadecimal digits.
+
+        Args:
+            text: the study as JSON, of which this is the hash.
+        """
+        self._check_writable()
+        content = text.encode()
+        study_hash = hashlib.sha256(content).hexdigest()[:16]
+        path = f"studies/{study_hash}.json"
+        if not self._objects.create(path, content) and self._objects.get(path) != content:
+            self._objects.replace(path, content)
+        return study_hash
 
     def write_dataset(self, key: str, frame: pd.DataFrame, footer: Mapping[str, str]) -> None:
         """Writes the rows of a dataset under a key that stands for just these rows."""
+        self._check_writable()
         path = f"datasets/{key}.parquet"
-        self._objects.create(path, encode(_rows(frame, SCHEMAS["datasets"]), path, footer))
+        with self._lock:
+            if self._created(path, frame, footer) or self._catalogue.add(path):
+                return
+            self._guard.move_damaged([path])
+            if not self._created(path, frame, footer):
+                raise StoreError(f"{self.location}/{path} is no file of noiseflow's. Move it away, then run again.")
 
-    def write_finding(self, name: str, frame: pd.DataFrame, footer: Mapping[str, str]) -> None:
-        """Replaces the summary, or another table of what was found."""
-        self._objects.replace(f"{name}.parquet", encode(_rows(frame, None), f"{name}.parquet", footer))
+    def write_findings(self, frames: Mapping[str, pd.DataFrame], footer: Mapping[str, str]) -> None:
+        """Replaces the summary, and the other tables of what was found."""
+        self._check_writable()
+        for name, frame in frames.items():
+            self._objects.replace(f"{name}.parquet", encode(_rows(frame, None), f"{name}.parquet", footer))
 
-    def write_report(self, files: Mapping[str, bytes]) -> None:
-        """Replaces the files of the report; pictures of an earlier one that this one lacks go."""
-        for name, content in files.items():
+    def write_report(self, contents: Mapping[str, bytes]) -> None:
+        """Replaces the files of the report; pictures that the earlier one named and this one lacks go."""
+        self._check_writable()
+        named = ""
+        with suppress(FileNotFoundError):
+            named = self._objects.get("report/report.md").decode(errors="replace")
+        for name, content in contents.items():
             self._objects.replace(f"report/{name}", content)
-        for path in [meta["path"] for meta in self._objects.listed("report")]:
-            if path.endswith(".png") and path.removeprefix("report/") not in files:
+        for path in self._objects.listed("report"):
+            name = path.removeprefix("report/")
+            if name.endswith(".png") and name in named and name not in contents:
                 self._objects.delete(path)
+
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise StoreError(f"{self.location} was opened to be read only. Open it without read_only to write there.")
 
     # -- files ----------------------------------------------------------------------------------------------------------
 
     def _sound(self, table: str) -> list[str]:
-        return self._guard.sound(self._objects.paths(table))
+        """The sound files of a table; a warning names the others, which stay where they are."""
+        with self._lock:
+            sound = self._catalogue.refresh(table)
+            for path in sorted(path for path in self._catalogue.damaged if path.startswith(f"{table}/")):
+                if self._guard.is_ours(path):
+                    self._warn(path, self._catalogue.damaged[path].why)
+                else:
+                    self._guard.warn_of_foreign(path)
+            return sound
 
-    def _identities(self, paths: Iterable[str]) -> set[Identity]:
-        return set().union(*(self._guard.found[path].identities for path in paths))
-
-    def _tables(self, table: str, ids: set[str] | None, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    def _tables(self, table: str, ids: set[str] | None, columns: list[str] | None = None) -> list[pa.Table]:
         """The files of a table that hold rows of these trials, each as a table, with these columns."""
         schema = SCHEMAS[table] if columns is None else pa.schema([SCHEMAS[table].field(name) for name in columns])
-        with ThreadPoolExecutor(AT_ONCE if self._objects.is_remote else 1) as pool:
-            yield from pool.map(lambda path: self._table(path, schema), self._holding(table, ids))
+        tables = each(self._objects, partial(self._table, schema=schema), self._holding(table, ids))
+        return [rows for rows in tables if rows is not None]
 
-    def _table(self, path: str, schema: pa.Schema) -> pa.Table:
-        try:
-            return decode(self._objects.get(path), schema)
-        except (DamagedError, FileNotFoundError) as error:
-            raise StoreError(f"{self.location}/{path} was damaged since this run began: {error}. Run again.") from error
+    def _table(self, path: str, schema: pa.Schema) -> pa.Table | None:
+        """The rows of a file, once it has proved itself; None, after a warning, if it is damaged or another batch's."""
+        why = ""
+        for _ in range(2):  # damage is believed when it is seen twice
+            try:
+                content = self._objects.get(path)
+                why = self._foreign_to_its_trials(path, files.inspect(content, path))
+                if not why:
+                    return decode(content, schema)
+            except FileNotFoundError:
+                return None
+            except DamagedError as error:
+                why = str(error)
+        self._warn(path, why)
+        return None
+
+    def _foreign_to_its_trials(self, path: str, found: Found) -> str:
+        if not path.startswith(FOLLOWERS) or found.emptied is not None:
+            return ""
+        trials = self._catalogue.found.get(numbered("trials", number_of(path) or 0))
+        return "" if trials is not None and trials.batch == found.batch else "it is not of the batch of its trials"
+
+    def _warn(self, path: str, why: str) -> None:
+        logger.warning(
+            "%s/%s is damaged: %s. Its rows are left out; the next run trains them again.", self.location, path, why
+        )
 
     def _holding(self, table: str, trial_ids: set[str] | None) -> list[str]:
         """The files of a table that hold rows of these trials; all unless they are given."""
-        paths = self._objects.paths(table)
+        decides = self._sound(table if table in IDENTITIES else "trials")
+        if table in IDENTITIES:
+            paths = decides
+        else:  # curves and predictions bear their trials' number
+            listed = self._catalogue.listed(table)
+            paths = [path for p in decides if (path := numbered(table, number_of(p) or 0)) in listed]
         if trial_ids is None:
-            return self._guard.sound(paths)
-        decides = self._sound(
-            table if table in IDENTITIES else "trials"
-        )  # curves and predictions bear their trials' number
-        found = self._guard.found
-        holding = {number_of(path) for path in decides if any(row[0] in trial_ids for row in found[path].identities)}
-        return self._guard.sound(path for path in paths if number_of(path) in holding)
-
-    def _append(self, table: str, rows: pd.DataFrame, footer: Mapping[str, str]) -> tuple[int, int]:
-        """Creates the next file of a table, of the rows that are not there yet; its number, and how many rows it has."""
-        while True:
-            number = self._next_number(table)  # before the look: what bears a lower number is then seen by the look
-            there = self._identities(self._sound(table))
-            new = rows[[row not in there for row in rows[IDENTITIES[table]].itertuples(index=False, name=None)]]
-            if new.empty:
-                return 0, 0
-            path = numbered(table, number)
-            if self._objects.create(path, encode(_rows(new, SCHEMAS[table]), path, footer)):
-                return number, len(new)
-
-    def _next_number(self, table: str) -> int:
-        """One more than any that was used; of trials that someone took away the curves may still be there."""
-        tables = ("trials", *FOLLOWERS) if table == "trials" else (table,)
-        return max((number_of(path) or 0 for name in tables for path in self._objects.paths(name)), default=0) + 1
-
-    def _follow(self, batch: str, number: int) -> None:
-        """Lets the curves and predictions of a batch follow its trials, those of the trials that were published."""
-        ids = pa.array(
-            {row[0] for row in self._identities(self._guard.sound([numbered("trials", number)]))}, pa.string()
-        )
-        for table in FOLLOWERS:
-            with suppress(FileNotFoundError):
-                waits, path = pending(batch, table), numbered(table, number)
-                content = self._objects.get(waits)
-                try:
-                    inspect(content, waits)
-                except (DamagedError, NewerError) as error:
-                    self._guard.quarantine(numbered("trials", number), f"its {table} were lost: {error}")
-                    break
-                rows = decode(content, None)
-                kept = rows.filter(pc.is_in(rows["trial_id"], ids))
-                marks = {name.decode(): value.decode() for name, value in (rows.schema.metadata or {}).items()}
-                self._objects.create(path, encode(kept, path, marks))
-        self._delete(batch)
-
-    def _delete(self, batch: str) -> None:
-        for meta in self._objects.listed("_pending"):
-            if PurePosixPath(meta["path"]).name.startswith(batch):
-                self._objects.delete(meta["path"])
+            return paths
+        found, at = self._catalogue.found, IDENTITIES.get(table, ["trial_id"]).index("trial_id")
+        holding = {
+            number_of(path)
+            for path in decides
+            if any(one.split("\x1f")[at] in trial_ids for one in found[path].identities)
+        }
+        return [path for path in paths if number_of(path) in holding]
 
 
 def find_store(results: str | Path, study: str) -> Store | None:
-    """The store of a study, None where there is nothing of it; nothing is made."""
-    place = study_place(results, study)
-    if not is_remote(place):
-        return Store(results, study) if Path(place).is_dir() else None
-    store = Store(results, study)
+    """The store of a study, to be read only; None where there is nothing of it. Nothing is made."""
+    store = Store(results, study, read_only=True)
     return store if store._objects.listed("trials") else None  # noqa: SLF001 - of this module
 
 

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 N_NIGHTS, N_SEEDS, SHIFTED = 24, 20, 8
 NIGHTS = [str(day.date()) for day in pd.date_range("2026-01-01", periods=N_NIGHTS)]
 STUDY = load("circles", n_seeds=N_SEEDS, epochs=120)
-MARKS = footer(STUDY.model_dump_json(), study_hash(STUDY), software())
+MARKS = footer(study_hash(STUDY), software())
 
 
 @pytest.fixture(scope="module")

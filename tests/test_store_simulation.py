@@ -1,0 +1,175 @@
+"""The store holds in simulated schedules of faults; and a store with a known fault does not, so that the simulation would tell."""
+
+import contextlib
+from types import SimpleNamespace
+
+import pytest
+
+from noiseflow.store import FOLLOWERS, Store, files
+from noiseflow.store.bucket import Bucket
+from noiseflow.store.catalogue import Catalogue
+from noiseflow.store.disk import Disk
+from tasks import analysis
+from tests import store_simulation
+from tests.store_simulation import Violation, simulate
+
+MOST = 1500
+"""Schedules within which each fault is caught; the seeds are always the same."""
+
+
+def test_store_holds_in_a_hundred_schedules():
+    assert simulate(0, 100) > 10_000
+
+
+def number_ignores_curves(patch):
+    patch.setattr(Store, "_is_free", lambda *_: True)
+
+
+def footer_sought_in_its_last_64_kib(patch):
+    whole = files.is_sealed
+
+    def is_sealed(content):
+        if content.rfind(files._KEY) < len(content) - (1 << 16):
+            return False
+        return whole(content)
+
+    patch.setattr(files, "is_sealed", is_sealed)
+
+
+def page_checksums_off(patch):
+    class Unchecked(files.pq.ParquetFile):
+        def __init__(self, *arguments, page_checksum_verification=False, **named):
+            super().__init__(*arguments, **named)
+
+    def read_table(*arguments, page_checksum_verification=False, **named):
+        return store_simulation.pq.read_table(*arguments, **named)
+
+    patch.setattr(
+        files, "pq", SimpleNamespace(ParquetFile=Unchecked, ParquetWriter=files.pq.ParquetWriter, read_table=read_table)
+    )
+
+
+def lost_answer_counts_as_refused(patch):
+    def create(self, path, content):
+        with self._explained("written"):
+            for _ in range(10):
+                with contextlib.suppress(store_simulation.bucket.BaseError):
+                    try:
+                        self._client.put(path, content, create=True)
+                    except store_simulation.bucket.AlreadyExistsError:
+                        return False
+                    return True
+        raise OSError
+
+    patch.setattr(Bucket, "create", create)
+
+
+def no_recover_before_aggregating(patch):
+    aggregate = SimpleNamespace(fn=lambda plan, store, marks: analysis.findings_of(plan, store))
+    patch.setattr(analysis, "aggregate", aggregate)
+
+
+def files_not_synced(patch):
+    sync = store_simulation.SimulatedDisk.sync
+    patch.setattr(
+        store_simulation.SimulatedDisk, "sync", lambda self, path: None if self.names.get(path) else sync(self, path)
+    )
+
+
+def folders_not_synced(patch):
+    sync = store_simulation.SimulatedDisk.sync
+    patch.setattr(
+        store_simulation.SimulatedDisk, "sync", lambda self, path: sync(self, path) if self.names.get(path) else None
+    )
+
+
+def memory_shortage_counts_as_damage(patch):
+    inspected = Catalogue._inspected
+
+    def _inspected(self, path):
+        try:
+            return inspected(self, path)
+        except MemoryError as error:
+            return store_simulation.catalogue.Damage(str(error), ours=True)
+
+    patch.setattr(Catalogue, "_inspected", _inspected)
+
+
+def reading_moves_the_damaged(patch):
+    sound = Store._sound
+
+    def _sound(self, table):
+        paths = sound(self, table)
+        self._guard.move_damaged()
+        return paths
+
+    patch.setattr(Store, "_sound", _sound)
+
+
+def foreign_files_are_moved(patch):
+    patch.setattr(store_simulation.guard.Guard, "is_ours", lambda *_: True)
+
+
+def what_waits_is_needed(patch):
+    """Curves come only from what waits: a clock that is ahead loses them."""
+    follow = Store._follow
+
+    def _follow(self, number, followers, marks):
+        waits = [table for table in FOLLOWERS if self._objects.tag(f"_pending/{marks['batch']}-{table}.parquet")]
+        return follow(self, number, {table: rows for table, rows in followers.items() if table in waits}, marks)
+
+    patch.setattr(Store, "_follow", _follow)
+
+
+def trials_without_curves_are_overlooked(patch):
+    patch.setattr(Store, "_needs_followers", lambda *_: False)
+
+
+def names_are_not_exclusive(patch):
+    patch.setattr(Disk, "_named", Disk._renamed)
+
+
+def curves_come_before_they_are_free(patch):
+    """Looks whether curves have a number after it looked whether trials have it: the order that the simulation found."""
+
+    def _learn(self, table, number):
+        while self._catalogue.add(f"{table}/{number:08d}.parquet") is not None or not self._is_free(table, number):
+            number += 1
+        return number
+
+    patch.setattr(Store, "_learn", _learn)
+
+
+MUTANTS = [
+    number_ignores_curves,
+    footer_sought_in_its_last_64_kib,
+    page_checksums_off,
+    lost_answer_counts_as_refused,
+    no_recover_before_aggregating,
+    files_not_synced,
+    folders_not_synced,
+    memory_shortage_counts_as_damage,
+    reading_moves_the_damaged,
+    foreign_files_are_moved,
+    what_waits_is_needed,
+    trials_without_curves_are_overlooked,
+    names_are_not_exclusive,
+    curves_come_before_they_are_free,
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_simulation_catches_a_planted_fault(mutant, monkeypatch, capsys):
+    mutant(monkeypatch)
+    with pytest.raises(Violation) as caught:
+        simulate(0, MOST)
+    with capsys.disabled():
+        print(f"\n{mutant.__name__}: {caught.value}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_store_holds_in_thousands_of_schedules():
+    simulate(100, 3000)
