@@ -85,7 +85,7 @@ def content_of(content: bytes) -> tuple[str | None, tuple[str, ...] | None]:
         return None, None
 
 
-class Violation(AssertionError):
+class Violation(AssertionError):  # noqa: N818
     """Something that must hold does not."""
 
 
@@ -137,7 +137,7 @@ class Simulation:
 
     # -- processes ------------------------------------------------------------------------------------------------------
 
-    def store(self, process: Process | None, **options: Any) -> Store:
+    def store(self, process: Process | None, **options: Any) -> Store:  # noqa: ARG002
         """The store as a process of its own host and clock sees it."""
         rng = self.world.rng
 
@@ -330,7 +330,7 @@ class Simulation:
 
 
 @contextmanager
-def quick() -> Iterator[None]:
+def quick() -> Iterator[None]:  # noqa: C901
     """Within it, equal files are made and looked at once: most of a schedule would be Parquet otherwise."""
     with pytest.MonkeyPatch.context() as patch:
         known: dict[Any, Any] = {}
@@ -368,7 +368,7 @@ def quick() -> Iterator[None]:
             for name, function in (("encode", encode), ("inspect", inspect), ("decode", decode), ("emptied", emptied)):
                 if hasattr(module, name):
                     patch.setattr(module, name, function)
-        to_table = remembered(store._rows, lambda frame, schema: _key_of(frame, schema))
+        to_table = remembered(store._rows, lambda frame, schema: _key_of(frame, schema))  # noqa: PLW0108
         patch.setattr(store, "_rows", to_table)
         patch.setattr(analysis, "find", lambda *_, **__: SimpleNamespace(frames={}))
         logging.getLogger("noiseflow.store").disabled = True

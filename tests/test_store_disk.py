@@ -190,7 +190,7 @@ def test_power_cut_at_any_call_loses_no_trial_that_was_acknowledged(tmp_path, se
         setattr(shim, name, counted(getattr(shim, name)))
     place, acknowledged = str(tmp_path / "study"), set()
     store = Store(tmp_path, "study", objects=disk.Disk(place, shim, at_once=1))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt):  # noqa: PT012
         for k in range(100):
             store.publish(batch([f"{k}-a", f"{k}-b"]), MARKS)
             acknowledged |= {f"{k}-a", f"{k}-b"}
@@ -396,7 +396,7 @@ def test_publish_with_neither_links_nor_locks_says_what_is_missing(tmp_path, mon
 
     monkeypatch.setattr(disk.System, "link", refuse)
     monkeypatch.setattr(disk.fcntl, "flock", refuse)
-    with pytest.raises(StoreError, match="neither hard links nor locks.*Choose a place on another file system"):
+    with pytest.raises(StoreError, match="neither hard links nor locks.*Choose a place on another file system"):  # noqa: RUF043
         Store(tmp_path, "study").publish(batch("ab"), MARKS)
 
 

@@ -1,4 +1,4 @@
-"""The store holds in simulated schedules of faults; and a store with a known fault does not, so that the simulation would tell."""
+"""The store holds in simulated schedules of faults. A store with a known fault does not: so the simulation can tell."""
 
 import contextlib
 from types import SimpleNamespace
@@ -38,10 +38,10 @@ def footer_sought_in_its_last_64_kib(patch):
 
 def page_checksums_off(patch):
     class Unchecked(files.pq.ParquetFile):
-        def __init__(self, *arguments, page_checksum_verification=False, **named):
+        def __init__(self, *arguments, page_checksum_verification=False, **named):  # noqa: ARG002
             super().__init__(*arguments, **named)
 
-    def read_table(*arguments, page_checksum_verification=False, **named):
+    def read_table(*arguments, page_checksum_verification=False, **named):  # noqa: ARG001
         return store_simulation.pq.read_table(*arguments, **named)
 
     patch.setattr(

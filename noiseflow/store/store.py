@@ -219,7 +219,7 @@ class Store:
         return [path for path in self._catalogue.damaged if path.startswith(f"{table}/")]
 
     def _is_free(self, table: str, number: int) -> bool:
-        """Whether no curves have this number: they may be of trials that someone took away. Creation tells whether trials do."""
+        """Whether no curves have this number: they may be of trials that someone took away. Creation tells of trials."""
         return table != "trials" or all(self._objects.tag(numbered(name, number)) is None for name in FOLLOWERS)
 
     def _learn(self, table: str, number: int) -> int:
