@@ -23,7 +23,8 @@ from noiseflow.datasets.files import read_arrays, read_table
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.faults import InvalidInputError, in_terminal, results_faults
 from noiseflow.places import allowed_faults, real_place, study_place
-from noiseflow.store.objects import Objects, StoreError
+from noiseflow.store.bucket import Bucket
+from noiseflow.store.objects import StoreError
 from noiseflow.studies import FOLDER, confined, load
 from noiseflow.user_files import DataFolder, check_directory, open_file
 
@@ -354,7 +355,7 @@ def s3_that_answers(monkeypatch, answer):
         for name, value in keys.items():
             monkeypatch.setenv(f"AWS_{name}", value)
         try:
-            yield Objects("s3://bucket/results/study")
+            yield Bucket("s3://bucket/results/study")
         finally:
             server.shutdown()
             thread.join()
@@ -371,7 +372,7 @@ def listing(first):
 
 
 def test_listing_without_an_end_is_given_up(monkeypatch):
-    monkeypatch.setattr("noiseflow.store.objects.MOST_FILES", 1_000)
+    monkeypatch.setattr("noiseflow.store.bucket.MOST_LISTED", 1_000)
     with (
         s3_that_answers(monkeypatch, lambda n: (200, listing(100 * n))) as objects,
         pytest.raises(StoreError, match="more than 1,000 files"),
