@@ -114,6 +114,7 @@ class Simulation:
             )
         )
         self.foreign: dict[str, bytes] = {}
+        self.highest = 0
         self.excused: set[int] = set()
         self.taken = False
         self.acknowledged: dict[str, int] = {}
@@ -236,11 +237,11 @@ class Simulation:
                 self.place.remove(path)
 
     def put_foreign(self) -> None:
-        """Somebody's own Parquet files, in the middle."""
+        """Somebody's own Parquet files, in the middle; not under a number that was published: those are ours to move."""
         rng = self.world.rng
         sink = io.BytesIO()
         pd.DataFrame({"x": [rng.random()]}).to_parquet(sink)
-        number = max((number_of(path) or 0 for path in self._ours()), default=0) + rng.randint(1, 3)
+        number = self.highest + rng.randint(1, 3)
         path = rng.choice(
             ["trials/mine.parquet", f"trials/{number:08d}.parquet", "datasets/d.parquet", "curves/x.parquet"]
         )
@@ -261,6 +262,7 @@ class Simulation:
     def check(self) -> None:
         """At any moment."""
         there = self.place.files()
+        self.highest = max([self.highest, *(number_of(path) or 0 for path in self._ours())])
         for path, content in self.foreign.items():
             must(there.get(path) == content, f"the foreign {path} was touched")
         for table in rows_of("a"):

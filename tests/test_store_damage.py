@@ -265,11 +265,11 @@ def test_quarantine_that_died_half_way_is_finished_by_the_next(store, monkeypatc
     flip(place(store, table), 40)
     empty, calls = Guard._empty, []
 
-    def dying(guard, path, why):
+    def dying(guard, path, why, **more):
         calls.append(path)
         if len(calls) > survived:
             raise KeyboardInterrupt
-        empty(guard, path, why)
+        empty(guard, path, why, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(Guard, "_empty", dying)

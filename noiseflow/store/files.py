@@ -138,6 +138,17 @@ def bears_marks(content: bytes) -> bool:
     return _KEY in content or (b"study_hash" in content and b"batch" in content)
 
 
+def is_foreign(content: bytes) -> bool:
+    """Whether it is a whole Parquet file that noiseflow did not write."""
+    if bears_marks(content):
+        return False
+    try:
+        pq.ParquetFile(pa.BufferReader(content))
+    except (pa.ArrowException, OSError):
+        return False
+    return True
+
+
 def _inspect_parquet(content: bytes, path: str, *, sealed: bool) -> Found:
     file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     marks = file.metadata.metadata or {}

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import PurePosixPath
 
 from noiseflow.store.catalogue import Catalogue
-from noiseflow.store.files import DamagedError, NewerError, emptied, inspect
+from noiseflow.store.files import DamagedError, NewerError, emptied, inspect, is_foreign
 from noiseflow.store.objects import Objects
 from noiseflow.store.schemas import FOLLOWERS, IDENTITIES, is_hashed, number_of, numbered, table_of
 
@@ -75,7 +75,7 @@ class Guard:
             together = [path] if table_of(path) == "replays" else _batch_of(number)
             kept = {member: self._keep(member) for member in together}[path]
             for member in together:
-                self._empty(member, f"{path}: {why}")
+                self._empty(member, f"{path}: {why}", itself=member == path)
         logger.warning("%s/%s is damaged: %s. %s", self._objects.location, path, why, _consequence(path, kept))
 
     def move_lone_trials(self, number: int, missing: str) -> None:
@@ -101,8 +101,19 @@ class Guard:
         self._objects.create(kept, content)
         return kept
 
-    def _empty(self, path: str, why: str) -> None:
-        self._objects.replace(path, emptied(path, why))
+    def _empty(self, path: str, why: str, *, itself: bool) -> None:
+        """Leaves a file without rows.
+
+        Args:
+            itself: whether the file was found to be damaged itself. One that only goes along with another is left alone where
+                it is somebody else's: the folder may have been deleted and filled anew meanwhile.
+        """
+        content = emptied(path, why)
+        try:
+            if itself or not is_foreign(self._objects.get(path)):
+                self._objects.replace(path, content)
+        except FileNotFoundError:
+            self._objects.create(path, content)
         self._catalogue.add(path)
 
 
