@@ -109,10 +109,8 @@ class _Fit:
     def outcome(self, *, only_if_faster: bool = False) -> Outcome:
         """Trains every shard and joins what came of them."""
         width = self._fitting(width_of(self.template, self.compiler.activations, self.problem, self.device))
+        width, proof = self._proven(width, only_if_faster=only_if_faster)
         compiled = self._compiled(width)
-        proof = self._proof(compiled.program)
-        if only_if_faster:
-            self._require_faster(compiled.program)
         done = self._train_all(width)
         quantities, n_names = compiled.program.quantities, len(compiled.program.names)
         records = _joined([(shard.group, trained.records.transpose(1, 0, 2)) for shard, trained in done])
@@ -130,6 +128,18 @@ class _Fit:
             best_epoch=_joined([(shard.group, trained.best_epoch) for shard, trained in done]),
             proof=proof,
         )
+
+    def _proven(self, width: int, *, only_if_faster: bool) -> tuple[int, Proof]:
+        """The width, halved until the memory holds a step of its program, and the proof of that program."""
+        program = self._compiled(width).program
+        try:
+            proof = self._proof(program)
+            if only_if_faster:
+                self._require_faster(program)
+        except OUT_OF_MEMORY as error:
+            half = self._fitting(len(halves(range(width), "program", self.device, error)[0]))
+            return self._proven(half, only_if_faster=only_if_faster)
+        return width, proof
 
     def _proof(self, program: Program) -> Proof:
         """How the program's first step differs from Keras' own; found once for each program.

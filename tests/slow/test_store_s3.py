@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from flows.services import ROOT
-from noiseflow.store import Store, StoreError, objects
+from noiseflow.store import Store, StoreError, bucket
 from tests.slow.store_server import publish_at_once, s3_server
 from tests.test_store import batch
 
@@ -74,7 +74,7 @@ def test_damage_goes_to_quarantine_and_is_trained_again(url, caplog):
     other.recover()
     assert "curves/00000001.parquet is damaged" in caplog.text
     assert other.trial_ids() == set()
-    assert [path.partition("-")[0] for path in other._objects.paths("quarantine/trials")] == [
+    assert [path.partition("-")[0] for path in other._objects.listed("quarantine/trials")] == [
         "quarantine/trials/00000001"
     ]
     assert other.publish(batch("ab"), {}) == 2
@@ -94,7 +94,7 @@ def test_publish_outlasts_a_server_that_fails_for_a_while(url, server, status):
 @pytest.mark.parametrize("late", [False, True])
 def test_publish_whose_answer_is_lost_is_published_once(url, server, monkeypatch, late):
     """The server creates the file of the trials, and then fails or answers too late: asked again it says that it is there."""
-    monkeypatch.setattr(objects, "ANSWER_WITHIN", timedelta(seconds=2))
+    monkeypatch.setattr(bucket, "ANSWER_WITHIN", timedelta(seconds=2))
     store = Store(url, "study")
     server.status, server.loses_answers, server.delay = "500 Internal Server Error", True, 4.0 if late else 0.0
     server.failing = lambda environ: (
@@ -111,8 +111,8 @@ def test_publish_whose_answer_is_lost_is_published_once(url, server, monkeypatch
 def test_server_that_fails_for_ever_ends_in_one_sentence_and_leaves_nothing_half(
     url, server, monkeypatch, status, delay
 ):
-    monkeypatch.setattr(objects, "PATIENCE", timedelta(seconds=6))
-    monkeypatch.setattr(objects, "ANSWER_WITHIN", timedelta(seconds=2))
+    monkeypatch.setattr(bucket, "PATIENCE", timedelta(seconds=6))
+    monkeypatch.setattr(bucket, "ANSWER_WITHIN", timedelta(seconds=2))
     store = Store(url, "study")
     store.publish(batch("ab"), {})
     server.status, server.delay, server.failing = status, delay, lambda environ: True
@@ -164,7 +164,8 @@ def test_run_plan_and_report_with_results_in_s3(url, tmp_path):
     report = noiseflow("report", "smoke", "--seeds", "4", "--results", url, home=tmp_path)
     assert report.stdout.strip() == f"{url}/smoke/report/index.html", report.stderr
     store = Store(url, "smoke")
-    written = [bytes(store._objects.get(meta["path"])) for meta in store._objects.listed("")]
+    folders = ("trials", "curves", "predictions", "datasets", "studies", "report")
+    written = [bytes(store._objects.get(path)) for folder in folders for path in store._objects.listed(folder)]
     assert not [content for content in written if b"hunter2" in content]
     assert not [told for told in (first, again, plan, report) if "hunter2" in told.stdout + told.stderr]
 
