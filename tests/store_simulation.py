@@ -18,9 +18,10 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import struct
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from types import SimpleNamespace
@@ -34,7 +35,7 @@ import pytest
 from noiseflow.store import SCHEMAS, Store, StoreError, bucket, catalogue, disk, files, guard, store
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.disk import Disk
-from noiseflow.store.schemas import number_of
+from noiseflow.store.schemas import FOLLOWERS, number_of
 from tasks import analysis
 from tests.simulated_places import Process, SimulatedDisk, SimulatedService, World
 
@@ -115,6 +116,10 @@ class Simulation:
         )
         self.foreign: dict[str, bytes] = {}
         self.highest = 0
+        self.old: set[str] = set()
+        self.publishing: list[Process] = []
+        self.orphans: dict[str, str] = {}
+        """Batches whose trials somebody took, and whose curves are still there: nobody may use their number."""
         self.excused: set[int] = set()
         self.taken = False
         self.acknowledged: dict[str, int] = {}
@@ -125,6 +130,7 @@ class Simulation:
         if rng.random() < 0.2:
             for table in rows_of("ab"):
                 self._by_hand(f"{table}/00000001.parquet", as_format_1(table, "ab", 1))
+                self.old.add(f"{table}/00000001.parquet")
         patch.setenv("NOISEFLOW_RETENTION_HOURS", rng.choice(["0", "168"]))
         patch.setattr(store, "uuid4", world.token)
         patch.setattr(disk, "uuid4", lambda: world.token(aside=True))
@@ -159,10 +165,26 @@ class Simulation:
             self._publish(opened, "".join(sorted(self.world.rng.sample(POOL, self.world.rng.randint(1, 3)))))
 
     def _publish(self, opened: Store, ids: str) -> None:
-        if opened.publish(rows_of(ids), self.marks):
+        if self.world.current is not None:
+            self.publishing.append(self.world.current)
+        published = opened.publish(rows_of(ids), self.marks)
+        self.publishing = [process for process in self.publishing if process is not self.world.current]
+        if published:
             number = opened._last["trials"]
             for one in opened._catalogue.found[f"trials/{number:08d}.parquet"].identities:
                 self.acknowledged[one] = number
+        self._check_own_batches()
+
+    def _check_own_batches(self) -> None:
+        """Of what a process has published, the trials have their curves and predictions when `publish` returns."""
+        there, process = self.place.files(), self.world.current
+        if self.excused or process is None:
+            return
+        for path in self._ours("trials/"):
+            batch, name = content_of(there[path])[0], path.partition("/")[2]
+            if batch and batch[:4] != "old-" and int(batch, 16) // 10_000 == process.number:
+                beside = {content_of(there.get(f"{table}/{name}", b""))[0] for table in FOLLOWERS}
+                must(beside == {batch}, f"{path} was published without what belongs to it")
 
     def run(self, process: Process) -> None:
         """A whole run: recovers, trains what is missing, and aggregates what is there."""
@@ -184,16 +206,16 @@ class Simulation:
         """`plan` and `report`."""
         opened = self.store(process, read_only=True)
         opened.trial_ids()
-        self._check_rows(opened)
+        self._check_rows(opened, twice=self.taken)
         must(not process.writes, "reading wrote something")
 
-    def _check_rows(self, opened: Store, all_of: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    def _check_rows(self, opened: Store, all_of: Collection[str] = (), *, twice: bool = False) -> None:
         for table in rows_of("a"):
             rows = opened.read(table)
             must((rows[VALUE[table]] == rows["trial_id"].map(SCORES)).all(), f"{table} read with wrong values")
             counts = Counter(rows["trial_id"])
             each = 1 if table == "trials" else 2
-            must(set(counts.values()) <= {each}, f"{table} of a trial are read twice or in part")
+            must(twice or set(counts.values()) <= {each}, f"{table} of a trial are read twice or in part")
             must(set(all_of) <= counts.keys(), f"aggregated without its {table}")
 
     # -- other hands ----------------------------------------------------------------------------------------------------
@@ -213,10 +235,12 @@ class Simulation:
         """A bit flips, or a part is lost."""
         rng = self.world.rng
         if paths := self._ours():
-            path = rng.choice(paths)
+            path = rng.choice([path for path in paths if path in self.old and rng.random() < 0.5] or paths)
             content = bytearray(self.place.files()[path])
             self.excused.add(number_of(path) or 0)
-            if rng.random() < 0.7:
+            if path in self.old and rng.random() < 0.7:  # only a page's checksum tells
+                content[content.find(struct.pack("<d", SCORES["b"])) + rng.randrange(8)] ^= 1 << rng.randrange(8)
+            elif rng.random() < 0.7:
                 content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
             else:
                 del content[rng.randrange(len(content)) :]
@@ -227,7 +251,13 @@ class Simulation:
         if paths := self._ours("trials/"):
             self.excused.add(number_of(paths[-1]) or 0)
             self.place.remove(paths[-1])
-            self.first_batch.pop(paths[-1].partition("/")[2], None)
+            name = paths[-1].partition("/")[2]
+            batch = self.first_batch.pop(name, None)
+            busy = any(
+                process.alive for process in self.publishing
+            )  # who found the number free just before may still take it
+            if not busy and batch is not None and content_of(self.place.files().get(f"curves/{name}", b""))[0] == batch:
+                self.orphans[name] = batch
             self.taken = True
 
     def drop_waiting(self) -> None:
@@ -253,7 +283,7 @@ class Simulation:
         """Somebody deletes the folder under the processes."""
         for path in list(self.place.files()):
             self.place.remove(path)
-        self.foreign, self.acknowledged, self.first_batch = {}, {}, {}
+        self.foreign, self.acknowledged, self.first_batch, self.orphans = {}, {}, {}, {}
         self.excused |= set(range(1, 100))
         self.taken = True
 
@@ -265,6 +295,9 @@ class Simulation:
         self.highest = max([self.highest, *(number_of(path) or 0 for path in self._ours())])
         for path, content in self.foreign.items():
             must(there.get(path) == content, f"the foreign {path} was touched")
+        for name, whose in self.orphans.items():
+            curves, trials = (content_of(there.get(f"{table}/{name}", b""))[0] for table in ("curves", "trials"))
+            must(curves != whose or trials in (None, whose), f"the number of trials/{name} is used again")
         for table in rows_of("a"):
             counts: Counter[str] = Counter()
             for path in self._ours(f"{table}/"):
@@ -312,12 +345,24 @@ class Simulation:
     def _end(self) -> None:
         """Without further faults a new run makes everything whole."""
         self.world.faults, self.world.current = 0.0, None
+        while self.kind == "bucket" and self.place.late:
+            self.place.late.pop()()
         self.check()
+        before, archive = self.place.files(), self.store(None, read_only=True)
+        archive.trial_ids()
+        self._check_rows(archive, twice=self.taken)
+        must(self.place.files() == before, "reading wrote something")
         opened = self.store(None)
         opened.recover()
-        self.taken = False
+        was_taken, self.taken = self.taken, False
         self.check()
         kept = {one: number for one, number in self.acknowledged.items() if number not in self.excused}
+        if was_taken:  # with what is there twice then others go too, and are kept
+            moved = [content_of(content)[1] or () for path, content in before.items() if path.startswith("quarantine/")]
+            moved += [
+                content_of(c)[1] or () for path, c in self.place.files().items() if path.startswith("quarantine/")
+            ]
+            kept = {one: number for one, number in kept.items() if not any(one in ids for ids in moved)}
         must(kept.keys() <= opened.trial_ids(), f"acknowledged and lost: {sorted(kept.keys() - opened.trial_ids())}")
         self._check_rows(opened, all_of=opened.trial_ids())
         opened.publish(rows_of(POOL), self.marks)
