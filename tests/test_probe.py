@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from noiseflow.engine import twins
 from noiseflow.engine.probe import why_not_vectorizable
+from noiseflow.engine.twins.dense import dense
 from noiseflow.spec import Control, Injection
 
 
@@ -33,6 +35,17 @@ def test_probe_finds_nothing_wrong_with_what_vectorises():
 def test_probe_names_the_layer_that_does_not_vectorise():
     reason = why_not_vectorizable(lambda: build(InPython(name="folded")), X, Y)
     assert reason.startswith("layer 'folded' (InPython) does not vectorise")
+
+
+def test_probe_refuses_a_model_whose_first_step_differs(monkeypatch):
+    """A study must learn of it before it trains: its cells then train by Model.fit."""
+
+    def doubled(layer):
+        call = dict(dense(layer))["call"]
+        return {"call": lambda inputs, **_: 2.0 * call(inputs)}
+
+    monkeypatch.setitem(twins.TWINS, keras.layers.Dense, doubled)
+    assert "first step differs" in why_not_vectorizable(lambda: build(keras.layers.Dense(3)), X, Y)
 
 
 def test_probe_raises_what_no_engine_would_take():

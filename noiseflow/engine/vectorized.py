@@ -58,7 +58,7 @@ def train(problem: Problem, *, only_if_faster: bool = False) -> Outcome:
 
 
 def probe(problem: Problem) -> None:
-    """Compiles the program of two replicas, and measures them once; trains nothing.
+    """Compiles the program of two replicas, proves its first step, and measures once; nothing that it trains is kept.
 
     Raises:
         NotVectorizableError: the model has a part that cannot be trained in this way.
@@ -206,6 +206,7 @@ class _Fit:
     def compile_and_measure(self, width: int) -> None:
         """Has XLA compile the program of so many replicas of the first seed."""
         program = self._compiled(width).program
+        self._proof(program)
         weights = self._initial([0] * width)
         run = self._run(program.form, [0] * width)
         run = with_sites(run, self.problem, self.compiler.sites, np.ones((width, len(self.compiler.sites.all))))
