@@ -18,6 +18,7 @@ from noiseflow.datasets.checks import SKEWED, is_counter
 from noiseflow.datasets.columns import is_identity, kind_of, numbers
 from noiseflow.datasets.files import read_table
 from noiseflow.faults import InvalidInputError, sentences
+from noiseflow.scores import SCORES, scores_of
 from noiseflow.spec import Dataset
 
 N_SEEDS = 30
@@ -135,15 +136,17 @@ def _task_remarks(column: pd.Series[Any], task: str) -> list[str]:
 
 def _scores(column: pd.Series[Any], task: str) -> list[tuple[str, list[str]]]:
     """Scores to choose from with their reasons, the best first; the next ones are for when a class is too rare for it."""
-    if task == "regression":
-        return [("r2", ["The share of the target's variance that is explained; or rmse."])]
+    first, *others = scores_of(task) or SCORES  # a task that there is not is refused with the dataset
     share = column.value_counts(normalize=True)
-    if share.empty or share.iloc[0] < SKEWED:
-        return [("accuracy", ["Or balanced_accuracy, auc, log_loss."])]
-    reason = f"{100 * share.iloc[0]:.0f} % of the rows are of the class {str(share.index[0])!r}; accuracy rewards guessing it."
-    chosen = "auc" if len(share) == 2 else "balanced_accuracy"
-    rare = "The rarest class is too rare to be in each test part, as balanced_accuracy and auc ask."
-    return [(chosen, [reason]), ("log_loss", [reason, rare])]
+    if not first.is_share_of_rows or share.empty or share.iloc[0] < SKEWED:
+        return [(first.name, [f"{first.sentence.capitalize()}; or {', '.join(other.name for other in others)}."])]
+    large = f"{100 * share.iloc[0]:.0f} % of the rows are of the class {str(share.index[0])!r}"
+    reason = f"{large}; {first.name} rewards guessing it."
+    asks = [score.name for score in others if score.weighs_classes_alike]
+    rare = f"The rarest class is too rare to be in each test part, as {' and '.join(asks)} ask."
+    chosen = next(score.name for score in others if score.suits_skewed(len(share)))
+    fallback = next(score.name for score in others if not score.weighs_classes_alike)
+    return [(chosen, [reason]), (fallback, [reason, rare])]
 
 
 def _choose_split(features: pd.DataFrame, task: str, remarks: dict[str, list[str]]) -> dict[str, Any]:

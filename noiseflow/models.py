@@ -9,11 +9,12 @@ from typing import Any
 
 import keras
 
+from noiseflow.architectures.outputs import natural_form, output_form
 from noiseflow.contents import find_entry_point
 from noiseflow.engine.keras_state import KERAS_LOCK, built, seeded
-from noiseflow.engine.metrics import OutputForm, natural_form, output_form, score_metric
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.engine.targets import outputs_of
+from noiseflow.scores import OutputForm, score_of_column
 from noiseflow.spec import Architecture, Training
 
 ENTRY_POINTS = "noiseflow.models"
@@ -114,7 +115,7 @@ def source_of(architecture: Architecture) -> ModelFile | Callable[..., Any] | No
 def with_score(model: keras.Model, score_name: str, n_classes: int, form: OutputForm) -> keras.Model:
     """The same model, compiled as it was and with the metric `score` besides."""
     compilation = dict(model._compile_config.config)  # noqa: SLF001 - the arguments as they were given, functions included
-    score = score_metric(score_name, n_classes, form)
+    score = score_of_column(score_name).metric(n_classes, form)
     metrics = keras.tree.flatten(compilation.get("metrics") or [])
     model.compile(**(compilation | {"metrics": [score, *metrics]}))  # the first of a name is the one that keeps it
     return model

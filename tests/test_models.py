@@ -9,8 +9,9 @@ import pytest
 import noiseflow
 from noiseflow import models
 from noiseflow.engine.keras_state import build_seeded
-from noiseflow.engine.metrics import OutputForm
 from noiseflow.models import Builder
+from noiseflow.scores import SCORES as ALL_SCORES
+from noiseflow.scores import OutputForm
 from noiseflow.spec import Architecture, Training
 
 L = keras.layers
@@ -21,8 +22,10 @@ LAYERS = {
     "cnn": ["conv_1", "conv_2", "pool", "flatten", "output"],
     "lstm": ["lstm", "lstm_1", "activation", "output"],
 }
-SCORES = {0: ("r2", "-rmse"), 2: ("accuracy", "balanced_accuracy", "auc", "-log_loss")}
-SCORES[3] = SCORES[2]
+SCORES = {
+    n_classes: [s.column for s in ALL_SCORES if (s.task == "classification") == bool(n_classes)]
+    for n_classes in (0, 2, 3)
+}
 
 
 def builder(kind="mlp", n_classes=2, score=None, **settings):

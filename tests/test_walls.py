@@ -12,7 +12,7 @@ LIBRARY = sorted((ROOT / "noiseflow").rglob("*.py"))
 ALL = [*LIBRARY, *sorted((ROOT / "tasks").glob("*.py")), *sorted((ROOT / "flows").glob("*.py"))]
 ROOMS = {  # library: the rooms of noiseflow that may import it
     "tensorflow": ("engine/", "noise/", "trials/preflight/"),
-    "keras": ("models.py", "engine/", "noise/", "laws/", "trials/preflight/"),
+    "keras": ("models.py", "engine/", "noise/", "scores/", "architectures/", "laws/", "trials/preflight/"),
     "pyarrow": ("store/", "datasets/files.py"),  # how large a Parquet file is, before it is read
     "obstore": ("store/",),
     "matplotlib": ("plots/",),
@@ -75,6 +75,7 @@ HEAVY = ["tensorflow", "keras", "prefect", "matplotlib.pyplot"]
 LIGHT = [
     "import noiseflow",
     "from noiseflow import Injection",
+    "from noiseflow.scores import SCORES",
     "import flows.cli",
     "from noiseflow.report import render",
 ]

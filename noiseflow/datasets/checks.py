@@ -14,6 +14,7 @@ from noiseflow.datasets.entry import entry_point_data
 from noiseflow.datasets.generators import GENERATED
 from noiseflow.datasets.rows import Rows, seed_faults, split_faults, target_faults
 from noiseflow.faults import InvalidInputError
+from noiseflow.scores import scores_of
 from noiseflow.spec import Dataset
 
 MAX_SEED = 2**32  # what scikit-learn and Keras take
@@ -90,7 +91,7 @@ def _returned_faults(dataset: Dataset, data_seeds: list[int]) -> list[str]:
 
 def _data_faults(dataset: Dataset, data: Data) -> list[str]:
     labels = tuple(str(i) for i in range(data.n_classes))
-    return target_faults(data.y_train, data.y_test, labels, dataset.score_name)
+    return target_faults(data.y_train, data.y_test, labels, dataset.scored_by)
 
 
 def warnings(dataset: Dataset, data: Data) -> list[str]:
@@ -109,10 +110,11 @@ def _skew(dataset: Dataset, data: Data) -> list[str]:
     labels = rows_of(dataset).labels if dataset.is_finite and dataset.kind != "entry_point" else ()
     name = labels[first] if labels else str(first)
     text = f"The classes are skewed: {100 * share[first]:.0f} % of the rows are class {name!r}."
-    if dataset.score_name != "accuracy":
+    score = dataset.scored_by
+    if not score.is_share_of_rows:
         return [text]
-    advice = "Accuracy rewards guessing it always; consider score: balanced_accuracy or auc."
-    return [f"{text} {advice}"]
+    others = " or ".join(other.name for other in scores_of(score.task) if other.weighs_classes_alike)
+    return [f"{text} {score.name.capitalize()} rewards guessing it always; consider score: {others}."]
 
 
 def _counters(dataset: Dataset) -> list[str]:

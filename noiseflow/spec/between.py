@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from noiseflow.scores import SCORES
+
 if TYPE_CHECKING:
     from noiseflow.spec.study import Study
 
@@ -140,13 +142,16 @@ def _design(study: Study) -> Iterator[InitErrorDetails]:
 
 
 def _margin(study: Study) -> Iterator[InitErrorDetails]:
-    """A score between 0 and 1 has a margin below 1; an rmse has the units of its target, and no margin that suits all."""
-    scores = {dataset.score for dataset in study.datasets}
-    if "rmse" in scores and "margin" not in study.model_fields_set:
-        text = "must be given where the score is rmse: the least difference worth having, in units of the target"
+    """A score without units has a margin up to 1; one in units of the target has no margin that suits all."""
+    scores = {dataset.scored_by for dataset in study.datasets}
+    in_units = [score.name for score in SCORES if score in scores and score.in_target_units]
+    if in_units and "margin" not in study.model_fields_set:
+        where = " or ".join(in_units)
+        text = f"must be given where the score is {where}: the least difference worth having, in units of the target"
         yield _fault(("margin",), None, text)
-    if study.margin > 1 and scores != {"rmse"}:
-        yield _fault(("margin",), study.margin, "must be at most 1 unless the score is rmse")
+    if study.margin > 1 and not all(score.in_target_units for score in scores):
+        may = " or ".join(score.name for score in SCORES if score.in_target_units)
+        yield _fault(("margin",), study.margin, f"must be at most 1 unless the score is {may}")
 
 
 def _unused(study: Study) -> Iterator[InitErrorDetails]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
+from noiseflow.scores import SCORES, Score, Task, score_named, scores_of
 from noiseflow.spec.base import FilePath, Label, NamedPart, Seed, Setting, fault, settings_of_kind
 
-Task = Literal["classification", "regression"]
-Score = Literal["accuracy", "balanced_accuracy", "auc", "log_loss", "r2", "rmse"]
-SCORES: dict[str, tuple[str, ...]] = {
-    "classification": ("accuracy", "balanced_accuracy", "auc", "log_loss"),
-    "regression": ("r2", "rmse"),
-}
-"""What each task may be scored by, its own first."""
+TASK_NAMES: tuple[Task, ...] = get_args(Task)
+if TYPE_CHECKING:
+    ScoreName = str
+else:
+    ScoreName = Literal[tuple(score.name for score in SCORES)]
 TASKS: dict[str, Task] = {
     **dict.fromkeys(("circles", "moons", "waves", "digits", "wine", "breast_cancer"), "classification"),
     **dict.fromkeys(("friedman1", "diabetes"), "regression"),
@@ -54,7 +53,10 @@ class Dataset(NamedPart):
         "arrays an .npz file with X and y, entry_point a function of an installed package"
     )  # fmt: skip
     data_seed: Seed = Field(1, description="Seed of the data; with other designs than replicate, the first of them")
-    score: Score | None = Field(None, description="What is compared; accuracy or r2 unless given")
+    score: ScoreName | None = Field(
+        None,
+        description=f"What is compared; {' or '.join(scores_of(task)[0].name for task in TASK_NAMES)} unless given",
+    )
     epochs: int | None = Field(
         None, ge=1, le=10_000_000, description="Passes over its training rows, instead of those of the training"
     )
@@ -98,8 +100,9 @@ class Dataset(NamedPart):
             raise fault("rows", f"n_train must leave 2 rows for the test: at most {self.n_samples - 2}")
         if max(self.n_samples or 0, self.n_eval or 0) * self.n_values > MAX_VALUES:
             raise fault("rows", f"must make at most {MAX_VALUES:,} numbers, {self.n_values:,} for each row")
-        if self.score is not None and self.score not in SCORES[self.of_task]:
-            raise fault("score", f"must have one of the scores of a {self.of_task}, {', '.join(SCORES[self.of_task])}")
+        if self.scored_by.task != self.of_task:
+            known = ", ".join(score.name for score in scores_of(self.of_task))
+            raise fault("score", f"must have one of the scores of a {self.of_task}, {known}")
         if self.split == "stratified" and self.of_task == "regression":
             raise fault("split", "must be a classification to be split stratified")
         if self.split in ("group", "time") and not self.split_by:
@@ -123,10 +126,14 @@ class Dataset(NamedPart):
         return self.n_features or self.length or 2
 
     @property
+    def scored_by(self) -> Score:
+        """The score, given or by the task."""
+        return score_named(self.score) if self.score else scores_of(self.of_task)[0]
+
+    @property
     def score_name(self) -> str:
-        """The score, larger being better: that of a loss is its negative, called `-log_loss` or `-rmse`."""
-        score = self.score or SCORES[self.of_task][0]
-        return f"-{score}" if score in ("log_loss", "rmse") else score
+        """What tables call the score, larger being better: that of a loss is its negative, `-log_loss` or `-rmse`."""
+        return self.scored_by.column
 
     @property
     def is_finite(self) -> bool:

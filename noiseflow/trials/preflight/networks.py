@@ -9,8 +9,8 @@ from typing import Any
 
 import keras
 
+from noiseflow.architectures.outputs import compiled_loss, output_activation
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
-from noiseflow.engine.metrics import compiled_loss, output_activation
 from noiseflow.engine.targets import outputs_of
 from noiseflow.models import AXES, source_of
 from noiseflow.spec import Study
