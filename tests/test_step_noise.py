@@ -16,10 +16,10 @@ def noisy(site, strength, act):
     """What `act(noise)` gives for the replica of seed 3, at one step."""
     sites = Sites((site,))
     noting = Stream([tf.constant(strength)])
-    act(StepNoise(sites, noting, tf.constant(0.0)))
+    act(StepNoise(sites, noting, ()))
     drawn = [numbers[0] for numbers in draw_all(noting.asked, tf.constant([3], tf.uint32), tf.constant(1))]
     stream = Stream(noting.scales, dict(zip(noting.asked, drawn, strict=True)))
-    return act(StepNoise(sites, stream, tf.constant(0.0)))
+    return act(StepNoise(sites, stream, ()))
 
 
 def test_flipped_binary_is_one_less_the_target():
@@ -70,7 +70,7 @@ def test_weights_and_gradients_get_gaussian_noise_of_their_own(place, act):
 
 
 def test_step_noise_without_a_site_returns_what_it_was_given():
-    noise = StepNoise(Sites(), Stream([]), tf.constant(1.0))
+    noise = StepNoise(Sites(), Stream([]), ())
     values = [tf.ones(2)]
     assert noise.weights(values) is values
     assert noise.gradients(values) is values
@@ -79,7 +79,7 @@ def test_step_noise_without_a_site_returns_what_it_was_given():
 
 def test_l2_counts_weights_of_two_axes_or_more():
     """Loss 1, a kernel of squares 1 + 4, a bias left out, a filter of eight twos: 1 + 0.1 × (5 + 32)."""
-    noise = StepNoise(Sites(l2=True), Stream([]), tf.constant(0.1))
+    noise = StepNoise(Sites(penalties=("l2",)), Stream([]), (tf.constant(0.1),))
     weights = [tf.constant([[1.0, 2.0]]), tf.constant([7.0]), tf.fill([2, 2, 2], 2.0)]
     assert float(noise.loss(tf.constant(1.0), weights)) == pytest.approx(4.7)
 

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 LIBRARY = sorted((ROOT / "noiseflow").rglob("*.py"))
 ALL = [*LIBRARY, *sorted((ROOT / "tasks").glob("*.py")), *sorted((ROOT / "flows").glob("*.py"))]
 ROOMS = {  # library: the rooms of noiseflow that may import it
-    "tensorflow": ("engine/", "noise/", "trials/preflight/"),
-    "keras": ("models.py", "engine/", "noise/", "scores/", "architectures/", "laws/", "trials/preflight/"),
+    "tensorflow": ("engine/", "noise/", "controls/", "trials/preflight/"),
+    "keras": ("models.py", "engine/", "noise/", "controls/", "scores/", "architectures/", "laws/", "trials/preflight/"),
     "pyarrow": ("store/", "datasets/files.py"),  # how large a Parquet file is, before it is read
     "obstore": ("store/",),
     "matplotlib": ("plots/",),
@@ -76,6 +76,7 @@ LIGHT = [
     "import noiseflow",
     "from noiseflow import Injection",
     "from noiseflow.scores import SCORES",
+    "from noiseflow.controls import CONTROLS",
     "import flows.cli",
     "from noiseflow.report import render",
 ]

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from noiseflow.controls import control_kind
+from noiseflow.noise import kind_of
 from noiseflow.spec import Architecture, Control, Injection, Variant
 
-NOISE_LAYERS = {
-    "gaussian": "GaussianNoise",
-    "gaussian_dropout": "GaussianDropout",
-    "dropout": "Dropout",
-    "alpha_dropout": "AlphaDropout",
-}
 AROUND = ("labels", "weights", "gradients")
 """Places that no Keras layer reaches."""
 
@@ -30,12 +26,11 @@ class _Layer:
     def is_activation(self) -> bool:
         return self.call.startswith("Activation")
 
-    def text(self, l2: float) -> str:
+    def text(self, regularizers: list[str]) -> str:
         arguments = [self.call]
         if self.activation is not None:
             arguments.append(f'activation="{self.activation}"')
-        if l2:
-            arguments += [f"{weight}_regularizer=keras.regularizers.L2({l2:g})" for weight in self.weights]
+        arguments += [f"{weight}_regularizer={text}" for text in regularizers for weight in self.weights]
         return f"keras.layers.{', '.join(arguments)})"
 
 
@@ -45,7 +40,7 @@ def keras_lines(architecture: Architecture, variant: Variant) -> str:
     What no Keras layer can do (noise on labels, weights or gradients, schedules, strengths in units of the signal) is told as
     a call of `noiseflow.fit_seeds`.
     """
-    if any(_is_ours(injection) for injection in variant.injections):
+    if any(_is_ours(injection) for injection in variant.injections) or len(_regularizers(variant)) > 1:
         return _by_fit_seeds(variant)
     if architecture.kind not in LAYERS:
         return _in_own_model(variant)
@@ -72,8 +67,7 @@ def _in_own_model(variant: Variant) -> str:
     lines = []
     for injection in variant.injections:
         lines += [f"# {WHERE.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
-    l2 = _l2(variant)
-    lines += [f"# in each layer with a kernel: kernel_regularizer=keras.regularizers.L2({l2:g})"] if l2 else []
+    lines += [f"# in each layer with a kernel: kernel_regularizer={text}" for text in _regularizers(variant)]
     return "\n".join([*lines, *_fit(variant.controls)])
 
 
@@ -89,11 +83,16 @@ WHERE = {
 
 
 def _noise(injection: Injection) -> str:
-    return f"keras.layers.{NOISE_LAYERS[injection.kind]}({injection.strength:g})"
+    return f"keras.layers.{kind_of(injection.kind).keras_layer}({injection.strength:g})"
 
 
-def _l2(variant: Variant) -> float:
-    return sum(control.factor or 0.0 for control in variant.controls if control.kind == "l2")
+def _regularizers(variant: Variant) -> list[str]:
+    """The regularizers of each kernel that do what its controls do, as code."""
+    strengths: dict[str, float] = {}
+    for control in variant.controls:
+        strengths[control.kind] = strengths.get(control.kind, 0.0) + (control.strength or 0.0)
+    found = [control_kind(name).regularizer(strength) for name, strength in strengths.items() if strength]
+    return [regularizer for regularizer in found if regularizer]
 
 
 def _model(architecture: Architecture, variant: Variant) -> Iterator[str]:
@@ -106,7 +105,7 @@ def _model(architecture: Architecture, variant: Variant) -> Iterator[str]:
         for line in _with_noise(layer, variant):
             yield f"    {line},"
     output = _Layer("output", "Dense(n_outputs, activation=output_activation", weights=("kernel",))
-    yield f"    {output.text(_l2(variant))},"
+    yield f"    {output.text(_regularizers(variant))},"
     yield "])"
 
 
@@ -118,27 +117,23 @@ def _with_noise(layer: _Layer, variant: Variant) -> Iterator[str]:
     activated = layer.activation is not None or layer.is_activation
     before = places.get("before_activation", []) if activated else []
     after = places.get("after_activation", []) if activated else []
-    l2 = _l2(variant)
+    penalties = _regularizers(variant)
     if layer.is_activation:
         yield from before
-        yield layer.text(l2)
+        yield layer.text(penalties)
     elif before:
-        yield replace(layer, activation=None).text(l2)
+        yield replace(layer, activation=None).text(penalties)
         yield from before
         yield f'keras.layers.Activation("{layer.activation}")'
     else:
-        yield layer.text(l2)
+        yield layer.text(penalties)
     yield from after
     yield from places.get(f"after:{layer.name}", [])
 
 
 def _fit(controls: tuple[Control, ...]) -> Iterator[str]:
     for control in controls:
-        if control.kind == "early_stopping":
-            yield "stop = keras.callbacks.EarlyStopping("
-            yield f'    monitor="val_loss", patience={control.patience}, restore_best_weights=True,'
-            yield ")"
-            yield f"model.fit(x, y, validation_split={control.validation_fraction:g}, callbacks=[stop], epochs=epochs)"
+        yield from control_kind(control.kind).fit_lines(control)
 
 
 def _mlp(architecture: Architecture) -> list[_Layer]:

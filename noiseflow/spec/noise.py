@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, create_model, model_validator
 
+from noiseflow.controls import CONTROLS, control_kind
 from noiseflow.noise import KINDS, kind_of
 from noiseflow.spec.base import Fraction, Label, Part, fault
 
@@ -109,43 +110,52 @@ class Injection(Part):
         return Injection.model_validate(self.model_dump() | {kind_of(self.kind).strength: strength})
 
 
-class Control(Part):
-    """A rival to noise.
+class _ControlRules(Part):
+    """A rival to noise; the kinds, their fields and what they do are those of `noiseflow.controls.CONTROLS`."""
 
-    l2 adds factor × Σ kernel² to the loss that is minimised, over all weights with two axes or more (biases have one);
-    measured losses are without it. early_stopping holds the last `validation_fraction` of the training rows back, ends a
-    seed's training when their loss has not fallen for `patience` epochs, and restores that seed's best weights
-    (`keras.callbacks.EarlyStopping(restore_best_weights=True)`).
-    """
-
-    kind: Literal["l2", "early_stopping"] = Field(description="Which rival")
-    factor: float | None = Field(None, ge=0, le=1e3, allow_inf_nan=False, description="Factor of the l2 penalty")
-    patience: int | None = Field(None, ge=1, le=10_000_000, description="Epochs that early stopping waits")
-    validation_fraction: float | None = Field(
-        None, gt=0, lt=1, description="Share of the training rows that early stopping holds back; 0.2 unless given"
-    )
+    kind: str
 
     @model_validator(mode="before")
     @classmethod
-    def _holds_rows_back(cls, data: Any) -> Any:
-        stops = isinstance(data, Mapping) and data.get("kind") == "early_stopping"
-        return {**data, "validation_fraction": data.get("validation_fraction") or 0.2} if stops else data
+    def _has_defaults(cls, data: Any) -> Any:
+        found = [kind for kind in CONTROLS if isinstance(data, Mapping) and data.get("kind") == kind.name]
+        defaults = found[0].defaults if found else {}
+        return {**data, **{key: data.get(key) or value for key, value in defaults.items()}} if defaults else data
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
-        for key, kind in (("factor", "l2"), ("patience", "early_stopping"), ("validation_fraction", "early_stopping")):
-            if getattr(self, key) is not None and self.kind != kind:
-                raise fault("control", f"must be of kind {kind} to have {key}")
+        for kind in CONTROLS:
+            for key in kind.fields:
+                if getattr(self, key) is not None and key not in control_kind(self.kind).fields:
+                    raise fault("control", f"must be of kind {kind.name} to have {key}")
         return self
 
     @property
     def strength(self) -> float | None:
         """The factor or the patience; None where it is left to the variant's `strengths`."""
-        return self.factor if self.kind == "l2" else self.patience
+        strength: float | None = getattr(self, control_kind(self.kind).strength)
+        return strength
 
-    def of_strength(self, strength: float) -> Control:
+    def of_strength(self, strength: float) -> Self:
         """The same with another factor or patience."""
-        return Control.model_validate(self.model_dump() | {"factor" if self.kind == "l2" else "patience": strength})
+        return type(self).model_validate(self.model_dump() | {control_kind(self.kind).strength: strength})
+
+
+if TYPE_CHECKING:
+
+    class Control(_ControlRules):
+        """A rival to noise."""
+
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    Control = create_model(
+        "Control",
+        __base__=_ControlRules,
+        __module__=__name__,
+        __doc__=_ControlRules.__doc__,
+        kind=(Literal[tuple(kind.name for kind in CONTROLS)], Field(description="Which rival")),
+        **{name: field for kind in CONTROLS for name, field in kind.fields.items()},
+    )
 
 
 class Variant(Part):
@@ -174,9 +184,10 @@ class Variant(Part):
             raise fault("strengths", "must have an injection or a control that takes the strengths")
         for part in parts:
             if not self.strengths and part.strength is None:
-                needed = {"l2": "factor", "early_stopping": "patience"}.get(part.kind) or kind_of(part.kind).strength
+                kind = kind_of(part.kind) if isinstance(part, Injection) else control_kind(part.kind)
+                needed = kind.strength
                 raise fault("strength", f"must give the {part.kind} part its {needed}, or the variant its strengths")
-        if sum(control.kind == "early_stopping" for control in self.controls) > 1:
+        if sum(control_kind(control.kind).stops for control in self.controls) > 1:
             raise fault("control", "must not stop early twice")
         _ = self.members  # a strength that a part does not take is found here
         return self

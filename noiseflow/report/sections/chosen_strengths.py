@@ -8,6 +8,8 @@ from math import isfinite
 import pandas as pd
 
 from noiseflow import wording
+from noiseflow.controls import control_kind
+from noiseflow.noise import kind_of
 from noiseflow.plots import plot_strengths, to_png
 from noiseflow.report.evidence import Evidence, telling_names
 from noiseflow.report.picture import Picture, colours_of, numbered
@@ -93,10 +95,8 @@ def strength_frames(evidence: Evidence, summary: pd.DataFrame) -> tuple[pd.DataF
 
 def strength_unit(variant: Variant) -> str:
     """What the strengths of a family are: `stddev`, `rate`, `factor` or `patience (epochs)`, or several of them."""
-    kinds = [
-        ("relative " if i.relative else "") + ("stddev" if i.kind == "gaussian" else "rate") for i in variant.injections
-    ]
-    kinds += ["L2 factor" if control.kind == "l2" else "patience (epochs)" for control in variant.controls]
+    kinds = [("relative " if i.relative else "") + (kind_of(i.kind).strength) for i in variant.injections]
+    kinds += [control_kind(control.kind).strength_label for control in variant.controls]
     return ", ".join(dict.fromkeys(kinds))
 
 
