@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
-from noiseflow.spec import Architecture, Dataset
 from noiseflow.user_files import open_file
+
+if TYPE_CHECKING:
+    from noiseflow.spec import Architecture, Dataset
 
 
 def find_entry_point(group: str, name: str) -> EntryPoint:
@@ -35,8 +38,7 @@ def fingerprint(part: Dataset | Architecture) -> str | None:
         with open_file(part.path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     if part.entry_point is not None:
-        group = "noiseflow.datasets" if isinstance(part, Dataset) else "noiseflow.models"
-        found = find_entry_point(group, part.entry_point)
+        found = find_entry_point(part.entry_points, part.entry_point)
         version = found.dist.version if found.dist else "?"
         return f"{found.value} {version}"
     return None

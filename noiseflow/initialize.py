@@ -14,8 +14,8 @@ import yaml
 from pydantic import ValidationError
 
 from noiseflow import datasets, studies
-from noiseflow.datasets.checks import SKEWED, is_counter
-from noiseflow.datasets.columns import is_identity, kind_of, numbers
+from noiseflow.datasets import SKEWED
+from noiseflow.datasets.columns import is_counter, is_identity, kind_of, numbers
 from noiseflow.datasets.files import read_table
 from noiseflow.faults import InvalidInputError, sentences
 from noiseflow.scores import SCORES, scores_of

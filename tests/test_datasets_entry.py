@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from noiseflow.datasets import Data, entry, faults, generate
+from noiseflow.datasets import Data, entry_point, faults, generate
 from noiseflow.spec import Dataset
 
 
@@ -17,7 +17,7 @@ def install(monkeypatch):
             def load():
                 return function
 
-        monkeypatch.setattr(entry, "find_entry_point", lambda group, name: Found)
+        monkeypatch.setattr(entry_point, "find_entry_point", lambda group, name: Found)
         return Dataset(kind="entry_point", entry_point="mine", task=task, settings=settings)
 
     return install

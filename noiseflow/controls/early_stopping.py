@@ -52,7 +52,7 @@ class EarlyStopping(ControlKind):
 
     def callback(self, control: Any) -> Any:
         """Keras' own."""
-        import keras  # noqa: PLC0415 - studies are read without Keras
+        import keras
 
         return keras.callbacks.EarlyStopping("val_loss", patience=control.patience, restore_best_weights=True)
 

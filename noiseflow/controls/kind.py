@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from noiseflow.values import Fields
+
 Tensor = Any
-Fields = Mapping[str, tuple[Any, Any]]
-"""Name to type and pydantic's `Field(...)`."""
 
 
 class ControlKind:

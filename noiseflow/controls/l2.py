@@ -30,7 +30,7 @@ class L2(ControlKind):
 
     def penalty(self, weights: Sequence[Any]) -> Any:
         """Σ kernel², over weights of two axes or more."""
-        import tensorflow as tf  # noqa: PLC0415 - studies are read without TensorFlow
+        import tensorflow as tf
 
         return sum(tf.reduce_sum(tf.square(value)) for value in weights if len(value.shape) > 1)
 

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from noiseflow.datasets.data import Array
 from noiseflow.scores import Score
-from noiseflow.spec import Dataset
+
+if TYPE_CHECKING:
+    from noiseflow.spec import Dataset
 
 Index = NDArray[np.intp]
+MAX_NUMBER = 1e30
+"""Largest number of a user's rows; float32 ends at 3e38, and squares are taken."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +48,15 @@ def split(rows: Rows, dataset: Dataset, data_seed: int) -> tuple[Index, Index]:
 
 
 def _stratified(rows: Rows, test_fraction: float, data_seed: int) -> tuple[Index, Index]:
+    from sklearn.model_selection import StratifiedShuffleSplit
+
     splitter = StratifiedShuffleSplit(n_splits=1, test_size=test_fraction, random_state=data_seed)
     return next(iter(splitter.split(rows.y, rows.y)))  # type: ignore[no-any-return]
 
 
 def _random(rows: Rows, test_fraction: float, data_seed: int) -> tuple[Index, Index]:
+    from sklearn.model_selection import ShuffleSplit
+
     splitter = ShuffleSplit(n_splits=1, test_size=test_fraction, random_state=data_seed)
     return next(iter(splitter.split(rows.y)))  # type: ignore[no-any-return]
 
@@ -129,7 +136,7 @@ def _rare_classes(rows: Rows) -> list[str]:
     return [f"target {must}; received one of {_list(rare)}. Merge or remove the class, or use split: random."]
 
 
-def seed_faults(rows: Rows, dataset: Dataset, data_seeds: list[int]) -> list[str]:
+def seed_faults(rows: Rows, dataset: Dataset, data_seeds: Sequence[int]) -> list[str]:
     """What keeps the rows of some data seed from being learnt or scored, once they are split; one of them is named."""
     for data_seed in data_seeds[:1] if dataset.is_split_once else data_seeds:
         train, test = split(rows, dataset, data_seed)

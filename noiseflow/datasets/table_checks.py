@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from noiseflow.datasets.columns import MAX_NUMBER, feature_faults, kind_of, label_of, numbers, times
+from noiseflow.datasets.columns import feature_faults, kind_of, label_of, numbers, times
+from noiseflow.datasets.rows import MAX_NUMBER
 from noiseflow.spec import Dataset
 
 MAX_CLASSES = 1_000

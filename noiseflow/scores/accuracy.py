@@ -29,7 +29,7 @@ class Accuracy(Score):
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
         """Keras' own, but for logits of two classes."""
-        import keras  # noqa: PLC0415 - studies are read without Keras
+        import keras
 
         del n_classes
         if form.width > 1:
@@ -45,7 +45,7 @@ class Accuracy(Score):
         References:
             Wilson (1927), Probable inference, JASA 22; statsmodels.stats.proportion.
         """
-        from statsmodels.stats.proportion import proportion_confint  # noqa: PLC0415 - studies are read without it
+        from statsmodels.stats.proportion import proportion_confint
 
         del n_positive
         low, high = proportion_confint(value * n_rows, n_rows, alpha=0.05, method="wilson")
@@ -55,7 +55,7 @@ class Accuracy(Score):
 @cache
 def _logit_accuracy() -> type:
     """A metric class: Keras' BinaryAccuracy takes no threshold of 0."""
-    import keras  # noqa: PLC0415
+    import keras
 
     ops = keras.ops
 

@@ -39,7 +39,7 @@ class Auc(Score):
 
     def value(self, outputs: Array, y: Array) -> Array:
         """From ranks, exactly."""
-        from scipy.stats import rankdata  # noqa: PLC0415 - studies are read without scipy
+        from scipy.stats import rankdata
 
         marks = np.moveaxis(outputs, 2, 0)
         of_class = is_class(outputs, y)
@@ -51,7 +51,7 @@ class Auc(Score):
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
         """Keras' own, an approximation; for several outputs one that takes class numbers."""
-        import keras  # noqa: PLC0415 - studies are read without Keras
+        import keras
 
         if form.width > 1:
             return _class_auc()(n_classes, form.from_logits)
@@ -78,7 +78,7 @@ def auc_standard_error(auc: float, n_positive: int, n_negative: int) -> float:
 
 @cache
 def _class_auc() -> type:
-    import keras  # noqa: PLC0415
+    import keras
 
     class ClassAUC(keras.metrics.AUC):
         """Area under the ROC curve of each class against the others, their mean; takes class numbers."""

@@ -45,7 +45,7 @@ class BalancedAccuracy(Score):
 
 @cache
 def _metric_class() -> type:
-    import keras  # noqa: PLC0415 - studies are read without Keras
+    import keras
 
     ops = keras.ops
 

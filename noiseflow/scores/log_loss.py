@@ -26,7 +26,7 @@ class LogLoss(Score):
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
         """Keras' own, but for one output a row."""
-        import keras  # noqa: PLC0415 - studies are read without Keras
+        import keras
 
         del n_classes
         if form.width == 1:
@@ -37,7 +37,7 @@ class LogLoss(Score):
 @cache
 def _binary_log_loss() -> type:
     """A metric class: Keras' own takes no targets of one axis."""
-    import keras  # noqa: PLC0415
+    import keras
 
     def cross_entropy(y_true: Any, y_pred: Any, from_logits: bool) -> Any:
         true = keras.ops.reshape(keras.ops.cast(y_true, y_pred.dtype), keras.ops.shape(y_pred))

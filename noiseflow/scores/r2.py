@@ -28,7 +28,7 @@ class R2(Score):
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
         """Keras' own."""
-        import keras  # noqa: PLC0415 - studies are read without Keras
+        import keras
 
         del n_classes, form
         return keras.metrics.R2Score(name=SCORE)

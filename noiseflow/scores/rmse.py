@@ -27,7 +27,7 @@ class Rmse(Score):
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
         """Keras' own."""
-        import keras  # noqa: PLC0415 - studies are read without Keras
+        import keras
 
         del n_classes, form
         return keras.metrics.RootMeanSquaredError(name=SCORE)

@@ -160,7 +160,7 @@ def is_class(outputs: Array, y: Array) -> NDArray[np.bool_]:
 
 def class_indicators(classes: Tensor, n_classes: int, dtype: Any) -> Tensor:
     """(n_rows, n_classes) of 0 and 1, from the numbers of classes."""
-    from keras import ops  # noqa: PLC0415 - studies are read without Keras
+    from keras import ops
 
     column = ops.reshape(ops.cast(classes, "int32"), (-1, 1))
     return ops.cast(ops.equal(column, ops.arange(n_classes, dtype="int32")), dtype)
@@ -168,7 +168,7 @@ def class_indicators(classes: Tensor, n_classes: int, dtype: Any) -> Tensor:
 
 def decided(y_pred: Tensor, from_logits: bool) -> Tensor:
     """The class of each row: that of the largest output, or 1 where the only one is above the half."""
-    from keras import ops  # noqa: PLC0415
+    from keras import ops
 
     if y_pred.shape[-1] == 1:
         return ops.squeeze(y_pred > (0.0 if from_logits else 0.5), axis=-1)

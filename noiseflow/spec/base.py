@@ -1,34 +1,13 @@
-"""What all parts of a study share: kinds of values, and a frozen model that refuses keys it does not know."""
+"""What all parts of a study share: a frozen model that refuses keys it does not know."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, LiteralString
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field
 
-
-def _printable(name: str) -> str:
-    if not name.isprintable() or name != name.strip():
-        raise PydanticCustomError("name", "must be printable text without blanks at its ends")
-    return name
-
-
-def _readable(text: str) -> str:
-    if not "".join(text.split()).isprintable():
-        raise PydanticCustomError("text", "must be text without control characters")
-    return text
-
-
-Text = Annotated[str, AfterValidator(_readable)]
-"""Words for people, who may read them in a terminal, a page or a database that takes no NUL."""
-Label = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(_printable)]
-FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_printable)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what keras.utils.set_random_seed takes
-Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Setting = str | int | float | bool
-"""A value that a study hands to a user's own function."""
+from noiseflow.values import Label, fault
 
 
 class Part(BaseModel):
@@ -51,11 +30,6 @@ class NamedPart(Part):
     def name(self) -> str:
         """The label, or else the kind."""
         return self.label or self.kind
-
-
-def fault(kind: LiteralString, text: str) -> PydanticCustomError:
-    """A fault of a part as pydantic wants it raised; `kind` chooses the mend that the message ends with."""
-    return PydanticCustomError(kind, "{text}", {"text": text})
 
 
 def settings_of_kind(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from noiseflow.spec.base import FilePath, Label, NamedPart, Part, Setting, fault, settings_of_kind
+from noiseflow.spec.base import NamedPart, Part, settings_of_kind
+from noiseflow.values import FilePath, Label, Setting, fault
 
 Units = Annotated[int, Field(ge=1, le=65_536)]
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -41,6 +42,7 @@ class Training(Part):
 class Architecture(NamedPart):
     """A network: a builder's name and its settings."""
 
+    entry_points: ClassVar[str] = "noiseflow.models"
     kind: Literal["mlp", "cnn", "lstm", "file", "entry_point"] = Field(
         description="mlp is Dense layers with an activation; cnn is Conv2D layers and a MaxPooling2D called pool; lstm is "
         "LSTM layers, the last followed by an activation; file is a .keras file, entry_point a function of an installed "

@@ -9,7 +9,8 @@ from pydantic import Field, StringConstraints, create_model, model_validator
 
 from noiseflow.controls import CONTROLS, control_kind
 from noiseflow.noise import KINDS, kind_of
-from noiseflow.spec.base import Fraction, Label, Part, fault
+from noiseflow.spec.base import Part
+from noiseflow.values import Fraction, Label, fault
 
 if TYPE_CHECKING:
     KindName = str

@@ -8,12 +8,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from noiseflow.spec.base import Fraction, Label, Part, Text
+from noiseflow.spec.base import Part
 from noiseflow.spec.between import faults_between, faults_of_study
 from noiseflow.spec.data import Dataset
 from noiseflow.spec.network import Architecture, Training
 from noiseflow.spec.noise import Variant
 from noiseflow.spec.resources import Resources
+from noiseflow.values import Fraction, Label, Text
 
 ShippedStudy = Literal[
     "circles", "controls", "depth", "placement", "recipes", "smoke", "stddev-grid", "tutorial"

@@ -2,17 +2,68 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field
 
 from noiseflow.contents import find_entry_point
 from noiseflow.datasets.arrays import features_faults
 from noiseflow.datasets.data import Data, grid_of
+from noiseflow.datasets.kind import ENTRY_POINT, TASK, DatasetKind
+from noiseflow.datasets.rows import target_faults
 from noiseflow.faults import InvalidInputError, one_line
-from noiseflow.spec import Dataset
+
+if TYPE_CHECKING:
+    from noiseflow.spec import Dataset
 
 GROUP = "noiseflow.datasets"
+
+
+class EntryPointRows(DatasetKind):
+    """Rows of a function of an installed package."""
+
+    name = "entry_point"
+    sentence = "a function of an installed package"
+    settings = {"entry_point": ..., "task": ..., "settings": {}, "finite": False}  # noqa: RUF012 - one for all
+    fields = {  # noqa: RUF012
+        **ENTRY_POINT,
+        **TASK,
+        "finite": (
+            bool | None,
+            Field(
+                None,
+                description="Whether another data seed splits the same rows again, rather than bring fresh ones",
+                examples=[False],
+            ),
+        ),
+    }
+
+    def is_finite(self, dataset: Dataset) -> bool:
+        """As the study says."""
+        return bool(dataset.finite)
+
+    def data(self, dataset: Dataset, data_seed: int) -> Data:
+        """What the function returns."""
+        return entry_point_data(dataset, data_seed)
+
+    def faults(self, dataset: Dataset, data_seeds: Sequence[int]) -> list[str]:
+        """Rows of one class only, or of another shape for another data seed."""
+        shapes: dict[tuple[object, ...], int] = {}
+        for data_seed in data_seeds:
+            data = entry_point_data(dataset, data_seed)
+            shapes.setdefault((data.X_train.shape, data.X_test.shape, data.n_classes), data_seed)
+            labels = tuple(str(i) for i in range(data.n_classes))
+            found = target_faults(data.y_train, data.y_test, labels, dataset.scored_by)
+            if found:
+                return [f"entry_point must leave {text} (data seed {data_seed})" for text in found]
+        if len(shapes) < 2:
+            return []
+        (one, seed), (other, another) = list(shapes.items())[:2]
+        received = f"{one} for {seed} and {other} for {another}"
+        must = "entry_point must return rows of the same number, shape and classes whatever the data seed"
+        return [f"{must}; received {received}. Mend the function."]
 
 
 def entry_point_data(dataset: Dataset, data_seed: int) -> Data:
