@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import ceil, nan, prod
+from math import ceil, nan
 
 import pandas as pd
 
+from noiseflow.architectures import architecture_kind
 from noiseflow.datasets import Data, generate
 from noiseflow.plan import Cell, Plan, Trial
-from noiseflow.spec import Architecture
 from noiseflow.statistics import CELL
 
-MULTIPLY_ADDS_A_SECOND = {"mlp": 13e9, "cnn": 34e9, "lstm": 10e9}  # measured on two cores (docs/engine.md)
 NUMBERS_A_SECOND = 0.55e9  # of noise
 SECONDS_A_STEP = 2e-6  # of one seed, however small the model
 SECONDS_TO_COMPILE = 5.0  # a form of cell; strengths share one
@@ -51,45 +49,21 @@ def forecast(plan: Plan, missing: Sequence[Trial], done: pd.DataFrame | None = N
 
 def _seconds(cell: Cell, data: Data) -> float:
     """Seconds of one trial: three passes over the training rows an epoch, one over all where it is recorded."""
-    counted = COUNTS.get(cell.architecture.kind)
-    if counted is None:
+    kind = architecture_kind(cell.architecture.kind)
+    cost = kind.cost(cell.architecture, data.X_train.shape[1:], max(1, data.n_classes))
+    if cost is None:
         return nan
-    multiply_adds, numbers = counted(cell.architecture, data.X_train.shape[1:], max(1, data.n_classes))
+    multiply_adds, numbers = cost
     training = cell.training
     n_train, n_all = len(data.X_train), len(data.X_train) + len(data.X_test)
     rows = 3 * n_train * training.epochs + n_all * training.epochs / training.record_every
     rows += 0 if data.X_eval is None else len(data.X_eval)
     noisy = bool(cell.variant.injections)
     return (
-        rows * multiply_adds / MULTIPLY_ADDS_A_SECOND[cell.architecture.kind]
+        rows * multiply_adds / kind.multiply_adds_a_second
         + noisy * n_train * training.epochs * numbers / NUMBERS_A_SECOND
         + ceil(n_train / training.batch_size) * training.epochs * SECONDS_A_STEP
     )
-
-
-def _mlp(architecture: Architecture, shape: tuple[int, ...], n_outputs: int) -> tuple[float, float]:
-    widths = [prod(shape), *(architecture.units or ()), n_outputs]
-    return sum(a * b for a, b in pairwise(widths)), sum(widths[1:-1])
-
-
-def _cnn(architecture: Architecture, shape: tuple[int, ...], n_outputs: int) -> tuple[float, float]:
-    filters, kernel = [shape[-1], *(architecture.filters or ())], architecture.kernel_size or 1
-    pixels = prod(shape[:-1])
-    pooled = pixels / 4 * filters[-1]
-    return sum(pixels * kernel**2 * a * b for a, b in pairwise(filters)) + pooled * n_outputs, pooled
-
-
-def _lstm(architecture: Architecture, shape: tuple[int, ...], n_outputs: int) -> tuple[float, float]:
-    widths = [shape[-1], *(architecture.units or ())]
-    return sum(shape[0] * 4 * b * (a + b) for a, b in pairwise(widths)) + widths[-1] * n_outputs, widths[-1]
-
-
-COUNTS: dict[str, Callable[[Architecture, tuple[int, ...], int], tuple[float, float]]] = {
-    "mlp": _mlp,
-    "cnn": _cnn,
-    "lstm": _lstm,
-}
-"""For each kind: multiply-adds of a row forward, and numbers that a noise layer draws for it."""
 
 
 def _bytes(data: Data) -> int:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import noiseflow
-from noiseflow import models
+from noiseflow.architectures import ARCHITECTURES, entry_point
+from noiseflow.architectures.builder import Builder
 from noiseflow.engine.keras_state import build_seeded
-from noiseflow.models import Builder
 from noiseflow.scores import SCORES as ALL_SCORES
 from noiseflow.scores import OutputForm
 from noiseflow.spec import Architecture, Training
@@ -17,6 +17,7 @@ from noiseflow.spec import Architecture, Training
 L = keras.layers
 SHAPES = {"mlp": (4,), "cnn": (6, 5, 1), "lstm": (5, 2)}
 SMALL = {"mlp": {"units": (3, 2)}, "cnn": {"filters": (2, 3)}, "lstm": {"units": (3, 2)}}
+ALL = pytest.mark.parametrize("kind", ARCHITECTURES, ids=lambda kind: kind.name)
 LAYERS = {
     "mlp": ["hidden_1", "hidden_2", "output"],
     "cnn": ["conv_1", "conv_2", "pool", "flatten", "output"],
@@ -26,6 +27,45 @@ SCORES = {
     n_classes: [s.column for s in ALL_SCORES if (s.task == "classification") == bool(n_classes)]
     for n_classes in (0, 2, 3)
 }
+
+
+@ALL
+def test_architecture_has_all_its_parts(kind):
+    """The contract of a kind: its settings and fields; layers that are built, counted and written as code alike."""
+    assert kind.name.isidentifier()
+    assert kind.sentence
+    assert set(kind.settings) == set(kind.fields)
+    for annotation, field in kind.fields.values():
+        assert type(None) in annotation.__args__
+        assert field.default is None
+        assert field.description
+        assert field.examples
+    if kind.is_users_own:
+        assert ... in kind.settings.values()
+        return
+    shape = tuple(range(5, 5 + len(kind.axes))) or (4,)
+    architecture = Architecture(kind=kind.name, **SMALL[kind.name])
+    model = builder(kind.name)()
+    assert [layer.name for layer in kind.layers(architecture, SHAPES[kind.name])] == LAYERS[kind.name][:-1]
+    for layer, built in zip(kind.layers(architecture, SHAPES[kind.name]), model.layers, strict=False):
+        written = eval(layer.code(), {"keras": keras})  # noqa: S307 - code of ours
+        assert written.get_config() | {"name": built.name} == built.get_config()
+        assert all(hasattr(written, f"{kernel}_regularizer") for kernel in layer.kernels)
+    kernels = [w for w in model.weights[:-2] if len(w.shape) > 1]
+    assert kind.n_weights(architecture, kind.n_inputs(SHAPES[kind.name])) == sum(np.prod(w.shape) for w in kernels)
+    multiply_adds, numbers = kind.cost(architecture, shape, 1)
+    assert multiply_adds > numbers > 0
+    assert kind.multiply_adds_a_second > 0
+    assert kind.noise_after
+    assert kind.source(architecture) is None
+
+
+def test_fields_of_architectures_are_the_same_wherever_they_are():
+    found = {}
+    for kind in ARCHITECTURES:
+        for name, field in kind.fields.items():
+            assert found.setdefault(name, field) is field, f"{name} of {kind.name} differs from the others'"
+    assert len({kind.name for kind in ARCHITECTURES}) == len(ARCHITECTURES)
 
 
 def builder(kind="mlp", n_classes=2, score=None, **settings):
@@ -106,7 +146,7 @@ class Stand:
 @pytest.fixture
 def install(monkeypatch):
     def named(function):
-        monkeypatch.setattr(models, "find_entry_point", lambda group, name: Stand(function))
+        monkeypatch.setattr(entry_point, "find_entry_point", lambda group, name: Stand(function))
         return {"kind": "entry_point", "entry_point": "own"}
 
     return named

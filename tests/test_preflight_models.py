@@ -9,7 +9,7 @@ import keras
 import pytest
 from preflight_studies import network, noisy, only, stand_in_for_data, study
 
-from noiseflow import models
+from noiseflow.architectures import entry_point
 from noiseflow.faults import InvalidInputError
 from noiseflow.trials import preflight
 
@@ -27,7 +27,9 @@ def install(monkeypatch):
 
     def named(*functions):
         known = {function.__name__: function for function in functions}
-        monkeypatch.setattr(models, "find_entry_point", lambda group, name: SimpleNamespace(load=lambda: known[name]))
+        monkeypatch.setattr(
+            entry_point, "find_entry_point", lambda group, name: SimpleNamespace(load=lambda: known[name])
+        )
         return [{"kind": "entry_point", "entry_point": name, "label": name} for name in known]
 
     return named
@@ -172,7 +174,7 @@ def test_entry_points_that_are_not_installed_or_not_importable_are_faults(monkey
     def load():
         raise ImportError("No module named 'gone'")
 
-    monkeypatch.setattr(models, "find_entry_point", lambda group, name: SimpleNamespace(load=load))
+    monkeypatch.setattr(entry_point, "find_entry_point", lambda group, name: SimpleNamespace(load=load))
     assert "received 'no-such-network': ImportError: No module named 'gone'" in only(
         preflight.faults(study(architectures=absent))
     )

@@ -3,35 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
+from noiseflow.architectures import Layer, architecture_kind
 from noiseflow.controls import control_kind
 from noiseflow.noise import kind_of
 from noiseflow.spec import Architecture, Control, Injection, Variant
 
 AROUND = ("labels", "weights", "gradients")
 """Places that no Keras layer reaches."""
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A layer as it is written: its name in the study, its class and arguments, its activation, what a penalty goes to."""
-
-    name: str
-    call: str
-    activation: str | None = None
-    weights: tuple[str, ...] = ()
-
-    @property
-    def is_activation(self) -> bool:
-        return self.call.startswith("Activation")
-
-    def text(self, regularizers: list[str]) -> str:
-        arguments = [self.call]
-        if self.activation is not None:
-            arguments.append(f'activation="{self.activation}"')
-        arguments += [f"{weight}_regularizer={text}" for text in regularizers for weight in self.weights]
-        return f"keras.layers.{', '.join(arguments)})"
 
 
 def keras_lines(architecture: Architecture, variant: Variant) -> str:
@@ -42,7 +21,7 @@ def keras_lines(architecture: Architecture, variant: Variant) -> str:
     """
     if any(_is_ours(injection) for injection in variant.injections) or len(_regularizers(variant)) > 1:
         return _by_fit_seeds(variant)
-    if architecture.kind not in LAYERS:
+    if architecture_kind(architecture.kind).is_users_own:
         return _in_own_model(variant)
     return "\n".join([*_model(architecture, variant), *_fit(variant.controls)])
 
@@ -101,15 +80,15 @@ def _model(architecture: Architecture, variant: Variant) -> Iterator[str]:
     for injection in variant.injections:
         if injection.place == "input":
             yield f"    {_noise(injection)},"
-    for layer in LAYERS[architecture.kind](architecture):
+    for layer in architecture_kind(architecture.kind).layers(architecture):
         for line in _with_noise(layer, variant):
             yield f"    {line},"
-    output = _Layer("output", "Dense(n_outputs, activation=output_activation", weights=("kernel",))
-    yield f"    {output.text(_regularizers(variant))},"
+    arguments = [f"kernel_regularizer={text}" for text in _regularizers(variant)]
+    yield f"    keras.layers.{', '.join(['Dense(n_outputs, activation=output_activation', *arguments])}),"
     yield "])"
 
 
-def _with_noise(layer: _Layer, variant: Variant) -> Iterator[str]:
+def _with_noise(layer: Layer, variant: Variant) -> Iterator[str]:
     """The lines of a layer and of the noise before and after its activation."""
     places: dict[str, list[str]] = {}
     for injection in variant.injections:
@@ -120,13 +99,13 @@ def _with_noise(layer: _Layer, variant: Variant) -> Iterator[str]:
     penalties = _regularizers(variant)
     if layer.is_activation:
         yield from before
-        yield layer.text(penalties)
+        yield layer.code(penalties)
     elif before:
-        yield replace(layer, activation=None).text(penalties)
+        yield layer.without_activation().code(penalties)
         yield from before
         yield f'keras.layers.Activation("{layer.activation}")'
     else:
-        yield layer.text(penalties)
+        yield layer.code(penalties)
     yield from after
     yield from places.get(f"after:{layer.name}", [])
 
@@ -134,36 +113,3 @@ def _with_noise(layer: _Layer, variant: Variant) -> Iterator[str]:
 def _fit(controls: tuple[Control, ...]) -> Iterator[str]:
     for control in controls:
         yield from control_kind(control.kind).fit_lines(control)
-
-
-def _mlp(architecture: Architecture) -> list[_Layer]:
-    return [
-        _Layer(f"hidden_{i}", f"Dense({units}", architecture.activation, ("kernel",))
-        for i, units in enumerate(architecture.units or (), start=1)
-    ]
-
-
-def _cnn(architecture: Architecture) -> list[_Layer]:
-    size = architecture.kernel_size
-    convolutions = [
-        _Layer(f"conv_{i}", f'Conv2D({filters}, {size}, padding="same"', architecture.activation, ("kernel",))
-        for i, filters in enumerate(architecture.filters or (), start=1)
-    ]
-    return [*convolutions, _Layer("pool", "MaxPooling2D("), _Layer("flatten", "Flatten(")]
-
-
-def _lstm(architecture: Architecture) -> list[_Layer]:
-    units = architecture.units or ()
-    recurrent = [
-        _Layer(
-            "lstm" if i == 0 else f"lstm_{i}",
-            f"LSTM({n}" + (", return_sequences=True" if i < len(units) - 1 else ""),
-            weights=("kernel", "recurrent"),
-        )
-        for i, n in enumerate(units)
-    ]
-    return [*recurrent, _Layer("activation", f'Activation("{architecture.activation}"')]
-
-
-LAYERS = {"mlp": _mlp, "cnn": _cnn, "lstm": _lstm}
-"""For each network that ships, its hidden layers as `noiseflow.models` builds them."""

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from noiseflow.architectures import ARCHITECTURES, architecture_kind
 from noiseflow.spec.base import NamedPart, Part, settings_of_kind
-from noiseflow.values import FilePath, Label, Setting, fault
+from noiseflow.values import MAX_WEIGHTS, Label, fault
 
-Units = Annotated[int, Field(ge=1, le=65_536)]
-SETTINGS: dict[str, dict[str, Any]] = {
-    "mlp": {"units": (500,), "activation": "relu"},
-    "cnn": {"filters": (32, 32), "kernel_size": 3, "activation": "relu"},
-    "lstm": {"units": (32,), "activation": "relu"},
-    "file": {"path": ...},
-    "entry_point": {"entry_point": ..., "settings": {}},
-}
+SETTINGS = {kind.name: kind.settings for kind in ARCHITECTURES}
 """The settings of each kind with their defaults; `...` where one must be given."""
-USERS_OWN = ("file", "entry_point")
+USERS_OWN = tuple(kind.name for kind in ARCHITECTURES if kind.is_users_own)
 """Kinds whose layers, loss and optimizer are the user's, and which may have a part that does not vectorise."""
-MAX_WEIGHTS = 100_000_000
-"""Most weights of a network, 0.4 GB for each replica, before what the optimizer keeps of them."""
 EVERYWHERE = ("kind", "label", "datasets", "training")
 
 
@@ -39,28 +30,14 @@ class Training(Part):
     dtype: Literal["float32", "float64"] = Field("float32", description="Precision of weights and arithmetic")
 
 
-class Architecture(NamedPart):
-    """A network: a builder's name and its settings."""
+class _ArchitectureRules(NamedPart):
+    """A network: a builder's name and its settings.
+
+    The kinds and their fields are those of `noiseflow.architectures.ARCHITECTURES`. Those that ship get the output, loss and
+    metric that fit the data.
+    """
 
     entry_points: ClassVar[str] = "noiseflow.models"
-    kind: Literal["mlp", "cnn", "lstm", "file", "entry_point"] = Field(
-        description="mlp is Dense layers with an activation; cnn is Conv2D layers and a MaxPooling2D called pool; lstm is "
-        "LSTM layers, the last followed by an activation; file is a .keras file, entry_point a function of an installed "
-        "package. The first three get the output, loss and metric that fit the data"
-    )
-    units: tuple[Units, ...] | None = Field(
-        None, min_length=1, max_length=32, description="Width of each hidden layer of an mlp or lstm"
-    )
-    filters: tuple[Units, ...] | None = Field(
-        None, min_length=1, max_length=32, description="Filters of each convolution of a cnn"
-    )
-    kernel_size: int | None = Field(None, ge=1, le=99, description="Height and width of each convolution's kernel")
-    activation: Literal["relu", "tanh", "sigmoid", "elu", "gelu", "silu"] | None = Field(
-        None, description="Activation of the hidden layers"
-    )
-    path: FilePath | None = Field(None, description="The .keras file, compiled; relative to the study file")
-    entry_point: Label | None = Field(None, description="Name in the entry-point group noiseflow.models")
-    settings: dict[str, Setting] | None = Field(None, description="Arguments of the entry point")
     datasets: tuple[Label, ...] = Field((), description="Names of the datasets that it is for; all if empty")
     training: Training | None = Field(None, description="How it is trained, instead of as the study says")
 
@@ -71,14 +48,27 @@ class Architecture(NamedPart):
 
     @model_validator(mode="after")
     def _fits_into_memory(self) -> Self:
-        if self.n_weights(1) > MAX_WEIGHTS:
-            raise fault("kind", f"must have at most {MAX_WEIGHTS:,} weights, not {self.n_weights(1):,}")
+        n_weights = architecture_kind(self.kind).n_weights(self, 1)  # type: ignore[arg-type] # an Architecture
+        if n_weights > MAX_WEIGHTS:
+            raise fault("kind", f"must have at most {MAX_WEIGHTS:,} weights, not {n_weights:,}")
         return self
 
-    def n_weights(self, n_inputs: int) -> int:
-        """Weights of its kernels below the output, for that many numbers, channels or features to read; 0 if not known."""
-        widths = (n_inputs, *(self.units or self.filters or ()))
-        inner = sum(a * b for a, b in pairwise(widths))
-        if self.kind == "lstm":  # four gates, each of which reads the layer's own state too
-            return 4 * (inner + sum(width * width for width in widths[1:]))
-        return inner * (self.kernel_size or 1) ** 2
+
+if TYPE_CHECKING:
+
+    class Architecture(_ArchitectureRules):
+        """A network."""
+
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    Architecture = create_model(
+        "Architecture",
+        __base__=_ArchitectureRules,
+        __module__=__name__,
+        __doc__=_ArchitectureRules.__doc__,
+        kind=(
+            Literal[tuple(kind.name for kind in ARCHITECTURES)],
+            Field(description="Which network; the table above says what each kind is"),
+        ),
+        **{name: field for kind in ARCHITECTURES for name, field in kind.fields.items()},
+    )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
+from noiseflow.architectures.builder import Builder
 from noiseflow.architectures.outputs import probabilities
 from noiseflow.campaigns import campaign_of
 from noiseflow.datasets import Data, generate
@@ -20,7 +21,6 @@ from noiseflow.engine.memory import OUT_OF_MEMORY, halves
 from noiseflow.engine.problem import Array
 from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
-from noiseflow.models import Builder
 from noiseflow.plan import Batch, Cell
 from noiseflow.scores import OutputForm, loss, score_of_column
 from noiseflow.statistics.calibration import (

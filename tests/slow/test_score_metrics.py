@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import noiseflow
-from noiseflow.models import Builder
+from noiseflow.architectures.builder import Builder
 from noiseflow.scores import scores_of
 from noiseflow.spec import Architecture, Training
 

@@ -1,4 +1,4 @@
-"""Networks to train: one Keras builder for each kind of architecture, and the literal dict that names them."""
+"""What builds the model of an architecture for some data."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from typing import Any
 
 import keras
 
+from noiseflow.architectures import architecture_kind
+from noiseflow.architectures.kind import Shape
 from noiseflow.architectures.outputs import natural_form, output_form
-from noiseflow.contents import find_entry_point
 from noiseflow.engine.keras_state import KERAS_LOCK, built, seeded
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.engine.targets import outputs_of
 from noiseflow.scores import OutputForm, score_of_column
 from noiseflow.spec import Architecture, Training
-
-ENTRY_POINTS = "noiseflow.models"
-Shape = tuple[int, ...]
-"""Of one row of the data, without the axis of the rows."""
-
-L = keras.layers
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,9 @@ class Builder:
     source: ModelFile | Callable[..., Any] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "source", source_of(self.architecture))
+        # before any seed is set: reading a file builds its model once, which draws numbers
+        source = architecture_kind(self.architecture.kind).source(self.architecture)
+        object.__setattr__(self, "source", source)
 
     def __hash__(self) -> int:
         return hash((self.architecture.model_dump_json(), self.shape, self.n_classes, self.score_name, self.source))
@@ -67,7 +64,8 @@ class Builder:
             return self.source()
         if self.source is not None:
             return self._by_function(self.source)
-        layers = LAYERS[self.architecture.kind](self.architecture, self.shape)
+        kind = architecture_kind(self.architecture.kind)
+        layers = [layer.build() for layer in kind.layers(self.architecture, self.shape)]
         model = keras.Sequential([keras.Input(self.shape), *layers, _output(self.n_classes)])
         optimizer = keras.optimizers.get({"class_name": self.training.optimizer, "config": {}})
         optimizer.learning_rate = self.training.learning_rate
@@ -98,20 +96,6 @@ class Builder:
         return built(model, self.rows) if isinstance(model, keras.Model) else model
 
 
-def source_of(architecture: Architecture) -> ModelFile | Callable[..., Any] | None:
-    """What stands behind a file or an entry point; None for the networks that ship.
-
-    It is looked up before any seed is set: reading a file builds its model once, which draws numbers.
-    """
-    if architecture.path is not None:
-        with KERAS_LOCK:
-            return ModelFile.read(architecture.path)
-    if architecture.entry_point is not None:
-        function: Callable[..., Any] = find_entry_point(ENTRY_POINTS, architecture.entry_point).load()
-        return function
-    return None
-
-
 def with_score(model: keras.Model, score_name: str, n_classes: int, form: OutputForm) -> keras.Model:
     """The same model, compiled as it was and with the metric `score` besides."""
     compilation = dict(model._compile_config.config)  # noqa: SLF001 - the arguments as they were given, functions included
@@ -124,48 +108,8 @@ def with_score(model: keras.Model, score_name: str, n_classes: int, form: Output
 def _output(n_classes: int) -> keras.layers.Layer:
     width = natural_form(n_classes).width
     activation = "linear" if n_classes == 0 else "sigmoid" if width == 1 else "softmax"
-    return L.Dense(width, activation=activation, name="output")
+    return keras.layers.Dense(width, activation=activation, name="output")
 
 
 def _loss(n_classes: int) -> str:
     return {0: "mean_squared_error", 2: "binary_crossentropy"}.get(n_classes, "sparse_categorical_crossentropy")
-
-
-def _mlp(architecture: Architecture, shape: Shape) -> list[keras.layers.Layer]:
-    hidden = [
-        L.Dense(units, activation=architecture.activation, name=f"hidden_{i}")
-        for i, units in enumerate(architecture.units or (), start=1)
-    ]
-    return hidden if len(shape) == 1 else [L.Flatten(name="flatten"), *hidden]
-
-
-def _cnn(architecture: Architecture, shape: Shape) -> list[keras.layers.Layer]:
-    """The tutorial's recipe, in which noise goes after the layer `pool`."""
-    del shape
-    size, activation = architecture.kernel_size, architecture.activation
-    convolutions = [
-        L.Conv2D(filters, size, activation=activation, padding="same", name=f"conv_{i}")
-        for i, filters in enumerate(architecture.filters or (), start=1)
-    ]
-    return [*convolutions, L.MaxPooling2D(name="pool"), L.Flatten(name="flatten")]
-
-
-def _lstm(architecture: Architecture, shape: Shape) -> list[keras.layers.Layer]:
-    """The tutorial's recipe, in which noise lies between the LSTM and a relu of its own: before_activation."""
-    del shape
-    units = architecture.units or ()
-    recurrent = [
-        L.LSTM(n, return_sequences=i < len(units) - 1, name="lstm" if i == 0 else f"lstm_{i}")
-        for i, n in enumerate(units)
-    ]
-    return [*recurrent, L.Activation(architecture.activation, name="activation")]
-
-
-LAYERS: dict[str, Callable[[Architecture, Shape], list[keras.layers.Layer]]] = {
-    "mlp": _mlp,
-    "cnn": _cnn,
-    "lstm": _lstm,
-}
-"""For each kind that ships, its layers between input and output."""
-AXES: dict[str, tuple[str, ...]] = {"cnn": ("height", "width", "channels"), "lstm": ("steps", "features")}
-"""The axes of a row that a kind needs; the others take any."""

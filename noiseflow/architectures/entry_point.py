@@ -1,0 +1,39 @@
+"""Entry point: a model that a function of an installed package builds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from noiseflow.architectures.kind import ArchitectureKind
+from noiseflow.contents import find_entry_point
+from noiseflow.values import Label, Setting
+
+if TYPE_CHECKING:
+    from noiseflow.spec import Architecture
+
+GROUP = "noiseflow.models"
+
+
+class EntryPointModel(ArchitectureKind):
+    """The compiled model of `function(shape, n_classes, **settings)`."""
+
+    name = "entry_point"
+    sentence = "a function of an installed package"
+    settings = {"entry_point": ..., "settings": {}}  # noqa: RUF012 - one for all
+    fields = {  # noqa: RUF012
+        "entry_point": (
+            Label | None,
+            Field(None, description="Name in the entry-point group noiseflow.models", examples=["example-residual"]),
+        ),
+        "settings": (
+            dict[str, Setting] | None,
+            Field(None, description="Arguments of the entry point", examples=[{"units": 32}]),
+        ),
+    }
+    is_users_own = True
+
+    def source(self, architecture: Architecture) -> Any:
+        """The function."""
+        return find_entry_point(GROUP, architecture.entry_point).load()
