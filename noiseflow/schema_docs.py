@@ -12,6 +12,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel
 
+from noiseflow.architectures import ARCHITECTURES, ArchitectureKind
+from noiseflow.controls import CONTROLS
+from noiseflow.datasets import DATASETS, DatasetKind
+from noiseflow.noise import KINDS as NOISES
+from noiseflow.scores import SCORES
 from noiseflow.spec import (
     Architecture,
     Control,
@@ -22,8 +27,6 @@ from noiseflow.spec import (
     Study,
     Training,
     Variant,
-    data,
-    network,
 )
 
 TEMPLATE = "study-file.md.jinja"
@@ -38,10 +41,20 @@ PARTS: dict[str, type[BaseModel]] = {
     "Published": Published,
     "Resources": Resources,
 }
-KINDS: dict[str, Mapping[str, Mapping[str, Any]]] = {"Dataset": data.SETTINGS, "Architecture": network.SETTINGS}
-"""Settings of each kind with their defaults, of the parts whose keys depend on their kind."""
+KINDS: dict[str, Sequence[DatasetKind | ArchitectureKind]] = {"Dataset": DATASETS, "Architecture": ARCHITECTURES}
+"""The kinds of the parts whose keys depend on their kind."""
 SIMPLE = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
 PLURALS = {"integer": "whole numbers", "number": "numbers", "string": "texts"}
+WHERE = {
+    "input": "on the inputs",
+    "before_activation": "between each hidden layer and its activation",
+    "after_activation": "after the activation of each hidden layer",
+    "after:<layer>": "after the layer of that name",
+    "labels": "on the targets",
+    "weights": "on the trainable weights while the gradient is computed",
+    "gradients": "on the gradients; its variance falls as stddev² / (1 + step)^decay",
+}
+"""The places of noise in words."""
 PATTERNS = {
     "name": "lower-case letters, digits and hyphens, 1 to 63",
     "place": "one of the places that are described",
@@ -55,109 +68,6 @@ BOUNDS = {
 }
 SIZES = {"characters": ("minLength", "maxLength"), "entries": ("minItems", "maxItems")}
 """How many there may be of these: from, to."""
-LISTS = {
-    "Study.datasets": "What is learnt from",
-    "Study.architectures": "Which networks",
-    "Study.variants": "What is compared: one named baseline, and the others",
-    "Study.training": "How each network is trained",
-    "Study.published": "Single runs that somebody published, marked on the distribution over seeds",
-    "Study.resources": "What each batch may use of a machine, and for how long; changes no number",
-    "Published.variant": "Name of the variant that was run",
-    "Published.train_score": "Its score on the training rows",
-    "Published.test_score": "Its score on the test rows",
-    "Published.source": "Where it was published",
-}
-"""Descriptions of the keys whose field has none."""
-EXAMPLES = {
-    "Study": {
-        "name": "mine",
-        "purpose": "Does noise help on my table?",
-        "design": "resample",
-        "n_seeds": "30",
-        "n_data_seeds": "10",
-        "datasets": "[{kind: circles}]",
-        "architectures": "[{kind: mlp}]",
-        "variants": "[{name: baseline}]",
-        "training": "{epochs: 500}",
-        "margin": "0.01",
-        "published": "[{variant: baseline, train_score: 1.0, test_score: 0.757, source: a tutorial}]",
-        "resources": "{timeout_seconds: 3600}",
-    },
-    "Dataset": {
-        "kind": "table",
-        "label": "my table",
-        "data_seed": "1",
-        "score": "balanced_accuracy",
-        "epochs": "500",
-        "n_samples": "100",
-        "n_train": "30",
-        "n_eval": "10000",
-        "noise": "0.1",
-        "factor": "0.8",
-        "n_features": "10",
-        "length": "20",
-        "path": "my.csv",
-        "target": "price",
-        "task": "regression",
-        "test_fraction": "0.3",
-        "split": "group",
-        "split_by": "patient",
-        "drop": "[name, born]",
-        "standardize": "true",
-        "missing": "impute",
-        "entry_point": "example-spirals",
-        "settings": "{n_train: 60}",
-        "finite": "false",
-    },
-    "Architecture": {
-        "kind": "mlp",
-        "label": "wide",
-        "units": "[64, 64]",
-        "filters": "[32, 32]",
-        "kernel_size": "3",
-        "activation": "relu",
-        "path": "model.keras",
-        "entry_point": "example-residual",
-        "settings": "{units: 32}",
-        "datasets": "[circles]",
-        "training": "{epochs: 200, learning_rate: 0.01}",
-    },
-    "Training": {
-        "epochs": "4000",
-        "batch_size": "32",
-        "optimizer": "adam",
-        "learning_rate": "0.001",
-        "record_every": "10",
-        "dtype": "float32",
-    },
-    "Variant": {
-        "name": "hidden noise",
-        "injections": "[{place: before_activation, stddev: 0.1}]",
-        "controls": "[{kind: l2, factor: 0.001}]",
-        "strengths": "[0.03, 0.1, 0.3]",
-        "architectures": "[mlp]",
-    },
-    "Injection": {
-        "place": "after:pool",
-        "stddev": "0.1",
-        "kind": "dropout",
-        "rate": "0.2",
-        "relative": "true",
-        "schedule": "cosine",
-        "final": "0.1",
-        "decay": "0.55",
-    },
-    "Control": {"kind": "early_stopping", "factor": "0.001", "patience": "50", "validation_fraction": "0.2"},
-    "Published": {
-        "variant": "baseline",
-        "train_score": "1.0",
-        "test_score": "0.757",
-        "epochs": "4000",
-        "source": "the tutorial's single run",
-    },
-    "Resources": {"num_cpus": "2", "num_gpus": "0.5", "timeout_seconds": "3600"},
-}
-"""An example for each key of each part, as YAML."""
 
 
 @dataclass(frozen=True)
@@ -176,17 +86,25 @@ def document() -> str:
     folder = Path(__file__).parent / "templates"
     environment = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=False)  # noqa: S701 - Markdown
     keys = {name: list(keys_of(name)) for name in PARTS}
-    kinds = {name: {kind: _settings(given) for kind, given in known.items()} for name, known in KINDS.items()}
-    return environment.get_template(TEMPLATE).render(keys=keys, kinds=kinds).strip() + "\n"
+    entries = {
+        "kinds": KINDS,
+        "scores": SCORES,
+        "controls": CONTROLS,
+        "noises": NOISES,
+        "places": {place: [kind for kind in NOISES if place.partition(":")[0] in kind.places] for place in WHERE},
+        "where": WHERE,
+        "setting": _setting,
+    }
+    return environment.get_template(TEMPLATE).render(keys=keys, **entries).strip() + "\n"
 
 
 def keys_of(part: str) -> Iterator[Key]:
     """The keys of a part of a study, in the order of its fields."""
     schema = PARTS[part].model_json_schema()
     for name, field in schema["properties"].items():
-        meaning = field.get("description") or LISTS[f"{part}.{name}"]
         default = _default(part, name, field, required=name in schema.get("required", ()))
-        yield Key(name, _cell(_type(name, field)), default, _cell(meaning), _cell(f"`{name}: {EXAMPLES[part][name]}`"))
+        example = f"`{name}: {_yaml((PARTS[part].model_fields[name].examples or [None])[0])}`"
+        yield Key(name, _cell(_type(name, field)), default, _cell(field["description"]), _cell(example))
 
 
 def _cell(text: str) -> str:
@@ -237,7 +155,7 @@ def _number(value: float) -> str:
 
 
 def _default(part: str, name: str, field: Mapping[str, Any], *, required: bool) -> str:
-    by_kind = {kind: given[name] for kind, given in KINDS.get(part, {}).items() if name in given}
+    by_kind = {kind.name: kind.settings[name] for kind in KINDS.get(part, ()) if name in kind.settings}
     if by_kind:
         return _default_by_kind(by_kind)
     if required:
@@ -256,10 +174,6 @@ def _default_by_kind(by_kind: Mapping[str, Any]) -> str:
     return "; ".join(f"{value} for {', '.join(names)}" for value, names in kinds.items())
 
 
-def _settings(given: Mapping[str, Any]) -> dict[str, str]:
-    return {name: _setting(value) for name, value in given.items()}
-
-
 def _setting(value: Any) -> str:
     if value is ...:
         return "**required**"
@@ -272,6 +186,8 @@ def _yaml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple | list):
         return f"[{', '.join(map(_yaml, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {_yaml(entry)}' for key, entry in value.items())}}}"
     return str(value)
 
 

@@ -20,7 +20,7 @@ class NamedPart(Part):
     """A part with a kind, and a label where the kind alone does not tell it from others."""
 
     kind: str
-    label: Label | None = Field(None, description="Name in tables and plots; the kind unless given")
+    label: Label | None = Field(None, description="Name in tables and plots; the kind unless given", examples=["mine"])
 
     def __hash__(self) -> int:
         """Of its content: settings of a user's own function are a dict."""

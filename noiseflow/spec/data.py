@@ -24,10 +24,16 @@ class _DatasetRules(NamedPart):
     """
 
     entry_points: ClassVar[str] = "noiseflow.datasets"
-    data_seed: Seed = Field(1, description="Seed of the data; with other designs than replicate, the first of them")
+    data_seed: Seed = Field(
+        1, description="Seed of the data; with other designs than replicate, the first of them", examples=[1]
+    )
     score: str | None = None
     epochs: int | None = Field(
-        None, ge=1, le=10_000_000, description="Passes over its training rows, instead of those of the training"
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Passes over its training rows, instead of those of the training",
+        examples=[500],
     )
 
     @model_validator(mode="before")

@@ -20,14 +20,20 @@ EVERYWHERE = ("kind", "label", "datasets", "training")
 class Training(Part):
     """How each trial is trained. A model from a file or an entry point keeps its own optimizer and learning rate."""
 
-    epochs: int = Field(4000, ge=1, le=10_000_000, description="Passes over the training rows")
-    batch_size: int = Field(32, ge=1, description="Rows of a step; the last step of an epoch may have fewer")
-    optimizer: Literal["adam", "sgd", "rmsprop", "adagrad", "nadam", "lion"] = Field(
-        "adam", description="Keras optimizer, with Keras' defaults but for the learning rate"
+    epochs: int = Field(4000, ge=1, le=10_000_000, description="Passes over the training rows", examples=[4000])
+    batch_size: int = Field(
+        32, ge=1, description="Rows of a step; the last step of an epoch may have fewer", examples=[32]
     )
-    learning_rate: float = Field(0.001, gt=0, le=1e9, description="Step size")
-    record_every: int = Field(10, ge=1, description="Learning curves keep epoch 1, every k-th, and the last")
-    dtype: Literal["float32", "float64"] = Field("float32", description="Precision of weights and arithmetic")
+    optimizer: Literal["adam", "sgd", "rmsprop", "adagrad", "nadam", "lion"] = Field(
+        "adam", description="Keras optimizer, with Keras' defaults but for the learning rate", examples=["adam"]
+    )
+    learning_rate: float = Field(0.001, gt=0, le=1e9, description="Step size", examples=[0.001])
+    record_every: int = Field(
+        10, ge=1, description="Learning curves keep epoch 1, every k-th, and the last", examples=[10]
+    )
+    dtype: Literal["float32", "float64"] = Field(
+        "float32", description="Precision of weights and arithmetic", examples=["float32"]
+    )
 
 
 class _ArchitectureRules(NamedPart):
@@ -38,8 +44,14 @@ class _ArchitectureRules(NamedPart):
     """
 
     entry_points: ClassVar[str] = "noiseflow.models"
-    datasets: tuple[Label, ...] = Field((), description="Names of the datasets that it is for; all if empty")
-    training: Training | None = Field(None, description="How it is trained, instead of as the study says")
+    datasets: tuple[Label, ...] = Field(
+        (), description="Names of the datasets that it is for; all if empty", examples=[["circles"]]
+    )
+    training: Training | None = Field(
+        None,
+        description="How it is trained, instead of as the study says",
+        examples=[{"epochs": 200, "learning_rate": 0.01}],
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -68,7 +80,7 @@ else:
         __doc__=_ArchitectureRules.__doc__,
         kind=(
             Literal[tuple(kind.name for kind in ARCHITECTURES)],
-            Field(description="Which network; the table above says what each kind is"),
+            Field(description="Which network; the table above says what each kind is", examples=["mlp"]),
         ),
         **{name: field for kind in ARCHITECTURES for name, field in kind.fields.items()},
     )

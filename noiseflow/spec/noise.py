@@ -36,25 +36,34 @@ class Injection(Part):
     """
 
     place: Place = Field(
-        description="input, before_activation, after_activation, after:<layer name>, labels, weights or gradients"
+        description="input, before_activation, after_activation, after:<layer name>, labels, weights or gradients",
+        examples=["after:pool"],
     )
     stddev: Fraction | None = Field(
-        None, description="Standard deviation of gaussian noise, in the units of the place of injection"
+        None, description="Standard deviation of gaussian noise, in the units of the place of injection", examples=[0.1]
     )
-    kind: KindName = Field("gaussian", description="What is drawn")
-    rate: float | None = Field(None, ge=0, lt=1, description="Share of elements dropped, or of labels flipped")
+    kind: KindName = Field("gaussian", description="What is drawn", examples=["dropout"])
+    rate: float | None = Field(
+        None, ge=0, lt=1, description="Share of elements dropped, or of labels flipped", examples=[0.2]
+    )
     relative: bool = Field(
         default=False,
         description="Whether stddev counts in units of the signal's spread at the place, measured on the training data "
         "at each seed's initial weights",
+        examples=[True],
     )
     schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant",
         description="How stddev goes over the epochs: from its full size at the first to `final` at the last",
+        examples=["cosine"],
     )
-    final: Fraction = Field(0.0, description="Share of stddev that a schedule ends with")
+    final: Fraction = Field(0.0, description="Share of stddev that a schedule ends with", examples=[0.1])
     decay: float | None = Field(
-        None, ge=0, le=10, description=f"Exponent of the decay of gradient noise; {GRADIENT_DECAY} unless given"
+        None,
+        ge=0,
+        le=10,
+        description=f"Exponent of the decay of gradient noise; {GRADIENT_DECAY} unless given",
+        examples=[0.55],
     )
 
     @model_validator(mode="before")
@@ -154,7 +163,10 @@ else:
         __base__=_ControlRules,
         __module__=__name__,
         __doc__=_ControlRules.__doc__,
-        kind=(Literal[tuple(kind.name for kind in CONTROLS)], Field(description="Which rival")),
+        kind=(
+            Literal[tuple(kind.name for kind in CONTROLS)],
+            Field(description="Which rival", examples=["early_stopping"]),
+        ),
         **{name: field for kind in CONTROLS for name, field in kind.fields.items()},
     )
 
@@ -166,13 +178,22 @@ class Variant(Part):
     cross-fitted choice among them.
     """
 
-    name: Label = Field(description="Name in tables and plots")
-    injections: tuple[Injection, ...] = Field((), description="Where noise is put, and how much")
-    controls: tuple[Control, ...] = Field((), description="Rivals to noise")
-    strengths: tuple[float, ...] = Field(
-        (), max_length=64, description="Strengths to choose from, each a cell of its own; the choice is cross-fitted"
+    name: Label = Field(description="Name in tables and plots", examples=["hidden noise"])
+    injections: tuple[Injection, ...] = Field(
+        (), description="Where noise is put, and how much", examples=[[{"place": "before_activation", "stddev": 0.1}]]
     )
-    architectures: tuple[Label, ...] = Field((), description="Names of the architectures that it is for; all if empty")
+    controls: tuple[Control, ...] = Field(
+        (), description="Rivals to noise", examples=[[{"kind": "l2", "factor": 0.001}]]
+    )
+    strengths: tuple[float, ...] = Field(
+        (),
+        max_length=64,
+        description="Strengths to choose from, each a cell of its own; the choice is cross-fitted",
+        examples=[[0.03, 0.1, 0.3]],
+    )
+    architectures: tuple[Label, ...] = Field(
+        (), description="Names of the architectures that it is for; all if empty", examples=[["mlp"]]
+    )
 
     @model_validator(mode="after")
     def _has_strengths(self) -> Self:

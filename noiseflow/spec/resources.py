@@ -13,7 +13,12 @@ class Resources(Part):
     """What each batch may use."""
 
     num_cpus: float = Field(
-        1.0, gt=0, le=1_024, allow_inf_nan=False, description="Processors that each batch takes of a Ray cluster"
+        1.0,
+        gt=0,
+        le=1_024,
+        allow_inf_nan=False,
+        description="Processors that each batch takes of a Ray cluster",
+        examples=[2],
     )
     num_gpus: float = Field(
         0.0,
@@ -21,6 +26,7 @@ class Resources(Part):
         le=64,
         allow_inf_nan=False,
         description="GPUs that each batch takes of a Ray cluster; a fraction where batches share one",
+        examples=[0.5],
     )
     timeout_seconds: float = Field(
         FOUR_HOURS,
@@ -28,4 +34,5 @@ class Resources(Part):
         le=30 * 24 * 3600,
         allow_inf_nan=False,
         description="Seconds that each batch may take before it is killed and the others go on",
+        examples=[3600],
     )

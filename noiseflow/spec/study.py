@@ -27,39 +27,67 @@ StudyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 class Published(Part):
     """A single run that somebody published, to be marked on the distribution over seeds."""
 
-    variant: Label
-    train_score: Fraction
-    test_score: Fraction
-    epochs: int | None = Field(None, ge=1, description="Marked only where the study trains as long; None: always")
-    source: Text = Field(max_length=300)
+    variant: Label = Field(description="Name of the variant that was run", examples=["baseline"])
+    train_score: Fraction = Field(description="Its score on the training rows", examples=[1.0])
+    test_score: Fraction = Field(description="Its score on the test rows", examples=[0.757])
+    epochs: int | None = Field(
+        None, ge=1, description="Marked only where the study trains as long; None: always", examples=[4000]
+    )
+    source: Text = Field(max_length=300, description="Where it was published", examples=["the tutorial's single run"])
 
 
 class Study(Part):
     """A declared experiment: datasets x architectures x variants x seeds, and how to train."""
 
-    name: StudyName = Field(description="Folder of its results, and prefix of its artifacts")
-    purpose: Text = Field("", max_length=500, description="What it asks, in a line")
+    name: StudyName = Field(description="Folder of its results, and prefix of its artifacts", examples=["mine"])
+    purpose: Text = Field(
+        "", max_length=500, description="What it asks, in a line", examples=["Does noise help on my table?"]
+    )
     design: Literal["replicate", "resample", "crossed"] = Field(
         "replicate",
         description="replicate: the data is fixed, seeds vary; resample: each seed has its own data seed; crossed: every "
         "seed with every data seed",
+        examples=["resample"],
     )
-    n_seeds: int = Field(30, ge=1, le=10_000, description="Trials of each cell, or of each data seed if crossed")
+    n_seeds: int = Field(
+        30, ge=1, le=10_000, description="Trials of each cell, or of each data seed if crossed", examples=[30]
+    )
     n_data_seeds: int | None = Field(
-        None, ge=2, le=1_000, description="Data seeds of a crossed design; 10 unless given"
+        None, ge=2, le=1_000, description="Data seeds of a crossed design; 10 unless given", examples=[10]
     )
-    datasets: tuple[Dataset, ...] = Field(min_length=1, max_length=100)
-    architectures: tuple[Architecture, ...] = Field(min_length=1, max_length=100)
-    variants: tuple[Variant, ...] = Field(min_length=1, max_length=1_000)
-    training: Training = Training()
+    datasets: tuple[Dataset, ...] = Field(
+        min_length=1, max_length=100, description="What is learnt from", examples=[[{"kind": "circles"}]]
+    )
+    architectures: tuple[Architecture, ...] = Field(
+        min_length=1, max_length=100, description="Which networks", examples=[[{"kind": "mlp"}]]
+    )
+    variants: tuple[Variant, ...] = Field(
+        min_length=1,
+        max_length=1_000,
+        description="What is compared: one named baseline, and the others",
+        examples=[[{"name": "baseline"}]],
+    )
+    training: Training = Field(
+        default=Training(), description="How each network is trained", examples=[{"epochs": 500}]
+    )
     margin: float = Field(
         0.01,
         gt=0,
         description="Differences of the score within it are not worth having; of an rmse in units of the target, and then it "
         "must be given",
+        examples=[0.01],
     )
-    published: tuple[Published, ...] = Field((), max_length=1_000)
-    resources: Resources = Resources()
+    published: tuple[Published, ...] = Field(
+        (),
+        max_length=1_000,
+        description="Single runs that somebody published, marked on the distribution over seeds",
+        examples=[[{"variant": "baseline", "train_score": 1.0, "test_score": 0.757, "source": "a tutorial"}]],
+    )
+    resources: Resources = Field(
+        default=Resources(),
+        description="What each batch may use of a machine, and for how long; changes no number",
+        examples=[{"timeout_seconds": 3600}],
+    )
 
     @model_validator(mode="before")
     @classmethod
