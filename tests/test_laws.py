@@ -1,16 +1,29 @@
 """The laws hold on the vectorised engine, and a wrong noise breaks them; both engines in full: tests/slow/test_all_laws.py."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from flows import check
-from noiseflow import fit_seeds
+from noiseflow import fit_seeds, laws
 from noiseflow.engine.result import SeedsFit
-from noiseflow.laws import LAWS, Law, draws
-from noiseflow.laws.record import chance_of_mean, equality_law, mean_law
+from noiseflow.laws import LAWS, Figure, Law, draws
+from noiseflow.laws.distribution import distribution
+from noiseflow.laws.law import chance_of_mean, equality_figure, mean_figure
+from noiseflow.laws.repeated_streams import repeated_streams
+
+BY_NAME = {law.name: law for law in LAWS}
+
+
+def test_every_file_of_a_law_is_in_the_tuple():
+    """The contract of a law, as far as it can be told without training; tests/slow/test_all_laws.py checks the rest."""
+    assert [law.name for law in LAWS] == list(BY_NAME)
+    files = {path.stem for path in Path(laws.__file__).parent.glob("*.py") if "LAW = Law(" in path.read_text()}
+    assert {law.name.replace(" ", "_").replace("-", "_") for law in LAWS} == files
+    assert all(callable(law.figures) for law in LAWS)
 
 
 def train(*arguments, **options):
@@ -30,7 +43,7 @@ def broken(records):
 
 @pytest.mark.parametrize("name", ["input loss", "ridge"])
 def test_law_holds(name):
-    assert not broken(LAWS[name](train))
+    assert not broken(BY_NAME[name].figures(train))
 
 
 @pytest.mark.parametrize(
@@ -42,7 +55,7 @@ def test_law_holds(name):
     ],
 )
 def test_law_breaks_where_the_stddev_is_wrong(name, breaks):
-    assert broken(LAWS[name](train_with_wrong_stddev)) == breaks
+    assert broken(BY_NAME[name].figures(train_with_wrong_stddev)) == breaks
 
 
 def drawn(make):
@@ -81,7 +94,7 @@ def alike_along(axis):
     ],
 )
 def test_distribution_breaks_at_the_right_figure(make, breaks):
-    assert broken(draws.distribution(drawn(make))) == breaks
+    assert broken(distribution(drawn(make))) == breaks
 
 
 def test_repeated_streams_breaks_where_draws_depend_on_the_batch():
@@ -89,21 +102,21 @@ def test_repeated_streams_breaks_where_draws_depend_on_the_batch():
         rng = np.random.default_rng(len(seeds))
         return drawn(lambda _, shape: rng.normal(size=shape))(seeds=seeds)
 
-    (record,) = draws.repeated_streams(trained)
+    (record,) = repeated_streams(trained)
     assert record.measured == 4 * draws.N_UNITS * draws.N_STEPS
     assert not record.holds
 
 
-def law(**changes):
+def figure(**changes):
     words = {"name": "a law", "statement": "it is so", "reference": "a book"}
-    return Law(**(words | {"expected": 1.0, "measured": 1.0, "tolerance": 0.1} | changes))
+    return Figure(**(words | {"expected": 1.0, "measured": 1.0, "tolerance": 0.1} | changes))
 
 
 @pytest.mark.parametrize(
     ("measured", "holds"), [(1.0, True), (1.0999, True), (1.11, False), (0.89, False), (np.nan, False), (np.inf, False)]
 )
-def test_law_holds_within_its_tolerance_and_where_finite(measured, holds):
-    assert law(measured=measured).holds == holds
+def test_figure_holds_within_its_tolerance_and_where_finite(measured, holds):
+    assert figure(measured=measured).holds == holds
 
 
 def test_chance_of_mean_is_five_standard_errors_of_many_draws(rng):
@@ -118,24 +131,25 @@ def test_chance_of_mean_of_few_draws_leaves_the_same_chance():
     assert stats.t.sf(in_standard_errors, 3) == pytest.approx(stats.norm.sf(5))
 
 
-def test_mean_law_compares_one_mean_over_all_draws(rng):
+def test_mean_figure_compares_one_mean_over_all_draws(rng):
     expected = np.array([[1.0], [5.0]])
-    record = mean_law(rng.normal(expected, 0.1, (2, 50)), expected, 1, name="", statement="", reference="")
+    record = mean_figure(rng.normal(expected, 0.1, (2, 50)), expected, 1, name="", statement="", reference="")
     assert record.expected == 3.0
     assert record.holds
     assert record.tolerance == pytest.approx(0.05, rel=0.3)  # the spread about each mean, not that of the means
 
 
-def test_equality_law_counts_what_differs():
+def test_equality_figure_counts_what_differs():
     pairs = [(np.array([1.0, 2.0]), np.array([1.0, 2.0])), (np.array([1.0, np.nan]), np.array([1.5, np.nan]))]
-    record = equality_law(pairs, name="", statement="", reference="")
+    record = equality_figure(pairs, name="", statement="", reference="")
     assert (record.measured, record.holds) == (2.0, False)
 
 
 @pytest.mark.parametrize(("measured", "status"), [(1.0, 0), (2.0, 1)])
 def test_check_prints_each_figure_and_tells_by_its_status(monkeypatch, capsys, measured, status):
-    laws = {"first": lambda train: [law(), law(measured=measured)], "second": lambda train: [law(name="n" * 35)]}
-    monkeypatch.setattr(check, "LAWS", laws)
+    first = Law("first", lambda train: [figure(), figure(measured=measured)], finds_wrong_stddev=True)
+    second = Law("second", lambda train: [figure(name="n" * 35)], finds_wrong_stddev=True)
+    monkeypatch.setattr(check, "LAWS", (first, second))
     assert check.check_in_terminal("vectorized", "cpu") == status
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
@@ -149,6 +163,6 @@ def test_check_that_cannot_run_says_why_in_a_line(monkeypatch, capsys):
     def fail(_):
         raise RuntimeError("no such device")
 
-    monkeypatch.setattr(check, "LAWS", {"first": fail})
+    monkeypatch.setattr(check, "LAWS", (Law("first", fail, finds_wrong_stddev=True),))
     assert check.check_in_terminal("auto", "gpu") == 1
     assert capsys.readouterr().err == "noiseflow: the check failed. no such device\n"

@@ -1,4 +1,4 @@
-"""What a check of a law finds, and how far chance and rounding may take it."""
+"""What a law is made of: its figures, and how far chance and rounding may take them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,20 @@ CHANCE = float(stats.norm.sf(STANDARD_ERRORS))
 
 @dataclass(frozen=True)
 class Law:
-    """One figure of a law of noise: what mathematics expects, and what an engine did.
+    """A law of noise; each is a file of its own, and a line in `LAWS`.
+
+    name: as `noiseflow check` shows it; figures: trains a small model and gives what came of it; finds_wrong_stddev: whether
+    noise that is dropped, too small or too large breaks it.
+    """
+
+    name: str
+    figures: Callable[[Train], list[Figure]]
+    finds_wrong_stddev: bool
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of a law: what mathematics expects, and what an engine did.
 
     tolerance: what Monte-Carlo error and rounding explain; statement: the law in a line; reference: where it is shown.
     """
@@ -57,8 +70,8 @@ def rounding(magnitude: float, n_terms: int) -> float:
     return float(STANDARD_ERRORS * np.sqrt(n_terms) * np.finfo(keras.config.floatx()).eps * magnitude)
 
 
-def mean_law(draws: ArrayLike, expected: ArrayLike, n_terms: int, **words: Any) -> Law:
-    """The law that independent draws have the means `expected`, compared as one mean over all of them.
+def mean_figure(draws: ArrayLike, expected: ArrayLike, n_terms: int, **words: Any) -> Figure:
+    """The figure that independent draws have the means `expected`, compared as one mean over all of them.
 
     Args:
         draws: (n_seeds, ...), each itself a mean of n_terms numbers.
@@ -68,13 +81,13 @@ def mean_law(draws: ArrayLike, expected: ArrayLike, n_terms: int, **words: Any) 
     values = np.asarray(draws, np.float64)
     means = np.broadcast_to(expected, values.shape)
     tolerance = chance_of_mean(values - means) + rounding(float(np.abs(means).mean()), n_terms)
-    return Law(**words, expected=float(means.mean()), measured=float(values.mean()), tolerance=tolerance)
+    return Figure(**words, expected=float(means.mean()), measured=float(values.mean()), tolerance=tolerance)
 
 
-def equality_law(pairs: list[tuple[Array, Array]], **words: Any) -> Law:
-    """The law that two arrays are the same, bit for bit: none of their numbers differs."""
+def equality_figure(pairs: list[tuple[Array, Array]], **words: Any) -> Figure:
+    """The figure that two arrays are the same, bit for bit: none of their numbers differs."""
     differing = sum(int((np.asarray(one) != np.asarray(other)).sum()) for one, other in pairs)
-    return Law(**words, expected=0.0, measured=float(differing), tolerance=0.0)
+    return Figure(**words, expected=0.0, measured=float(differing), tolerance=0.0)
 
 
 def float64(*arrays: Any) -> tuple[Array, ...]:
