@@ -16,6 +16,7 @@ from noiseflow.architectures import ARCHITECTURES, ArchitectureKind
 from noiseflow.controls import CONTROLS
 from noiseflow.datasets import DATASETS, DatasetKind
 from noiseflow.noise import KINDS as NOISES
+from noiseflow.noise import PLACES
 from noiseflow.scores import SCORES
 from noiseflow.spec import (
     Architecture,
@@ -45,16 +46,6 @@ KINDS: dict[str, Sequence[DatasetKind | ArchitectureKind]] = {"Dataset": DATASET
 """The kinds of the parts whose keys depend on their kind."""
 SIMPLE = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
 PLURALS = {"integer": "whole numbers", "number": "numbers", "string": "texts"}
-WHERE = {
-    "input": "on the inputs",
-    "before_activation": "between each hidden layer and its activation",
-    "after_activation": "after the activation of each hidden layer",
-    "after:<layer>": "after the layer of that name",
-    "labels": "on the targets",
-    "weights": "on the trainable weights while the gradient is computed",
-    "gradients": "on the gradients; its variance falls as stddev² / (1 + step)^decay",
-}
-"""The places of noise in words."""
 PATTERNS = {
     "name": "lower-case letters, digits and hyphens, 1 to 63",
     "place": "one of the places that are described",
@@ -91,8 +82,8 @@ def document() -> str:
         "scores": SCORES,
         "controls": CONTROLS,
         "noises": NOISES,
-        "places": {place: [kind for kind in NOISES if place.partition(":")[0] in kind.places] for place in WHERE},
-        "where": WHERE,
+        "places": {place: [kind for kind in NOISES if place.partition(":")[0] in kind.places] for place in PLACES},
+        "where": PLACES,
         "setting": _setting,
     }
     return environment.get_template(TEMPLATE).render(keys=keys, **entries).strip() + "\n"

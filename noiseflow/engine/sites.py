@@ -11,14 +11,12 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from noiseflow.engine.problem import Problem
-from noiseflow.noise import kind_of
+from noiseflow.noise import OUTSIDE, kind_of
 from noiseflow.noise.instrument import Point, Survey, place_fault, points_of
 from noiseflow.noise.kind import Numbers
 from noiseflow.spec import Injection
 
 Tensor = Any
-OUTSIDE = ("labels", "weights", "gradients")
-"""Places that are not within the model."""
 
 
 @dataclass(frozen=True)

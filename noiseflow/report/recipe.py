@@ -6,11 +6,8 @@ from collections.abc import Iterator
 
 from noiseflow.architectures import Layer, architecture_kind
 from noiseflow.controls import control_kind
-from noiseflow.noise import kind_of
+from noiseflow.noise import OUTSIDE, PLACES, kind_of
 from noiseflow.spec import Architecture, Control, Injection, Variant
-
-AROUND = ("labels", "weights", "gradients")
-"""Places that no Keras layer reaches."""
 
 
 def keras_lines(architecture: Architecture, variant: Variant) -> str:
@@ -27,7 +24,7 @@ def keras_lines(architecture: Architecture, variant: Variant) -> str:
 
 
 def _is_ours(injection: Injection) -> bool:
-    return injection.place in AROUND or injection.relative or injection.schedule != "constant"
+    return injection.place in OUTSIDE or injection.relative or injection.schedule != "constant"
 
 
 def _by_fit_seeds(variant: Variant) -> str:
@@ -45,20 +42,13 @@ def _by_fit_seeds(variant: Variant) -> str:
 def _in_own_model(variant: Variant) -> str:
     lines = []
     for injection in variant.injections:
-        lines += [f"# {WHERE.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
+        lines += [f"# {PLACES.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
     lines += [f"# in each layer with a kernel: kernel_regularizer={text}" for text in _regularizers(variant)]
     return "\n".join([*lines, *_fit(variant.controls)])
 
 
 def _after_named(place: str) -> str:
     return f"after the layer {place.partition(':')[2]!r}"
-
-
-WHERE = {
-    "input": "on the input",
-    "before_activation": "between each hidden layer and its activation",
-    "after_activation": "after the activation of each hidden layer",
-}
 
 
 def _noise(injection: Injection) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, create_model, model_validator
 
 from noiseflow.controls import CONTROLS, control_kind
-from noiseflow.noise import KINDS, kind_of
+from noiseflow.noise import KINDS, PLACES, kind_of
 from noiseflow.spec.base import Part
 from noiseflow.values import Fraction, Label, fault
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     KindName = str
 else:
     KindName = Literal[tuple(kind.name for kind in KINDS)]
-PLACES = ("input", "before_activation", "after_activation", "labels", "weights", "gradients")
-Place = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(PLACES)}|after:.{{1,200}})$")]
+Place = Annotated[
+    str, StringConstraints(pattern=rf"^({'|'.join(place.replace('<layer>', '.{1,200}') for place in PLACES)})$")
+]
 GRADIENT_DECAY = 0.55
 """Exponent of the decay that Neelakantan et al. (2015) used."""
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import noiseflow
+from noiseflow.architectures import ARCHITECTURES
 from noiseflow.architectures.builder import Builder
 from noiseflow.scores import scores_of
 from noiseflow.spec import Architecture, Training
@@ -15,8 +16,7 @@ SMALL = {"mlp": {"units": (3, 2)}, "cnn": {"filters": (2, 3)}, "lstm": {"units":
 CASES = [
     *[("mlp", n_classes, score.column) for n_classes in (2, 3) for score in scores_of("classification")],
     *[("mlp", 0, score.column) for score in scores_of("regression")],
-    ("cnn", 3, "accuracy"),
-    ("lstm", 2, "accuracy"),
+    *[(kind.name, 3, "accuracy") for kind in ARCHITECTURES if not kind.is_users_own],
 ]
 
 

@@ -12,6 +12,7 @@ from noiseflow.architectures import ARCHITECTURES, architecture_kind
 from noiseflow.architectures.outputs import compiled_loss, output_activation
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
 from noiseflow.engine.targets import outputs_of
+from noiseflow.noise import OUTSIDE
 from noiseflow.spec import Study
 from noiseflow.trials.preflight.matches import Match, attempt, described
 from noiseflow.values import MAX_WEIGHTS
@@ -124,7 +125,7 @@ def _kind_faults(match: Match, model: Any) -> Iterator[str]:
     if not isinstance(model, keras.Model):
         yield f"must be a keras.Model; received {type(model).__name__}. Return one."
         return
-    outside = [name for name in ("labels", "weights", "gradients") if _has_place(match, name)]
+    outside = [name for name in OUTSIDE if _has_place(match, name)]
     if outside and type(model).train_step is not keras.Model.train_step:
         yield (
             f"must be trained by Keras' own train_step where a variant has noise on {', '.join(outside)}; received "

@@ -8,8 +8,7 @@ import tensorflow as tf
 
 from noiseflow.controls import control_kind
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx
-from noiseflow.engine.sites import OUTSIDE
-from noiseflow.noise import KINDS, kind_of
+from noiseflow.noise import KINDS, OUTSIDE, kind_of
 from noiseflow.noise.instrument import Survey, place_fault, survey
 from noiseflow.spec import Control, Injection, Study
 from noiseflow.trials.preflight.matches import Match, attempt
