@@ -76,6 +76,7 @@ def document() -> str:
     """The page, as Markdown."""
     folder = Path(__file__).parent / "templates"
     environment = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=False)  # noqa: S701 - Markdown
+    environment.filters["cell"] = _cell
     keys = {name: list(keys_of(name)) for name in PARTS}
     entries = {
         "kinds": KINDS,

@@ -11,7 +11,6 @@ from noiseflow.controls import CONTROLS
 from noiseflow.spec import Control
 
 ALL = pytest.mark.parametrize("kind", CONTROLS, ids=lambda kind: kind.name)
-STRENGTHS = {"l2": 0.01, "early_stopping": 3}
 WEIGHTS = [tf.constant([[1.0, 2.0]]), tf.constant([7.0])]
 
 
@@ -28,8 +27,9 @@ def test_control_has_all_its_parts(kind):
         assert field.description
         assert field.examples
     assert kind.penalises != kind.stops
-    control = Control(**{"kind": kind.name, kind.strength: STRENGTHS[kind.name]})
-    assert control.strength == STRENGTHS[kind.name]
+    strength = kind.fields[kind.strength][1].examples[0]
+    control = Control(**{"kind": kind.name, kind.strength: strength})
+    assert control.strength == strength
     assert control.of_strength(kind.typical).strength == kind.typical
     assert json.loads(control.model_dump_json(exclude_none=True)).keys() == {"kind", *kind.fields}
     if kind.penalises:
@@ -49,7 +49,7 @@ def test_control_refuses_the_fields_of_others(kind):
     foreign = {key for other in CONTROLS for key in other.fields} - set(kind.fields)
     for key in foreign:
         with pytest.raises(ValidationError, match=f"to have {key}"):
-            Control(**{"kind": kind.name, key: 0.5 if key != "patience" else 3})
+            Control(**{"kind": kind.name, key: next(k.fields[key] for k in CONTROLS if key in k.fields)[1].examples[0]})
 
 
 def test_names_of_controls_and_their_fields_are_different():

@@ -226,10 +226,10 @@ def test_warnings_point_out_skew_and_row_counters(write):
     frame = rows(n=50, index=np.arange(50), y=["no"] * 47 + ["yes"] * 3)
     dataset = write(frame)
     skew, counter = warnings(dataset, generate(dataset, 1))
-    assert skew == (
+    told = (
         "The classes are skewed: 94 % of the rows are class 'no'. Accuracy rewards guessing it always; consider score: "
-        "balanced_accuracy or auc."
     )
+    assert skew.startswith(f"{told}balanced_accuracy or auc")
     assert counter.startswith("'index' counts the rows.")
     dataset = write(frame, score="auc")
     assert warnings(dataset, generate(dataset, 1))[0].endswith("'no'.")
