@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.engine.result import SeedsFit
-from noiseflow.scores import SCORES
+from noiseflow.scores import SCORES, score_of_column
 from noiseflow.spec import BASELINE
 from noiseflow.statistics import SUMMARY_COLUMNS, summarize
 from noiseflow.statistics.inference import Array
@@ -16,7 +16,6 @@ from noiseflow.statistics.inference import Array
 KERAS_NAMES = {name: score.column for score in SCORES for name in score.keras_names}
 """Keras' names of the metrics that are scores, and what the summary calls each; the first that the fits have is taken."""
 LOSS = "-loss"
-MARGIN = 0.01  # one point of accuracy, or .01 of R²
 LEFT_OUT = ("dataset", "architecture", "variant", "strength")
 
 
@@ -44,7 +43,7 @@ def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> pd.
     baseline = BASELINE if BASELINE in fits else next(iter(fits))
     called = {name: BASELINE if name == baseline else name for name in fits}  # summarize knows it by this name
     trials = pd.concat([_trials(called[name], fit, metric) for name, fit in fits.items()], ignore_index=True)
-    summary = summarize(trials, MARGIN if margin is None else margin)
+    summary = summarize(trials, _margin(metric) if margin is None else margin)
     kept = [name for name in SUMMARY_COLUMNS if name not in LEFT_OUT]
     if summary["train_score_mean"].isna().all():
         kept.remove("train_score_mean")
@@ -73,6 +72,11 @@ def _faults(fits: Mapping[str, SeedsFit], metric: str, margin: float | None) -> 
         )
     if margin is not None and not margin > 0:
         yield f"margin must be above 0; received {margin}. Give the least difference that is worth having."
+
+
+def _margin(metric: str) -> float:
+    """That of the score; a loss has none, and was refused without."""
+    return score_of_column(KERAS_NAMES[metric]).margin or 0.0
 
 
 def _shortly(seeds: Sequence[int]) -> str:

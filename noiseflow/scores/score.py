@@ -35,7 +35,9 @@ class Score:
         unit: of a difference, as it is drawn.
         in_points: whether differences are given in percentage points.
         is_loss: whether smaller is better, as the study and Keras have it; our value is then its negative.
-        in_target_units: whether it has the units of the target; then it has no margin that suits all.
+        in_target_units: whether it has the units of the target.
+        margin: differences within it are not worth having, unless a study says otherwise; None where none suits all, and a
+            study must say.
         most: no score is above it.
         is_share_of_rows: whether it is the share of the rows that are right: the Bayes rule bounds it, Wilson's interval
             holds, and it rewards guessing the largest class.
@@ -52,6 +54,7 @@ class Score:
     in_points: bool = False
     is_loss: bool = False
     in_target_units: bool = False
+    margin: float | None = 0.01
     most: float = inf
     is_share_of_rows: bool = False
     weighs_classes_alike: bool = False

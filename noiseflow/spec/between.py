@@ -142,11 +142,11 @@ def _design(study: Study) -> Iterator[InitErrorDetails]:
 
 
 def _margin(study: Study) -> Iterator[InitErrorDetails]:
-    """A score without units has a margin up to 1; one in units of the target has no margin that suits all."""
+    """A score without units has a margin up to 1; one of which no margin suits all has the study's."""
     scores = {dataset.scored_by for dataset in study.datasets}
-    in_units = [score.name for score in SCORES if score in scores and score.in_target_units]
-    if in_units and "margin" not in study.model_fields_set:
-        where = " or ".join(in_units)
+    without = [score.name for score in SCORES if score in scores and score.margin is None]
+    if without and "margin" not in study.model_fields_set:
+        where = " or ".join(without)
         text = f"must be given where the score is {where}: the least difference worth having, in units of the target"
         yield _fault(("margin",), None, text)
     if study.margin > 1 and not all(score.in_target_units for score in scores):
