@@ -19,8 +19,8 @@ class Cnn(ArchitectureKind):
 
     name = "cnn"
     sentence = "Conv2D layers and a MaxPooling2D called pool"
-    settings = {"filters": (32, 32), "kernel_size": 3, "activation": "relu"}  # noqa: RUF012 - one for all
-    fields = {  # noqa: RUF012
+    settings = {"filters": (32, 32), "kernel_size": 3, "activation": "relu"}
+    fields = {
         "filters": (
             tuple[Units, ...] | None,
             Field(

@@ -21,8 +21,8 @@ class EntryPointModel(ArchitectureKind):
 
     name = "entry_point"
     sentence = "a function of an installed package"
-    settings = {"entry_point": ..., "settings": {}}  # noqa: RUF012 - one for all
-    fields = {  # noqa: RUF012
+    settings = {"entry_point": ..., "settings": {}}
+    fields = {
         "entry_point": (
             Label | None,
             Field(None, description="Name in the entry-point group noiseflow.models", examples=["example-residual"]),

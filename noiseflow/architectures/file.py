@@ -18,8 +18,8 @@ class File(ArchitectureKind):
 
     name = "file"
     sentence = "a .keras file"
-    settings = {"path": ...}  # noqa: RUF012 - one for all
-    fields = {  # noqa: RUF012
+    settings = {"path": ...}
+    fields = {
         "path": (
             FilePath | None,
             Field(None, description="The .keras file, compiled; relative to the study file", examples=["model.keras"]),

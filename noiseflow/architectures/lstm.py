@@ -16,8 +16,8 @@ class Lstm(ArchitectureKind):
 
     name = "lstm"
     sentence = "LSTM layers, the last followed by an activation"
-    settings = {"units": (32,), "activation": "relu"}  # noqa: RUF012 - one for all
-    fields = {**UNITS, **ACTIVATION}  # noqa: RUF012
+    settings = {"units": (32,), "activation": "relu"}
+    fields = {**UNITS, **ACTIVATION}
     axes = ("steps", "features")
     noise_after = "`lstm`, `lstm_1`, …, `activation`"
     multiply_adds_a_second = 10e9

@@ -17,8 +17,8 @@ class Mlp(ArchitectureKind):
 
     name = "mlp"
     sentence = "Dense layers with an activation"
-    settings = {"units": (500,), "activation": "relu"}  # noqa: RUF012 - one for all
-    fields = {**UNITS, **ACTIVATION}  # noqa: RUF012
+    settings = {"units": (500,), "activation": "relu"}
+    fields = {**UNITS, **ACTIVATION}
     noise_after = "`hidden_1`, `hidden_2`, …"
     multiply_adds_a_second = 13e9
 

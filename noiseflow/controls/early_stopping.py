@@ -19,7 +19,7 @@ class EarlyStopping(ControlKind):
     """
 
     name = "early_stopping"
-    fields = {  # noqa: RUF012 - one for all
+    fields = {
         "patience": (
             int | None,
             Field(None, ge=1, le=10_000_000, description="Epochs that early stopping waits", examples=[50]),
@@ -37,7 +37,7 @@ class EarlyStopping(ControlKind):
     }
     strength = "patience"
     strength_label = "patience (epochs)"
-    defaults = {"validation_fraction": 0.2}  # noqa: RUF012
+    defaults = {"validation_fraction": 0.2}
     stops = True
     typical = 1
     sentence = (

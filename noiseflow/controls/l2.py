@@ -14,7 +14,7 @@ class L2(ControlKind):
     """Adds factor × Σ kernel² to the loss that is minimised; measured losses are without it."""
 
     name = "l2"
-    fields = {  # noqa: RUF012 - one for all
+    fields = {
         "factor": (
             float | None,
             Field(None, ge=0, le=1e3, allow_inf_nan=False, description="Factor of the l2 penalty", examples=[0.001]),

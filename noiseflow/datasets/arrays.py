@@ -20,7 +20,7 @@ class Arrays(Finite):
     name = "arrays"
     sentence = "an .npz file with X and y"
     settings = FROM_FILE
-    fields = {**Finite.fields, **FILE_FIELDS}  # noqa: RUF012 - one for all
+    fields = {**Finite.fields, **FILE_FIELDS}
     is_users_file = True
 
     def rows(self, dataset: Dataset) -> Rows:

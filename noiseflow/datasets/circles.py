@@ -21,8 +21,8 @@ class Circles(Generated):
     name = "circles"
     sentence = "scikit-learn's generator: points of two circles around each other, moved by noise"
     task = "classification"
-    settings = {"n_samples": 100, "n_train": 30, "noise": 0.1, "factor": 0.8, **FRESH}  # noqa: RUF012 - one for all
-    fields = {  # noqa: RUF012
+    settings = {"n_samples": 100, "n_train": 30, "noise": 0.1, "factor": 0.8, **FRESH}
+    fields = {
         **Generated.fields,
         **NOISE,
         "factor": (

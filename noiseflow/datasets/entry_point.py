@@ -26,8 +26,8 @@ class EntryPointRows(DatasetKind):
 
     name = "entry_point"
     sentence = "a function of an installed package"
-    settings = {"entry_point": ..., "task": ..., "settings": {}, "finite": False}  # noqa: RUF012 - one for all
-    fields = {  # noqa: RUF012
+    settings = {"entry_point": ..., "task": ..., "settings": {}, "finite": False}
+    fields = {
         **ENTRY_POINT,
         **TASK,
         "finite": (

@@ -28,7 +28,7 @@ class Finite(DatasetKind):
     """A finite dataset: it gives all its `rows`."""
 
     settings = SPLIT
-    fields: Fields = {  # noqa: RUF012 - one for all
+    fields: Fields = {
         **N_TRAIN,
         "test_fraction": (
             float | None,

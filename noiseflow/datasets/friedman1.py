@@ -23,10 +23,10 @@ class Friedman1(Generated):
     name = "friedman1"
     sentence = "scikit-learn's generator: a smooth function of five of the features, and noise"
     task = "regression"
-    settings = {  # noqa: RUF012 - one for all
+    settings = {
         "n_samples": 150, "n_train": 50, "noise": 1.0, "n_features": 10, "standardize": True, **FRESH,
     }  # fmt: skip
-    fields = {  # noqa: RUF012
+    fields = {
         **Generated.fields,
         **NOISE,
         "n_features": (

@@ -33,7 +33,7 @@ NOISE: Fields = {
 class Generated(DatasetKind):
     """A generator: it gives `rows`, from a state of scikit-learn's or a generator of numpy's."""
 
-    fields: Fields = {  # noqa: RUF012 - one for all
+    fields: Fields = {
         "n_samples": (
             int | None,
             Field(None, ge=4, le=1_000_000, description="Rows generated in all", examples=[100]),

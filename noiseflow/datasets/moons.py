@@ -16,8 +16,8 @@ class Moons(Generated):
     name = "moons"
     sentence = "scikit-learn's generator: points of two half circles that reach into each other, moved by noise"
     task = "classification"
-    settings = {"n_samples": 100, "n_train": 30, "noise": 0.3, **FRESH}  # noqa: RUF012 - one for all
-    fields = {**Generated.fields, **NOISE}  # noqa: RUF012
+    settings = {"n_samples": 100, "n_train": 30, "noise": 0.3, **FRESH}
+    fields = {**Generated.fields, **NOISE}
 
     def rows(self, dataset: Dataset, n: int, state: Any) -> Rows:
         """As scikit-learn makes them."""

@@ -21,8 +21,8 @@ class Table(Finite):
 
     name = "table"
     sentence = "a CSV or Parquet file"
-    settings = {**FROM_FILE, "target": ..., "split_by": None, "drop": None, "missing": "refuse"}  # noqa: RUF012 - one for all
-    fields = {  # noqa: RUF012
+    settings = {**FROM_FILE, "target": ..., "split_by": None, "drop": None, "missing": "refuse"}
+    fields = {
         **Finite.fields,
         **FILE_FIELDS,
         "target": (Label | None, Field(None, description="Column that is predicted", examples=["price"])),

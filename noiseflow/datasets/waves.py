@@ -29,8 +29,8 @@ class Waves(Generated):
     name = "waves"
     sentence = "noisy sinusoids of two frequencies"
     task = "classification"
-    settings = {"n_samples": 160, "n_train": 60, "noise": 1.0, "length": 20, **FRESH}  # noqa: RUF012 - one for all
-    fields = {  # noqa: RUF012
+    settings = {"n_samples": 160, "n_train": 60, "noise": 1.0, "length": 20, **FRESH}
+    fields = {
         **Generated.fields,
         **NOISE,
         "length": (int | None, Field(None, ge=4, le=10_000, description="Steps of a wave", examples=[20])),
