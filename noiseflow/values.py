@@ -36,6 +36,17 @@ MAX_WEIGHTS = 100_000_000
 """Most weights of a network, 0.4 GB for each replica, before what the optimizer keeps of them."""
 
 
+def setting(kind: Any, description: str, example: Any, **limits: Any) -> tuple[Any, Any]:
+    """A field that an entry brings into its record, None unless given: its type and pydantic's `Field`.
+
+    Args:
+        kind: its type.
+        example: a value, for the docs.
+        limits: as `Field` takes them.
+    """
+    return kind | None, Field(None, description=description, examples=[example], **limits)
+
+
 def fault(kind: LiteralString, text: str) -> PydanticCustomError:
     """A fault of a part as pydantic wants it raised; `kind` chooses the mend that the message ends with."""
     return PydanticCustomError(kind, "{text}", {"text": text})

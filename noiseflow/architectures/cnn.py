@@ -6,9 +6,8 @@ from itertools import pairwise
 from math import prod
 from typing import TYPE_CHECKING
 
-from pydantic import Field
-
 from noiseflow.architectures.kind import ACTIVATION, ArchitectureKind, Layer, Shape, Units
+from noiseflow.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Architecture
@@ -21,20 +20,10 @@ class Cnn(ArchitectureKind):
     sentence = "Conv2D layers and a MaxPooling2D called pool"
     settings = {"filters": (32, 32), "kernel_size": 3, "activation": "relu"}
     fields = {
-        "filters": (
-            tuple[Units, ...] | None,
-            Field(
-                None,
-                min_length=1,
-                max_length=32,
-                description="Filters of each convolution of a cnn",
-                examples=[[32, 32]],
-            ),
+        "filters": setting(
+            tuple[Units, ...], "Filters of each convolution of a cnn", [32, 32], min_length=1, max_length=32
         ),
-        "kernel_size": (
-            int | None,
-            Field(None, ge=1, le=99, description="Height and width of each convolution's kernel", examples=[3]),
-        ),
+        "kernel_size": setting(int, "Height and width of each convolution's kernel", 3, ge=1, le=99),
         **ACTIVATION,
     }
     axes = ("height", "width", "channels")
@@ -43,7 +32,6 @@ class Cnn(ArchitectureKind):
 
     def layers(self, architecture: Architecture, shape: Shape | None = None) -> list[Layer]:
         """Convolutions that keep height and width, then a pooling."""
-        del shape
         size, activation = architecture.kernel_size, architecture.activation
         convolutions = [
             Layer(f"conv_{i}", "Conv2D", (filters, size), {"padding": "same"}, activation, ("kernel",))
@@ -52,7 +40,6 @@ class Cnn(ArchitectureKind):
         return [*convolutions, Layer("pool", "MaxPooling2D"), Layer("flatten", "Flatten")]
 
     def n_weights(self, architecture: Architecture, n_inputs: int) -> int:
-        """Of the kernels."""
         return sum(a * b for a, b in pairwise((n_inputs, *architecture.filters))) * int(architecture.kernel_size) ** 2
 
     def cost(self, architecture: Architecture, shape: Shape, n_outputs: int) -> tuple[float, float]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from noiseflow.architectures.kind import ArchitectureKind
 from noiseflow.contents import find_entry_point
-from noiseflow.values import Label, Setting
+from noiseflow.values import Label, Setting, setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Architecture
@@ -23,17 +21,10 @@ class EntryPointModel(ArchitectureKind):
     sentence = "a function of an installed package"
     settings = {"entry_point": ..., "settings": {}}
     fields = {
-        "entry_point": (
-            Label | None,
-            Field(None, description="Name in the entry-point group noiseflow.models", examples=["example-residual"]),
-        ),
-        "settings": (
-            dict[str, Setting] | None,
-            Field(None, description="Arguments of the entry point", examples=[{"units": 32}]),
-        ),
+        "entry_point": setting(Label, "Name in the entry-point group noiseflow.models", "example-residual"),
+        "settings": setting(dict[str, Setting], "Arguments of the entry point", {"units": 32}),
     }
     is_users_own = True
 
     def source(self, architecture: Architecture) -> Any:
-        """The function."""
         return find_entry_point(GROUP, architecture.entry_point).load()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from noiseflow.architectures.kind import ArchitectureKind
-from noiseflow.values import FilePath
+from noiseflow.values import FilePath, setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Architecture
@@ -19,16 +17,10 @@ class File(ArchitectureKind):
     name = "file"
     sentence = "a .keras file"
     settings = {"path": ...}
-    fields = {
-        "path": (
-            FilePath | None,
-            Field(None, description="The .keras file, compiled; relative to the study file", examples=["model.keras"]),
-        )
-    }
+    fields = {"path": setting(FilePath, "The .keras file, compiled; relative to the study file", "model.keras")}
     is_users_own = True
 
     def source(self, architecture: Architecture) -> Any:
-        """The file's content."""
         from noiseflow.engine.keras_state import KERAS_LOCK
         from noiseflow.engine.model_file import ModelFile
 

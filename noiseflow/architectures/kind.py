@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from noiseflow.values import Fields
+from noiseflow.values import Fields, setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Architecture
@@ -17,21 +17,13 @@ Shape = tuple[int, ...]
 """Of one row of the data, without the axis of the rows."""
 Units = Annotated[int, Field(ge=1, le=65_536)]
 UNITS: Fields = {
-    "units": (
-        tuple[Units, ...] | None,
-        Field(
-            None,
-            min_length=1,
-            max_length=32,
-            description="Width of each hidden layer of an mlp or lstm",
-            examples=[[64, 64]],
-        ),
+    "units": setting(
+        tuple[Units, ...], "Width of each hidden layer of an mlp or lstm", [64, 64], min_length=1, max_length=32
     )
 }
 ACTIVATION: Fields = {
-    "activation": (
-        Literal["relu", "tanh", "sigmoid", "elu", "gelu", "silu"] | None,
-        Field(None, description="Activation of the hidden layers", examples=["relu"]),
+    "activation": setting(
+        Literal["relu", "tanh", "sigmoid", "elu", "gelu", "silu"], "Activation of the hidden layers", "relu"
     )
 }
 
@@ -119,7 +111,6 @@ class ArchitectureKind:
             ValueError: the file cannot be used.
             LookupError: there is no such entry point. Whatever its module raises when it is imported goes through.
         """
-        del architecture
 
     def n_inputs(self, shape: Shape) -> int:
         """The numbers, channels or features that its first layer reads."""
@@ -127,10 +118,8 @@ class ArchitectureKind:
 
     def n_weights(self, architecture: Architecture, n_inputs: int) -> int:
         """Weights of its kernels below the output; 0 where that is not known."""
-        del architecture, n_inputs
         return 0
 
     def cost(self, architecture: Architecture, shape: Shape, n_outputs: int) -> tuple[float, float] | None:
         """Multiply-adds of a row forward, and numbers that a noise layer draws for it; None where that is not known."""
-        del architecture, shape, n_outputs
         return None

@@ -24,7 +24,6 @@ class Lstm(ArchitectureKind):
 
     def layers(self, architecture: Architecture, shape: Shape | None = None) -> list[Layer]:
         """All but the last hand on every step."""
-        del shape
         *inner, last = [
             Layer("lstm" if i == 0 else f"lstm_{i}", "LSTM", (units,), kernels=("kernel", "recurrent"))
             for i, units in enumerate(architecture.units)

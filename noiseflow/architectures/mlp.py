@@ -31,11 +31,9 @@ class Mlp(ArchitectureKind):
         return hidden if shape is None or len(shape) == 1 else [Layer("flatten", "Flatten"), *hidden]
 
     def n_inputs(self, shape: Shape) -> int:
-        """All numbers of a row."""
         return prod(shape)
 
     def n_weights(self, architecture: Architecture, n_inputs: int) -> int:
-        """Of the kernels."""
         return sum(a * b for a, b in pairwise((n_inputs, *architecture.units)))
 
     def cost(self, architecture: Architecture, shape: Shape, n_outputs: int) -> tuple[float, float]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import floor
 from typing import Any
 
-from pydantic import Field
-
 from noiseflow.controls.kind import ControlKind
+from noiseflow.values import setting
 
 ROUNDING = 1e-9  # 0.29 × 100 rows are 29, though floats make them 28.999999999999996
 
@@ -20,19 +19,9 @@ class EarlyStopping(ControlKind):
 
     name = "early_stopping"
     fields = {
-        "patience": (
-            int | None,
-            Field(None, ge=1, le=10_000_000, description="Epochs that early stopping waits", examples=[50]),
-        ),
-        "validation_fraction": (
-            float | None,
-            Field(
-                None,
-                gt=0,
-                lt=1,
-                description="Share of the training rows that early stopping holds back; 0.2 unless given",
-                examples=[0.2],
-            ),
+        "patience": setting(int, "Epochs that early stopping waits", 50, ge=1, le=10_000_000),
+        "validation_fraction": setting(
+            float, "Share of the training rows that early stopping holds back; 0.2 unless given", 0.2, gt=0, lt=1
         ),
     }
     strength = "patience"
@@ -51,7 +40,6 @@ class EarlyStopping(ControlKind):
         return floor((control.validation_fraction or 0.0) * n_rows + ROUNDING)
 
     def callback(self, control: Any) -> Any:
-        """Keras' own."""
         import keras
 
         return keras.callbacks.EarlyStopping("val_loss", patience=control.patience, restore_best_weights=True)

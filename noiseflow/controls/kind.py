@@ -45,7 +45,6 @@ class ControlKind:
 
     def regularizer(self, strength: float) -> str | None:
         """The Keras regularizer of each layer's kernel that does the same, as code; None where it is none."""
-        del strength
         return None
 
     def held_back(self, control: Any, n_rows: int) -> int:
@@ -54,7 +53,6 @@ class ControlKind:
         Args:
             control: the record.
         """
-        del control, n_rows
         return 0
 
     def callback(self, control: Any) -> Any:
@@ -63,5 +61,4 @@ class ControlKind:
 
     def fit_lines(self, control: Any) -> list[str]:
         """Python lines that call `model.fit` in its way; none where it is called as ever."""
-        del control
         return []

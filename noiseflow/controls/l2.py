@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import Field
-
 from noiseflow.controls.kind import ControlKind
+from noiseflow.values import setting
 
 
 class L2(ControlKind):
     """Adds factor × Σ kernel² to the loss that is minimised; measured losses are without it."""
 
     name = "l2"
-    fields = {
-        "factor": (
-            float | None,
-            Field(None, ge=0, le=1e3, allow_inf_nan=False, description="Factor of the l2 penalty", examples=[0.001]),
-        )
-    }
+    fields = {"factor": setting(float, "Factor of the l2 penalty", 0.001, ge=0, le=1e3, allow_inf_nan=False)}
     strength = "factor"
     strength_label = "L2 factor"
     penalises = True
@@ -35,5 +29,4 @@ class L2(ControlKind):
         return sum(tf.reduce_sum(tf.square(value)) for value in weights if len(value.shape) > 1)
 
     def regularizer(self, strength: float) -> str:
-        """Keras' own."""
         return f"keras.regularizers.L2({strength:g})"

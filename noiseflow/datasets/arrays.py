@@ -24,7 +24,6 @@ class Arrays(Finite):
     is_users_file = True
 
     def rows(self, dataset: Dataset) -> Rows:
-        """All rows of the file."""
         from noiseflow.datasets.files import read_arrays
 
         X, y = read_arrays(str(dataset.path))

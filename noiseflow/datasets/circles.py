@@ -6,10 +6,10 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
 from noiseflow.datasets.data import Array
 from noiseflow.datasets.generated import FRESH, NOISE, Generated, Rows
+from noiseflow.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Dataset
@@ -25,22 +25,16 @@ class Circles(Generated):
     fields = {
         **Generated.fields,
         **NOISE,
-        "factor": (
-            float | None,
-            Field(None, ge=0, lt=1, description="Radius of the inner circle; the outer one's is 1", examples=[0.8]),
-        ),
+        "factor": setting(float, "Radius of the inner circle; the outer one's is 1", 0.8, ge=0, lt=1),
     }
 
     def rows(self, dataset: Dataset, n: int, state: Any) -> Rows:
-        """As scikit-learn makes them."""
         from sklearn.datasets import make_circles
 
         X, y = make_circles(n, noise=dataset.noise, factor=dataset.factor, random_state=state)
         return X, y.astype(float)
 
     def has_rule(self, dataset: Dataset) -> bool:
-        """At any noise."""
-        del dataset
         return True
 
     def rule(self, dataset: Dataset, X: Array) -> Array:

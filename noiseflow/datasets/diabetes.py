@@ -21,7 +21,6 @@ class Diabetes(Finite):
 
     def rows(self, dataset: Dataset) -> Rows:
         """As scikit-learn has them, unscaled."""
-        del dataset
         return _rows()
 
 

@@ -21,6 +21,5 @@ class Digits(Finite):
 
     def rows(self, dataset: Dataset) -> Rows:
         """As scikit-learn has them, as images of one channel."""
-        del dataset
         rows = shipped_classes("load_digits")
         return replace(rows, X=rows.X.reshape(-1, 8, 8, 1))

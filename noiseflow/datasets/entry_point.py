@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
 from noiseflow.contents import find_entry_point
 from noiseflow.datasets.arrays import features_faults
@@ -14,6 +13,7 @@ from noiseflow.datasets.data import Data, grid_of
 from noiseflow.datasets.kind import ENTRY_POINT, TASK, DatasetKind
 from noiseflow.datasets.rows import target_faults
 from noiseflow.faults import InvalidInputError, one_line
+from noiseflow.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Dataset
@@ -30,22 +30,15 @@ class EntryPointRows(DatasetKind):
     fields = {
         **ENTRY_POINT,
         **TASK,
-        "finite": (
-            bool | None,
-            Field(
-                None,
-                description="Whether another data seed splits the same rows again, rather than bring fresh ones",
-                examples=[False],
-            ),
+        "finite": setting(
+            bool, "Whether another data seed splits the same rows again, rather than bring fresh ones", False
         ),
     }
 
     def is_finite(self, dataset: Dataset) -> bool:
-        """As the study says."""
         return bool(dataset.finite)
 
     def data(self, dataset: Dataset, data_seed: int) -> Data:
-        """What the function returns."""
         return entry_point_data(dataset, data_seed)
 
     def faults(self, dataset: Dataset, data_seeds: Sequence[int]) -> list[str]:

@@ -6,12 +6,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
-
 from noiseflow.datasets.data import Array, Data, grid_of, standardized
 from noiseflow.datasets.kind import N_TRAIN, STANDARDIZE, TASK, DatasetKind
 from noiseflow.datasets.rows import Rows, seed_faults, split, split_faults
-from noiseflow.values import Fields, FilePath
+from noiseflow.values import Fields, FilePath, setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Dataset
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 SPLIT: dict[str, Any] = {"n_train": None, "test_fraction": 0.3, "standardize": True, "split": None}
 FROM_FILE: dict[str, Any] = {**SPLIT, "path": ..., "task": ...}
 FILE_FIELDS: Fields = {
-    "path": (FilePath | None, Field(None, description="The file; relative to the study file", examples=["my.csv"])),
+    "path": setting(FilePath, "The file; relative to the study file", "my.csv"),
     **TASK,
 }
 
@@ -30,17 +28,11 @@ class Finite(DatasetKind):
     settings = SPLIT
     fields: Fields = {
         **N_TRAIN,
-        "test_fraction": (
-            float | None,
-            Field(None, gt=0, lt=1, description="Share of the rows that test", examples=[0.3]),
-        ),
-        "split": (
-            Literal["stratified", "random", "group", "time"] | None,
-            Field(
-                None,
-                description="How rows are split; stratified for classification, else random, unless given",
-                examples=["group"],
-            ),
+        "test_fraction": setting(float, "Share of the rows that test", 0.3, gt=0, lt=1),
+        "split": setting(
+            Literal["stratified", "random", "group", "time"],
+            "How rows are split; stratified for classification, else random, unless given",
+            "group",
         ),
         **STANDARDIZE,
     }
@@ -54,8 +46,6 @@ class Finite(DatasetKind):
         raise NotImplementedError
 
     def is_finite(self, dataset: Dataset) -> bool:
-        """Always."""
-        del dataset
         return True
 
     def rules(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
@@ -77,7 +67,6 @@ class Finite(DatasetKind):
         return split_faults(rows, dataset) or seed_faults(rows, dataset, data_seeds)
 
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
-        """Those of the rows."""
         return self.rows(dataset).labels
 
 

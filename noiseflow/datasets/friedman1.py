@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from noiseflow.datasets.generated import FRESH, NOISE, Generated, Rows
 from noiseflow.datasets.kind import STANDARDIZE
+from noiseflow.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Dataset
@@ -29,19 +28,14 @@ class Friedman1(Generated):
     fields = {
         **Generated.fields,
         **NOISE,
-        "n_features": (
-            int | None,
-            Field(None, ge=5, le=10_000, description="Features of friedman1; five of them matter", examples=[10]),
-        ),
+        "n_features": setting(int, "Features of friedman1; five of them matter", 10, ge=5, le=10_000),
         **STANDARDIZE,
     }
 
     def rows(self, dataset: Dataset, n: int, state: Any) -> Rows:
-        """As scikit-learn makes them."""
         from sklearn.datasets import make_friedman1
 
         return make_friedman1(n, dataset.n_features, noise=dataset.noise, random_state=state)  # type: ignore[no-any-return]
 
     def n_values(self, dataset: Dataset) -> int:
-        """The features."""
         return int(dataset.n_features)

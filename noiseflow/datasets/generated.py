@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
 from noiseflow.datasets.data import Array, Data, grid_of, standardized
 from noiseflow.datasets.kind import N_TRAIN, DatasetKind
 from noiseflow.datasets.rows import target_faults
-from noiseflow.values import Fields
+from noiseflow.values import Fields, setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Dataset
@@ -22,27 +21,16 @@ MAX_VALUES = 100_000_000
 MAX_LOOKED_AT = 20_000_000
 """Numbers that are generated to be looked at; of more, only the first data seeds are."""
 FRESH: dict[str, Any] = {"n_eval": None}
-NOISE: Fields = {
-    "noise": (
-        float | None,
-        Field(None, ge=0, le=100, description="Standard deviation of the noise of the coordinates", examples=[0.1]),
-    )
-}
+NOISE: Fields = {"noise": setting(float, "Standard deviation of the noise of the coordinates", 0.1, ge=0, le=100)}
 
 
 class Generated(DatasetKind):
     """A generator: it gives `rows`, from a state of scikit-learn's or a generator of numpy's."""
 
     fields: Fields = {
-        "n_samples": (
-            int | None,
-            Field(None, ge=4, le=1_000_000, description="Rows generated in all", examples=[100]),
-        ),
+        "n_samples": setting(int, "Rows generated in all", 100, ge=4, le=1_000_000),
         **N_TRAIN,
-        "n_eval": (
-            int | None,
-            Field(None, ge=100, le=10_000_000, description="Fresh rows that are scored, if any", examples=[10_000]),
-        ),
+        "n_eval": setting(int, "Fresh rows that are scored, if any", 10_000, ge=100, le=10_000_000),
     }
     takes_generator: bool = False
     """Whether `rows` takes numpy's Generator; else a seed, or a RandomState for fresh rows."""
@@ -53,7 +41,6 @@ class Generated(DatasetKind):
 
     def n_values(self, dataset: Dataset) -> int:
         """Numbers in each row."""
-        del dataset
         return 2
 
     def rules(self, dataset: Dataset) -> Iterator[tuple[str, str]]:

@@ -5,38 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import Field
-
 from noiseflow.datasets.data import Array, Data
 from noiseflow.scores import Task
-from noiseflow.values import Fields, Label, Setting
+from noiseflow.values import Fields, Label, Setting, setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Dataset
 
-N_TRAIN: Fields = {
-    "n_train": (int | None, Field(None, ge=2, description="Rows that train; the others test", examples=[30]))
-}
+N_TRAIN: Fields = {"n_train": setting(int, "Rows that train; the others test", 30, ge=2)}
 STANDARDIZE: Fields = {
-    "standardize": (
-        bool | None,
-        Field(
-            None,
-            description="Whether features, and the target of a regression, get mean 0 and stddev 1 on the training rows",
-            examples=[True],
-        ),
+    "standardize": setting(
+        bool, "Whether features, and the target of a regression, get mean 0 and stddev 1 on the training rows", True
     )
 }
-TASK: Fields = {"task": (Task | None, Field(None, description="What is learnt", examples=["regression"]))}
+TASK: Fields = {"task": setting(Task, "What is learnt", "regression")}
 ENTRY_POINT: Fields = {
-    "entry_point": (
-        Label | None,
-        Field(None, description="Name in the entry-point group noiseflow.datasets", examples=["example-spirals"]),
-    ),
-    "settings": (
-        dict[str, Setting] | None,
-        Field(None, description="Arguments of the entry point", examples=[{"n_train": 60}]),
-    ),
+    "entry_point": setting(Label, "Name in the entry-point group noiseflow.datasets", "example-spirals"),
+    "settings": setting(dict[str, Setting], "Arguments of the entry point", {"n_train": 60}),
 }
 
 
@@ -61,12 +46,10 @@ class DatasetKind:
 
     def rules(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
         """What does not go together in the settings of a dataset: the kind of fault, and what must hold."""
-        del dataset
         yield from ()
 
     def is_finite(self, dataset: Dataset) -> bool:
         """Whether another data seed splits the same rows again, rather than bring fresh ones."""
-        del dataset
         return False
 
     def data(self, dataset: Dataset, data_seed: int) -> Data:
@@ -87,17 +70,14 @@ class DatasetKind:
 
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
         """What the class indices stand for; empty where they stand for themselves, and for a regression."""
-        del dataset
         return ()
 
     def cautions(self, dataset: Dataset) -> list[str]:
         """What a reader of the results should know about these rows, beyond what is said of all datasets."""
-        del dataset
         return []
 
     def has_rule(self, dataset: Dataset) -> bool:
         """Whether the best possible rule is known, as the law that the rows come from is."""
-        del dataset
         return False
 
     def rule(self, dataset: Dataset, X: Array) -> Array:

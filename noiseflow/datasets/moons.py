@@ -20,7 +20,6 @@ class Moons(Generated):
     fields = {**Generated.fields, **NOISE}
 
     def rows(self, dataset: Dataset, n: int, state: Any) -> Rows:
-        """As scikit-learn makes them."""
         from sklearn.datasets import make_moons
 
         X, y = make_moons(n, noise=dataset.noise, random_state=state)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
-
 from noiseflow.datasets.data import Data
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import Rows
-from noiseflow.values import Label
+from noiseflow.values import Label, setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Dataset
@@ -25,22 +23,13 @@ class Table(Finite):
     fields = {
         **Finite.fields,
         **FILE_FIELDS,
-        "target": (Label | None, Field(None, description="Column that is predicted", examples=["price"])),
-        "split_by": (
-            Label | None,
-            Field(None, description="Column that names the group, or the time", examples=["patient"]),
-        ),
-        "drop": (
-            tuple[Label, ...] | None,
-            Field(None, description="Columns that are left out, such as names of rows", examples=[["name", "born"]]),
-        ),
-        "missing": (
-            Literal["refuse", "impute"] | None,
-            Field(
-                None,
-                description="Missing values: refused, or imputed by the training rows' median or commonest value",
-                examples=["impute"],
-            ),
+        "target": setting(Label, "Column that is predicted", "price"),
+        "split_by": setting(Label, "Column that names the group, or the time", "patient"),
+        "drop": setting(tuple[Label, ...], "Columns that are left out, such as names of rows", ["name", "born"]),
+        "missing": setting(
+            Literal["refuse", "impute"],
+            "Missing values: refused, or imputed by the training rows' median or commonest value",
+            "impute",
         ),
     }
     is_users_file = True
@@ -56,7 +45,6 @@ class Table(Finite):
             yield "drop", "must not drop the columns of target and split_by"
 
     def rows(self, dataset: Dataset) -> Rows:
-        """All rows of the file."""
         from noiseflow.datasets.table_rows import read
 
         return read(dataset).rows

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import Field
 
 from noiseflow.datasets.data import Array
 from noiseflow.datasets.generated import FRESH, NOISE, Generated, Rows
+from noiseflow.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.spec import Dataset
@@ -33,7 +33,7 @@ class Waves(Generated):
     fields = {
         **Generated.fields,
         **NOISE,
-        "length": (int | None, Field(None, ge=4, le=10_000, description="Steps of a wave", examples=[20])),
+        "length": setting(int, "Steps of a wave", 20, ge=4, le=10_000),
     }
     takes_generator = True
 
@@ -47,7 +47,6 @@ class Waves(Generated):
         return X[..., None], y.astype(float)
 
     def n_values(self, dataset: Dataset) -> int:
-        """The steps."""
         return int(dataset.length)
 
     def has_rule(self, dataset: Dataset) -> bool:
@@ -63,7 +62,6 @@ class Waves(Generated):
         References:
             Proakis and Salehi (2008), Digital communications, 5th edition, section 4.5 (noncoherent detection).
         """
-        del dataset
         spectrum = np.abs(np.fft.rfft(X[..., 0], axis=1))
         first, second = WAVE_CYCLES
         return (spectrum[:, second] > spectrum[:, first]).astype(float)

@@ -19,6 +19,4 @@ class Wine(Finite):
     task = "classification"
 
     def rows(self, dataset: Dataset) -> Rows:
-        """As scikit-learn has them."""
-        del dataset
         return shipped_classes("load_wine")

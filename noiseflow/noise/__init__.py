@@ -29,7 +29,7 @@ def kind_of(name: str) -> Kind:
 
 def __getattr__(name: str) -> Any:
     if name == "hidden_activations":
-        from noiseflow.noise.instrument import hidden_activations  # noqa: PLC0415 - imports Keras
+        from noiseflow.noise.instrument import hidden_activations
 
         return hidden_activations
     raise AttributeError(name)

@@ -24,7 +24,7 @@ class Gaussian(Kind):
 
     def apply_to_labels(self, y: Any, target: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
         """The same, for targets that are numbers."""
-        from keras import ops  # noqa: PLC0415 - studies are read without Keras
+        from keras import ops
 
         del target
         return self.apply(ops.cast(y, strength.dtype), strength, numbers, stream)

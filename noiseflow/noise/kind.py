@@ -82,6 +82,6 @@ class Kind:
 
 def shape_of(x: Tensor) -> tuple[Any, ...]:
     """The shape of a tensor: a number for each axis that is known, else a tensor."""
-    from keras import ops  # noqa: PLC0415 - studies are read without Keras
+    from keras import ops
 
     return tuple(ops.shape(x))

@@ -24,14 +24,12 @@ class Accuracy(Score):
     keras_names = ("accuracy", "acc", "binary_accuracy", "categorical_accuracy", "sparse_categorical_accuracy")
 
     def value(self, outputs: Array, y: Array) -> Array:
-        """As numpy has it."""
         return np.asarray(np.mean(predicted(outputs) == y, axis=1))
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
         """Keras' own, but for logits of two classes."""
         import keras
 
-        del n_classes
         if form.width > 1:
             return keras.metrics.SparseCategoricalAccuracy(name=SCORE)
         return _logit_accuracy()() if form.from_logits else keras.metrics.BinaryAccuracy(name=SCORE)
@@ -47,7 +45,6 @@ class Accuracy(Score):
         """
         from statsmodels.stats.proportion import proportion_confint
 
-        del n_positive
         low, high = proportion_confint(value * n_rows, n_rows, alpha=0.05, method="wilson")
         return float(low), float(high)
 
@@ -71,7 +68,6 @@ def _logit_accuracy() -> type:
             super().__init__(found, name=name, dtype=dtype)
 
         def get_config(self) -> dict[str, Any]:
-            """The settings."""
             return {"name": self.name, "dtype": self.dtype}
 
     return LogitAccuracy

@@ -34,7 +34,6 @@ class Auc(Score):
     keras_is_exact = False  # areas between 200 thresholds
 
     def suits_skewed(self, n_classes: int) -> bool:
-        """With two classes."""
         return n_classes == 2
 
     def value(self, outputs: Array, y: Array) -> Array:
@@ -94,7 +93,6 @@ def _class_auc() -> type:
             super().update_state(true, keras.ops.softmax(y_pred) if self.takes_logits else y_pred, sample_weight)
 
         def get_config(self) -> dict[str, Any]:
-            """The settings."""
             settings = {"n_classes": self.n_classes, "from_logits": self.takes_logits}
             return {"name": self.name, "dtype": self.dtype, **settings}
 

@@ -27,7 +27,6 @@ class BalancedAccuracy(Score):
     weighs_classes_alike = True
 
     def suits_skewed(self, n_classes: int) -> bool:
-        """With more than two classes."""
         return n_classes > 2
 
     def value(self, outputs: Array, y: Array) -> Array:
@@ -75,7 +74,6 @@ def _metric_class() -> type:
             return ops.sum(recall * present) / ops.maximum(ops.sum(present), 1)
 
         def get_config(self) -> dict[str, Any]:
-            """The settings."""
             return {**super().get_config(), "n_classes": self.n_classes, "from_logits": self.from_logits}
 
     return BalancedAccuracyMetric

@@ -28,7 +28,6 @@ class LogLoss(Score):
         """Keras' own, but for one output a row."""
         import keras
 
-        del n_classes
         if form.width == 1:
             return _binary_log_loss()(form.from_logits)
         return keras.metrics.SparseCategoricalCrossentropy(name=SCORE, from_logits=form.from_logits)
@@ -51,7 +50,6 @@ def _binary_log_loss() -> type:
             self.from_logits = from_logits
 
         def get_config(self) -> dict[str, Any]:
-            """The settings."""
             return {"name": self.name, "dtype": self.dtype, "from_logits": self.from_logits}
 
     return BinaryLogLoss

@@ -27,8 +27,6 @@ class R2(Score):
         return np.asarray(np.where(np.ptp(y, axis=1) > 0, explained, np.nan))
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
-        """Keras' own."""
         import keras
 
-        del n_classes, form
         return keras.metrics.R2Score(name=SCORE)

@@ -27,8 +27,6 @@ class Rmse(Score):
         return np.asarray(-np.sqrt(np.mean((outputs[..., 0] - y) ** 2, axis=1)))
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
-        """Keras' own."""
         import keras
 
-        del n_classes, form
         return keras.metrics.RootMeanSquaredError(name=SCORE)

@@ -78,7 +78,6 @@ class Score:
 
     def suits_skewed(self, n_classes: int) -> bool:
         """Whether a drafted study takes it where one of so many classes has most of the rows."""
-        del n_classes
         return False
 
     def value(self, outputs: Array, y: Array) -> Array:
@@ -107,7 +106,6 @@ class Score:
         NaN unless a score says otherwise. The variance of R², of a root mean squared error and of a log loss depends on the
         distribution of the residuals, and that of a balanced accuracy on each class's own; a score alone does not tell them.
         """
-        del value, n_rows, n_positive
         return nan, nan
 
     def interval(self, value: float, n_rows: int, n_positive: int | None = None) -> tuple[float, float]:
