@@ -11,8 +11,6 @@ from noiseflow.values import Label, Setting, setting
 if TYPE_CHECKING:
     from noiseflow.spec import Architecture
 
-GROUP = "noiseflow.models"
-
 
 class EntryPointModel(ArchitectureKind):
     """The compiled model of `function(shape, n_classes, **settings)`."""
@@ -27,4 +25,4 @@ class EntryPointModel(ArchitectureKind):
     is_users_own = True
 
     def source(self, architecture: Architecture) -> Any:
-        return find_entry_point(GROUP, architecture.entry_point).load()
+        return find_entry_point(architecture.entry_points, architecture.entry_point).load()

@@ -18,8 +18,6 @@ from noiseflow.values import setting
 if TYPE_CHECKING:
     from noiseflow.spec import Dataset
 
-GROUP = "noiseflow.datasets"
-
 
 class EntryPointRows(DatasetKind):
     """Rows of a function of an installed package."""
@@ -77,7 +75,7 @@ def entry_point_data(dataset: Dataset, data_seed: int) -> Data:
 def _call(dataset: Dataset, data_seed: int) -> Any:
     name = str(dataset.entry_point)
     try:
-        found = find_entry_point(GROUP, name)
+        found = find_entry_point(dataset.entry_points, name)
     except LookupError as error:
         raise InvalidInputError([f"entry_point {error}. Install its package, or mend the name."]) from None
     try:
