@@ -12,7 +12,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import stopping
-from flows.stopping import sigterm_interrupts
+from noiseflow.terminal import sigterm_interrupts
 from noiseflow.trials import workers
 
 

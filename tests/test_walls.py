@@ -75,7 +75,8 @@ HEAVY = ["tensorflow", "keras", "prefect", "matplotlib.pyplot"]
 LIGHT = [
     "import noiseflow",
     "from noiseflow import Injection",
-    "import flows.cli",
+    "import noiseflow.cli",
+    "import noiseflow.run",
     "from noiseflow.report import render",
 ]
 WHAT_LOADS = f"""
