@@ -8,7 +8,7 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet --no-input
 LOCK := uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
   --upgrade --extra prefect --group build pyproject.toml
 
-.PHONY: help study test test-slow evidence check bench test-faults up down lock clean
+.PHONY: help study test test-slow coverage evidence check bench test-faults up down lock release clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -22,6 +22,13 @@ test: .venv/.installed-dev ## install, and run the tests (three minutes)
 
 test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
 	@.venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 2 --dist loadfile
+
+coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; twice the time of make test)
+	@.venv/bin/python -m coverage erase
+	@.venv/bin/python -m coverage run -m pytest -m 'not slow' -n 2 --dist loadfile -q
+	@.venv/bin/python -m coverage combine --quiet
+	@.venv/bin/python -m coverage html --quiet
+	@.venv/bin/python -m coverage report
 
 evidence: .venv/.installed-dev ## simulations that confirm the figures of docs/method.md (ten minutes)
 	@.venv/bin/python -m pytest -m evidence -n 2 --dist loadfile
@@ -55,9 +62,15 @@ lock: .venv/.installed-dev ## choose the newest versions that fit, and lock them
 	$(LOCK) --extra ray --group dev -c requirements/run.lock -o requirements/dev.lock && \
 	$(LOCK) --group bench -c requirements/run.lock -o requirements/bench.lock
 
+release: .venv/.installed-dev ## build the wheel and the source archive of the tagged commit in dist/ (CONTRIBUTING.md)
+	@version=$$(.venv/bin/python -c 'import noiseflow; print(noiseflow.__version__)'); \
+	test -z "$$(git status --porcelain)" || { echo "commit first: the tree differs from what git has"; exit 1; }; \
+	test "$$(git describe --exact-match --tags 2>/dev/null)" = "v$$version" || { echo "tag this commit first: git tag v$$version"; exit 1; }; \
+	rm -rf dist && .venv/bin/python -m hatchling build -t wheel -t sdist && ls dist
+
 clean: ## remove the environment and the caches; the results stay
 	@if [ -e .run/services.json ]; then $(MAKE) --no-print-directory down; fi
-	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* .coverage-html dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment that is there and suits is kept.
