@@ -26,7 +26,7 @@ from flows import __main__ as command
 from flows.noise_study import noise_study
 from noiseflow.engine.halving import SeedTooLargeError
 from noiseflow.faults import InvalidInputError
-from noiseflow.run import IncompleteRunError, report_study
+from noiseflow.run import DriftError, IncompleteRunError, report_study, run_study
 from noiseflow.studies import validate
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
@@ -91,6 +91,14 @@ def test_flow_publishes_results_report_and_artifacts(published):
     assert "one step of the engine was compared with Keras' own: equal within rounding, for each trial" in markdown.data
     assert len(markdown.data) < 1_000_000
     assert progress.data == 100.0
+
+
+def test_flow_keeps_the_rows_and_prints_the_table_of_run_study(published, tmp_path, monkeypatch):
+    study, done, folder = published
+    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda _: [])
+    plain = run_study(study, tmp_path)
+    assert (plain.table, plain.answer, plain.trained) == (done.table, done.answer, done.trained)
+    pd.testing.assert_frame_equal(rows(tmp_path, "published"), rows(folder.parent, "published"))
 
 
 def test_flow_trial_scores_agree_with_its_predictions(published):
@@ -279,6 +287,20 @@ def test_flow_crosses_data_seeds_with_seeds(small_study, tmp_path):
     trials = rows(tmp_path)
     assert len(trials.drop_duplicates(["variant", "data_seed", "seed", "test_loss"])) == 12
     assert set(pd.read_parquet(tmp_path / "small" / "components.parquet")["variant"]) == {"baseline", "noisy"}
+
+
+@pytest.mark.usefixtures("plain_reports")
+def test_flow_fails_where_a_campaign_drifts_with_the_answer_as_its_message(small_study, tmp_path, monkeypatch):
+    monkeypatch.setattr(noiseflow.report.page, "alarm", lambda _: "Something drifts.")
+    options = {"n_seeds": 2, "results": str(tmp_path), "campaign": "2026-01-01"}
+    state = noise_study(small_study, **options, fail_on_drift=True, return_state=True)
+    assert state.is_failed()
+    assert state.message.startswith("Something drifts. ")
+    with pytest.raises(DriftError) as ended:
+        noise_study(small_study, **options, fail_on_drift=True)
+    assert state.message == str(ended.value)
+    assert ended.value.run.reused == 4
+    assert noise_study(small_study, **options).alarm == "Something drifts."
 
 
 def test_flow_refuses_a_file_outside_the_folder_of_the_worker(small_study, tmp_path, monkeypatch):

@@ -49,6 +49,12 @@ def test_heavy_libraries_stay_in_their_rooms(path):
     ]
 
 
+@pytest.mark.parametrize("path", [path for path in ALL if path not in LIBRARY], ids=lambda path: path.stem)
+def test_flows_and_tasks_compute_nothing(path):
+    computing = {"numpy", "pandas", "scipy", "sklearn", "statsmodels", *ROOMS} - {"prefect"}
+    assert not {name.split(".")[0] for name in imports(path)} & computing
+
+
 @pytest.mark.parametrize(
     ("room", "walled_off"),
     [
@@ -75,7 +81,6 @@ HEAVY = ["tensorflow", "keras", "prefect", "matplotlib.pyplot"]
 LIGHT = [
     "import noiseflow",
     "from noiseflow import Injection",
-    "import noiseflow.cli",
     "import noiseflow.run",
     "from noiseflow.report import render",
 ]
@@ -85,6 +90,15 @@ for statement in {LIGHT}:
     exec(statement)
     print(*[f"{{statement}}: {{name}}" for name in {HEAVY} if name in sys.modules])
 """
+
+
+def test_command_refuses_before_it_loads_what_takes_long():
+    """Nor does it load pandas, which takes a second."""
+    look = (
+        f"import sys, noiseflow.cli; print(*({{*sys.modules}} & {{*{[*HEAVY, 'pandas', 'pyarrow', 'rich.progress']}}}))"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()
 
 
 def test_import_loads_neither_tensorflow_nor_prefect_nor_pyplot():
