@@ -88,11 +88,11 @@ def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: A
     Raises:
         InvalidInputError: something is not valid; the flow was not begun.
     """
+    from flows.interruption import start_temporary_server  # noqa: PLC0415
     from flows.noise_study import noise_study  # noqa: PLC0415
-    from flows.stopping import start_temporary_server  # noqa: PLC0415
     from noiseflow.faults import InvalidInputError  # noqa: PLC0415
     from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415
-    from tasks.progress import watched_by  # noqa: PLC0415
+    from tasks.listeners import watched_by  # noqa: PLC0415
 
     if faults := check_in_worker(declared).faults:  # of the study's own seeds; the flow looks into a campaign's
         raise InvalidInputError(faults)

@@ -14,9 +14,9 @@ from prefect.tasks import Task
 from prefect.utilities.callables import get_call_parameters
 from pydantic import Field
 
-from flows.progress import progress_artifact
+from flows.interruption import stoppable
+from flows.progress_artifact import progress_artifact
 from flows.runners import Runner, as_they_end, runner_faults, training_runner
-from flows.stopping import stoppable
 from noiseflow.campaigns import campaign_faults, campaign_name
 from noiseflow.engine.progress import Progress
 from noiseflow.faults import InvalidInputError
@@ -27,9 +27,9 @@ from noiseflow.studies import confined, load, names
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 from tasks.analysis import aggregate
 from tasks.data import generate_dataset
-from tasks.progress import tell
-from tasks.relay import relay_logs
+from tasks.listeners import tell
 from tasks.reporting import announce, publish_artifacts, render_report
+from tasks.run_logs import send_logs_to_prefect
 from tasks.training import replay_batch, train_batch
 
 StudyFile = Annotated[str, Field(pattern=r"\.ya?ml$")]
@@ -73,7 +73,7 @@ def noise_study(
     """
     if faults := runner_faults(runner):
         raise InvalidInputError(faults)
-    relay_logs()
+    send_logs_to_prefect()
     with worker_processes(BATCHES_AT_ONCE):
         declared, night = _declared(study, {"n_seeds": n_seeds, "epochs": epochs}, results, campaign)
         here = runner == "local"  # on Ray each batch looks for a device of its own

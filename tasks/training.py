@@ -15,8 +15,8 @@ from noiseflow.engine.halving import SeedTooLargeError
 from noiseflow.plan import Batch
 from noiseflow.run import Context
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, WorkTimeoutError
-from tasks.progress import tell
-from tasks.relay import relay_logs
+from tasks.listeners import tell
+from tasks.run_logs import send_logs_to_prefect
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,12 +46,12 @@ def training_task(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 @training_task("train {batch.label}")
 def train_batch(batch: Batch, context: Context) -> int:
     """Trains the batch and publishes its rows; the number of trials that were new to the store."""
-    relay_logs()  # on Ray this is another process than the flow's
+    send_logs_to_prefect()  # on Ray this is another process than the flow's
     return run.train(batch, context, tell)
 
 
 @training_task("replay {batch.label}")
 def replay_batch(batch: Batch, context: Context, campaign: str | None) -> int:
     """Trains trials again that are stored, for a campaign that looks whether they come out the same; how many."""
-    relay_logs()
+    send_logs_to_prefect()
     return run.replay(batch, context, campaign, tell)

@@ -13,7 +13,7 @@ class _DuringARun(logging.Filter):
         return FlowRunContext.get() is not None or TaskRunContext.get() is not None
 
 
-def relay_logs() -> None:
+def send_logs_to_prefect() -> None:
     """Sends what the library logs to Prefect; once, however often it is called."""
     logger = logging.getLogger("noiseflow")
     if not any(isinstance(handler, APILogHandler) for handler in logger.handlers):
