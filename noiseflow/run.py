@@ -268,11 +268,8 @@ def train_all(job: Job, progress: Watcher | None = None) -> list[str]:
             end_work()
             threads.shutdown(cancel_futures=True)
             raise
-    return [
-        f"{batch.label}: {told}"
-        for batch, future in zip((*job.batches, *job.replays), futures, strict=True)
-        if (told := _failure(future))
-    ]
+    both = zip((*job.batches, *job.replays), futures, strict=True)
+    return [f"{batch.label}: {why}" for batch, future in both if (why := _failure(future))]
 
 
 def _failure(future: Future[int]) -> str:

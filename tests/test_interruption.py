@@ -55,8 +55,8 @@ def test_interrupted_flow_ends_the_batches_that_train(error, monkeypatch):
     def wait_for_it():
         try:
             workers.in_worker(hang, what="trained long", timeout_seconds=600)
-        except workers.InterruptedWorkError as error:
-            ended.append(str(error))
+        except workers.InterruptedWorkError as dropped:
+            ended.append(str(dropped))
 
     batch = threading.Thread(target=wait_for_it)
     runner = ThreadPoolTaskRunner(max_workers=1)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from noiseflow.datasets import bayes_accuracy, ceiling, generate, warnings
+from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, warnings
 from noiseflow.plan import Plan, dataset_key
 from noiseflow.report.evidence import Evidence, compact_predictions
 from noiseflow.report.selection import drawn_cells
@@ -38,7 +38,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         trials=plan.named(store.read("trials", plan.trial_ids)),
         curves=drawn.named(store.read("curves", drawn.trial_ids)),
         data=pd.concat([store.read_dataset(key) for key in keys], ignore_index=True),
-        ceilings=_ceilings(study),
+        ceilings=_ceilings(study, first),
         cautions=[text for d in study.datasets for text in warnings(d, first[d.name])],
         manifest=dict(manifest),
         n_planned=len(plan.trials),
@@ -66,12 +66,12 @@ def _changed(findings: Findings, store: Store) -> dict[str, str]:
     }
 
 
-def _ceilings(study: Study) -> dict[str, float]:
+def _ceilings(study: Study, first: Mapping[str, Data]) -> dict[str, float]:
     """The best possible rule's accuracy, where it is known and is the score: on the one split, or on rows without end."""
     known = {}
     for dataset in (d for d in study.datasets if d.score_name == "accuracy"):
         if study.design == "replicate":
-            data = generate(dataset, dataset.data_seed)
+            data = first[dataset.name]
             known[dataset.name] = ceiling(dataset, data.X_test, data.y_test)
         else:
             known[dataset.name] = bayes_accuracy(dataset)
