@@ -11,7 +11,7 @@ import pytest
 from noiseflow.laws import LAWS, trainer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("engine", ["vectorized", "reference"])
