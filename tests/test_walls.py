@@ -71,6 +71,12 @@ def test_rooms_know_only_what_the_design_lets_them(room, walled_off):
     assert not [name for name in imports(ROOT / "noiseflow" / room) if name.startswith(walled_off)]
 
 
+def test_only_front_doors_know_the_whole_job():
+    doors = ("noiseflow.run", "noiseflow.cli", "noiseflow.terminal")
+    knowing = {path.name for path in LIBRARY for name in imports(path) if name.startswith(doors)}
+    assert knowing == {"__init__.py", "__main__.py", "cli.py", "terminal.py"}
+
+
 def test_training_does_not_know_the_laws_that_it_is_checked_with():
     rooms = list((ROOT / "noiseflow" / "engine").glob("*.py"))
     assert rooms
