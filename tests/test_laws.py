@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from flows import check
 from noiseflow import fit_seeds, laws
 from noiseflow.engine.result import SeedsFit
-from noiseflow.laws import LAWS, Figure, Law, draws
+from noiseflow.laws import LAWS, Figure, Law, draws, printing
 from noiseflow.laws.distribution import distribution
 from noiseflow.laws.law import chance_of_mean, equality_figure, mean_figure
 from noiseflow.laws.repeated_streams import repeated_streams
@@ -149,8 +148,8 @@ def test_equality_figure_counts_what_differs():
 def test_check_prints_each_figure_and_tells_by_its_status(monkeypatch, capsys, measured, status):
     first = Law("first", lambda train: [figure(), figure(measured=measured)], finds_wrong_stddev=True)
     second = Law("second", lambda train: [figure(name="n" * 35)], finds_wrong_stddev=True)
-    monkeypatch.setattr(check, "LAWS", (first, second))
-    assert check.check_in_terminal("vectorized", "cpu") == status
+    monkeypatch.setattr(printing, "LAWS", (first, second))
+    assert printing.print_laws("vectorized", "cpu") == status
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[1].split() == ["a", "law", "1", "1", "0.1", "holds"]
@@ -163,6 +162,6 @@ def test_check_that_cannot_run_says_why_in_a_line(monkeypatch, capsys):
     def fail(_):
         raise RuntimeError("no such device")
 
-    monkeypatch.setattr(check, "LAWS", (Law("first", fail, finds_wrong_stddev=True),))
-    assert check.check_in_terminal("auto", "gpu") == 1
+    monkeypatch.setattr(printing, "LAWS", (Law("first", fail, finds_wrong_stddev=True),))
+    assert printing.print_laws("auto", "gpu") == 1
     assert capsys.readouterr().err == "noiseflow: the check failed. no such device\n"

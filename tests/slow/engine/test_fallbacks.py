@@ -89,6 +89,7 @@ def test_layer_is_refused_by_name_of_what_does_not_vectorise(name):
     with pytest.raises(NotVectorizableError) as refused:
         fitted(*FALL_BACK[name], engine="vectorized")
     assert len(str(refused.value)) < 400, str(refused.value)
+    assert not set("\x1b\n") & set(str(refused.value))
 
 
 @pytest.mark.parametrize("name", VECTORISED)
