@@ -18,9 +18,9 @@ from noiseflow.datasets import generate, to_frame
 from noiseflow.manifest import software
 from noiseflow.plan import Batch, dataset_key, make_plan, study_json
 from noiseflow.run import report_study
-from noiseflow.spec import Study
 from noiseflow.store import FOLLOWERS, SCHEMAS, Store, footer
-from noiseflow.studies import load
+from noiseflow.study import Study
+from noiseflow.study.loading import load
 
 FIRST_NIGHT = "2026-01-01"
 EPOCHS = np.unique([1, *range(10, 4001, 10)])

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from noiseflow import __version__
 from noiseflow.plan import Plan, study_hash
-from noiseflow.spec import Study
 from noiseflow.store import Store
-from noiseflow.studies import load, names
+from noiseflow.study import Study
+from noiseflow.study.loading import load, names
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy")
 """Whose versions may change the numbers."""

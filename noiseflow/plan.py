@@ -16,8 +16,8 @@ import pandas as pd
 from pydantic import BaseModel
 
 from noiseflow.campaigns import Round, campaign_of
-from noiseflow.contents import fingerprint
-from noiseflow.spec import Architecture, Dataset, Study, Training, Variant
+from noiseflow.study import Architecture, Dataset, Study, Training, Variant
+from noiseflow.study.users_own import fingerprint
 
 NUMERICS_VERSION = 3
 """Raised whenever the numbers of a trial change; tests/test_golden.py notices."""

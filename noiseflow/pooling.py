@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from noiseflow.campaigns import campaign_of, campaign_round, pooled_rounds
 from noiseflow.plan import Batch, EngineOf, Plan, make_plan
-from noiseflow.spec import Study
 from noiseflow.store import Store
+from noiseflow.study import Study
 
 REPLAYED = 2  # trials of each cell
 

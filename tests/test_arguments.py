@@ -8,7 +8,7 @@ from noiseflow import fit_seeds
 from noiseflow.engine.arguments import checked, training_rows
 from noiseflow.engine.fit import ENGINES
 from noiseflow.engine.problem import Problem
-from noiseflow.spec import Control, Injection
+from noiseflow.study import Control, Injection
 
 
 def build():

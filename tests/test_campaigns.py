@@ -10,7 +10,7 @@ from noiseflow.campaigns import Round, campaign_faults, campaign_name, campaign_
 from noiseflow.plan import make_plan
 from noiseflow.pooling import pooled_plan, replays
 from noiseflow.store import Store
-from noiseflow.studies import load, validate
+from noiseflow.study.loading import load, validate
 from tests.test_store import batch
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from noiseflow.controls import CONTROLS
-from noiseflow.spec import Control
+from noiseflow.study import Control
 
 ALL = pytest.mark.parametrize("kind", CONTROLS, ids=lambda kind: kind.name)
 WEIGHTS = [tf.constant([[1.0, 2.0]]), tf.constant([7.0])]

@@ -7,7 +7,7 @@ from sklearn.datasets import load_diabetes, load_digits, make_circles, make_frie
 
 from noiseflow.datasets import DATASETS, bayes_accuracy, ceiling, faults, generate, to_frame, warnings
 from noiseflow.datasets.data import standardize_features
-from noiseflow.spec import Dataset
+from noiseflow.study import Dataset
 
 MADE = [kind.name for kind in DATASETS if "n_eval" in kind.settings]
 WHOLE = [kind.name for kind in DATASETS if ... not in kind.settings.values()]

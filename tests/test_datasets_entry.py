@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from noiseflow.datasets import Data, entry_point, faults, generate
-from noiseflow.spec import Dataset
+from noiseflow.study import Dataset
 
 
 @pytest.fixture

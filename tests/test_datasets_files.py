@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from noiseflow.datasets import faults, files, generate
-from noiseflow.spec import Dataset
+from noiseflow.study import Dataset
 
 GOOD = b"x,y\n" + b"".join(b"%d,%d\n" % (i * i, i % 2) for i in range(30))
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from noiseflow.datasets.rows import Rows, group_sizes, seed_faults, split, split_faults
-from noiseflow.spec import Dataset
+from noiseflow.study import Dataset
 
 SEEDS = range(40)
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from noiseflow.datasets import faults, generate, warnings
-from noiseflow.spec import Dataset
+from noiseflow.study import Dataset
 
 
 @pytest.fixture

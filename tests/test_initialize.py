@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from noiseflow.datasets import faults
-from noiseflow.faults import InvalidInputError
-from noiseflow.initialize import draft_study, guess_task, study_name
-from noiseflow.studies import validate
+from noiseflow.study.draft import draft_study, guess_task, study_name
+from noiseflow.study.faults import InvalidInputError
+from noiseflow.study.loading import validate
 
 N = 120
 

@@ -5,7 +5,7 @@ import pytest
 from noiseflow.manifest import describe
 from noiseflow.plan import make_plan
 from noiseflow.store import Store
-from noiseflow.studies import load, validate
+from noiseflow.study.loading import load, validate
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from noiseflow.architectures.builder import Builder
 from noiseflow.engine.keras_state import build_seeded
 from noiseflow.scores import SCORES as ALL_SCORES
 from noiseflow.scores import OutputForm
-from noiseflow.spec import Architecture, Training
+from noiseflow.study import Architecture, Training
 
 L = keras.layers
 SHAPES = {"mlp": (4,), "cnn": (6, 5, 1), "lstm": (5, 2)}

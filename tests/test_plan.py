@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from noiseflow.plan import dataset_key, make_plan, study_hash
-from noiseflow.studies import load, validate
+from noiseflow.study.loading import load, validate
 
 
 def changed(study, **changes):

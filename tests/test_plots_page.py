@@ -13,8 +13,8 @@ from noiseflow.report.page import draw_pictures
 from noiseflow.report.picture import fitting
 from noiseflow.report.sections import boundary, gap, learning_curves
 from noiseflow.report.sections.chosen_strengths import strength_frames, strength_unit
-from noiseflow.spec import Study, Variant
 from noiseflow.statistics.findings import find
+from noiseflow.study import Study, Variant
 
 ROOT = Path(__file__).parent.parent
 pytestmark = pytest.mark.usefixtures("coarse_pictures")

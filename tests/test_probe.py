@@ -6,7 +6,7 @@ import tensorflow as tf
 from noiseflow.engine import twins
 from noiseflow.engine.probe import why_not_vectorizable
 from noiseflow.engine.twins.dense import dense
-from noiseflow.spec import Control, Injection
+from noiseflow.study import Control, Injection
 
 
 class InPython(keras.layers.Layer):

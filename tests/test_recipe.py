@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from noiseflow.report.recipe import keras_lines
-from noiseflow.spec import Architecture, Variant
+from noiseflow.study import Architecture, Variant
 
 SHAPES = {"mlp": (4,), "cnn": (6, 6, 1), "lstm": (5, 2)}
 

@@ -11,7 +11,7 @@ from sketch_study import HOSTILE, make_curves, make_data, make_evidence, make_st
 
 from noiseflow.report import Report, render
 from noiseflow.report.escaping import JOINER, escape_markdown, inert
-from noiseflow.spec import Study
+from noiseflow.study import Study
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
 

@@ -15,9 +15,9 @@ from noiseflow.report.picture import Picture
 from noiseflow.report.section import Section, parts_of
 from noiseflow.report.sections import SECTIONS
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
-from noiseflow.spec import BASELINE
 from noiseflow.statistics.findings import Findings, find
 from noiseflow.statistics.ranks import mean_ranks
+from noiseflow.study import BASELINE
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
 ALL = pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from noiseflow.faults import InvalidInputError
 from noiseflow.plan import make_plan, study_hash
-from noiseflow.spec import Resources
-from noiseflow.studies import validate
+from noiseflow.study import Resources
+from noiseflow.study.faults import InvalidInputError
+from noiseflow.study.loading import validate
 from tests.conftest import SMALL
 
 

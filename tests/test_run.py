@@ -11,8 +11,8 @@ import yaml
 import noiseflow.report.page
 import noiseflow.run
 from noiseflow import run_study
-from noiseflow.faults import InvalidInputError
 from noiseflow.run import DriftError, IncompleteRunError
+from noiseflow.study.faults import InvalidInputError
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
 
@@ -63,7 +63,7 @@ def test_run_names_every_fault_at_once_and_writes_nothing(tmp_path):
     layer = {"name": "noisy", "injections": [{"place": "after:nowhere", "stddev": 0.1}]}
     study = SMALL.model_dump(mode="json") | {"variants": [{"name": "baseline"}, layer]}
     with pytest.raises(InvalidInputError, match="'after:nowhere'"):
-        run_study(noiseflow.studies.validate(study), tmp_path / "results")
+        run_study(noiseflow.study.loading.validate(study), tmp_path / "results")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

@@ -3,9 +3,9 @@ from typing import get_args
 import pytest
 import yaml
 
-from noiseflow.faults import InvalidInputError, results_faults
-from noiseflow.spec import ShippedStudy, Study
-from noiseflow.studies import FOLDER, load, names, validate
+from noiseflow.study import ShippedStudy, Study
+from noiseflow.study.faults import InvalidInputError, results_faults
+from noiseflow.study.loading import FOLDER, load, names, validate
 
 
 def content(**changes):

@@ -4,9 +4,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from noiseflow.faults import InvalidInputError
-from noiseflow.spec import Architecture, Control, Dataset, Injection, Study, Variant
-from noiseflow.studies import FOLDER, confined, load, validate
+from noiseflow.study import Architecture, Control, Dataset, Injection, Study, Variant
+from noiseflow.study.faults import InvalidInputError
+from noiseflow.study.loading import FOLDER, confined, load, validate
 
 BASELINE = {"name": "baseline"}
 INPUT = {"place": "input"}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from noiseflow.faults import results_faults
-from noiseflow.places import study_place
 from noiseflow.store import Store, find_store
+from noiseflow.study.faults import results_faults
+from noiseflow.study.result_places import study_place
 from tests.test_store import batch
 
 

@@ -7,9 +7,9 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from noiseflow.schema_docs import PARTS, document, keys_of
-from noiseflow.spec import Study
-from noiseflow.studies import load, validate
+from noiseflow.study import Study
+from noiseflow.study.loading import load, validate
+from noiseflow.study.schema_docs import PARTS, document, keys_of
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = ("study-file.md", "extending.md")
@@ -22,7 +22,7 @@ def blocks(page):
 
 
 def test_page_is_current():
-    """If not: `python -m noiseflow.schema_docs docs/study-file.md`."""
+    """If not: `python -m noiseflow.study.schema_docs docs/study-file.md`."""
     assert (DOCS / "study-file.md").read_text(encoding="utf-8") == document()
 
 

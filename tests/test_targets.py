@@ -9,7 +9,7 @@ import pytest
 from noiseflow.engine.problem import Rows
 from noiseflow.engine.sites import Target
 from noiseflow.engine.targets import target_forms
-from noiseflow.spec import Injection
+from noiseflow.study import Injection
 
 FLIP = Injection(place="labels", kind="flip", rate=0.1)
 GAUSSIAN = Injection(place="labels", stddev=0.1)

@@ -7,7 +7,7 @@ from scipy import stats
 
 from noiseflow import fit_seeds
 from noiseflow.engine.program import Program
-from noiseflow.spec import Control, Injection
+from noiseflow.study import Control, Injection
 
 mostly_vectorized = pytest.mark.parametrize("engine", ["vectorized", pytest.param("reference", marks=pytest.mark.slow)])
 CHANCE = 1e-6

@@ -13,8 +13,8 @@ import pytest
 import worker_jobs as jobs
 
 from noiseflow.engine.halving import SeedTooLargeError
-from noiseflow.faults import InvalidInputError
 from noiseflow.plan import make_plan
+from noiseflow.study.faults import InvalidInputError
 from noiseflow.trials import batches, workers
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, Workers, WorkTimeoutError, worker_processes
 

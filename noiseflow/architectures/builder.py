@@ -16,7 +16,7 @@ from noiseflow.engine.keras_state import KERAS_LOCK, built, seeded
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.engine.targets import outputs_of
 from noiseflow.scores import OutputForm, score_of_column
-from noiseflow.spec import Architecture, Training
+from noiseflow.study import Architecture, Training
 
 
 @dataclass(frozen=True)

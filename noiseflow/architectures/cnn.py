@@ -7,10 +7,10 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from noiseflow.architectures.kind import ACTIVATION, ArchitectureKind, Layer, Shape, Units
-from noiseflow.values import setting
+from noiseflow.study.values import setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Architecture
+    from noiseflow.study import Architecture
 
 
 class Cnn(ArchitectureKind):

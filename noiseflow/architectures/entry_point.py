@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from noiseflow.architectures.kind import ArchitectureKind
-from noiseflow.contents import find_entry_point
-from noiseflow.values import Label, Setting, setting
+from noiseflow.study.users_own import find_entry_point
+from noiseflow.study.values import Label, Setting, setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Architecture
+    from noiseflow.study import Architecture
 
 
 class EntryPointModel(ArchitectureKind):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from noiseflow.architectures.kind import ArchitectureKind
-from noiseflow.values import FilePath, setting
+from noiseflow.study.values import FilePath, setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Architecture
+    from noiseflow.study import Architecture
 
 
 class File(ArchitectureKind):

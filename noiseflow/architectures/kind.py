@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from noiseflow.values import Fields, setting
+from noiseflow.study.values import Fields, setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Architecture
+    from noiseflow.study import Architecture
 
 Shape = tuple[int, ...]
 """Of one row of the data, without the axis of the rows."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from noiseflow.architectures.kind import ACTIVATION, UNITS, ArchitectureKind, Layer, Shape
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Architecture
+    from noiseflow.study import Architecture
 
 
 class Mlp(ArchitectureKind):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from noiseflow.values import Fields
+from noiseflow.study.values import Fields
 
 Tensor = Any
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from noiseflow.controls.kind import ControlKind
-from noiseflow.values import setting
+from noiseflow.study.values import setting
 
 
 class L2(ControlKind):

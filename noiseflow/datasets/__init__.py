@@ -23,13 +23,13 @@ from noiseflow.datasets.moons import Moons
 from noiseflow.datasets.table import Table
 from noiseflow.datasets.waves import Waves
 from noiseflow.datasets.wine import Wine
-from noiseflow.faults import InvalidInputError
 from noiseflow.scores import scores_of
+from noiseflow.study.faults import InvalidInputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 DATASETS: tuple[DatasetKind, ...] = (
     Circles(),

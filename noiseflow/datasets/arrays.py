@@ -8,10 +8,10 @@ import numpy as np
 
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import MAX_NUMBER, Rows
-from noiseflow.faults import InvalidInputError
+from noiseflow.study.faults import InvalidInputError
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 
 class Arrays(Finite):

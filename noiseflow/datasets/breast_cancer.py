@@ -8,7 +8,7 @@ from noiseflow.datasets.finite import Finite, shipped_classes
 from noiseflow.datasets.rows import Rows
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 
 class BreastCancer(Finite):

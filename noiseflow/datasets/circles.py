@@ -9,10 +9,10 @@ import numpy as np
 
 from noiseflow.datasets.data import Array
 from noiseflow.datasets.generated import FRESH, NOISE, Generated, Rows
-from noiseflow.values import setting
+from noiseflow.study.values import setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 
 class Circles(Generated):

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from noiseflow.datasets.data import Array, Data, grid_of, standardized
 from noiseflow.datasets.kind import N_TRAIN, STANDARDIZE, TASK, DatasetKind
 from noiseflow.datasets.rows import Rows, seed_faults, split, split_faults
-from noiseflow.values import Fields, FilePath, setting
+from noiseflow.study.values import Fields, FilePath, setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 SPLIT: dict[str, Any] = {"n_train": None, "test_fraction": 0.3, "standardize": True, "split": None}
 FROM_FILE: dict[str, Any] = {**SPLIT, "path": ..., "task": ...}

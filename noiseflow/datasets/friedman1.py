@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from noiseflow.datasets.generated import FRESH, NOISE, Generated, Rows
 from noiseflow.datasets.kind import STANDARDIZE
-from noiseflow.values import setting
+from noiseflow.study.values import setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 
 class Friedman1(Generated):

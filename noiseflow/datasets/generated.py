@@ -10,10 +10,10 @@ import numpy as np
 from noiseflow.datasets.data import Array, Data, grid_of, standardized
 from noiseflow.datasets.kind import N_TRAIN, DatasetKind
 from noiseflow.datasets.rows import target_faults
-from noiseflow.values import Fields, setting
+from noiseflow.study.values import Fields, setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 Rows = tuple[Array, Array]
 MAX_VALUES = 100_000_000

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from noiseflow.datasets.data import Array, Data
 from noiseflow.scores import Task
-from noiseflow.values import Fields, Label, Setting, setting
+from noiseflow.study.values import Fields, Label, Setting, setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 N_TRAIN: Fields = {"n_train": setting(int, "Rows that train; the others test", 30, ge=2)}
 STANDARDIZE: Fields = {

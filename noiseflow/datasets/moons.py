@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from noiseflow.datasets.generated import FRESH, NOISE, Generated, Rows
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 
 class Moons(Generated):

@@ -14,7 +14,7 @@ from noiseflow.datasets.data import Array
 from noiseflow.scores import Score
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 Index = NDArray[np.intp]
 MAX_NUMBER = 1e30

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Literal
 from noiseflow.datasets.data import Data
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import Rows
-from noiseflow.values import Label, setting
+from noiseflow.study.values import Label, setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 
 class Table(Finite):

@@ -18,8 +18,8 @@ from noiseflow.datasets.data import Array, Data, grid_of, standardize_target
 from noiseflow.datasets.files import MAX_COLUMNS, read_table
 from noiseflow.datasets.rows import Index, Rows, split
 from noiseflow.datasets.table_checks import features_of, table_faults
-from noiseflow.faults import InvalidInputError
-from noiseflow.spec import Dataset
+from noiseflow.study import Dataset
+from noiseflow.study.faults import InvalidInputError
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 
 from noiseflow.datasets.data import Array
 from noiseflow.datasets.generated import FRESH, NOISE, Generated, Rows
-from noiseflow.values import setting
+from noiseflow.study.values import setting
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Dataset
+    from noiseflow.study import Dataset
 
 WAVE_CYCLES = (1, 2)
 """The whole cycles that a wave of class 0 and of class 1 runs through."""

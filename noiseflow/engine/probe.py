@@ -12,7 +12,7 @@ from noiseflow.controls import control_kind
 from noiseflow.engine.arguments import built_for, checked, strengths_of, training_rows
 from noiseflow.engine.problem import NotVectorizableError, Problem
 from noiseflow.engine.vectorized import probe
-from noiseflow.spec import Control, Injection
+from noiseflow.study import Control, Injection
 
 SEEDS = (0, 1)
 UNKNOWN_STRENGTH = 0.5  # of an injection

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from noiseflow.controls import control_kind
 from noiseflow.engine.progress import Progress
-from noiseflow.spec import Control, Injection
+from noiseflow.study import Control, Injection
 
 Array = NDArray[Any]
 SPREAD_ROWS = 1024

@@ -14,7 +14,7 @@ from noiseflow.engine.problem import Problem
 from noiseflow.noise import OUTSIDE, kind_of
 from noiseflow.noise.instrument import Point, Survey, place_fault, points_of
 from noiseflow.noise.kind import Numbers
-from noiseflow.spec import Injection
+from noiseflow.study import Injection
 
 Tensor = Any
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from noiseflow import wording
 from noiseflow.report.evidence import Evidence
-from noiseflow.spec import Study
+from noiseflow.study import Study
 from noiseflow.wording import Row
 
 

@@ -11,9 +11,9 @@ from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, warnings
 from noiseflow.plan import Plan, dataset_key
 from noiseflow.report.evidence import Evidence, compact_predictions
 from noiseflow.report.selection import drawn_cells
-from noiseflow.spec import Study
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
+from noiseflow.study import Study
 
 SEEDS_DRAWN = 300
 """Seeds whose curves and predictions are drawn: more would change no picture."""

@@ -9,7 +9,7 @@ from itertools import count
 
 from noiseflow.plots import variant_colours
 from noiseflow.scores import score_of_column
-from noiseflow.spec import Study
+from noiseflow.study import Study
 from noiseflow.wording import listed
 
 ROOM = 650_000  # bytes of PNG: as base64, beside the text, within what an artifact may hold

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from noiseflow.architectures import Layer, architecture_kind
 from noiseflow.controls import control_kind
 from noiseflow.noise import OUTSIDE, PLACES, kind_of
-from noiseflow.spec import Architecture, Control, Injection, Variant
+from noiseflow.study import Architecture, Control, Injection, Variant
 
 
 def keras_lines(architecture: Architecture, variant: Variant) -> str:

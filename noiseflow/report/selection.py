@@ -9,9 +9,9 @@ import pandas as pd
 from noiseflow import wording
 from noiseflow.report.evidence import Evidence, shown_cells
 from noiseflow.scores import Score
-from noiseflow.spec import BASELINE
 from noiseflow.statistics import GROUP, CellKey
 from noiseflow.statistics.findings import Findings
+from noiseflow.study import BASELINE
 
 MOST_GROUPS = 4  # datasets and architectures that have pictures of their own
 MOST_PANELS = 9  # variants that have a panel each

@@ -12,7 +12,7 @@ import yaml
 
 from noiseflow.plan import make_plan
 from noiseflow.store import Store
-from noiseflow.studies import validate
+from noiseflow.study.loading import validate
 
 MAY_DIFFER = ["train_seconds", "finished_at", "campaign", "device"]
 """All that two equal rows may differ in."""

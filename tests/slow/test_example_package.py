@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "docs" / "examples" / "noiseflow-example"
 TRAIN = """
 import json, sys
-from noiseflow import datasets, fit_seeds, studies
+from noiseflow import datasets, fit_seeds
+from noiseflow.study import loading as studies
 from noiseflow.architectures.builder import Builder
 from noiseflow.trials import preflight
 

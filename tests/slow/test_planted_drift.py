@@ -9,7 +9,7 @@ from noiseflow.plan import make_plan, study_hash
 from noiseflow.report.gather import SEEDS_DRAWN
 from noiseflow.run import Context, report_study, store_rows
 from noiseflow.store import Store, footer
-from noiseflow.studies import load
+from noiseflow.study.loading import load
 from noiseflow.trials.training import train_trials
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -7,7 +7,7 @@ import noiseflow
 from noiseflow.architectures import ARCHITECTURES
 from noiseflow.architectures.builder import Builder
 from noiseflow.scores import scores_of
-from noiseflow.spec import Architecture, Training
+from noiseflow.study import Architecture, Training
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -12,7 +12,7 @@ from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_un
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_of
 from noiseflow.report.tables import Columns, all_in_points, best_first, difference_columns
-from noiseflow.spec import BASELINE
+from noiseflow.study import BASELINE
 
 EACH = "Each interval stands for its own comparison; the verdicts at the right allow for all of them."
 ALL = "The intervals hold together, for all comparisons and however often one looks."

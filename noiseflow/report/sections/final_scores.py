@@ -15,8 +15,8 @@ from noiseflow.report.section import Section, TableForm
 from noiseflow.report.sections.published_runs import published_runs
 from noiseflow.report.selection import MOST_GROUPS, MOST_VARIANTS, clearest, groups_of, only_some_groups
 from noiseflow.report.tables import Columns, best_first, between
-from noiseflow.spec import BASELINE
 from noiseflow.statistics import CellKey
+from noiseflow.study import BASELINE
 from noiseflow.wording import NOTHING, Row, fraction, mean_std
 
 MOST_SENTENCES = 8  # on datasets, one each

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from noiseflow.datasets import dataset_kind
-from noiseflow.spec import Study
+from noiseflow.study import Study
 from noiseflow.trials.preflight.engines import Engines, choose_engines
 from noiseflow.trials.preflight.matches import Match, datasets_of, matches
 from noiseflow.trials.preflight.networks import network_faults

@@ -13,9 +13,9 @@ from noiseflow.architectures.outputs import compiled_loss, output_activation
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
 from noiseflow.engine.targets import outputs_of
 from noiseflow.noise import OUTSIDE
-from noiseflow.spec import Study
+from noiseflow.study import Study
+from noiseflow.study.values import MAX_WEIGHTS
 from noiseflow.trials.preflight.matches import Match, attempt, described
-from noiseflow.values import MAX_WEIGHTS
 
 REGRESSION_LOSSES = (
     "mean_squared_error",

@@ -10,7 +10,7 @@ from noiseflow.controls import control_kind
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx
 from noiseflow.noise import KINDS, OUTSIDE, kind_of
 from noiseflow.noise.instrument import Survey, place_fault, survey
-from noiseflow.spec import Control, Injection, Study
+from noiseflow.study import Control, Injection, Study
 from noiseflow.trials.preflight.matches import Match, attempt
 from noiseflow.trials.preflight.networks import Models
 

@@ -8,7 +8,7 @@ from statsmodels.stats.weightstats import ttost_paired
 from noiseflow import Injection, fit_seeds
 from noiseflow.controls import CONTROLS
 from noiseflow.engine.keras_state import floatx
-from noiseflow.spec import Control
+from noiseflow.study import Control
 from tests.conftest import mlp
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

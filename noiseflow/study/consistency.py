@@ -11,7 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from noiseflow.scores import SCORES
 
 if TYPE_CHECKING:
-    from noiseflow.spec.study import Study
+    from noiseflow.study.study import Study
 
 BASELINE = "baseline"
 MAX_CELLS = 10_000

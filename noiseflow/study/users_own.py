@@ -6,10 +6,10 @@ import hashlib
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from noiseflow.user_files import open_file
+from noiseflow.study.user_files import open_file
 
 if TYPE_CHECKING:
-    from noiseflow.spec import Architecture, Dataset
+    from noiseflow.study import Architecture, Dataset
 
 
 def find_entry_point(group: str, name: str) -> EntryPoint:

@@ -9,8 +9,8 @@ from pydantic import Field, StringConstraints, create_model, model_validator
 
 from noiseflow.controls import CONTROLS, control_kind
 from noiseflow.noise import KINDS, PLACES, kind_of
-from noiseflow.spec.base import Part
-from noiseflow.values import Fraction, Label, fault
+from noiseflow.study.base import Part
+from noiseflow.study.values import Fraction, Label, fault
 
 if TYPE_CHECKING:
     KindName = str

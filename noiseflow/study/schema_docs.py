@@ -1,4 +1,4 @@
-"""docs/study-file.md: every key of a study file, from the schema itself; `python -m noiseflow.schema_docs` prints it."""
+"""docs/study-file.md: every key of a study file, from the schema itself; `python -m noiseflow.study.schema_docs` prints it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from noiseflow.datasets import DATASETS, DatasetKind
 from noiseflow.noise import KINDS as NOISES
 from noiseflow.noise import PLACES
 from noiseflow.scores import SCORES
-from noiseflow.spec import (
+from noiseflow.study import (
     Architecture,
     Control,
     Dataset,

@@ -8,8 +8,8 @@ from pydantic import Field, create_model, model_validator
 
 from noiseflow.datasets import DATASETS, dataset_kind
 from noiseflow.scores import SCORES, Score, Task, score_named, scores_of
-from noiseflow.spec.base import NamedPart, settings_of_kind
-from noiseflow.values import Seed, fault
+from noiseflow.study.base import NamedPart, settings_of_kind
+from noiseflow.study.values import Seed, fault
 
 TASKS: tuple[Task, ...] = get_args(Task)
 SETTINGS = {kind.name: kind.settings for kind in DATASETS}

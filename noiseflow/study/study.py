@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from noiseflow.spec.base import Part
-from noiseflow.spec.between import faults_between, faults_of_study
-from noiseflow.spec.data import Dataset
-from noiseflow.spec.network import Architecture, Training
-from noiseflow.spec.noise import Variant
-from noiseflow.spec.resources import Resources
-from noiseflow.values import Fraction, Label, Text
+from noiseflow.study.architecture import Architecture, Training
+from noiseflow.study.base import Part
+from noiseflow.study.consistency import faults_between, faults_of_study
+from noiseflow.study.dataset import Dataset
+from noiseflow.study.resources import Resources
+from noiseflow.study.values import Fraction, Label, Text
+from noiseflow.study.variant import Variant
 
 ShippedStudy = Literal[
     "circles", "controls", "depth", "placement", "recipes", "smoke", "stddev-grid", "tutorial"

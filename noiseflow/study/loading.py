@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from noiseflow.faults import InvalidInputError, sentences
-from noiseflow.spec import Study
-from noiseflow.studies.reading import read_yaml
-from noiseflow.user_files import DataFolder
+from noiseflow.study import Study
+from noiseflow.study.faults import InvalidInputError, sentences
+from noiseflow.study.reading import read_yaml
+from noiseflow.study.user_files import DataFolder
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "shipped"
 
 
 def names() -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from noiseflow.places import is_remote, is_url, key_faults, url_faults
+from noiseflow.study.result_places import is_remote, is_url, key_faults, url_faults
 
 
 class InvalidInputError(ValueError):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from noiseflow.values import Label, fault
+from noiseflow.study.values import Label, fault
 
 
 class Part(BaseModel):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from noiseflow.campaigns import campaign_faults
-from noiseflow.faults import InvalidInputError, results_faults
-from noiseflow.places import study_place
-from noiseflow.spec import Study
-from noiseflow.studies import load, validate
+from noiseflow.study import Study
+from noiseflow.study.faults import InvalidInputError, results_faults
+from noiseflow.study.loading import load, validate
+from noiseflow.study.result_places import study_place
 
 
 def declare(
