@@ -17,7 +17,7 @@ from pydantic import Field
 from flows.interruption import stoppable
 from flows.progress_artifact import progress_artifact
 from flows.runners import Runner, as_they_end, runner_faults, training_runner
-from noiseflow.campaigns import campaign_faults, campaign_name
+from noiseflow.campaigns.rounds import campaign_faults, campaign_name
 from noiseflow.engine.progress import Progress
 from noiseflow.run import Device, DriftError, Engine, Job, StudyRun, finish, missing_rows, prepare, require_trials
 from noiseflow.study import ShippedStudy, Study

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from noiseflow.campaigns import campaign_name
+from noiseflow.campaigns.rounds import campaign_name
 from noiseflow.study import Study
 from noiseflow.study import loading as studies
 from noiseflow.study.declared import declare

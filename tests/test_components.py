@@ -11,9 +11,9 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from noiseflow.statistics import summarize
-from noiseflow.statistics.components import Components, complete_part, components, how_many_to_halve
 from noiseflow.statistics.dependence import dependent_mean
-from noiseflow.statistics.variance import COMPONENT_COLUMNS, variance_components
+from noiseflow.statistics.variance_components import Components, complete_part, components, how_many_to_halve
+from noiseflow.statistics.variance_table import COMPONENT_COLUMNS, variance_components
 
 rng = np.random.default_rng(4)
 GRID = 0.02 + rng.normal(0, 0.03, (5, 1)) + rng.normal(0, 0.02, (1, 4)) + rng.normal(0, 0.01, (5, 4))

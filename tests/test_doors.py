@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from noiseflow.campaigns import FIRST_DAY, LAST_DAY, campaign_faults, campaign_name, campaign_round, seed_faults
+from noiseflow.campaigns.rounds import FIRST_DAY, LAST_DAY, campaign_faults, campaign_name, campaign_round, seed_faults
 from noiseflow.datasets.files import read_arrays, read_table
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.store.bucket import Bucket

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from sketch_study import make_evidence, make_study
 
-from noiseflow.plan import make_plan
 from noiseflow.report import render
 from noiseflow.statistics import summarize
 from noiseflow.statistics.findings import find
+from noiseflow.trials.plan import make_plan
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
 GRID = {"strengths": [0.1, 0.3]}

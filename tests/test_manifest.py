@@ -2,10 +2,10 @@
 
 import pytest
 
-from noiseflow.manifest import describe
-from noiseflow.plan import make_plan
 from noiseflow.store import Store
 from noiseflow.study.loading import load, validate
+from noiseflow.trials.manifest import describe
+from noiseflow.trials.plan import make_plan
 
 
 @pytest.mark.parametrize(

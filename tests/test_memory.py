@@ -9,8 +9,8 @@ import tensorflow as tf
 import noiseflow.trials.training as trials_module
 from noiseflow.engine import compilation, reference, vectorized
 from noiseflow.engine.memory import SeedTooLargeError, halves
-from noiseflow.plan import make_plan
 from noiseflow.trials import rows
+from noiseflow.trials.plan import make_plan
 from noiseflow.trials.training import train_trials
 from tests.conftest import SMALL
 

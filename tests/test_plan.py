@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from noiseflow.plan import dataset_key, make_plan, study_hash
 from noiseflow.study.loading import load, validate
+from noiseflow.trials.plan import dataset_key, make_plan, study_hash
 
 
 def changed(study, **changes):

@@ -2,10 +2,10 @@
 
 import pytest
 
-from noiseflow.plan import make_plan, study_hash
 from noiseflow.study import Resources
 from noiseflow.study.faults import InvalidInputError
 from noiseflow.study.loading import validate
+from noiseflow.trials.plan import make_plan, study_hash
 from tests.conftest import SMALL
 
 

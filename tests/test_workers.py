@@ -13,9 +13,9 @@ import pytest
 import worker_jobs as jobs
 
 from noiseflow.engine.halving import SeedTooLargeError
-from noiseflow.plan import make_plan
 from noiseflow.study.faults import InvalidInputError
 from noiseflow.trials import batches, workers
+from noiseflow.trials.plan import make_plan
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, Workers, WorkTimeoutError, worker_processes
 
 JOB = {"what": "trained circles/mlp/a 0-3", "timeout_seconds": 60}

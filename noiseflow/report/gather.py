@@ -8,12 +8,12 @@ from dataclasses import replace
 import pandas as pd
 
 from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, warnings
-from noiseflow.plan import Plan, dataset_key
 from noiseflow.report.evidence import Evidence, compact_predictions
 from noiseflow.report.selection import drawn_cells
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
 from noiseflow.study import Study
+from noiseflow.trials.plan import Plan, dataset_key
 
 SEEDS_DRAWN = 300
 """Seeds whose curves and predictions are drawn: more would change no picture."""

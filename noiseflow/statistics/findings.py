@@ -17,7 +17,7 @@ from noiseflow.statistics.inference import least_n
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
 from noiseflow.statistics.replays import compare_replays
 from noiseflow.statistics.trend import gain_trend
-from noiseflow.statistics.variance import variance_components
+from noiseflow.statistics.variance_table import variance_components
 from noiseflow.statistics.verdict import PairedDifference
 from noiseflow.study import BASELINE, Study
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from noiseflow.campaigns import campaign_faults
+from noiseflow.campaigns.rounds import campaign_faults
 from noiseflow.study import Study
 from noiseflow.study.faults import InvalidInputError, results_faults
 from noiseflow.study.loading import load, validate

@@ -12,7 +12,7 @@ import pandas as pd
 
 from noiseflow.architectures.builder import Builder
 from noiseflow.architectures.outputs import probabilities
-from noiseflow.campaigns import campaign_of
+from noiseflow.campaigns.rounds import campaign_of
 from noiseflow.datasets import Data, generate
 from noiseflow.engine.device import kind, prepare_device
 from noiseflow.engine.fit import fit_seeds
@@ -21,7 +21,6 @@ from noiseflow.engine.memory import OUT_OF_MEMORY, halves
 from noiseflow.engine.problem import Array
 from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
-from noiseflow.plan import Batch, Cell
 from noiseflow.scores import OutputForm, loss, score_of_column
 from noiseflow.statistics.calibration import (
     brier_score,
@@ -29,6 +28,7 @@ from noiseflow.statistics.calibration import (
     expected_calibration_error,
     expected_calibration_error_of_classes,
 )
+from noiseflow.trials.plan import Batch, Cell
 from noiseflow.trials.rows import BatchRows
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")

@@ -11,10 +11,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from noiseflow import __version__
-from noiseflow.plan import Plan, study_hash
 from noiseflow.store import Store
 from noiseflow.study import Study
 from noiseflow.study.loading import load, names
+from noiseflow.trials.plan import Plan, study_hash
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy")
 """Whose versions may change the numbers."""

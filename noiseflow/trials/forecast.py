@@ -11,8 +11,8 @@ import pandas as pd
 
 from noiseflow.architectures import architecture_kind
 from noiseflow.datasets import Data, generate
-from noiseflow.plan import Cell, Plan, Trial
 from noiseflow.statistics import CELL
+from noiseflow.trials.plan import Cell, Plan, Trial
 
 NUMBERS_A_SECOND = 0.55e9  # of noise
 SECONDS_A_STEP = 2e-6  # of one seed, however small the model

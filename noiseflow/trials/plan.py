@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pydantic import BaseModel
 
-from noiseflow.campaigns import Round, campaign_of
+from noiseflow.campaigns.rounds import Round, campaign_of
 from noiseflow.study import Architecture, Dataset, Study, Training, Variant
 from noiseflow.study.users_own import fingerprint
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from noiseflow.campaigns import campaign_of, campaign_round, pooled_rounds
-from noiseflow.plan import Batch, EngineOf, Plan, make_plan
+from noiseflow.campaigns.rounds import campaign_of, campaign_round, pooled_rounds
 from noiseflow.store import Store
 from noiseflow.study import Study
+from noiseflow.trials.plan import Batch, EngineOf, Plan, make_plan
 
 REPLAYED = 2  # trials of each cell
 
