@@ -10,7 +10,7 @@ import pytest
 from noiseflow.engine import disk_cache
 
 FLAGS = "TF_XLA_FLAGS"
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 CODE = """
 import numpy as np
 from noiseflow import fit_seeds

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from made_trials import crossed, made_trials, resampled
 from sketch_study import make_data, make_evidence, make_grid, make_history, make_predictions, make_study, make_trials
-from test_plots_page import family_study, family_trials
 
 from noiseflow.report import render, sections, summary_table
 from noiseflow.report.evidence import compact_predictions
@@ -18,6 +17,7 @@ from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
 from noiseflow.statistics.findings import Findings, find
 from noiseflow.statistics.ranks import mean_ranks
 from noiseflow.study import BASELINE
+from tests.plots.test_plots_page import family_study, family_trials
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
 ALL = pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)

@@ -11,7 +11,7 @@ from noiseflow.campaigns.rounds import Round, campaign_faults, campaign_name, ca
 from noiseflow.store import Store
 from noiseflow.study.loading import load, validate
 from noiseflow.trials.plan import make_plan
-from tests.test_store import batch
+from tests.store.test_store import batch
 
 
 def test_campaign_round_counts_from_ten_thousand_times_the_day():

@@ -202,7 +202,7 @@ time.sleep(600)
 
 @pytest.mark.parametrize("function", ["hang", "hang_in_c"])
 def test_killed_parent_leaves_no_worker(function):
-    folders = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    folders = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
     environment = os.environ | {"PYTHONPATH": folders}
     command = [sys.executable, "-c", PARENT, function]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:

@@ -25,7 +25,7 @@ from flows import services
 from flows.declared import automations, notifies, pools
 from flows.services import SETTINGS, Record, app, environment, fingerprint, forget_if_gone, keep_to_this_host, running
 
-FOLDER = Path(__file__).parents[1] / "deployments"
+FOLDER = Path(__file__).parents[2] / "deployments"
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 STUBBORN = [
     sys.executable,

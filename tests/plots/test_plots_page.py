@@ -16,7 +16,7 @@ from noiseflow.report.sections.chosen_strengths import strength_frames, strength
 from noiseflow.statistics.findings import find
 from noiseflow.study import Study, Variant
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
 
 

@@ -11,7 +11,7 @@ from noiseflow.study import Study
 from noiseflow.study.loading import load, validate
 from noiseflow.study.schema_docs import PARTS, document, keys_of
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("study-file.md", "extending.md")
 
 

@@ -14,8 +14,8 @@ import pytest
 from noiseflow.store import Store, StoreError, disk, files, find_store, footer
 from noiseflow.store import store as store_module
 from noiseflow.study.faults import InvalidInputError
-from tests.test_store import batch
-from tests.test_store import files as files_in
+from tests.store.test_store import batch
+from tests.store.test_store import files as files_in
 
 MARKS = footer("0123", {"keras": "3"})
 

@@ -14,7 +14,7 @@ from noiseflow.store import files as store_files
 from noiseflow.store.files import DamagedError, encode, inspect
 from noiseflow.store.guard import Guard
 from noiseflow.study.faults import InvalidInputError
-from tests.test_store import batch
+from tests.store.test_store import batch
 
 BATCH_TABLES = ("trials", *FOLLOWERS)
 MARKS = footer("0123", {"keras": "3"})

@@ -9,7 +9,7 @@ import pytest
 from noiseflow.store import Store, find_store
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import study_place
-from tests.test_store import batch
+from tests.store.test_store import batch
 
 
 @pytest.mark.parametrize(
