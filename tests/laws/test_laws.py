@@ -1,4 +1,4 @@
-"""The laws hold on the vectorised engine, and a wrong noise breaks them; both engines in full: tests/slow/test_all_laws.py."""
+"""The laws hold on the vectorised engine, and a wrong noise breaks them; both engines in full: tests/slow/engine/test_all_laws.py."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -18,7 +18,7 @@ BY_NAME = {law.name: law for law in LAWS}
 
 
 def test_every_file_of_a_law_is_in_the_tuple():
-    """The contract of a law, as far as it can be told without training; tests/slow/test_all_laws.py checks the rest."""
+    """The contract of a law, as far as it can be told without training; tests/slow/engine/test_all_laws.py checks the rest."""
     assert [law.name for law in LAWS] == list(BY_NAME)
     files = {path.stem for path in Path(laws.__file__).parent.glob("*.py") if "LAW = Law(" in path.read_text()}
     assert {law.name.replace(" ", "_").replace("-", "_") for law in LAWS} == files
