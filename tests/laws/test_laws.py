@@ -1,7 +1,4 @@
-"""The laws hold on the vectorised engine, and a wrong noise breaks them.
-
-Both engines in full: tests/slow/engine/test_all_laws.py.
-"""
+"""The laws hold on the vectorised engine, and a wrong noise breaks them; in full: tests/slow/engine/test_all_laws.py."""
 
 from dataclasses import fields
 from pathlib import Path
