@@ -354,15 +354,9 @@ class Simulation:
         must(self.place.files() == before, "reading wrote something")
         opened = self.store(None)
         opened.recover()
-        was_taken, self.taken = self.taken, False
+        self.taken = False
         self.check()
         kept = {one: number for one, number in self.acknowledged.items() if number not in self.excused}
-        if was_taken:  # with what is there twice then others go too, and are kept
-            moved = [content_of(content)[1] or () for path, content in before.items() if path.startswith("quarantine/")]
-            moved += [
-                content_of(c)[1] or () for path, c in self.place.files().items() if path.startswith("quarantine/")
-            ]
-            kept = {one: number for one, number in kept.items() if not any(one in ids for ids in moved)}
         must(kept.keys() <= opened.trial_ids(), f"acknowledged and lost: {sorted(kept.keys() - opened.trial_ids())}")
         self._check_rows(opened, all_of=opened.trial_ids())
         opened.publish(rows_of(POOL), self.marks)

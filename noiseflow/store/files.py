@@ -88,6 +88,13 @@ def decode(content: bytes, schema: pa.Schema | None = None) -> pa.Table:
         raise DamagedError(str(error).partition("\n")[0]) from error
 
 
+def marks_of(content: bytes) -> dict[str, str]:
+    """What the footer of a sound file carries, less what each file has of its own."""
+    marks = pq.read_schema(pa.BufferReader(content)).metadata or {}
+    own = {b"format", b"file", b"sha256", b"ARROW:schema"}
+    return {name.decode(): value.decode() for name, value in marks.items() if name not in own}
+
+
 def inspect(content: bytes, path: str) -> Found:
     """What is in a file that was found under this path.
 

@@ -291,7 +291,7 @@ class Store:
             for path in sorted(path for path in self._catalogue.found if path.startswith(FOLLOWERS)):
                 if why := self._misplaced(path):
                     self._guard.move(path, why)
-            self._move_doubled()
+            self._take_out_doubled()
             self._catalogue.write_index()
 
     def _misplaced(self, path: str) -> str:
@@ -308,8 +308,8 @@ class Store:
             return "its trials and it were not put into quarantine together"
         return "" if trials.batch == found.batch else f"it is not of the batch of {decides}"
 
-    def _move_doubled(self) -> None:
-        """Of two batches with the same trial the later goes; somebody deleted a folder while processes published there."""
+    def _take_out_doubled(self) -> None:
+        """Of two batches with the same trial the later loses it; somebody deleted files while processes published there."""
         for table in IDENTITIES:
             paths = [path for path in sorted(self._catalogue.found) if path.startswith(f"{table}/")]
             if sum(len(self._catalogue.found[path].identities) for path in paths) == len(
@@ -318,11 +318,10 @@ class Store:
                 continue
             there: set[str] = set()
             for path in paths:
-                identities = self._catalogue.found[path].identities
-                if there.isdisjoint(identities):
-                    there.update(identities)
-                else:
-                    self._guard.move(path, "some of its trials are in an earlier file too")
+                identities = set(self._catalogue.found[path].identities)
+                if doubled := there & identities:
+                    self._guard.take_out(path, doubled)
+                there |= identities
 
     def _complete_waiting(self) -> None:
         """Lets what waits follow its trials, drops what waits for too long, and finds trials that nothing follows."""
