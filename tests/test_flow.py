@@ -88,6 +88,7 @@ def test_flow_publishes_results_report_and_artifacts(published):
     markdown, table, progress = (Artifact.get(f"published-{key}") for key in ("report", "summary", "progress"))
     assert (markdown.type, table.type, progress.type) == ("markdown", "table", "progress")
     assert "data:image/png;base64," in markdown.data
+    assert "one step of the engine was compared with Keras' own: equal within rounding, for each trial" in markdown.data
     assert len(markdown.data) < 1_000_000
     assert progress.data == 100.0
 
@@ -95,6 +96,7 @@ def test_flow_publishes_results_report_and_artifacts(published):
 def test_flow_trial_scores_agree_with_its_predictions(published):
     _, _, folder = published
     trials = pd.read_parquet(folder / "trials").set_index("trial_id")
+    assert trials["proven"].all()
     predictions = pd.read_parquet(folder / "predictions").query("part == 'test'")
     data = pd.read_parquet(folder / "datasets").query("split == 'test'").set_index("row")["y"]
     for trial_id, group in predictions.groupby("trial_id"):

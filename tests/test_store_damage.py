@@ -389,13 +389,14 @@ def write_as_version_1(store, table, number, frame, without=()):
 
 
 LACKING = ("family", "epochs_trained", "n_test")
+LATER = ("proven",)
 
 
 @pytest.fixture
 def old(tmp_path):
     """A folder as version 1 left it: a batch of its first days, before three columns came, and a later one."""
     store = Store(tmp_path / "results", "study")
-    for number, ids, without in ((1, "ab", LACKING), (2, "cd", ())):
+    for number, ids, without in ((1, "ab", (*LACKING, *LATER)), (2, "cd", LATER)):
         for table, frame in batch(ids).items():
             write_as_version_1(store, table, number, frame, without if table == "trials" else ())
     return store
@@ -410,6 +411,7 @@ def test_version_1_is_read_as_it_is(old):
     assert trials["trial_id"].tolist() == list("abcd")
     assert list(trials.columns) == SCHEMAS["trials"].names
     assert trials.loc[:1, list(LACKING)].isna().all(axis=None)
+    assert trials["proven"].isna().all()
     assert other.software("trials", {("a",)}) == {"keras": {"3"}}
     assert other.publish(batch("de"), MARKS) == 1
     assert sorted(fresh(old).read("curves")["trial_id"]) == list("aabbccddee")

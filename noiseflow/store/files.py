@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from noiseflow.store.schemas import ADDED_IN_FORMAT_1, IDENTITIES, SCHEMAS, identities_of, table_of
+from noiseflow.store.schemas import ADDED_IN_FORMAT_1, ADDED_IN_FORMAT_3, IDENTITIES, SCHEMAS, identities_of, table_of
 
 FORMAT = 3
 _BLANK = b"0" * 64
@@ -169,7 +169,7 @@ def _inspect_parquet(content: bytes, path: str, *, sealed: bool) -> Found:
     elif marks[b"file"].decode() != path:
         raise DamagedError(f"it was written as {marks[b'file'].decode()}")
     table = table_of(path)
-    _check_schema(file.schema_arrow, table, older=version == 1)
+    _check_schema(file.schema_arrow, table, version)
     batch, why = marks.get(b"batch"), marks.get(EMPTIED)
     software = marks.get(b"software", b"{}").decode()
     json.loads(software)
@@ -192,10 +192,12 @@ def _check_format_1(file: pq.ParquetFile, content: bytes, marks: Mapping[bytes, 
     file.read()
 
 
-def _check_schema(schema: pa.Schema, table: str, *, older: bool) -> None:
+def _check_schema(schema: pa.Schema, table: str, version: int) -> None:
     expected = SCHEMAS[table]
     lacking = set(expected.names) - set(schema.names)
-    tolerated = ADDED_IN_FORMAT_1 if older and table in IDENTITIES else frozenset()
+    tolerated: frozenset[str] = frozenset()
+    if table in IDENTITIES and version < FORMAT:
+        tolerated = ADDED_IN_FORMAT_3 | (ADDED_IN_FORMAT_1 if version == 1 else frozenset())
     known = pa.schema([field for field in expected if field.name not in lacking])
     if not lacking <= tolerated or not schema.remove_metadata().equals(known):
         raise DamagedError(f"its columns are not those of {table}")

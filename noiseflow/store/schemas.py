@@ -18,6 +18,7 @@ _TRIALS = pa.schema(
         **dict.fromkeys(("initial_loss", "train_loss", "train_mode_loss", "train_score"), pa.float64()),
         **dict.fromkeys(("test_loss", "test_score", "eval_loss", "eval_score"), pa.float64()),
         **dict.fromkeys(("brier", "ece", "signal_to_noise", "train_seconds"), pa.float64()),
+        "proven": pa.bool_(),
         "finished_at": pa.timestamp("us", tz="UTC"),
     }
 )
@@ -51,6 +52,8 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 ADDED_IN_FORMAT_1 = frozenset({"family", "epochs_trained", "n_test"})
 """Columns of trials that the first files of format 1 lack; they are read as null."""
+ADDED_IN_FORMAT_3 = frozenset({"proven"})
+"""Columns of trials that files of formats 1 and 2 lack; they are read as null."""
 IDENTITIES = {"trials": ["trial_id"], "replays": ["trial_id", "campaign"]}
 """What no two rows of a table share."""
 FOLLOWERS = ("curves", "predictions")

@@ -184,9 +184,15 @@ def _trials(batch: Batch, fit: SeedsFit, rows: BatchRows, test_outputs: Array) -
             "eval_score": np.nan,
             **_calibration(test_outputs, y, rows.first.n_classes),
             "signal_to_noise": _signal_to_noise(fit),
+            "proven": _proven(fit),
             "finished_at": datetime.now(UTC),
         }
     )
+
+
+def _proven(fit: SeedsFit) -> bool:
+    """Whether the fit was compared with Keras, which refuses what differs; Keras' own fit of a bare model needs no proof."""
+    return bool(fit.proof.differences) or fit.engine == "reference"
 
 
 def _signal_to_noise(fit: SeedsFit) -> Array:
