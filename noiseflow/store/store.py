@@ -54,6 +54,8 @@ MOST_TAKEN = 1_000
 """Times that a number may be taken when a publisher wants it."""
 LOOKED_AT_AGAIN = 2_000
 """Files that a run looks at again although an earlier run did: all of a small store, a random choice of a large one."""
+MANY = 500
+"""Files of trials whose rows are remembered as long as no file changes."""
 PRUNED = "pruned"
 
 
@@ -113,6 +115,7 @@ class Store:
         self._catalogue = Catalogue(objects)
         self._guard = Guard(objects, self._catalogue)
         self._last: dict[str, int] = {}
+        self._remembered: tuple[dict[str, str | None], list[pa.Table]] | None = None
         self._lock = RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -147,10 +150,9 @@ class Store:
     def read(self, table: str, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
         """The rows of a table, those of the given trials only if they are given; then no other file is read."""
         ids = None if trial_ids is None else set(trial_ids)
-        rows = pa.concat_tables([SCHEMAS[table].empty_table(), *self._tables(table, ids)])
-        if ids is not None:
-            rows = rows.filter(pc.is_in(rows["trial_id"], pa.array(ids, pa.string())))
-        return rows.to_pandas()
+        return pa.concat_tables([SCHEMAS[table].empty_table(), *self._tables(table, ids)]).to_pandas(
+            split_blocks=True, self_destruct=True
+        )
 
     def seeds(self) -> list[int]:
         """The seeds of all trials that are there, each once, ascending."""
@@ -192,7 +194,7 @@ class Store:
         for name in FOLLOWERS if table == "trials" else ():
             beside = numbered(name, number_of(path) or 0)
             file = self._file(beside, SCHEMAS[name])
-            if file is None and (own.found.version >= 3 or self._objects.tag(beside) is not None):
+            if file is None and not (own.found.version < 3 and self._is_pruned_by_hand(path, beside)):
                 return None
             tables[name] = SCHEMAS[name].empty_table() if file is None else file.rows
             if file is not None and file.found.emptied is None:
@@ -200,6 +202,10 @@ class Store:
             elif file is not None and file.found.emptied != PRUNED:
                 return None
         return Batch({table: rows, **tables}, own.marks)
+
+    def _is_pruned_by_hand(self, path: str, beside: str) -> bool:
+        """Whether curves or predictions are gone but not their trials: folders of earlier formats were pruned so."""
+        return self._objects.tag(beside) is None and self._catalogue.is_as_it_was(path)
 
     def read_study(self, study_hash: str) -> str | None:
         """The study of this hash; None if it is not there as it was written."""
@@ -531,10 +537,48 @@ class Store:
             return sound
 
     def _tables(self, table: str, ids: set[str] | None, columns: list[str] | None = None) -> list[pa.Table]:
-        """The files of a table that hold rows of these trials, each as a table, with these columns."""
+        """The rows of these trials, or of all, file by file, with these columns."""
         schema = SCHEMAS[table] if columns is None else pa.schema([SCHEMAS[table].field(name) for name in columns])
-        tables = each(self._objects, partial(self._table, schema=schema), self._holding(table, ids))
-        return [rows for rows in tables if rows is not None]
+        paths = self._holding(table, ids)
+        if (
+            table == "trials"
+            and len(paths) > MANY
+            and (ids is None or all(self._is_within(path, ids) for path in paths))
+        ):
+            return [self._whole(paths).select(schema.names)]
+        wanted = None if ids is None else pa.array(ids, pa.string())
+
+        def rows_of(path: str) -> pa.Table | None:
+            rows = self._table(path, schema)
+            if rows is None or wanted is None or self._is_within(path, ids or set()):
+                return rows
+            return rows.filter(pc.is_in(rows["trial_id"], wanted))
+
+        return [rows for rows in each(self._objects, rows_of, paths) if rows is not None]
+
+    def _whole(self, paths: list[str]) -> pa.Table:
+        """All trials of many files. A report asks three times, and reading ten thousand files takes twenty seconds."""
+        seen = {path: self._catalogue.tag_of(path) for path in paths}
+        if self._remembered is None or self._remembered[0] != seen:
+            self._remembered = None
+            parts = [self._whole_part(paths[at : at + MANY]) for at in range(0, len(paths), MANY)]
+            self._remembered = seen, parts
+        return pa.concat_tables([part.cast(SCHEMAS["trials"]) for part in self._remembered[1]])
+
+    def _whole_part(self, paths: list[str]) -> pa.Table:
+        """All trials of some files; text other than their identities is a few words, and kept as numbers of these."""
+        found = each(self._objects, partial(self._table, schema=SCHEMAS["trials"]), paths)
+        rows = pa.concat_tables([SCHEMAS["trials"].empty_table(), *(one for one in found if one is not None)])
+        rows = rows.combine_chunks()
+        for at, field in enumerate(rows.schema):
+            if field.type == pa.string() and field.name != "trial_id":
+                rows = rows.set_column(at, field.name, rows[at].dictionary_encode())
+        return rows
+
+    def _is_within(self, path: str, ids: set[str]) -> bool:
+        """Whether all rows of a file are of these trials."""
+        trials = self._catalogue.found.get(numbered("trials", number_of(path) or 0))
+        return table_of(path) != "replays" and trials is not None and ids.issuperset(trials.identities)
 
     def _table(self, path: str, schema: pa.Schema) -> pa.Table | None:
         """The rows of a file, once it has proved itself; None, after a warning, if it is damaged or another batch's."""
