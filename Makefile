@@ -5,22 +5,33 @@ PYTHON :=# chosen from the list below unless given: make PYTHON=/path/to/python
 CANDIDATES := python3.13 python3.12 python3.11 python3 python
 SUITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet --no-input
-LOCK := uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --group build
+LOCK := uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+  --upgrade --extra prefect --group build pyproject.toml
 
-.PHONY: help study test test-slow evidence check bench test-faults up down lock clean
+.PHONY: help study test test-slow coverage evidence check bench test-faults up down lock release clean
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-study: .venv/.installed ## install, and run the tutorial's study
-	@.venv/bin/noiseflow run tutorial
+study: .venv/.installed ## install, and run the tutorial's study as a Prefect flow
+	@.venv/bin/python -m flows tutorial
 
 test: .venv/.installed-dev ## install, and run the tests (three minutes)
 	@.venv/bin/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
+# In two parts: TensorFlow frees no program that it compiled, and a process of the first ends with some gigabytes of them.
+SLOW := .venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 2 --dist loadfile
+
 test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
-	@.venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 2 --dist loadfile
+	@$(SLOW) tests/slow/engine; engine=$$?; $(SLOW) --ignore tests/slow/engine && exit $$engine
+
+coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; twice the time of make test)
+	@.venv/bin/python -m coverage erase
+	@.venv/bin/python -m coverage run -m pytest -m 'not slow' -n 2 --dist loadfile -q
+	@.venv/bin/python -m coverage combine --quiet
+	@.venv/bin/python -m coverage html --quiet
+	@.venv/bin/python -m coverage report
 
 evidence: .venv/.installed-dev ## simulations that confirm the figures of docs/method.md (ten minutes)
 	@.venv/bin/python -m pytest -m evidence -n 2 --dist loadfile
@@ -50,13 +61,19 @@ down: ## end what `make up` started
 lock: .venv/.installed-dev ## choose the newest versions that fit, and lock them (takes uv)
 	@command -v uv >/dev/null || $(PIP) install uv
 	@PATH="$$PATH:.venv/bin"; echo "locking …"; \
-	$(LOCK) --upgrade pyproject.toml -o requirements.lock && \
-	$(LOCK) --upgrade --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock && \
-	$(LOCK) --upgrade --extra bench -c requirements.lock pyproject.toml -o requirements-bench.lock
+	$(LOCK) -o requirements/run.lock && \
+	$(LOCK) --extra ray --group dev -c requirements/run.lock -o requirements/dev.lock && \
+	$(LOCK) --group bench -c requirements/run.lock -o requirements/bench.lock
+
+release: .venv/.installed-dev ## build the wheel and the source archive of the tagged commit in dist/ (CONTRIBUTING.md)
+	@version=$$(.venv/bin/python -c 'import noiseflow; print(noiseflow.__version__)'); \
+	test -z "$$(git status --porcelain)" || { echo "commit first: the tree differs from what git has"; exit 1; }; \
+	test "$$(git describe --exact-match --tags 2>/dev/null)" = "v$$version" || { echo "tag this commit first: git tag v$$version"; exit 1; }; \
+	rm -rf dist && .venv/bin/python -m hatchling build -t wheel -t sdist && ls dist
 
 clean: ## remove the environment and the caches; the results stay
 	@if [ -e .run/services.json ]; then $(MAKE) --no-print-directory down; fi
-	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* .coverage-html dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment that is there and suits is kept.
@@ -74,19 +91,19 @@ clean: ## remove the environment and the caches; the results stay
 	exit 1
 
 # --no-deps: the locks name everything, and pip, resolving extras in hash-checking mode, asks for hashes that are there.
-.venv/.installed: .venv/.made requirements.lock pyproject.toml
-	@echo "installing requirements.lock into .venv (the first time: some minutes, 2 GB) …"
-	@$(call install,requirements.lock)
+.venv/.installed: .venv/.made requirements/run.lock pyproject.toml
+	@echo "installing requirements/run.lock into .venv (the first time: some minutes, 2 GB) …"
+	@$(call install,requirements/run.lock)
 	@touch $@
 
-.venv/.installed-dev: .venv/.made requirements-dev.lock pyproject.toml
-	@echo "installing requirements-dev.lock into .venv (the first time: some minutes, 2 GB) …"
-	@$(call install,requirements-dev.lock)
+.venv/.installed-dev: .venv/.made requirements/dev.lock pyproject.toml
+	@echo "installing requirements/dev.lock into .venv (the first time: some minutes, 2 GB) …"
+	@$(call install,requirements/dev.lock)
 	@touch .venv/.installed $@
 
-.venv/.installed-bench: .venv/.made requirements-bench.lock pyproject.toml
-	@echo "installing requirements-bench.lock into .venv (the first time: some minutes, 2 GB) …"
-	@$(call install,requirements-bench.lock)
+.venv/.installed-bench: .venv/.made requirements/bench.lock pyproject.toml
+	@echo "installing requirements/bench.lock into .venv (the first time: some minutes, 2 GB) …"
+	@$(call install,requirements/bench.lock)
 	@touch .venv/.installed $@
 
 define install

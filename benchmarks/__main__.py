@@ -12,11 +12,11 @@ from pathlib import Path
 
 from benchmarks import engine
 
-NOISEFLOW = Path(sys.executable).with_name("noiseflow")
+NOISEFLOW = [sys.executable, "-m", "noiseflow"]
 
 
 def timed(name: str, command: list[str], folder: str) -> tuple[float, float]:
-    """Seconds and peak memory (GB, of the process itself; Prefect's temporary server is another) of a command."""
+    """Seconds and peak memory (GB, of the process itself; its workers are others) of a command."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PREFECT_HOME": folder}
     began = time.perf_counter()
     silent = subprocess.DEVNULL
@@ -45,7 +45,7 @@ def study_against_script(epochs: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         study, _ = timed(
             "noiseflow run tutorial: 5 variants x 30 seeds, and the report",
-            [str(NOISEFLOW), "run", "tutorial", "--epochs", epochs],
+            [*NOISEFLOW, "run", "tutorial", "--epochs", epochs],
             folder,
         )
         script = str(Path(__file__).with_name("tutorial_script.py"))

@@ -13,11 +13,11 @@ import time
 import numpy as np
 import pandas as pd
 
-from flows.again import render_again
 from noiseflow.campaigns import campaign_round
 from noiseflow.datasets import generate, to_frame
 from noiseflow.manifest import software
 from noiseflow.plan import Batch, dataset_key, make_plan, study_json
+from noiseflow.run import report_study
 from noiseflow.spec import Study
 from noiseflow.store import FOLLOWERS, SCHEMAS, Store, footer
 from noiseflow.studies import load
@@ -101,7 +101,7 @@ def main() -> None:
         print(f"{n_nights} nights of {len(study.variants)} cells made in {time.perf_counter() - began:.0f} s")
         before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
         last = str(pd.date_range(FIRST_NIGHT, periods=n_nights)[-1].date())
-        page = render_again(study, folder, campaign=last)
+        page = report_study(study, folder, campaign=last)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         seconds = time.perf_counter() - began
         print(f"aggregate and report: {seconds:.1f} s, peak {peak / 2**20:.2f} GB ({before / 2**20:.2f} before)")

@@ -25,7 +25,7 @@ def runner_faults(runner: Runner) -> list[str]:
     if runner == "local" or (find_spec("ray") and find_spec("prefect_ray")):
         return []
     what = "runner must be one that is installed; received 'ray', whose packages are not there."
-    return [f"{what} Install them: pip install 'noiseflow[ray]'."]
+    return [f"{what} Install them, in the checkout: pip install -e '.[ray]'"]
 
 
 @contextmanager

@@ -7,7 +7,7 @@ page of another origin read its answers. The secret is PREFECT_SERVER_API_AUTH_S
 of the state folder, which only its owner reads.
 
 While the server is up, `prefect.toml` beside the state folder gives its address and that secret to Prefect's commands and to
-`noiseflow run`. Without it they would start a second, temporary server.
+`python -m flows`. Without it they would start a second, temporary server.
 
 Each process that is started here, and each that those start, has NOISEFLOW_SERVICES=<state folder>:<name> in its environment.
 By that they are found again: nothing is ended by its name, or by an id that another process may have by now.

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from noiseflow.datasets import generate, to_frame
-from noiseflow.plan import dataset_key
-from noiseflow.spec import Dataset, Resources
-from noiseflow.store import Store
-from noiseflow.trials.workers import in_worker
+from noiseflow.run import Context, store_rows
+from noiseflow.spec import Dataset
 from tasks.training import worth_retrying
 
 
@@ -25,16 +21,6 @@ from tasks.training import worth_retrying
     cache_policy=NO_CACHE,
     result_serializer="json",
 )
-def generate_dataset(
-    dataset: Dataset, data_seeds: Sequence[int], store: Store, footer: dict[str, str], resources: Resources
-) -> str:
+def generate_dataset(dataset: Dataset, data_seeds: Sequence[int], context: Context) -> str:
     """Generates the rows of each data seed and writes them to the store; the key that they lie under."""
-    what, seconds = f"generated {dataset.name}", resources.timeout_seconds
-    return in_worker(_write, dataset, tuple(data_seeds), store, footer, what=what, timeout_seconds=seconds)
-
-
-def _write(dataset: Dataset, data_seeds: Sequence[int], store: Store, footer: dict[str, str]) -> str:
-    key = dataset_key(dataset, data_seeds)
-    frames = (to_frame(dataset, data_seed, generate(dataset, data_seed)) for data_seed in data_seeds)
-    store.write_dataset(key, pd.concat(frames, ignore_index=True), footer)
-    return key
+    return store_rows(dataset, data_seeds, context)

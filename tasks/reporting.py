@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import pandas as pd
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from noiseflow.datasets import bayes_accuracy, ceiling, generate, warnings
-from noiseflow.plan import Plan, dataset_key
-from noiseflow.report import Evidence, Report, render, summary_table
+from noiseflow.plan import Plan
+from noiseflow.report import Report, summary_table
 from noiseflow.report.escaping import inert
-from noiseflow.report.evidence import compact_predictions
-from noiseflow.report.selection import drawn_cells
-from noiseflow.spec import Study
+from noiseflow.run import write_report
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
-
-SEEDS_DRAWN = 300  # whose curves and predictions are drawn: more would change no picture
 
 
 @task(
@@ -31,73 +23,9 @@ SEEDS_DRAWN = 300  # whose curves and predictions are drawn: more would change n
     cache_policy=NO_CACHE,
     result_serializer="json",
 )
-def render_report(
-    plan: Plan, findings: Findings, store: Store, manifest: dict[str, str], pages: Store | None = None
-) -> Report:
-    """Renders the report from the store and writes its files there, or to where the pages are to go; the report."""
-    report = render(evidence(plan, findings, store, manifest))
-    texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
-    (pages or store).write_report(texts | dict(report.pictures))
-    return report
-
-
-def evidence(plan: Plan, findings: Findings, store: Store, manifest: dict[str, str]) -> Evidence:
-    """Everything that the report is drawn from; curves and predictions are of the cells and seeds that are drawn."""
-    study, latest, cells = plan.study, plan.latest(SEEDS_DRAWN), drawn_cells(findings)
-    drawn = replace(
-        latest,
-        trials=tuple(
-            trial
-            for trial in latest.trials
-            if (trial.cell.dataset.name, trial.cell.architecture.name, trial.cell.variant.name) in cells
-        ),
-    )
-    first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in study.datasets}
-    keys = [dataset_key(dataset, seeds) for dataset in study.datasets for seeds in drawn.data_seeds(dataset)]
-    return Evidence(
-        study=study,
-        findings=findings,
-        trials=plan.named(store.read("trials", plan.trial_ids)),
-        curves=drawn.named(store.read("curves", drawn.trial_ids)),
-        data=pd.concat([store.read_dataset(key) for key in keys], ignore_index=True),
-        ceilings=_ceilings(study),
-        cautions=[text for d in study.datasets for text in warnings(d, first[d.name])],
-        manifest=manifest,
-        n_planned=len(plan.trials),
-        changed=_changed(findings, store),
-        predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
-        grids={name: data.grid for name, data in first.items() if data.grid is not None},
-    )
-
-
-def _changed(findings: Findings, store: Store) -> dict[str, str]:
-    """What the last replays were made with that the trials themselves were not, by its name in the manifest."""
-    if findings.replays.empty:
-        return {}
-    last = findings.replays[findings.replays["campaign"] == findings.replays["campaign"].max()]
-    ids = set(last["trial_id"])
-    before = store.software("trials", {(trial_id,) for trial_id in ids})
-    now = store.software("replays", set(last[["trial_id", "campaign"]].itertuples(index=False, name=None)))
-    again = store.read("replays", ids)
-    before["device"] = set(store.read("trials", ids)["device"])
-    now["device"] = set(again.loc[again["campaign"].isin(last["campaign"]), "device"])
-    return {
-        name: f"{', '.join(sorted(before.get(name, {'unknown'})))} → {', '.join(sorted(versions))}"
-        for name, versions in now.items()
-        if versions != before.get(name)
-    }
-
-
-def _ceilings(study: Study) -> dict[str, float]:
-    """The best possible rule's accuracy, where it is known and is the score: on the one split, or on rows without end."""
-    known = {}
-    for dataset in (d for d in study.datasets if d.score_name == "accuracy"):
-        if study.design == "replicate":
-            data = generate(dataset, dataset.data_seed)
-            known[dataset.name] = ceiling(dataset, data.X_test, data.y_test)
-        else:
-            known[dataset.name] = bayes_accuracy(dataset)
-    return {name: value for name, value in known.items() if value is not None}
+def render_report(plan: Plan, findings: Findings, store: Store, trained: int, reused: int) -> Report:
+    """Renders the report from the store and writes its files there; the report."""
+    return write_report(plan, findings, store, trained=trained, reused=reused)
 
 
 @task(

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-from prefect import get_run_logger, task
+from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
+from noiseflow import run
 from noiseflow.engine.halving import SeedTooLargeError
 from noiseflow.plan import Batch
-from noiseflow.spec import Resources
-from noiseflow.store import Store
-from noiseflow.trials.batches import Tables, train_in_worker
+from noiseflow.run import Context
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, WorkTimeoutError
-from tasks.progress import tell
+from tasks.listeners import tell
+from tasks.run_logs import send_logs_to_prefect
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -45,35 +44,14 @@ def training_task(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 
 
 @training_task("train {batch.label}")
-def train_batch(
-    batch: Batch, store: Store, footer: dict[str, str], study: str, device: str, resources: Resources
-) -> int:
+def train_batch(batch: Batch, context: Context) -> int:
     """Trains the batch and publishes its rows; the number of trials that were new to the store."""
-    published = store.publish(_trained(batch, study, device, resources), footer)
-    get_run_logger().info("%s: %d trials trained, %d new to the store", batch.label, len(batch.trials), published)
-    return published
+    send_logs_to_prefect()  # on Ray this is another process than the flow's
+    return run.train(batch, context, tell)
 
 
 @training_task("replay {batch.label}")
-def replay_batch(
-    batch: Batch,
-    store: Store,
-    footer: dict[str, str],
-    study: str,
-    device: str,
-    resources: Resources,
-    campaign: str | None,
-) -> int:
+def replay_batch(batch: Batch, context: Context, campaign: str | None) -> int:
     """Trains trials again that are stored, for a campaign that looks whether they come out the same; how many."""
-    trials = _trained(batch, study, device, resources)["trials"]
-    return store.publish_replays(trials.assign(campaign=campaign), footer)
-
-
-def _trained(batch: Batch, study: str, device: str, resources: Resources) -> Tables:
-    return train_in_worker(
-        batch,
-        study=study,
-        device=device,
-        timeout_seconds=resources.timeout_seconds,
-        progress=partial(tell, batch),
-    )
+    send_logs_to_prefect()
+    return run.replay(batch, context, campaign, tell)

@@ -4,6 +4,7 @@ import os
 import tempfile
 
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="noiseflow-prefect-")
+os.environ.setdefault("NOISEFLOW_CACHE", tempfile.mkdtemp(prefix="noiseflow-programs-"))  # one of all xdist's workers
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

@@ -33,11 +33,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from noiseflow import run
 from noiseflow.store import SCHEMAS, Store, StoreError, bucket, catalogue, compaction, disk, files, guard, store
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.disk import Disk
 from noiseflow.store.schemas import FOLLOWERS, number_of
-from tasks import analysis
 from tests.simulated_places import Process, SimulatedDisk, SimulatedService, World
 
 POOL = "abcdefgh"
@@ -203,7 +203,7 @@ class Simulation:
             self._publish(opened, "".join(missing[first : first + 3]))
         if self.world.events or self.excused:
             return  # another hand may take away between two looks what this one has seen
-        analysis.aggregate.fn(PLAN, opened, self.marks)
+        run.summarize(PLAN, opened, self.marks)
         self._check_rows(opened, all_of=set(opened.read("trials")["trial_id"]))
 
     def recover(self, process: Process) -> None:
@@ -453,7 +453,7 @@ def quick() -> Iterator[None]:  # noqa: C901
                     patch.setattr(module, name, function)
         to_table = remembered(store._rows, lambda frame, schema: _key_of(frame, schema))  # noqa: PLW0108
         patch.setattr(store, "_rows", to_table)
-        patch.setattr(analysis, "find", lambda *_, **__: SimpleNamespace(frames={}))
+        patch.setattr(run, "find", lambda *_, **__: SimpleNamespace(frames={}))
         logging.getLogger("noiseflow.store").disabled = True
         try:
             yield

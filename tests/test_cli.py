@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-import flows.terminal  # noqa: F401 - here, and not where a test's own streams stand for the terminal's
-from flows.cli import app
+import noiseflow.terminal
+from noiseflow.cli import app
 from noiseflow.studies import FOLDER, names
 
 
@@ -29,9 +29,10 @@ def noiseflow(tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_installed_command_refuses_with_status_2_and_one_message(tmp_path):
-    command = [Path(sys.executable).with_name("noiseflow"), "run", "nonsense"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+def test_command_in_its_own_process_refuses_with_status_2_and_one_message(tmp_path):
+    command = [sys.executable, "-m", "noiseflow", "run", "nonsense"]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "Shipped are circles, controls" in done.stderr
     assert "Traceback" not in done.stderr

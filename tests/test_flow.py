@@ -19,14 +19,14 @@ from prefect.settings import (
 from prefect.testing.utilities import prefect_test_harness
 
 import flows.noise_study
-import flows.terminal
 import noiseflow.report.page
+import noiseflow.run
 import tasks.training
-from flows.again import render_again
-from flows.noise_study import IncompleteRunError, noise_study
-from flows.terminal import _declared
+from flows import __main__ as command
+from flows.noise_study import noise_study
 from noiseflow.engine.halving import SeedTooLargeError
 from noiseflow.faults import InvalidInputError
+from noiseflow.run import DriftError, IncompleteRunError, report_study, run_study
 from noiseflow.studies import validate
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
@@ -93,6 +93,14 @@ def test_flow_publishes_results_report_and_artifacts(published):
     assert progress.data == 100.0
 
 
+def test_flow_keeps_the_rows_and_prints_the_table_of_run_study(published, tmp_path, monkeypatch):
+    study, done, folder = published
+    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda _: [])
+    plain = run_study(study, tmp_path)
+    assert (plain.table, plain.answer, plain.trained) == (done.table, done.answer, done.trained)
+    pd.testing.assert_frame_equal(rows(tmp_path, "published"), rows(folder.parent, "published"))
+
+
 def test_flow_trial_scores_agree_with_its_predictions(published):
     _, _, folder = published
     trials = pd.read_parquet(folder / "trials").set_index("trial_id")
@@ -123,9 +131,9 @@ def test_flow_takes_the_path_of_a_study_below_the_data_folder(tmp_path, monkeypa
 def test_command_hands_prefect_the_file_of_a_study_that_is_too_large_for_a_parameter(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = {"study": "wide.yaml", "n_seeds": 3, "epochs": None}
-    assert _declared(SMALL, given) == {"study": SMALL}
-    monkeypatch.setattr(flows.terminal, "MOST_BYTES", 1_000)
-    assert _declared(SMALL, given) == given | {"study": str(tmp_path / "wide.yaml")}
+    assert command._parameters(SMALL, given) == {"study": SMALL}
+    monkeypatch.setattr(command, "MOST_BYTES", 1_000)
+    assert command._parameters(SMALL, given) == given | {"study": str(tmp_path / "wide.yaml")}
 
 
 def test_flow_writes_where_the_worker_allows_it_alone(tmp_path, monkeypatch):
@@ -152,7 +160,7 @@ def test_report_again_from_parquet_is_the_same(published):
     picture = folder / "report" / "final-scores.png"
     drawn = picture.read_bytes()
     picture.unlink()
-    assert render_again(study, str(folder.parent)) == done.report
+    assert report_study(study, str(folder.parent)) == done.report
     assert picture.read_bytes() == drawn
 
 
@@ -185,14 +193,14 @@ def test_flow_marks_diverged_trials_and_goes_on(small_study, tmp_path, optimizer
 
 @pytest.mark.usefixtures("plain_reports")
 def test_flow_with_a_failing_batch_finishes_the_others_and_names_it(small_study, tmp_path, monkeypatch):
-    train_in_worker = tasks.training.train_in_worker
+    train_in_worker = noiseflow.run.train_in_worker
 
     def failing(batch, **arguments):
         if batch.cell.variant.name == "noisy":
             raise OSError("no more memory")
         return train_in_worker(batch, **arguments)
 
-    monkeypatch.setattr(tasks.training, "train_in_worker", failing)
+    monkeypatch.setattr(noiseflow.run, "train_in_worker", failing)
     impatient = tasks.training.train_batch.with_options(retry_delay_seconds=0)
     monkeypatch.setattr(flows.noise_study, "train_batch", impatient)
     with pytest.raises(RuntimeError, match=r"circles/mlp/noisy 0-3: .*no more memory"):
@@ -204,7 +212,7 @@ def test_flow_with_a_failing_batch_finishes_the_others_and_names_it(small_study,
 @pytest.mark.usefixtures("plain_reports")
 def test_flow_without_its_baseline_still_publishes_a_report_that_says_so(small_study, tmp_path, monkeypatch):
     """A batch that cannot succeed is tried once; what the others came to goes with the error."""
-    train_in_worker, tried = tasks.training.train_in_worker, []
+    train_in_worker, tried = noiseflow.run.train_in_worker, []
 
     def failing(batch, **arguments):
         if batch.cell.variant.name == "baseline":
@@ -212,12 +220,12 @@ def test_flow_without_its_baseline_still_publishes_a_report_that_says_so(small_s
             raise SeedTooLargeError("this machine")
         return train_in_worker(batch, **arguments)
 
-    monkeypatch.setattr(tasks.training, "train_in_worker", failing)
+    monkeypatch.setattr(noiseflow.run, "train_in_worker", failing)
     with pytest.raises(IncompleteRunError, match=r"circles/mlp/baseline 0-3: .*use a smaller batch_size") as ended:
         noise_study(small_study, results=str(tmp_path))
     assert len(tried) == 1
     assert ended.value.run.trained == 4
-    assert ended.value.run.headline.startswith("Incomplete: 4 of 8 planned trials are missing.")
+    assert ended.value.run.answer.startswith("Incomplete: 4 of 8 planned trials are missing.")
     report = (tmp_path / "small" / "report" / "report.md").read_text()
     assert "Incomplete: 4 of 8 planned trials are missing." in "\n".join(report.splitlines()[:8])
 
@@ -279,6 +287,20 @@ def test_flow_crosses_data_seeds_with_seeds(small_study, tmp_path):
     trials = rows(tmp_path)
     assert len(trials.drop_duplicates(["variant", "data_seed", "seed", "test_loss"])) == 12
     assert set(pd.read_parquet(tmp_path / "small" / "components.parquet")["variant"]) == {"baseline", "noisy"}
+
+
+@pytest.mark.usefixtures("plain_reports")
+def test_flow_fails_where_a_campaign_drifts_with_the_answer_as_its_message(small_study, tmp_path, monkeypatch):
+    monkeypatch.setattr(noiseflow.report.page, "alarm", lambda _: "Something drifts.")
+    options = {"n_seeds": 2, "results": str(tmp_path), "campaign": "2026-01-01"}
+    state = noise_study(small_study, **options, fail_on_drift=True, return_state=True)
+    assert state.is_failed()
+    assert state.message.startswith("Something drifts. ")
+    with pytest.raises(DriftError) as ended:
+        noise_study(small_study, **options, fail_on_drift=True)
+    assert state.message == str(ended.value)
+    assert ended.value.run.reused == 4
+    assert noise_study(small_study, **options).alarm == "Something drifts."
 
 
 def test_flow_refuses_a_file_outside_the_folder_of_the_worker(small_study, tmp_path, monkeypatch):

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from flows import check
 from noiseflow import fit_seeds
 from noiseflow.engine.result import SeedsFit
-from noiseflow.laws import LAWS, Law, draws
+from noiseflow.laws import LAWS, Law, draws, printing
 from noiseflow.laws.record import chance_of_mean, equality_law, mean_law
 
 
@@ -135,8 +134,8 @@ def test_equality_law_counts_what_differs():
 @pytest.mark.parametrize(("measured", "status"), [(1.0, 0), (2.0, 1)])
 def test_check_prints_each_figure_and_tells_by_its_status(monkeypatch, capsys, measured, status):
     laws = {"first": lambda train: [law(), law(measured=measured)], "second": lambda train: [law(name="n" * 35)]}
-    monkeypatch.setattr(check, "LAWS", laws)
-    assert check.check_in_terminal("vectorized", "cpu") == status
+    monkeypatch.setattr(printing, "LAWS", laws)
+    assert printing.print_laws("vectorized", "cpu") == status
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[1].split() == ["a", "law", "1", "1", "0.1", "holds"]
@@ -149,6 +148,6 @@ def test_check_that_cannot_run_says_why_in_a_line(monkeypatch, capsys):
     def fail(_):
         raise RuntimeError("no such device")
 
-    monkeypatch.setattr(check, "LAWS", {"first": fail})
-    assert check.check_in_terminal("auto", "gpu") == 1
+    monkeypatch.setattr(printing, "LAWS", {"first": fail})
+    assert printing.print_laws("auto", "gpu") == 1
     assert capsys.readouterr().err == "noiseflow: the check failed. no such device\n"

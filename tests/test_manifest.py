@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.manifest import describe
+from noiseflow.manifest import describe
 from noiseflow.plan import make_plan
 from noiseflow.store import Store
 from noiseflow.studies import load, validate

@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from flows.outlook import superseded_lines
 from noiseflow.plan import dataset_key, make_plan, study_hash
 from noiseflow.studies import load, validate
+from noiseflow.trials.preview import superseded_lines
 
 
 def changed(study, **changes):

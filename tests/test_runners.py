@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-import flows.cli
+import flows.__main__
 import flows.runners
 from flows.runners import runner_faults
 
@@ -13,8 +13,7 @@ from flows.runners import runner_faults
 @pytest.fixture
 def without_ray(monkeypatch):
     """As if the extra `ray` were not installed."""
-    for module in (flows.cli, flows.runners):
-        monkeypatch.setattr(module, "find_spec", lambda name: None)
+    monkeypatch.setattr(flows.runners, "find_spec", lambda name: None)
 
 
 def test_ray_that_is_installed_has_no_fault():
@@ -25,15 +24,15 @@ def test_ray_that_is_installed_has_no_fault():
 def test_ray_that_is_not_installed_is_refused_in_one_sentence():
     assert runner_faults("local") == []
     (fault,) = runner_faults("ray")
-    assert "pip install 'noiseflow[ray]'" in fault
+    assert "pip install -e '.[ray]'" in fault
 
 
 @pytest.mark.usefixtures("without_ray")
 def test_command_refuses_ray_that_is_not_installed_and_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = CliRunner().invoke(flows.cli.app, ["run", "smoke", "--runner", "ray"])
+    done = CliRunner().invoke(flows.__main__.app, ["smoke", "--runner", "ray"])
     assert done.exit_code == 2
-    assert "pip install 'noiseflow[ray]'" in done.stderr
+    assert "pip install -e '.[ray]'" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from noiseflow import run
 from noiseflow.store import FOLLOWERS, Store, files
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.catalogue import Catalogue
 from noiseflow.store.disk import Disk
-from tasks import analysis
 from tests import store_simulation
 from tests.store_simulation import Violation, simulate
 
@@ -65,8 +65,7 @@ def lost_answer_counts_as_refused(patch):
 
 
 def no_recover_before_aggregating(patch):
-    aggregate = SimpleNamespace(fn=lambda plan, store, marks: analysis.findings_of(plan, store))
-    patch.setattr(analysis, "aggregate", aggregate)
+    patch.setattr(run, "summarize", lambda plan, store, marks: run.find_stored(plan, store))
 
 
 def files_not_synced(patch):

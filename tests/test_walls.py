@@ -49,6 +49,12 @@ def test_heavy_libraries_stay_in_their_rooms(path):
     ]
 
 
+@pytest.mark.parametrize("path", [path for path in ALL if path not in LIBRARY], ids=lambda path: path.stem)
+def test_flows_and_tasks_compute_nothing(path):
+    computing = {"numpy", "pandas", "scipy", "sklearn", "statsmodels", *ROOMS} - {"prefect"}
+    assert not {name.split(".")[0] for name in imports(path)} & computing
+
+
 @pytest.mark.parametrize(
     ("room", "walled_off"),
     [
@@ -65,6 +71,12 @@ def test_rooms_know_only_what_the_design_lets_them(room, walled_off):
     assert not [name for name in imports(ROOT / "noiseflow" / room) if name.startswith(walled_off)]
 
 
+def test_only_front_doors_know_the_whole_job():
+    doors = ("noiseflow.run", "noiseflow.cli", "noiseflow.terminal")
+    knowing = {path.name for path in LIBRARY for name in imports(path) if name.startswith(doors)}
+    assert knowing == {"__init__.py", "__main__.py", "cli.py", "terminal.py"}
+
+
 def test_training_does_not_know_the_laws_that_it_is_checked_with():
     rooms = list((ROOT / "noiseflow" / "engine").glob("*.py"))
     assert rooms
@@ -75,7 +87,7 @@ HEAVY = ["tensorflow", "keras", "prefect", "matplotlib.pyplot"]
 LIGHT = [
     "import noiseflow",
     "from noiseflow import Injection",
-    "import flows.cli",
+    "import noiseflow.run",
     "from noiseflow.report import render",
 ]
 WHAT_LOADS = f"""
@@ -84,6 +96,15 @@ for statement in {LIGHT}:
     exec(statement)
     print(*[f"{{statement}}: {{name}}" for name in {HEAVY} if name in sys.modules])
 """
+
+
+def test_command_refuses_before_it_loads_what_takes_long():
+    """Nor does it load pandas, which takes a second."""
+    look = (
+        f"import sys, noiseflow.cli; print(*({{*sys.modules}} & {{*{[*HEAVY, 'pandas', 'pyarrow', 'rich.progress']}}}))"
+    )
+    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip()
 
 
 def test_import_loads_neither_tensorflow_nor_prefect_nor_pyplot():

@@ -21,7 +21,7 @@ def choose_device(wanted: str, gpus: Sequence[Any]) -> str:
     if wanted == "gpu" and not gpus:
         raise RuntimeError(
             "device 'gpu' was asked for, but TensorFlow sees none on this machine. "
-            "Install noiseflow[gpu], check CUDA_VISIBLE_DEVICES, or use device 'auto' or 'cpu'."
+            "Install tensorflow[and-cuda], check CUDA_VISIBLE_DEVICES, or use device 'auto' or 'cpu'."
         )
     return "/GPU:0" if gpus and wanted != "cpu" else "/CPU:0"
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import keras
 from numpy.typing import ArrayLike
 
-from noiseflow.engine import reference, vectorized
+from noiseflow.engine import disk_cache, reference, vectorized
 from noiseflow.engine.arguments import (
     built_for,
     by_output,
@@ -126,6 +126,7 @@ def fit_seeds(
     if engine not in ("auto", *ENGINES):
         raise ValueError(f"engine must be one of {['auto', *ENGINES]}; received {engine}")
     ran, outcome = _train(problem, engine)
+    disk_cache.seal()
     return SeedsFit(
         **vars(outcome), epochs=problem.recorded, seeds=problem.seeds, engine=ran, build_model=problem.build_model
     )

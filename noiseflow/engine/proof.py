@@ -172,9 +172,11 @@ def _weights_differ(ours: Step, theirs: KerasStep, dtype: str, tolerance: float)
         told = np.ones(expected.shape, bool) if gradient is None else (np.abs(gradient) > least) | (update == 0)
         excess = np.where(told, difference - rounding, 0.0) / max(float(update.max(initial=0)), 1e-30)
         largest = float(excess.max(initial=0))
-        worst = max(worst, min(largest, 1e30))
-        if largest > 10 * tolerance and float(difference[told].max(initial=0)) > 64 * float(rounding.max(initial=0)):
-            return worst, f"weight {i} of shape {expected.shape}"
+        if largest > 10 * tolerance:
+            if float(difference[told].max(initial=0)) > 64 * float(rounding.max(initial=0)):
+                return min(largest, 1e30), f"weight {i} of shape {expected.shape}"
+            continue  # the update is as small as the rounding of the weight, and tells nothing
+        worst = max(worst, largest)
     return worst, None
 
 

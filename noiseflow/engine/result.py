@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from noiseflow.engine import disk_cache
 from noiseflow.engine.arguments import floats
 from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded
 from noiseflow.engine.model import Prepared, takes_training
@@ -89,6 +90,7 @@ class SeedsFit:
             raise ValueError(f"x_new must have a first axis of {len(self.seeds)} seeds; received {sorted(sizes)}")
         if self.engine == "vectorized":
             outputs = self._replicas(self.weights, floats(x_new), per_seed=per_seed, seeds=self.seeds)
+            disk_cache.seal()
             if self._predicts_as_keras(outputs, x_new, per_seed):
                 return outputs
 

@@ -28,7 +28,8 @@ def require_vectorizable(model: keras.Model) -> None:
 def explained(model: keras.Model, error: Exception) -> NotVectorizableError:
     """What TensorFlow could not vectorise or compile: the layer that the error names, if one is, and how it begins."""
     if isinstance(error, NotVectorizableError):
-        return error
+        told = re.search(r"\x1b\[1m(.*?)\x1b\[0m", str(error), re.DOTALL)  # Keras puts its own words around it
+        return NotVectorizableError(told[1]) if told else error
     text = " ".join(ANSI.sub("", str(error)).split())
     layers = list(model._flatten_layers(include_self=False))  # noqa: SLF001 - nested ones too
     own = " ".join(
@@ -42,7 +43,9 @@ def explained(model: keras.Model, error: Exception) -> NotVectorizableError:
         if re.search(_scope(layer.name, ending), where)
     ]
     who = _named(named[0]) if named else "the model"
-    return NotVectorizableError(f"{who} does not vectorise: {type(error).__name__}: {text[:300]}")
+    missing = re.search(r"No pfor vectorization defined for (\w+)", text)
+    why = f"TensorFlow has no vectorised form of {missing[1]}" if missing else f"{type(error).__name__}: {text[:300]}"
+    return NotVectorizableError(f"{who} does not vectorise: {why}")
 
 
 def _scope(name: str, ending: str) -> str:

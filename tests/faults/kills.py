@@ -3,8 +3,8 @@
     python -m tests.faults.kills [--kills 50] [--seed 0] [--by command|deployment|both] [--folder DIR]
 
 A trajectory is one results folder: some kills, each followed by another run of the same study, and in the end a run that
-completes. Whoever is killed is drawn: the command with all its processes or alone, and with a Prefect server and worker the
-flow's process, the worker or the server. The phase is told from outside; the moment within it is random.
+completes. Whoever is killed is drawn: `noiseflow run` or `python -m flows`, with all its processes or alone; and with a Prefect
+server and worker the flow's process, the worker or the server. The phase is told from outside; the moment within it is random.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from uuid import uuid4
 import pandas as pd
 
 from tests.faults.phases import PHASES, USUAL_SECONDS, Watch, wait_for
-from tests.faults.runs import MARK, CommandRun, DeploymentRun, Up, carrying, kill
+from tests.faults.runs import MARK, CommandRun, DeploymentRun, FlowRun, Up, carrying, kill
 from tests.faults.study import CONTENT, N_TRIALS, check_results, leftovers, published
 
 KILLS_A_TRAJECTORY = 5
@@ -182,9 +182,10 @@ def main() -> None:
     kills: list[Kill] = []
     n_command = {"command": options.kills, "deployment": 0, "both": options.kills // 2}[options.by]
     if n_command:
-        mark = uuid4().hex
-        kills += series(by_command(folder, mark), n_command, folder, undisturbed, rng, "command")
-        assert_no_orphans(mark)
+        for name, kind, n in (("command", CommandRun, n_command - n_command // 2), ("flow", FlowRun, n_command // 2)):
+            mark = uuid4().hex
+            kills += series(by_command(folder, mark, kind), n, folder, undisturbed, rng, name)
+            assert_no_orphans(mark)
     if options.kills > n_command:
         with services(folder) as up:
             kills += series(by_deployment(up), options.kills - n_command, folder, undisturbed, rng, "deployment")

@@ -61,12 +61,13 @@ class CommandRun:
     """`noiseflow run` in a group of its own; `run` kills the group, `flow` the process alone."""
 
     targets = ("run", "flow")
+    words = ("noiseflow", "run")
 
     def __init__(self, folder: Path, results: Path, mark: str) -> None:
         self.log = folder / "run.log"
         self.log.touch()
         self._mark = f"{MARK}={mark}"
-        command = [str(Path(sys.executable).with_name("noiseflow")), "run", str(write_study(folder)), "--verbose"]
+        command = [sys.executable, "-m", *self.words, str(write_study(folder)), "--verbose"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--results", str(results)],
@@ -95,6 +96,12 @@ class CommandRun:
     def completed(self) -> bool:
         """Waits for the end; whether it was a good one."""
         return self._process.wait(300) == 0
+
+
+class FlowRun(CommandRun):
+    """The same with `python -m flows`, whose temporary server is another of its processes."""
+
+    words = ("flows",)
 
 
 class Up:

@@ -37,7 +37,7 @@ def network(*, shape, n_classes):
     model.compile(loss="binary_crossentropy", optimizer="adam")
     return model
 """
-COMMAND = "import sys; from flows.cli import app; sys.argv[0] = 'noiseflow'; app()"
+COMMAND = "import sys; from noiseflow.cli import app; sys.argv[0] = 'noiseflow'; app()"
 SCRIPT = """
 import sys
 from flows.noise_study import noise_study
@@ -110,7 +110,7 @@ def test_hanging_batch_is_killed_and_the_command_ends(tmp_path, capsys, hang):
     with capsys.disabled():
         print(f"\nended after {seconds:.0f} s, of which {TIMEOUT} s are the timeout")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "/stuck 0-3: TimedOut" in done.stderr
+    assert "/stuck 0-3: WorkTimeoutError" in done.stderr
     assert f"took longer than {TIMEOUT} s and was killed" in done.stderr
     assert "/late 0-3:" not in done.stderr
     assert "To train what is missing: noiseflow run" in done.stderr

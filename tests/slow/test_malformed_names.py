@@ -2,14 +2,11 @@
 
 import pytest
 
-from flows.manifest import describe
 from noiseflow.plan import make_plan
+from noiseflow.run import Context, store_rows, summarize, write_report
 from noiseflow.store import Store
 from noiseflow.studies import validate
 from noiseflow.trials.training import train_trials
-from tasks.analysis import aggregate
-from tasks.data import generate_dataset
-from tasks.reporting import render_report
 from tests.test_security import NASTY_NAMES, SMOKE
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -17,7 +14,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.mark.usefixtures("coarse_pictures")
 def test_study_of_nasty_names_writes_into_its_folder_only(tmp_path, monkeypatch):
-    """A whole run through the flow's own tasks: rows, summary, report and pictures."""
+    """A whole run through its own steps: rows, summary, report and pictures."""
     work = tmp_path / "deep" / "work"
     work.mkdir(parents=True)
     monkeypatch.chdir(work)
@@ -34,13 +31,12 @@ def test_study_of_nasty_names_writes_into_its_folder_only(tmp_path, monkeypatch)
     study = validate(content)
     plan, store = make_plan(study, "vectorized"), Store("results", study.name)
     for dataset in study.datasets:
-        generate_dataset.fn(dataset, [1], store, {}, study.resources)
+        store_rows(dataset, [1], Context(store, {}, study.name, "cpu", study.resources))
     for batch in plan.batches((), 10):
         store.publish(
             vars(train_trials(batch, study=study.name, device="cpu", progress=lambda _: None)), {"software": "{}"}
         )
-    findings = aggregate.fn(plan, store, {})
-    render_report.fn(plan, findings, store, describe(plan, store, trained=12, reused=0))
+    write_report(plan, summarize(plan, store, {}), store, trained=12, reused=0)
     written = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(list((work / "results" / study.name / "report").glob("*.png"))) > 2
     assert all(path.is_relative_to(work / "results" / study.name) for path in written)

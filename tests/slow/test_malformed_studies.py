@@ -20,15 +20,14 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from flows.cli import app
 from noiseflow import studies
+from noiseflow.cli import app
 from noiseflow.spec import Study
 from noiseflow.studies import FOLDER, names
 from noiseflow.trials import preflight
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
-COMMAND = Path(sys.executable).with_name("noiseflow")
 LIMIT = timedelta(seconds=10)
 SCHEMA = Study.model_json_schema()
 # Each example takes a study apart, which Hypothesis finds slow; the folder is emptied by the test itself.
@@ -300,7 +299,7 @@ def test_installed_command_refuses_what_is_no_study_file_at_once(folder, kind):
     path = folder / "study.yaml"
     make(path)
     before = listing(folder)
-    command = [COMMAND, "run", path, "--results", folder / "results"]
+    command = [sys.executable, "-m", "noiseflow", "run", path, "--results", folder / "results"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT.total_seconds()

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from flows.cli import app
 from noiseflow import datasets, studies
+from noiseflow.cli import app
 from noiseflow.spec import Dataset
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

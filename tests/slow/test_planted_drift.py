@@ -3,15 +3,14 @@
 import pandas as pd
 import pytest
 
-from flows.again import render_again
 from noiseflow.campaigns import campaign_round
 from noiseflow.manifest import software
 from noiseflow.plan import make_plan, study_hash
+from noiseflow.report.gather import SEEDS_DRAWN
+from noiseflow.run import Context, report_study, store_rows
 from noiseflow.store import Store, footer
 from noiseflow.studies import load
 from noiseflow.trials.training import train_trials
-from tasks.data import generate_dataset
-from tasks.reporting import SEEDS_DRAWN
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 N_NIGHTS, N_SEEDS, SHIFTED = 24, 20, 8
@@ -41,8 +40,8 @@ def test_planted_shift_shows_in_the_report(planted, nights, tmp_path):
     store = Store(tmp_path, STUDY.name)
     store.publish({**tables, "trials": trials}, MARKS)
     for seeds in plan.latest(SEEDS_DRAWN).data_seeds(STUDY.datasets[0]):
-        generate_dataset.fn(STUDY.datasets[0], seeds, store, MARKS, STUDY.resources)
-    render_again(STUDY, str(tmp_path), campaign=NIGHTS[-1])
+        store_rows(STUDY.datasets[0], seeds, Context(store, MARKS, STUDY.name, "cpu", STUDY.resources))
+    report_study(STUDY, str(tmp_path), campaign=NIGHTS[-1])
     folder = tmp_path / STUDY.name
     page, drift = (folder / "report" / "report.md").read_text(), pd.read_parquet(folder / "drift.parquet")
     assert set(drift.loc[drift["flagged"], "variant"]) == ({"after_activation"} if planted else set())

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parent.parent.parent
 NOT_COMPARED = ["train_seconds", "finished_at", "campaign", "device"]
 OTHERS = {"IDLE", "DashboardAgent", "RuntimeEnvAgent"}
-COMMAND = "import sys; from flows.cli import app; sys.argv[0] = 'noiseflow'; app()"
+COMMAND = "import sys; from flows.__main__ import app; sys.argv[0] = 'flows'; app()"
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
@@ -83,7 +83,7 @@ def study(tmp_path):
 def start(study, environment, results, **variables):
     runner = "ray" if "RAY_ADDRESS" in variables else "local"
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "run", study, "--results", study.parent / results, "--runner", runner],
+        [sys.executable, "-c", COMMAND, study, "--results", study.parent / results, "--runner", runner],
         env=environment | variables,
         cwd=study.parent,
         stdout=subprocess.PIPE,

@@ -19,7 +19,7 @@ from tests.image_study import images_28, ten_studies, write_images
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parent.parent.parent
-COMMAND = "import sys; from flows.cli import app; sys.argv[0] = 'noiseflow'; app()"
+COMMAND = "import sys; from noiseflow.cli import app; sys.argv[0] = 'noiseflow'; app()"
 NOT_COMPARED = ["train_seconds", "finished_at"]
 ROUNDS, SECONDS = 20, 180
 

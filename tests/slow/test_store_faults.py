@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -120,8 +119,9 @@ def test_disk_that_is_full_for_a_while_takes_the_same_batch_later(small_disk):
     assert_whole(small_disk)
 
 
-def noiseflow(*arguments, home):
-    command = [Path(sys.executable).with_name("noiseflow"), *arguments]
+def run(*words, home):
+    """A command, `noiseflow …` or `flows …`, in a process of its own."""
+    command = [sys.executable, "-m", *words]
     environment = os.environ | {"PREFECT_HOME": str(home / "prefect"), "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
     environment.pop("PREFECT_API_URL", None)
     return subprocess.run(
@@ -143,13 +143,13 @@ def logged(home):
 
 
 def test_run_that_meets_damage_warns_trains_again_and_gives_the_same_rows(tmp_path):
-    first = noiseflow("run", "smoke", "--seeds", "4", home=tmp_path)
+    first = run("flows", "smoke", "--seeds", "4", home=tmp_path)
     assert first.returncode == 0, first.stderr
     folder = tmp_path / "results" / "smoke"
     before = pd.read_parquet(folder / "trials").sort_values("trial_id")
     victim = folder / "curves" / "00000001.parquet"
     victim.write_bytes(victim.read_bytes()[:-100])
-    second = noiseflow("run", "smoke", "--seeds", "4", home=tmp_path)
+    second = run("flows", "smoke", "--seeds", "4", home=tmp_path)
     assert second.returncode == 0, second.stderr
     assert "trained 4 trials, 4 reused" in second.stdout
     assert "curves/00000001.parquet is damaged" in second.stderr.replace("\n", " ") + second.stdout.replace("\n", " ")
@@ -165,7 +165,7 @@ def test_run_on_results_of_a_newer_version_is_refused_with_status_2(tmp_path, mo
     monkeypatch.setattr("noiseflow.store.files.FORMAT", 3)
     Store(tmp_path / "results", "smoke").publish(batch("a"), {})
     for command in ("run", "plan", "report"):
-        done = noiseflow(command, "smoke", home=tmp_path)
+        done = run("noiseflow", command, "smoke", home=tmp_path)
         assert done.returncode == 2, done.stderr
         assert "00000001.parquet must be of format 3 or older; received format 4" in done.stderr
         assert "Traceback" not in done.stderr

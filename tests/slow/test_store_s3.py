@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -132,7 +131,7 @@ def test_server_that_fails_for_ever_ends_in_one_sentence_and_leaves_nothing_half
 
 def noiseflow(*arguments, home):
     """The command, in a process of its own."""
-    command = [Path(sys.executable).with_name("noiseflow"), *arguments]
+    command = [sys.executable, "-m", "noiseflow", *arguments]
     environment = os.environ | {"PREFECT_HOME": str(home), "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
     environment.pop("PREFECT_API_URL", None)
     return subprocess.run(

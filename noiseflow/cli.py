@@ -1,25 +1,25 @@
-"""The `noiseflow` command."""
+"""The `noiseflow` command. It imports what takes long when a command needs it: pandas, TensorFlow, matplotlib."""
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from flows.services import forget_if_gone
 from noiseflow import studies
-from noiseflow.campaigns import campaign_faults, campaign_name
+from noiseflow.campaigns import campaign_name
 from noiseflow.faults import InvalidInputError, in_terminal, refusal, results_faults
 from noiseflow.places import study_place
 from noiseflow.spec import Study
+from noiseflow.studies.declared import declare
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 app = typer.Typer(
@@ -37,10 +37,13 @@ DeviceOption = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where
 CampaignOption = Annotated[
     str | None, typer.Option(metavar="DATE", help="Adds fresh seeds under this date, and pools all dates.")
 ]
-RunnerOption = Annotated[
-    Literal["local", "ray"], typer.Option(help="Train on this machine, or on the Ray cluster that RAY_ADDRESS names.")
-]
 ResultsOption = Annotated[str, typer.Option(help="Folder or URL, such as s3://bucket/prefix, for the results.")]
+
+
+DriftOption = Annotated[
+    bool, typer.Option("--fail-on-drift", help="Fail where a campaign differs from those before it.")
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show all logs.")]
 
 
 @app.command()
@@ -52,27 +55,26 @@ def run(
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
     device: DeviceOption = "auto",
-    runner: RunnerOption = "local",
     campaign: CampaignOption = None,
-    fail_on_drift: Annotated[
-        bool, typer.Option("--fail-on-drift", help="Fail where a campaign differs from those before it.")
-    ] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Show the logs of Prefect and TensorFlow.")] = False,
+    fail_on_drift: DriftOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Trains what is missing of a study, and reports."""
-    declared = _declared(study, seeds, epochs, results, campaign)
-    if runner == "ray" and not (find_spec("ray") and find_spec("prefect_ray")):
-        _refuse(["--runner ray needs packages that are not installed. Install them: pip install 'noiseflow[ray]'."])
-    _quiet(verbose=verbose)
-    forget_if_gone()
-    given = {"study": study, "n_seeds": seeds, "epochs": epochs}
-    at_once = 1 if runner == "ray" else min(BATCHES_AT_ONCE, len(declared.parts()))
-    parameters = {"runner": runner, "campaign": campaign, "fail_on_drift": fail_on_drift}
+    declared = declared_study(study, seeds, epochs, results, campaign)
+    show_logs() if verbose else hide_tensorflow()
+    at_once = min(BATCHES_AT_ONCE, len(declared.parts()))
     with worker_processes(at_once) as workers:
-        workers.start(at_once)  # they load TensorFlow while Prefect is loaded here
-        from flows.terminal import run_in_terminal  # noqa: PLC0415 - imports Prefect, which takes seconds
+        workers.start(at_once)  # they load TensorFlow while pandas and more are loaded here
+        from noiseflow.run import run_study  # noqa: PLC0415
+        from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
 
-        sys.exit(run_in_terminal(declared, given, results=results, engine=engine, device=device, **parameters))
+        options = {"engine": engine, "device": device, "campaign": campaign, "fail_on_drift": fail_on_drift}
+        status = run_in_terminal(
+            declared.name,
+            lambda watch: run_study(declared, results, progress=watch, **options),  # type: ignore[arg-type]
+            verbose=verbose,
+        )
+    sys.exit(status)
 
 
 @app.command("studies")
@@ -96,15 +98,15 @@ def plan(
     campaign: CampaignOption = None,
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
-    declared = _declared(study, seeds, epochs, results, campaign, writes=False)
-    from flows.again import stored  # noqa: PLC0415 - imports pandas and more, which takes a second
-    from flows.outlook import outlook  # noqa: PLC0415
+    declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
+    from noiseflow.run import stored_plan  # noqa: PLC0415 - imports pandas and more, which takes a second
+    from noiseflow.trials.preview import preview  # noqa: PLC0415
 
-    with _failures_told():
+    with _failures_printed():
         try:
-            typer.echo(outlook(*stored(declared, results, engine, _date(campaign))))
+            typer.echo(preview(*stored_plan(declared, results, engine, _date(campaign))))
         except LookupError as error:
-            _refuse([str(error)])
+            refuse([str(error)])
 
 
 @app.command()
@@ -126,11 +128,11 @@ def init(
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except InvalidInputError as error:
-        _refuse(error.faults)
+        refuse(error.faults)
     except FileExistsError:
-        _refuse([f"{path} is there already. Move it, or name another with --output."])
+        refuse([f"{path} is there already. Move it, or name another with --output."])
     except OSError as error:
-        _refuse([f"{path} cannot be written: {error}"])
+        refuse([f"{path} cannot be written: {error}"])
     typer.echo(f"{path}: look it over, then\n\n  noiseflow run {shlex.quote(str(path))}")
 
 
@@ -148,39 +150,34 @@ def report(
     ] = None,
 ) -> None:
     """Renders the report of a study again from its Parquet files; trains nothing."""
-    declared = _declared(study, seeds, epochs, results, campaign, writes=False)
+    declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
     if output and (faults := results_faults(study_place(output, declared.name))):
-        _refuse(faults)
-    from flows.again import render_again  # noqa: PLC0415 - imports pandas and matplotlib
+        refuse(faults)
+    from noiseflow.run import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
-    with _failures_told():
-        typer.echo(render_again(declared, results, engine, _date(campaign), output))
+    with _failures_printed():
+        typer.echo(report_study(declared, results, engine, _date(campaign), output))
 
 
 @app.command()
 def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto") -> None:
     """Checks the laws of noise on this machine's engine, each with its figure; half a minute."""
-    _quiet(verbose=False)
-    from flows.check import check_in_terminal  # noqa: PLC0415 - imports TensorFlow, which takes seconds
+    hide_tensorflow()
+    from noiseflow.trials.silence import silenced  # noqa: PLC0415
 
-    sys.exit(check_in_terminal(engine, device))
+    with silenced():
+        from noiseflow.laws.printing import print_laws  # noqa: PLC0415 - imports TensorFlow, which takes seconds
+    sys.exit(print_laws(engine, device))
 
 
-def _declared(
+def declared_study(
     study: str, seeds: int | None, epochs: int | None, results: str, campaign: str | None, *, writes: bool = True
 ) -> Study:
     """The study to run; or one message with every fault, and exit status 2. writes: whether the results must be writable."""
     try:
-        declared = studies.load(study, n_seeds=seeds, epochs=epochs)
-        faults = results_faults(results, writes=writes) or results_faults(
-            study_place(results, declared.name), writes=writes
-        )
-        faults += campaign_faults(declared, campaign) if campaign is not None else []
+        return declare(study, results, seeds, epochs, campaign, writes=writes)
     except InvalidInputError as error:
-        faults = error.faults + results_faults(results, writes=writes)
-    if faults:
-        _refuse(faults)
-    return declared
+        refuse(error.faults)
 
 
 def _date(campaign: str | None) -> str | None:
@@ -188,33 +185,34 @@ def _date(campaign: str | None) -> str | None:
     return None if campaign is None else campaign_name(campaign, datetime.now(UTC))
 
 
-def _refuse(faults: Sequence[str]) -> NoReturn:
+def refuse(faults: Sequence[str]) -> NoReturn:
+    """Prints one message with every fault, and ends with status 2."""
     typer.echo(refusal(faults), err=True)
     raise typer.Exit(2)
 
 
 @contextmanager
-def _failures_told() -> Iterator[None]:
+def _failures_printed() -> Iterator[None]:
     """Within it, a refusal ends with status 2 and any other failure of the results with status 1; either is one message."""
     from noiseflow.store import StoreError  # noqa: PLC0415 - imports pandas
 
     try:
         yield
     except InvalidInputError as error:
-        _refuse(error.faults)
+        refuse(error.faults)
     except (LookupError, StoreError) as error:
         typer.echo(f"noiseflow: {in_terminal(error)}", err=True)
         raise typer.Exit(1) from None
     except OSError as error:
-        _refuse([in_terminal(error)])
+        refuse([in_terminal(error)])
 
 
-def _quiet(*, verbose: bool) -> None:
-    """Leaves the terminal to the progress and the summary; Prefect's server is waited for."""
-    os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "http://127.0.0.1")  # no page reads a temporary server
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")  # a busy machine takes a minute
-    if not verbose:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
-        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # what failed is said in the end
-        os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "ERROR")
+def hide_tensorflow() -> None:
+    """Leaves the terminal to the progress and the summary."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def show_logs() -> None:
+    """Has the library's own logs shown too."""
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("noiseflow").setLevel(logging.INFO)

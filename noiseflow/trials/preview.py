@@ -14,7 +14,7 @@ TIMED = 100
 """Trials of a cell whose times the forecast looks at."""
 
 
-def outlook(plan: Plan, store: Store | None) -> str:
+def preview(plan: Plan, store: Store | None) -> str:
     """Cells and trials of a plan, done and missing, with a rough forecast: some lines of text."""
     done = store.trial_ids() if store else set()
     missing = [trial for trial in plan.trials if trial.id not in done]

@@ -19,9 +19,9 @@ from prefect.exceptions import TerminationSignal
 from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
+from noiseflow.run import GO_ON
 from noiseflow.trials.workers import end_work
 
-GO_ON = "Run it again: what was trained is kept."
 _watches: list[subprocess.Popen[bytes]] = []
 
 
@@ -41,20 +41,6 @@ def stoppable(runner: TaskRunner[Any]) -> Iterator[None]:
         if isinstance(runner, ThreadPoolTaskRunner):  # a cluster drops its tasks when it is left
             runner.cancel_all()  # those that wait
         raise
-
-
-@contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Within it, SIGTERM is what Ctrl-C is: without this, Python ends at once and leaves Prefect's temporary server behind."""
-
-    def interrupt(_number: int, _frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def start_temporary_server() -> None:

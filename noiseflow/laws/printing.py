@@ -1,4 +1,4 @@
-"""The laws of noise, checked on this machine, in a terminal."""
+"""Checks the laws of noise on this machine and prints what it finds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from noiseflow.trials.silence import silenced
-
-with silenced():
-    from noiseflow.laws import LAWS, Law, trainer
+from noiseflow.laws import LAWS, Law, trainer
 
 WIDTHS = (35, 10, 10, 10, 6)  # with a blank between them they fit 80 columns
 HEADER = ("law", "expected", "measured", "tolerance", "")
 
 
-def check_in_terminal(engine: Literal["auto", "vectorized", "reference"], device: str) -> int:
+def print_laws(engine: Literal["auto", "vectorized", "reference"], device: str) -> int:
     """Checks every law and prints its figures as it finishes; the exit status, 0 if all hold."""
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for other programs
     console = Console(highlight=False)

@@ -1,4 +1,4 @@
-"""What the library warns of while a run is on is shown in the run's log, beside the terminal that shows it anyway."""
+"""Shows what the library logs in the log of the flow or task run that it comes up in, beside the terminal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class _DuringARun(logging.Filter):
         return FlowRunContext.get() is not None or TaskRunContext.get() is not None
 
 
-def relay_warnings(name: str = "noiseflow.store") -> None:
-    """Sends what a logger warns of to the log of the flow or task run that it comes up in; once, however often it is called."""
-    logger = logging.getLogger(name)
+def send_logs_to_prefect() -> None:
+    """Sends what the library logs to Prefect; once, however often it is called."""
+    logger = logging.getLogger("noiseflow")
     if not any(isinstance(handler, APILogHandler) for handler in logger.handlers):
+        logger.setLevel(logging.INFO)
         handler = APILogHandler()
-        handler.setLevel(logging.WARNING)
         handler.addFilter(_DuringARun())
         logger.addHandler(handler)

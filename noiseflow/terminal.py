@@ -1,94 +1,102 @@
-"""A run of the flow in a terminal: progress while it trains, then the summary and where to look."""
+"""A run in a terminal: progress while it trains, then the summary and where to look; what went wrong in a sentence."""
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import shlex
+import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from flows.noise_study import IncompleteRunError, StudyRun, noise_study
-from flows.stopping import GO_ON, sigterm_interrupts, start_temporary_server
 from noiseflow.engine.progress import Progress as Training
 from noiseflow.faults import InvalidInputError, in_terminal, refusal
+from noiseflow.places import is_remote
 from noiseflow.plan import Batch
-from noiseflow.spec import Study
-from noiseflow.trials.checking import check_in_worker
-from tasks.progress import watched_by
+from noiseflow.run import GO_ON, DriftError, IncompleteRunError, StudyRun, Watcher
 
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}
 DIFFERENCES = (*HEADS, "low", "high")
-MOST_BYTES = 500_000
-"""Of a study that is a parameter: Prefect takes 524,288 bytes of all parameters together."""
 MOST_BARS = 8  # of batches that have ended
 WIDTHS = {"variant": 12}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 
-def run_in_terminal(study: Study, given: dict[str, Any], **parameters: Any) -> int:
-    """Runs the flow; the exit status.
+def run_in_terminal(
+    study: str,
+    run: Callable[[Watcher], StudyRun],
+    *,
+    starting: str = "TensorFlow",
+    verbose: bool = False,
+    last_line: Callable[[], str] | None = None,
+) -> int:
+    """Runs a study and prints what it came to; the exit status.
 
     Args:
-        study: what is to be run.
-        given: the flow's parameters `study`, `n_seeds` and `epochs` as they were typed, from which the study was read.
-        parameters: the flow's others.
+        study: its name.
+        run: runs it; called with what watches its progress.
+        starting: programs that take a while to start, as the first line names them.
+        verbose: whether logs are shown anyway, so that warnings need no line of their own.
+        last_line: what is printed in the end.
     """
     console = Console()
     began = time.monotonic()
-    console.print(f"[bold]{study.name}[/bold]: starting Prefect and TensorFlow …", highlight=False)
-    os.environ["NOISEFLOW_DATA"] = os.sep  # who runs a study by hand may have it read what he may read
-    _show_warnings()
+    console.print(f"[bold]{study}[/bold]: starting {starting} …", highlight=False)
+    if not verbose:
+        _show_warnings()
     try:
-        if faults := check_in_worker(study).faults:  # of the study's own seeds; the flow looks into a campaign's
-            raise InvalidInputError(faults)  # noqa: TRY301 - the flow would raise it, after it has begun
-        with sigterm_interrupts():
-            start_temporary_server()
-            with _bars(console):
-                done = noise_study(**_declared(study, given), **parameters)
+        with sigterm_interrupts(), _bars(console) as watch:
+            done = run(watch)
     except KeyboardInterrupt:
         _say(f"noiseflow: stopped. {GO_ON}", f"  {_command()}")
         return 1
     except InvalidInputError as error:
-        Console(stderr=True).print(refusal(error.faults), markup=False, highlight=False, soft_wrap=True)
+        _say(refusal(error.faults))
         return 2
+    except DriftError as error:
+        _show(console, error.run, time.monotonic() - began, last_line)
+        _say(f"noiseflow: the run failed, as --fail-on-drift asks. {in_terminal(error.run.alarm)}")
+        return 1
     except IncompleteRunError as error:
         if error.run is not None:
-            _show(console, study, error.run, time.monotonic() - began)
+            _show(console, error.run, time.monotonic() - began, last_line)
         _failed(error)
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
         _failed(error)
         return 1
-    _show(console, study, done, time.monotonic() - began)
+    _show(console, done, time.monotonic() - began, last_line)
     return 0
 
 
-def _declared(study: Study, given: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that declare the study: itself; where that is more than Prefect takes, the file that it came from."""
-    if len(json.dumps(study.model_dump(mode="json"))) < MOST_BYTES:
-        return {"study": study}
-    return {**given, "study": os.path.abspath(given["study"])}  # noqa: PTH100 - a link is left as it is
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Within it, SIGTERM is what Ctrl-C is: without this, Python ends at once and cleans nothing up."""
+
+    def interrupt(_number: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show_warnings() -> None:
-    """Has the library's warnings shown where Prefect's log is not."""
-    if os.environ.get("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL") == "CRITICAL":
-        handler = logging.StreamHandler()
-        handler.setLevel(logging.WARNING)
-        handler.setFormatter(logging.Formatter("noiseflow: %(message)s"))
-        logging.getLogger("noiseflow").addHandler(handler)
+    """Has the library's warnings shown, each in a line."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("noiseflow: %(message)s"))
+    logging.getLogger("noiseflow").addHandler(handler)
 
 
 def _failed(why: object) -> None:
@@ -101,7 +109,9 @@ def _failed(why: object) -> None:
 
 def _command() -> str:
     """What was typed."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0])
+    words = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
+    return shlex.join([*words, *sys.argv[1:]])
 
 
 def _say(*texts: str) -> None:
@@ -110,8 +120,8 @@ def _say(*texts: str) -> None:
 
 
 @contextmanager
-def _bars(console: Console) -> Iterator[None]:
-    """A bar for each batch in training."""
+def _bars(console: Console) -> Iterator[Watcher]:
+    """Shows a bar for each batch in training; gives what is to be called with their progress."""
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(12), MofNCompleteColumn())
     with Progress(*columns, TextColumn("{task.fields[speed]}"), TimeElapsedColumn(), console=console) as bars:
         ids: dict[str, Any] = {}
@@ -123,8 +133,7 @@ def _bars(console: Console) -> Iterator[None]:
             speed = f"{progress.seeds_a_second:.1f} seeds/s" if progress.seeds_a_second else ""
             bars.update(ids[batch.label], completed=progress.epochs_done, speed=speed)
 
-        with watched_by(show):
-            yield
+        yield show
 
 
 def _make_room(bars: Progress) -> None:
@@ -134,28 +143,21 @@ def _make_room(bars: Progress) -> None:
         bars.update(ended[0], visible=False)
 
 
-def _show(console: Console, study: Study, done: StudyRun, seconds: float) -> None:
-    told = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
+def _show(console: Console, done: StudyRun, seconds: float, last_line: Callable[[], str] | None) -> None:
+    trained = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
     reused = f", {done.reused} reused" if done.reused and done.trained else ""
-    console.print(f"\n{told}{reused}, in {seconds:.0f} s\n", highlight=False)
+    console.print(f"\n{trained}{reused}, in {seconds:.0f} s\n", highlight=False)
     console.print(_table(done))
-    console.print(f"\n{done.headline}\n", markup=False, highlight=False)
-    console.print(f"Report: {done.report}", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"In Prefect's UI: {_way_to_the_ui(study.name)}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _way_to_the_ui(study: str) -> str:
-    """Where the artifact is shown; and, if no server runs, the command that starts one on the same database."""
-    page = f"artifacts/key/{study}-report"
-    if PREFECT_API_URL.value():
-        return f"{PREFECT_UI_URL.value()}/{page}"
-    prefect = Path(sys.executable).with_name("prefect")
-    shown = os.path.relpath(prefect) if prefect.is_relative_to(Path.cwd()) else str(prefect)
-    return f"{shlex.quote(shown)} server start   then http://127.0.0.1:4200/{page}"
+    console.print(f"\n{done.answer}\n", markup=False, highlight=False)
+    lines = [f"Report: {done.report}"]
+    if not is_remote(done.report):
+        lines.append(f"In a browser: {Path(done.report).as_uri()}")
+    for line in [*lines, *([last_line()] if last_line else [])]:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _table(done: StudyRun) -> Table:
-    rows = done.answer
+    rows = done.table
     names = [name for name in rows[0] if name not in LEFT_TO_THE_REPORT]
     if not any(row["diverged"] for row in rows):
         names.remove("diverged")

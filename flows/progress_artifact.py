@@ -13,7 +13,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from noiseflow.engine.progress import Progress
 from noiseflow.plan import Batch
-from tasks.progress import watched_by
+from tasks.listeners import watched_by
 
 SECONDS_BETWEEN = 2.0
 logger = logging.getLogger(__name__)

@@ -1,0 +1,141 @@
+"""`python -m flows STUDY`: what `noiseflow run STUDY` does, as a run of the flow.
+
+Where no server is named, Prefect's embedded one lives as long as the run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from flows.services import forget_if_gone
+from noiseflow.cli import (
+    CampaignOption,
+    DeviceOption,
+    DriftOption,
+    EngineOption,
+    EpochsOption,
+    ResultsOption,
+    SeedsOption,
+    StudyArgument,
+    VerboseOption,
+    declared_study,
+    hide_tensorflow,
+    refuse,
+)
+from noiseflow.spec import Study
+from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
+
+if TYPE_CHECKING:
+    from noiseflow.run import StudyRun, Watcher
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+MOST_BYTES = 500_000
+"""Of a study that is a parameter: Prefect takes 524,288 bytes of all parameters together."""
+RunnerOption = Annotated[
+    Literal["local", "ray"], typer.Option(help="Train on this machine, or on the Ray cluster that RAY_ADDRESS names.")
+]
+
+
+@app.command()
+def main(
+    study: StudyArgument,
+    *,
+    seeds: SeedsOption = None,
+    epochs: EpochsOption = None,
+    results: ResultsOption = "results",
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+    runner: RunnerOption = "local",
+    campaign: CampaignOption = None,
+    fail_on_drift: DriftOption = False,
+    verbose: VerboseOption = False,
+) -> None:
+    """Trains what is missing of a study, and reports, as a run of the Prefect flow `noise-study`."""
+    declared = declared_study(study, seeds, epochs, results, campaign)
+    _set_environment(verbose=verbose)
+    forget_if_gone()
+    given = {"study": study, "n_seeds": seeds, "epochs": epochs}
+    options = {"results": results, "engine": engine, "device": device, "runner": runner}
+    campaigns = {"campaign": campaign, "fail_on_drift": fail_on_drift}
+    at_once = 1 if runner == "ray" else min(BATCHES_AT_ONCE, len(declared.parts()))
+    with worker_processes(at_once) as workers:
+        workers.start(at_once)  # they load TensorFlow while Prefect is loaded here
+        from flows.runners import runner_faults  # noqa: PLC0415 - imports Prefect, which takes seconds
+        from noiseflow.terminal import run_in_terminal  # noqa: PLC0415 - imports pandas and more
+
+        if faults := runner_faults(runner):
+            refuse(faults)
+        status = run_in_terminal(
+            declared.name,
+            lambda watch: _run(declared, given, watch, **options, **campaigns),
+            starting="Prefect and TensorFlow",
+            verbose=verbose,
+            last_line=lambda: f"In Prefect's UI: {_way_to_the_ui(declared.name)}",
+        )
+    sys.exit(status)
+
+
+def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: Any) -> StudyRun:
+    """What a run of the flow came to.
+
+    Raises:
+        InvalidInputError: something is not valid; the flow was not begun.
+    """
+    from flows.interruption import start_temporary_server  # noqa: PLC0415
+    from flows.noise_study import noise_study  # noqa: PLC0415
+    from noiseflow.faults import InvalidInputError  # noqa: PLC0415
+    from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415
+    from tasks.listeners import watched_by  # noqa: PLC0415
+
+    if faults := check_in_worker(declared).faults:  # of the study's own seeds; the flow looks into a campaign's
+        raise InvalidInputError(faults)
+    start_temporary_server()
+    with watched_by(watch):
+        run: StudyRun = noise_study(**_parameters(declared, given), **parameters)
+        return run
+
+
+def _parameters(study: Study, given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that declare the study: itself; where that is more than Prefect takes, the file that it came from.
+
+    Args:
+        given: the parameters `study`, `n_seeds` and `epochs` as they were typed, from which the study was read.
+    """
+    if len(json.dumps(study.model_dump(mode="json"))) < MOST_BYTES:
+        return {"study": study}
+    return {**given, "study": os.path.abspath(given["study"])}  # noqa: PTH100 - a link is left as it is
+
+
+def _set_environment(*, verbose: bool) -> None:
+    """Leaves the terminal to the progress and the summary; gives a busy machine time to start Prefect's server."""
+    os.environ["NOISEFLOW_DATA"] = os.sep  # who runs a study by hand may have it read what he may read
+    os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "http://127.0.0.1")  # no page reads a temporary server
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")  # a busy machine takes a minute
+    if not verbose:
+        hide_tensorflow()
+        os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # what failed is said in the end
+        os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "ERROR")
+
+
+def _way_to_the_ui(study: str) -> str:
+    """Where the artifact is shown; and, if no server runs, the command that starts one on the same database."""
+    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL  # noqa: PLC0415 - takes seconds
+
+    page = f"artifacts/key/{study}-report"
+    if PREFECT_API_URL.value():
+        return f"{PREFECT_UI_URL.value()}/{page}"
+    prefect = Path(sys.executable).with_name("prefect")
+    shown = os.path.relpath(prefect) if prefect.is_relative_to(Path.cwd()) else str(prefect)
+    return f"{shlex.quote(shown)} server start   then http://127.0.0.1:4200/{page}"
+
+
+if __name__ == "__main__":
+    app()

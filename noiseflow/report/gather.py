@@ -1,0 +1,78 @@
+"""Gathers what a report is drawn from: the findings, and from the store the rows that are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, warnings
+from noiseflow.plan import Plan, dataset_key
+from noiseflow.report.evidence import Evidence, compact_predictions
+from noiseflow.report.selection import drawn_cells
+from noiseflow.spec import Study
+from noiseflow.statistics.findings import Findings
+from noiseflow.store import Store
+
+SEEDS_DRAWN = 300
+"""Seeds whose curves and predictions are drawn: more would change no picture."""
+
+
+def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapping[str, str]) -> Evidence:
+    """Everything that the report is drawn from; curves and predictions are of the cells and seeds that are drawn."""
+    study, latest, cells = plan.study, plan.latest(SEEDS_DRAWN), drawn_cells(findings)
+    drawn = replace(
+        latest,
+        trials=tuple(
+            trial
+            for trial in latest.trials
+            if (trial.cell.dataset.name, trial.cell.architecture.name, trial.cell.variant.name) in cells
+        ),
+    )
+    first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in study.datasets}
+    keys = [dataset_key(dataset, seeds) for dataset in study.datasets for seeds in drawn.data_seeds(dataset)]
+    return Evidence(
+        study=study,
+        findings=findings,
+        trials=plan.named(store.read("trials", plan.trial_ids)),
+        curves=drawn.named(store.read("curves", drawn.trial_ids)),
+        data=pd.concat([store.read_dataset(key) for key in keys], ignore_index=True),
+        ceilings=_ceilings(study, first),
+        cautions=[text for d in study.datasets for text in warnings(d, first[d.name])],
+        manifest=dict(manifest),
+        n_planned=len(plan.trials),
+        changed=_changed(findings, store),
+        predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
+        grids={name: data.grid for name, data in first.items() if data.grid is not None},
+    )
+
+
+def _changed(findings: Findings, store: Store) -> dict[str, str]:
+    """Software and device of the last replays, where they are not those of the trials themselves; by name."""
+    if findings.replays.empty:
+        return {}
+    last = findings.replays[findings.replays["campaign"] == findings.replays["campaign"].max()]
+    ids = set(last["trial_id"])
+    before = store.software("trials", {(trial_id,) for trial_id in ids})
+    now = store.software("replays", set(last[["trial_id", "campaign"]].itertuples(index=False, name=None)))
+    again = store.read("replays", ids)
+    before["device"] = set(store.read("trials", ids)["device"])
+    now["device"] = set(again.loc[again["campaign"].isin(last["campaign"]), "device"])
+    return {
+        name: f"{', '.join(sorted(before.get(name, {'unknown'})))} → {', '.join(sorted(versions))}"
+        for name, versions in now.items()
+        if versions != before.get(name)
+    }
+
+
+def _ceilings(study: Study, first: Mapping[str, Data]) -> dict[str, float]:
+    """The best possible rule's accuracy, where it is known and is the score: on the one split, or on rows without end."""
+    known = {}
+    for dataset in (d for d in study.datasets if d.score_name == "accuracy"):
+        if study.design == "replicate":
+            data = first[dataset.name]
+            known[dataset.name] = ceiling(dataset, data.X_test, data.y_test)
+        else:
+            known[dataset.name] = bayes_accuracy(dataset)
+    return {name: value for name, value in known.items() if value is not None}

@@ -1,0 +1,442 @@
+"""`run_study`: the whole job in plain Python.
+
+Its steps are functions that can be called alone: `prepare`, `store_rows` (data), `train` and `replay` (batches), `summarize`,
+`write_report`. The Prefect flow calls the same steps as tasks.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from noiseflow.campaigns import campaign_name, campaign_round, seed_faults
+from noiseflow.datasets import generate, to_frame
+from noiseflow.engine.progress import Progress
+from noiseflow.faults import InvalidInputError, results_faults
+from noiseflow.manifest import describe, software
+from noiseflow.places import real_place, study_place
+from noiseflow.plan import Batch, EngineOf, Plan, dataset_key, make_plan, study_hash, study_json
+from noiseflow.pooling import pooled_plan, replays
+from noiseflow.report import Report, render
+from noiseflow.report.gather import SEEDS_DRAWN, gather_evidence
+from noiseflow.report.tables import Plain
+from noiseflow.spec import USERS_OWN, Dataset, Resources, Study
+from noiseflow.statistics.findings import Findings, find
+from noiseflow.store import Store, StoreError, find_store, footer
+from noiseflow.studies.declared import declare
+from noiseflow.trials.batches import Tables, train_in_worker
+from noiseflow.trials.checking import check_in_worker
+from noiseflow.trials.preview import superseded_lines
+from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, in_worker, worker_processes
+
+Engine = Literal["auto", "vectorized", "reference"]
+Device = Literal["auto", "cpu", "gpu"]
+Watcher = Callable[[Batch, Progress], None]
+"""Called with a batch and how far it has come; from the threads that train, so it must be quick and thread safe."""
+SEEDS_A_BATCH = 100
+REPORTS = "reports"
+"""Folder of the report where the results can only be read."""
+GO_ON = "Run it again: what was trained is kept."
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, repr=False)
+class StudyRun:
+    """What a run came to.
+
+    study: name of the study.
+    summary: a row a cell, in the columns of `summary.parquet`.
+    table: the answer's rows as plain values, as the command prints them.
+    answer: the answer in a sentence or two.
+    alarm: what a campaign found to have changed; empty where nothing did.
+    report: path or URL of the report's page.
+    trained: trials that this run has trained.
+    reused: trials that were stored before.
+    """
+
+    study: str
+    summary: pd.DataFrame
+    table: list[dict[str, Plain]]
+    answer: str
+    alarm: str
+    report: str
+    trained: int
+    reused: int
+
+    def __repr__(self) -> str:
+        counts = f"{self.trained} trials trained, {self.reused} reused"
+        return f"StudyRun({self.study!r}: {counts}; {self.report}; {self.answer})"
+
+
+class IncompleteRunError(RuntimeError):
+    """Batches failed; the report covers the others and says that it is incomplete.
+
+    run: what the run came to; None where no trial is there.
+    """
+
+    def __init__(self, failed: Sequence[str], run: StudyRun | None) -> None:
+        what = "these batches failed; the report is incomplete" if run else "every batch failed"
+        super().__init__(f"{what}:\n" + "\n".join(failed))
+        self.run = run
+
+
+class DriftError(RuntimeError):
+    """A campaign differs from those before it, and the run was to fail then.
+
+    run: what the run came to.
+    """
+
+    def __init__(self, run: StudyRun) -> None:
+        super().__init__(f"{run.alarm} {run.answer}")
+        self.run = run
+
+
+@dataclass(frozen=True)
+class Context:
+    """What all batches of a run share.
+
+    store: where rows go.
+    footer: what the Parquet footers carry.
+    study: the name that rows carry.
+    device: auto, cpu or gpu.
+    resources: what a batch may use, and for how long.
+    """
+
+    store: Store
+    footer: dict[str, str]
+    study: str
+    device: str
+    resources: Resources
+
+
+@dataclass(frozen=True)
+class Job:
+    """A study that was found valid, and what there is to do for it.
+
+    plan: its cells and trials.
+    context: what its batches share.
+    batches: the trials that are missing.
+    replays: trials that a campaign trains again.
+    reused: how many trials of the plan were stored before.
+    """
+
+    plan: Plan
+    context: Context
+    batches: tuple[Batch, ...] = field(repr=False)
+    replays: tuple[Batch, ...] = field(repr=False)
+    reused: int
+
+    def n_trained(self) -> int:
+        """How many trials of the plan were stored since."""
+        return len(self.context.store.trial_ids() & set(self.plan.trial_ids)) - self.reused
+
+
+def run_study(
+    study: str | Path | Study,
+    results: str | Path = "results",
+    n_seeds: int | None = None,
+    epochs: int | None = None,
+    *,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    campaign: str | None = None,
+    fail_on_drift: bool = False,
+    progress: Watcher | None = None,
+) -> StudyRun:
+    """Trains the trials of a study that are missing, and reports; what the run came to.
+
+    Args:
+        study: a shipped study's name, the path of a YAML file, or a study.
+        results: folder or URL of the results.
+        n_seeds: trials of each cell, 1 to 10,000, instead of the study's own number; of a campaign, its fresh ones.
+        epochs: passes over the training rows, 1 to 10,000,000, instead of the study's own number.
+        engine: vectorized trains all seeds in one program, reference one after the other with Model.fit.
+        device: where to train; auto takes a GPU if there is one.
+        campaign: adds fresh seeds under a date, and pools all campaigns; a date such as 2026-11-23, or a time zone for
+            the date there now.
+        fail_on_drift: whether to raise where a campaign differs from those before it.
+        progress: called with each batch and how far it has come.
+
+    Raises:
+        InvalidInputError: something is not valid; the message names every fault, and nothing was written.
+        IncompleteRunError: batches failed.
+        DriftError: a campaign differs, and fail_on_drift is true.
+        StoreError: the results cannot be read or written.
+        RuntimeError: the device is not there.
+    """
+    declared = declare(study, str(results), n_seeds, epochs, campaign)
+    night = None if campaign is None else campaign_name(campaign, datetime.now(UTC))
+    with worker_processes(BATCHES_AT_ONCE):
+        job = prepare(declared, str(results), engine=engine, device=device, campaign=night)
+        for dataset, data_seeds in missing_rows(job):
+            store_rows(dataset, data_seeds, job.context)
+        failed = train_all(job, progress)
+    require_trials(job, failed)
+    store = job.context.store
+    findings = summarize(job.plan, store, job.context.footer)
+    report = write_report(job.plan, findings, store, trained=job.n_trained(), reused=job.reused)
+    return finish(job, failed, findings, report, fail_on_drift=fail_on_drift)
+
+
+def prepare(
+    study: Study,
+    results: str,
+    *,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    campaign: str | None = None,
+    trains_here: bool = True,
+) -> Job:
+    """What there is to do, after the study's data, networks and seeds were found valid.
+
+    Batches whose process died are completed or dropped, and the study's content is stored.
+
+    Args:
+        campaign: an ISO date.
+        trains_here: whether the batches train on this machine, which then must have the device.
+
+    Raises:
+        InvalidInputError: something is not valid; the message names every fault, and nothing was written.
+        RuntimeError: the device is not there.
+    """
+    results = real_place(results)
+    seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
+    checked = check_in_worker(study, seeds, engine, device if trains_here else None)
+    if faults := [
+        *results_faults(study_place(results, study.name)),
+        *seed_faults(study, seeds),
+        *checked.faults,
+    ]:
+        raise InvalidInputError(faults)
+    store = Store(results, study.name)
+    store.recover()
+    plan = _plan(study, checked.engine_of, campaign, store)
+    done = store.trial_ids()
+    for line in [*checked.reasons, *superseded_lines(plan, done)]:
+        logger.warning(line)
+    batches = plan.batches(done, SEEDS_A_BATCH)
+    missing = sum(len(batch.trials) for batch in batches)
+    reused = len(plan.trials) - missing
+    logger.info("%s: %d trials, %d trained before, %d to train", study.name, len(plan.trials), reused, missing)
+    marks = footer(store.write_study(study_json(study)), software())
+    context = Context(store, marks, study.name, device, study.resources)
+    return Job(plan, context, tuple(batches), tuple(replays(plan, store)), reused)
+
+
+def missing_rows(job: Job) -> list[tuple[Dataset, list[int]]]:
+    """Datasets with data seeds whose rows are not stored yet; of campaigns the latest, which are drawn."""
+    there, drawn = job.context.store.dataset_keys(), job.plan.latest(SEEDS_DRAWN)
+    wanted = [(dataset, seeds) for dataset in job.plan.study.datasets for seeds in drawn.data_seeds(dataset)]
+    return [(dataset, seeds) for dataset, seeds in wanted if dataset_key(dataset, seeds) not in there]
+
+
+def store_rows(dataset: Dataset, data_seeds: Sequence[int], context: Context) -> str:
+    """Generates the rows of each data seed, in a worker process, and stores them; their key."""
+    what, seconds = f"generated {dataset.name}", context.resources.timeout_seconds
+    given = dataset, tuple(data_seeds), context.store, context.footer
+    return in_worker(_generate, *given, what=what, timeout_seconds=seconds)
+
+
+def _generate(dataset: Dataset, data_seeds: Sequence[int], store: Store, marks: dict[str, str]) -> str:
+    key = dataset_key(dataset, data_seeds)
+    frames = (to_frame(dataset, data_seed, generate(dataset, data_seed)) for data_seed in data_seeds)
+    store.write_dataset(key, pd.concat(frames, ignore_index=True), marks)
+    return key
+
+
+def train_all(job: Job, progress: Watcher | None = None) -> list[str]:
+    """Trains the batches and the replays, some at once, in worker processes; a line for each that failed.
+
+    When it is interrupted, the batches in training are dropped at once.
+    """
+    calls: list[Callable[[], int]] = [partial(train, batch, job.context, progress) for batch in job.batches]
+    calls += [partial(replay, batch, job.context, job.plan.campaign, progress) for batch in job.replays]
+    with ThreadPoolExecutor(BATCHES_AT_ONCE) as threads:
+        futures = [threads.submit(call) for call in calls]
+        try:
+            wait(futures)
+        except BaseException:
+            end_work()
+            threads.shutdown(cancel_futures=True)
+            raise
+    both = zip((*job.batches, *job.replays), futures, strict=True)
+    return [f"{batch.label}: {why}" for batch, future in both if (why := _failure(future))]
+
+
+def _failure(future: Future[int]) -> str:
+    error = future.exception()
+    if error is None:
+        return ""
+    logger.debug("a batch failed", exc_info=error)
+    return f"{type(error).__name__}: {error}"
+
+
+def train(batch: Batch, context: Context, progress: Watcher | None = None) -> int:
+    """Trains a batch and publishes its rows; the number of trials that were new to the store."""
+    published = context.store.publish(_trained(batch, context, progress), context.footer)
+    logger.info("%s: %d trials trained, %d new to the store", batch.label, len(batch.trials), published)
+    return published
+
+
+def replay(batch: Batch, context: Context, campaign: str | None, progress: Watcher | None = None) -> int:
+    """Trains trials again that are stored, for a campaign that looks whether they come out the same; how many."""
+    trials = _trained(batch, context, progress)["trials"]
+    return context.store.publish_replays(trials.assign(campaign=campaign), context.footer)
+
+
+def _trained(batch: Batch, context: Context, progress: Watcher | None) -> Tables:
+    return train_in_worker(
+        batch,
+        study=context.study,
+        device=context.device,
+        timeout_seconds=context.resources.timeout_seconds,
+        progress=partial(progress or _ignore, batch),
+    )
+
+
+def _ignore(batch: Batch, progress: Progress) -> None:
+    """Watches nothing."""
+
+
+def require_trials(job: Job, failed: Sequence[str]) -> None:
+    """Sees that there is something to summarize.
+
+    Raises:
+        IncompleteRunError: every batch failed, and no trial was stored before.
+    """
+    if failed and not job.reused and not job.n_trained():
+        raise IncompleteRunError(failed, None)
+
+
+def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
+    """What exactly the trials of the plan say; the summary is written to the store.
+
+    Args:
+        marks: what the Parquet footers carry.
+    """
+    store.recover()  # a batch whose trials are in but whose curves are not yet
+    findings = find_stored(plan, store)
+    store.write_findings(findings.frames, marks)
+    return findings
+
+
+def find_stored(plan: Plan, store: Store) -> Findings:
+    """What exactly the trials of the plan say as they are stored now; nothing is written or moved."""
+    ids = plan.trial_ids
+    trials, replayed = plan.named(store.read("trials", ids)), plan.named(store.read("replays", ids))
+    return find(plan.study, trials, replayed, repeated_looks=plan.campaign is not None)
+
+
+def write_report(
+    plan: Plan, findings: Findings, store: Store, *, trained: int, reused: int, pages: Store | None = None
+) -> Report:
+    """Renders the report from the store and writes its files; the report.
+
+    Args:
+        trained, reused: trials, as the page says.
+        pages: where its files go; to the store itself unless given.
+    """
+    report = render(gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused)))
+    texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
+    (pages or store).write_report(texts | dict(report.pictures))
+    return report
+
+
+def finish(
+    job: Job, failed: Sequence[str], findings: Findings, report: Report, *, fail_on_drift: bool = False
+) -> StudyRun:
+    """What the run came to.
+
+    Raises:
+        IncompleteRunError: batches failed.
+        DriftError: a campaign differs, and fail_on_drift is true.
+    """
+    run = StudyRun(
+        study=job.plan.study.name,
+        summary=findings.summary,
+        table=report.answer,
+        answer=report.headline,
+        alarm=report.alarm,
+        report=job.context.store.page,
+        trained=job.n_trained(),
+        reused=job.reused,
+    )
+    if failed:
+        raise IncompleteRunError(failed, run)
+    if run.alarm and fail_on_drift:
+        raise DriftError(run)
+    return run
+
+
+# -- what is stored --------------------------------------------------------------------------------------------------------
+
+
+def report_study(
+    study: Study, results: str, engine: str = "auto", campaign: str | None = None, output: str | None = None
+) -> str:
+    """Summarizes and renders a study again from Parquet, and trains nothing; path or URL of the page.
+
+    Of the results only the summary and the report change.
+
+    Args:
+        campaign: an ISO date.
+        output: folder or URL for the summary and the report; the results unless given, or `reports` where these can only
+            be read.
+
+    Raises:
+        LookupError: none of the study's trials, by this engine, is stored there.
+    """
+    plan, store = stored_plan(study, results, engine, campaign)
+    there = store.trial_ids() & set(plan.trial_ids) if store else set()
+    if store is None or not there:
+        place = study_place(results, study.name)
+        raise LookupError(f"{place} holds no trial of this study: train it with `noiseflow run` first")
+    findings = find_stored(plan, store)
+    pages = _written(findings, study, [output] if output else [results, REPORTS])
+    write_report(plan, findings, store, trained=0, reused=len(there), pages=pages)
+    return pages.page
+
+
+def _written(findings: Findings, study: Study, places: Sequence[str]) -> Store:
+    """The first of these places that takes the findings."""
+    *others, last = [Store(place, study.name) for place in places]
+    marks = footer(study_hash(study), software())
+    for pages in others:
+        with suppress(StoreError):
+            pages.write_findings(findings.frames, marks)
+            return pages
+    last.write_findings(findings.frames, marks)
+    return last
+
+
+def stored_plan(
+    study: Study, results: str, engine: str = "auto", campaign: str | None = None
+) -> tuple[Plan, Store | None]:
+    """The plan of a study, or of a campaign of it, and its store, None where there is none; no model is built.
+
+    With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
+    """
+    store = find_store(results, study.name)
+    plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store)
+    if store is None or engine != "auto" or not any(a.kind in USERS_OWN for a in study.architectures):
+        return plan, store
+    done, reference = store.trial_ids(), _plan(study, "reference", campaign, store)
+    fell_back = {trial.cell.architecture.name for trial in reference.trials if trial.id in done}
+    return _plan(study, lambda d, a, v: "reference" if a.name in fell_back else "vectorized", campaign, store), store
+
+
+def _plan(study: Study, engine: str | EngineOf, campaign: str | None, store: Store | None) -> Plan:
+    if campaign is None:
+        return make_plan(study, engine)
+    if store is None:
+        return make_plan(study, engine, [campaign_round(campaign, study.n_seeds)], campaign)
+    return pooled_plan(study, engine, campaign, store)

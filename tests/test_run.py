@@ -1,0 +1,119 @@
+"""`run_study`: the whole job in plain Python, in this process and its workers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+import noiseflow.report.page
+import noiseflow.run
+from noiseflow import run_study
+from noiseflow.faults import InvalidInputError
+from noiseflow.run import DriftError, IncompleteRunError
+from noiseflow.trials.workers import worker_processes
+from tests.conftest import SMALL
+
+ROOT = Path(__file__).parent.parent
+NOT_COMPARED = ["train_seconds", "finished_at"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _workers():
+    with worker_processes(2):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _plain_reports(monkeypatch):
+    """Reports without pictures: to draw them takes longer than to train."""
+    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda _: [])
+
+
+def rows(results):
+    frame = pd.read_parquet(results / "small" / "trials").drop(columns=NOT_COMPARED)
+    return frame.sort_values("trial_id").reset_index(drop=True)
+
+
+def test_run_trains_what_is_missing_and_says_what_it_came_to(tmp_path):
+    seen = {}
+    first = run_study(SMALL, tmp_path, n_seeds=2, progress=lambda batch, done: seen.update({batch.label: done}))
+    assert (first.trained, first.reused) == (4, 0)
+    assert {label: done.epochs_done for label, done in seen.items()} == {
+        "circles/mlp/baseline 0-1": 6,
+        "circles/mlp/noisy 0-1": 6,
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL.model_dump(mode="json", exclude_defaults=True)))
+    second = run_study(tmp_path / "study.yaml", tmp_path)
+    assert (second.trained, second.reused) == (4, 4)
+    assert list(second.summary["n_seeds"]) == [4, 4]
+    assert [row["variant"] for row in second.table] == ["baseline", "noisy"]
+    assert second.answer in Path(second.report).with_name("report.md").read_text()
+    assert len(rows(tmp_path)) == 8
+    assert repr(second) == f"StudyRun('small': 4 trials trained, 4 reused; {second.report}; {second.answer})"
+
+
+def test_run_names_every_fault_at_once_and_writes_nothing(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InvalidInputError) as refused:
+        run_study(SMALL, tmp_path / "file", n_seeds=0, epochs=0)
+    assert [fault.split()[0] for fault in refused.value.faults] == ["n_seeds", "training.epochs", "results"]
+    layer = {"name": "noisy", "injections": [{"place": "after:nowhere", "stddev": 0.1}]}
+    study = SMALL.model_dump(mode="json") | {"variants": [{"name": "baseline"}, layer]}
+    with pytest.raises(InvalidInputError, match="'after:nowhere'"):
+        run_study(noiseflow.studies.validate(study), tmp_path / "results")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_run_with_a_failing_batch_finishes_the_others_and_names_it(tmp_path, monkeypatch):
+    train_in_worker = noiseflow.run.train_in_worker
+
+    def failing(batch, **arguments):
+        if batch.cell.variant.name == "noisy":
+            raise OSError("no more memory")
+        return train_in_worker(batch, **arguments)
+
+    monkeypatch.setattr(noiseflow.run, "train_in_worker", failing)
+    with pytest.raises(IncompleteRunError, match=r"circles/mlp/noisy 0-3: OSError: no more memory") as ended:
+        run_study(SMALL, tmp_path)
+    assert ended.value.run.trained == 4
+    assert ended.value.run.answer.startswith("Incomplete: 4 of 8 planned trials are missing.")
+    monkeypatch.setattr(noiseflow.run, "train_in_worker", lambda *_, **__: failing)
+    with pytest.raises(IncompleteRunError, match="every batch failed") as ended:
+        run_study(SMALL, tmp_path / "other")
+    assert ended.value.run is None
+
+
+def test_campaign_that_drifts_fails_where_it_is_to(tmp_path, monkeypatch):
+    first = run_study(SMALL, tmp_path, campaign="2026-01-01")
+    second = run_study(SMALL, tmp_path, campaign="2026-01-02", fail_on_drift=True)
+    assert (first.trained, second.trained, second.reused, second.alarm) == (8, 8, 8, "")
+    assert len(pd.read_parquet(tmp_path / "small" / "replays")) == 4
+    monkeypatch.setattr(noiseflow.report.page, "alarm", lambda _: "Something drifts.")
+    with pytest.raises(DriftError, match=r"^Something drifts\. ") as ended:
+        run_study(SMALL, tmp_path, campaign="2026-01-02", fail_on_drift=True)
+    assert ended.value.run.alarm == "Something drifts."
+    assert run_study(SMALL, tmp_path, campaign="2026-01-02").alarm == "Something drifts."
+
+
+WITHOUT_PREFECT = """
+import sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("prefect", "ray", "flows", "tasks"):
+            raise ImportError(f"{name} is blocked")
+sys.meta_path.insert(0, Blocked())
+import pkgutil, importlib, noiseflow
+for module in pkgutil.walk_packages(noiseflow.__path__, "noiseflow."):
+    if module.name != "noiseflow.__main__":
+        importlib.import_module(module.name)
+"""
+
+
+def test_every_module_of_the_library_loads_without_prefect():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_PREFECT], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
