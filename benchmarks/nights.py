@@ -13,14 +13,14 @@ import time
 import numpy as np
 import pandas as pd
 
-from noiseflow.campaigns import campaign_round
+from noiseflow.campaigns.rounds import campaign_round
 from noiseflow.datasets import generate, to_frame
-from noiseflow.manifest import software
-from noiseflow.plan import Batch, dataset_key, make_plan, study_json
 from noiseflow.run import report_study
-from noiseflow.spec import Study
 from noiseflow.store import FOLLOWERS, SCHEMAS, Store, footer
-from noiseflow.studies import load
+from noiseflow.study import Study
+from noiseflow.study.loading import load
+from noiseflow.trials.manifest import software
+from noiseflow.trials.plan import Batch, dataset_key, make_plan, study_json
 
 FIRST_NIGHT = "2026-01-01"
 EPOCHS = np.unique([1, *range(10, 4001, 10)])

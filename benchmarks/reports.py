@@ -17,9 +17,9 @@ import pandas as pd
 from noiseflow.report import Evidence, render
 from noiseflow.report.evidence import compact_predictions
 from noiseflow.report.selection import drawn_cells
-from noiseflow.spec import Study
 from noiseflow.statistics import CELL
 from noiseflow.statistics.findings import find
+from noiseflow.study import Study
 
 SIZES = ((1, 1, 5, 30), (4, 4, 50, 30), (1, 1, 800, 30), (10, 10, 100, 100), (10, 1, 10, 10_000))
 """Datasets, architectures, variants and seeds; the last two are 1,000,000 trials, which 100 a batch make 10,000 batches."""

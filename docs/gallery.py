@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from noiseflow import plots
 from noiseflow.datasets import generate
-from noiseflow.spec import Dataset
+from noiseflow.study import Dataset
 
 FOLDER = Path(__file__).parent / "images" / "gallery"
 NAMES = ["baseline", "input", "before_activation", "after_activation"]

@@ -29,7 +29,7 @@ from noiseflow.cli import (
     hide_tensorflow,
     refuse,
 )
-from noiseflow.spec import Study
+from noiseflow.study import Study
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: A
     """
     from flows.interruption import start_temporary_server  # noqa: PLC0415
     from flows.noise_study import noise_study  # noqa: PLC0415
-    from noiseflow.faults import InvalidInputError  # noqa: PLC0415
+    from noiseflow.study.faults import InvalidInputError  # noqa: PLC0415
     from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415
     from tasks.listeners import watched_by  # noqa: PLC0415
 

@@ -12,7 +12,7 @@ from typing import Any
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
 from noiseflow.engine.progress import Progress
-from noiseflow.plan import Batch
+from noiseflow.trials.plan import Batch
 from tasks.listeners import watched_by
 
 SECONDS_BETWEEN = 2.0

@@ -13,7 +13,7 @@ from prefect.futures import PrefectFuture, wait
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
-from noiseflow.spec import Resources
+from noiseflow.study import Resources
 from noiseflow.trials.workers import BATCHES_AT_ONCE
 
 Runner = Literal["local", "ray"]

@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from noiseflow.engine.fit import fit_seeds
     from noiseflow.engine.problem import NotVectorizableError
     from noiseflow.run import run_study
-    from noiseflow.spec import Injection
+    from noiseflow.study import Injection
 
 __all__ = ["Injection", "NotVectorizableError", "compare", "fit_seeds", "run_study"]
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Injection": "noiseflow.spec",
+    "Injection": "noiseflow.study",
     "NotVectorizableError": "noiseflow.engine.problem",
     "compare": "noiseflow.comparison",
     "fit_seeds": "noiseflow.engine.fit",

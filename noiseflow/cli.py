@@ -14,12 +14,12 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from noiseflow import studies
-from noiseflow.campaigns import campaign_name
-from noiseflow.faults import InvalidInputError, in_terminal, refusal, results_faults
-from noiseflow.places import study_place
-from noiseflow.spec import Study
-from noiseflow.studies.declared import declare
+from noiseflow.campaigns.rounds import campaign_name
+from noiseflow.study import Study
+from noiseflow.study import loading as studies
+from noiseflow.study.declared import declare
+from noiseflow.study.faults import InvalidInputError, in_terminal, refusal, results_faults
+from noiseflow.study.result_places import study_place
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 app = typer.Typer(
@@ -120,7 +120,7 @@ def init(
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
     """Writes a commented study file for one's own data, ready to run."""
-    from noiseflow.initialize import draft_study  # noqa: PLC0415 - imports pandas
+    from noiseflow.study.draft import draft_study  # noqa: PLC0415 - imports pandas
 
     path = Path(output) if output else Path(data).with_suffix(".yaml")
     try:

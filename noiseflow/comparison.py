@@ -8,21 +8,14 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.engine.result import SeedsFit
-from noiseflow.spec import BASELINE
+from noiseflow.scores import SCORES, score_of_column
 from noiseflow.statistics import SUMMARY_COLUMNS, summarize
 from noiseflow.statistics.inference import Array
+from noiseflow.study import BASELINE
 
-SCORES = {
-    "accuracy": "accuracy",
-    "acc": "accuracy",
-    "binary_accuracy": "accuracy",
-    "categorical_accuracy": "accuracy",
-    "sparse_categorical_accuracy": "accuracy",
-    "r2_score": "r2",
-}
+KERAS_NAMES = {name: score.column for score in SCORES for name in score.keras_names}
 """Keras' names of the metrics that are scores, and what the summary calls each; the first that the fits have is taken."""
 LOSS = "-loss"
-MARGIN = 0.01  # one point of accuracy, or .01 of R²
 LEFT_OUT = ("dataset", "architecture", "variant", "strength")
 
 
@@ -30,7 +23,7 @@ def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> pd.
     """The summary of fits with the same seeds: a row a variant, in the order given, indexed by `variant`.
 
     The score is of the validation data, in inference mode after the last epoch: an accuracy or R² among the models'
-    metrics (SCORES), a fraction; where there is none, the negative loss, `-loss`. Columns are those of a study's summary
+    metrics (KERAS_NAMES), a fraction; where there is none, the negative loss, `-loss`. Columns are those of a study's summary
     (docs/method.md): test_score_... are of the validation data; train_score_mean is there where the fits have an
     evaluation named "train". Differences are variant minus baseline over pairs of equal seeds, empty for the baseline.
 
@@ -43,14 +36,14 @@ def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> pd.
         ValueError: fits cannot be compared: fewer than two, other seeds, no validation data, other metrics; or the margin
             is not above 0, or missing. One message names every fault.
     """
-    metric = next((name for name in SCORES if all(f"val_{name}" in fit.history for fit in fits.values())), "loss")
+    metric = next((name for name in KERAS_NAMES if all(f"val_{name}" in fit.history for fit in fits.values())), "loss")
     faults = list(_faults(fits, metric, margin))
     if faults:
         raise ValueError("\n".join(faults))
     baseline = BASELINE if BASELINE in fits else next(iter(fits))
     called = {name: BASELINE if name == baseline else name for name in fits}  # summarize knows it by this name
     trials = pd.concat([_trials(called[name], fit, metric) for name, fit in fits.items()], ignore_index=True)
-    summary = summarize(trials, MARGIN if margin is None else margin)
+    summary = summarize(trials, _margin(metric) if margin is None else margin)
     kept = [name for name in SUMMARY_COLUMNS if name not in LEFT_OUT]
     if summary["train_score_mean"].isna().all():
         kept.remove("train_score_mean")
@@ -74,11 +67,16 @@ def _faults(fits: Mapping[str, SeedsFit], metric: str, margin: float | None) -> 
             )
     if metric == "loss" and margin is None and all("val_loss" in fit.history for fit in fits.values()):
         yield (
-            f"margin must be given, in units of the loss, where the fits share none of the scores {list(SCORES)}. "
+            f"margin must be given, in units of the loss, where the fits share none of the scores {list(KERAS_NAMES)}. "
             'Compile the models with metrics=["accuracy"] or metrics=[keras.metrics.R2Score()], or give margin=.'
         )
     if margin is not None and not margin > 0:
         yield f"margin must be above 0; received {margin}. Give the least difference that is worth having."
+
+
+def _margin(metric: str) -> float:
+    """That of the score; a loss has none, and was refused without."""
+    return score_of_column(KERAS_NAMES[metric]).margin or 0.0
 
 
 def _shortly(seeds: Sequence[int]) -> str:
@@ -97,7 +95,7 @@ def _trials(variant: str, fit: SeedsFit, metric: str) -> pd.DataFrame:
             "data_seed": 0,
             "seed": fit.seeds,
             "status": np.where(fit.diverged, "diverged", "completed"),
-            "score_name": SCORES.get(metric, LOSS),
+            "score_name": KERAS_NAMES.get(metric, LOSS),
             "train_score": _last(fit, f"train_{metric}", metric),
             "test_score": _last(fit, f"val_{metric}", metric),
         }

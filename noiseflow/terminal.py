@@ -18,10 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from noiseflow.engine.progress import Progress as Training
-from noiseflow.faults import InvalidInputError, in_terminal, refusal
-from noiseflow.places import is_remote
-from noiseflow.plan import Batch
 from noiseflow.run import GO_ON, DriftError, IncompleteRunError, StudyRun, Watcher
+from noiseflow.study.faults import InvalidInputError, in_terminal, refusal
+from noiseflow.study.result_places import is_remote
+from noiseflow.trials.plan import Batch
 
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}
 DIFFERENCES = (*HEADS, "low", "high")

@@ -7,25 +7,12 @@ from collections.abc import Iterable, Mapping
 from math import isfinite
 from typing import Any
 
+from noiseflow.scores import Score, score_of_column
+
 Row = Mapping[Any, Any]
 
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
-SCORE_NAMES = {
-    "accuracy": "test accuracy",
-    "balanced_accuracy": "balanced test accuracy",
-    "auc": "test AUC",
-    "-log_loss": "test log likelihood",
-    "r2": "test R²",
-    "-rmse": "negative test RMSE",
-}
-UNITS = {
-    "auc": "of AUC",
-    "-log_loss": "nats",
-    "r2": "of R²",
-    "-rmse": "units of the target",
-}
-"""What a difference is told in where it is not points."""
 NARROW = 0.002
 """Width of an interval, as a fraction, of which the usual decimals show nothing."""
 
@@ -65,54 +52,44 @@ def p_text(p: float) -> str:
     return p_value(p).removeprefix("p ").removeprefix("= ") if isfinite(p) else NOTHING
 
 
-def is_accuracy(row: Row) -> bool:
-    """True if differences of the row are told in points."""
-    return row["score_name"] in ("accuracy", "balanced_accuracy")
-
-
-def score_name(row: Row) -> str:
-    """`test accuracy`."""
-    return SCORE_NAMES.get(str(row["score_name"]), str(row["score_name"]))
-
-
-def unit(row: Row) -> str:
-    """`of R²`."""
-    return UNITS.get(str(row["score_name"]), "")
+def score_of(row: Row) -> Score:
+    """The score that a row is about."""
+    return score_of_column(str(row["score_name"]))
 
 
 def amount(row: Row, *, bare: bool = False) -> str:
     """The size of the row's mean difference: `3.4 points`, or `.034 of R²`; `bare` where the score was just named: `.034`."""
-    size = abs(row["difference_mean"])
-    if is_accuracy(row):
-        return f"{100 * size:.{decimals(row)}f} points"
-    return fraction(size, decimals(row)) if bare else f"{fraction(size, decimals(row))} {unit(row)}"
+    size, score = abs(row["difference_mean"]), score_of(row)
+    if score.in_points:
+        return f"{score.scale * size:.{decimals(row)}f} points"
+    return fraction(size, decimals(row)) if bare else f"{fraction(size, decimals(row))} {score.unit}"
 
 
 def difference(row: Row) -> str:
-    """`+3.4`, in points for an accuracy, else `+0.034`; a dash where there is none."""
-    return signed((100 if is_accuracy(row) else 1) * row["difference_mean"], decimals(row))
+    """`+3.4`, or `+0.034` where it is not in points; a dash where there is none."""
+    return signed(score_of(row).scale * row["difference_mean"], decimals(row))
 
 
 def decimals(row: Row) -> int:
     """Those that the row's difference is told with: one more than usual where its interval would not show its width."""
-    usual = 1 if is_accuracy(row) else 3
-    return usual + bool(row["difference_ci_high"] - row["difference_ci_low"] < NARROW)
+    return score_of(row).decimals + bool(row["difference_ci_high"] - row["difference_ci_low"] < NARROW)
 
 
 def margin(row: Row, value: float) -> str:
     """`± 1 point`, or `± 0.01 of R²`."""
-    if not is_accuracy(row):
-        return f"± {value:g} {unit(row)}"
-    return f"± {100 * value:g} point{'' if value == 0.01 else 's'}"
+    score = score_of(row)
+    if not score.in_points:
+        return f"± {value:g} {score.unit}"
+    return f"± {score.scale * value:g} point{'' if value == 0.01 else 's'}"
 
 
 def difference_interval(row: Row, *, as_size: bool = False) -> str:
-    """`2.8 to 4.0`, in points for an accuracy; `as_size` turns an interval of losses into one of their sizes."""
+    """`2.8 to 4.0`, in points where the score is; `as_size` turns an interval of losses into one of their sizes."""
     low, high = float(row["difference_ci_low"]), float(row["difference_ci_high"])
     if as_size and high <= 0:
         low, high = -high, -low
     places = decimals(row)
-    if is_accuracy(row):
+    if score_of(row).in_points:
         return " to ".join(f"{_rounded(100 * end, places):.{places}f}" for end in (low, high)).replace("-", MINUS)
     return f"{fraction(low, places)} to {fraction(high, places)}"
 

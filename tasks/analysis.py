@@ -5,10 +5,10 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from noiseflow.plan import Plan
 from noiseflow.run import summarize
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
+from noiseflow.trials.plan import Plan
 
 
 @task(

@@ -8,7 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from noiseflow.run import Context, store_rows
-from noiseflow.spec import Dataset
+from noiseflow.study import Dataset
 from tasks.training import worth_retrying
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from noiseflow.engine.progress import Progress
-from noiseflow.plan import Batch
+from noiseflow.trials.plan import Batch
 
 Listener = Callable[[Batch, Progress], None]
 """Called with a batch and how far it has come."""

@@ -7,12 +7,12 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from noiseflow.plan import Plan
 from noiseflow.report import Report, summary_table
 from noiseflow.report.escaping import inert
 from noiseflow.run import write_report
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
+from noiseflow.trials.plan import Plan
 
 
 @task(

@@ -12,8 +12,8 @@ from prefect.tasks import Task
 
 from noiseflow import run
 from noiseflow.engine.halving import SeedTooLargeError
-from noiseflow.plan import Batch
 from noiseflow.run import Context
+from noiseflow.trials.plan import Batch
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, WorkTimeoutError
 from tasks.listeners import tell
 from tasks.run_logs import send_logs_to_prefect

@@ -17,8 +17,8 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from noiseflow.spec import Dataset, Study
-from noiseflow.studies import validate
+from noiseflow.study import Dataset, Study
+from noiseflow.study.loading import validate
 
 
 def pytest_configure(config):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from noiseflow.studies import validate
+from noiseflow.study.loading import validate
 
 NETWORKS = {
     "cnn": {"kind": "cnn", "filters": [4], "kernel_size": 3},

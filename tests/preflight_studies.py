@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from noiseflow import datasets
-from noiseflow.studies import validate
+from noiseflow.study.loading import validate
 
 DATA = {
     "circles": ((2,), 2, 30),

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.report import Evidence
-from noiseflow.spec import Study
 from noiseflow.statistics import summarize
 from noiseflow.statistics.findings import Findings
+from noiseflow.study import Study
 
 TRIAL_COLUMNS = ["trial_id", "dataset", "architecture", "variant", "strength", "data_seed", "seed", "status"]
 TRIAL_COLUMNS += ["score_name", "train_score", "test_score", "eval_score"]

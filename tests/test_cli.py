@@ -11,7 +11,7 @@ import yaml
 
 import noiseflow.terminal
 from noiseflow.cli import app
-from noiseflow.studies import FOLDER, names
+from noiseflow.study.loading import FOLDER, names
 
 
 @pytest.fixture

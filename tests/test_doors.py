@@ -17,16 +17,16 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from noiseflow import places
-from noiseflow.campaigns import FIRST_DAY, LAST_DAY, campaign_faults, campaign_name, campaign_round, seed_faults
+from noiseflow.campaigns.rounds import FIRST_DAY, LAST_DAY, campaign_faults, campaign_name, campaign_round, seed_faults
 from noiseflow.datasets.files import read_arrays, read_table
 from noiseflow.engine.model_file import ModelFile
-from noiseflow.faults import InvalidInputError, in_terminal, results_faults
-from noiseflow.places import allowed_faults, real_place, study_place
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.objects import StoreError
-from noiseflow.studies import FOLDER, confined, load
-from noiseflow.user_files import DataFolder, check_directory, open_file
+from noiseflow.study import result_places as places
+from noiseflow.study.faults import InvalidInputError, in_terminal, results_faults
+from noiseflow.study.loading import FOLDER, confined, load
+from noiseflow.study.result_places import allowed_faults, real_place, study_place
+from noiseflow.study.user_files import DataFolder, check_directory, open_file
 
 SMOKE = yaml.safe_load((FOLDER / "smoke.yaml").read_text())
 MY, SECRET = "x,y\n" + "1,2\n" * 60, "x,y\n" + "3,4\n" * 60

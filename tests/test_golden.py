@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from noiseflow.plan import NUMERICS_VERSION, make_plan
-from noiseflow.studies import load
+from noiseflow.study.loading import load
+from noiseflow.trials.plan import NUMERICS_VERSION, make_plan
 from noiseflow.trials.training import train_trials
 
 GOLDEN = Path(__file__).parent / "golden.json"

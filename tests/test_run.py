@@ -1,5 +1,6 @@
 """`run_study`: the whole job in plain Python, in this process and its workers."""
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,8 @@ import yaml
 import noiseflow.report.page
 import noiseflow.run
 from noiseflow import run_study
-from noiseflow.faults import InvalidInputError
 from noiseflow.run import DriftError, IncompleteRunError
+from noiseflow.study.faults import InvalidInputError
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
 
@@ -32,8 +33,8 @@ def _plain_reports(monkeypatch):
     monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda _: [])
 
 
-def rows(results):
-    frame = pd.read_parquet(results / "small" / "trials").drop(columns=NOT_COMPARED)
+def rows(results, study="small"):
+    frame = pd.read_parquet(results / study / "trials").drop(columns=NOT_COMPARED)
     return frame.sort_values("trial_id").reset_index(drop=True)
 
 
@@ -63,7 +64,7 @@ def test_run_names_every_fault_at_once_and_writes_nothing(tmp_path):
     layer = {"name": "noisy", "injections": [{"place": "after:nowhere", "stddev": 0.1}]}
     study = SMALL.model_dump(mode="json") | {"variants": [{"name": "baseline"}, layer]}
     with pytest.raises(InvalidInputError, match="'after:nowhere'"):
-        run_study(noiseflow.studies.validate(study), tmp_path / "results")
+        run_study(noiseflow.study.loading.validate(study), tmp_path / "results")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
@@ -96,6 +97,17 @@ def test_campaign_that_drifts_fails_where_it_is_to(tmp_path, monkeypatch):
         run_study(SMALL, tmp_path, campaign="2026-01-02", fail_on_drift=True)
     assert ended.value.run.alarm == "Something drifts."
     assert run_study(SMALL, tmp_path, campaign="2026-01-02").alarm == "Something drifts."
+
+
+def test_steps_of_the_docs_are_what_run_study_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "extending.md").read_text().partition("## A scheduler of your own")[2]
+    found = {}
+    exec(page.partition("```python\n")[2].partition("```")[0], found)  # noqa: S102 - our own page
+    assert pickle.loads(pickle.dumps((found["job"].batches[0], found["job"].context)))  # noqa: S301 - our own
+    whole = run_study("smoke", "whole", n_seeds=2)
+    assert (found["report"].headline, found["job"].n_trained()) == (whole.answer, whole.trained)
+    pd.testing.assert_frame_equal(rows(tmp_path / "results", "smoke"), rows(tmp_path / "whole", "smoke"))
 
 
 WITHOUT_PREFECT = """

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 import yaml
 
-from noiseflow import datasets, studies
-from noiseflow.contents import find_entry_point
+from noiseflow import datasets
 from noiseflow.engine.model_file import ModelFile
-from noiseflow.faults import InvalidInputError
-from noiseflow.plan import dataset_key
-from noiseflow.spec import Dataset
-from noiseflow.studies import FOLDER, confined, load, validate
+from noiseflow.study import Dataset
+from noiseflow.study import loading as studies
+from noiseflow.study.faults import InvalidInputError
+from noiseflow.study.loading import FOLDER, confined, load, validate
+from noiseflow.study.users_own import find_entry_point
 from noiseflow.trials import preflight
+from noiseflow.trials.plan import dataset_key
 
 SMOKE = yaml.safe_load((FOLDER / "smoke.yaml").read_text())
 NASTY_NAMES = [

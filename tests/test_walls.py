@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 LIBRARY = sorted((ROOT / "noiseflow").rglob("*.py"))
 ALL = [*LIBRARY, *sorted((ROOT / "tasks").glob("*.py")), *sorted((ROOT / "flows").glob("*.py"))]
 ROOMS = {  # library: the rooms of noiseflow that may import it
-    "tensorflow": ("engine/", "noise/", "trials/preflight/"),
-    "keras": ("models.py", "engine/", "noise/", "laws/", "trials/preflight/"),
+    "tensorflow": ("engine/", "noise/", "controls/", "trials/preflight/"),
+    "keras": ("engine/", "noise/", "controls/", "scores/", "architectures/", "laws/", "trials/preflight/"),
     "pyarrow": ("store/", "datasets/files.py"),  # how large a Parquet file is, before it is read
     "obstore": ("store/",),
     "matplotlib": ("plots/",),
@@ -58,13 +58,14 @@ def test_flows_and_tasks_compute_nothing(path):
 @pytest.mark.parametrize(
     ("room", "walled_off"),
     [
-        ("spec/base.py", ("noiseflow",)),
-        ("report/page.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.models", "noiseflow.datasets")),
+        ("study/values.py", ("noiseflow",)),
+        ("scores/score.py", ("noiseflow",)),
+        ("report/page.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.datasets")),
         ("plots/canvas.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.report")),
         ("plots/scores.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.report")),
         ("statistics/inference.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.report", "noiseflow.plots")),
         ("statistics/summary.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.report", "noiseflow.plots")),
-        ("store/store.py", ("noiseflow.engine", "noiseflow.report", "noiseflow.models")),
+        ("store/store.py", ("noiseflow.engine", "noiseflow.report", "noiseflow.architectures")),
     ],
 )
 def test_rooms_know_only_what_the_design_lets_them(room, walled_off):
@@ -87,6 +88,10 @@ HEAVY = ["tensorflow", "keras", "prefect", "matplotlib.pyplot"]
 LIGHT = [
     "import noiseflow",
     "from noiseflow import Injection",
+    "from noiseflow.scores import SCORES",
+    "from noiseflow.controls import CONTROLS",
+    "from noiseflow.datasets import DATASETS",
+    "from noiseflow.architectures import ARCHITECTURES",
     "import noiseflow.run",
     "from noiseflow.report import render",
 ]

@@ -10,7 +10,7 @@ import warnings
 from pathlib import Path
 
 from noiseflow.engine.halving import SeedTooLargeError
-from noiseflow.faults import InvalidInputError
+from noiseflow.study.faults import InvalidInputError
 
 
 def add(a, b):

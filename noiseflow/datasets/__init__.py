@@ -1,48 +1,71 @@
-"""Rows to learn from: one function for each kind of dataset, and the literal dict that names them."""
+"""Rows to learn from, a file for each kind of dataset.
+
+Importing it imports neither pandas nor scikit-learn.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from noiseflow.datasets.arrays import arrays_data
-from noiseflow.datasets.bundled import bundled_data
-from noiseflow.datasets.checks import faults, warnings
+from noiseflow.datasets.arrays import Arrays
+from noiseflow.datasets.breast_cancer import BreastCancer
+from noiseflow.datasets.circles import Circles
 from noiseflow.datasets.data import Array, Data, boundary_grid
-from noiseflow.datasets.entry import entry_point_data
-from noiseflow.datasets.generators import GENERATED
-from noiseflow.datasets.rules import BAYES_ACCURACIES, BAYES_RULES, circles_threshold, has_rule
-from noiseflow.datasets.table import table_data
-from noiseflow.spec import Dataset
+from noiseflow.datasets.diabetes import Diabetes
+from noiseflow.datasets.digits import Digits
+from noiseflow.datasets.entry_point import EntryPointRows
+from noiseflow.datasets.friedman1 import Friedman1
+from noiseflow.datasets.kind import DatasetKind
+from noiseflow.datasets.moons import Moons
+from noiseflow.datasets.table import Table
+from noiseflow.datasets.waves import Waves
+from noiseflow.datasets.wine import Wine
+from noiseflow.scores import scores_of
+from noiseflow.study.faults import InvalidInputError
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from noiseflow.study import Dataset
+
+DATASETS: tuple[DatasetKind, ...] = (
+    Circles(),
+    Moons(),
+    Friedman1(),
+    Waves(),
+    Digits(),
+    Wine(),
+    BreastCancer(),
+    Diabetes(),
+    Table(),
+    Arrays(),
+    EntryPointRows(),
+)
+"""All kinds, in the order that they are documented in."""
+MAX_SEED = 2**32  # what scikit-learn and Keras take
+SKEWED = 0.75
+"""Share of the rows from which on a class is pointed out."""
 __all__ = [
-    "BAYES_ACCURACIES",
-    "BAYES_RULES",
-    "GENERATORS",
+    "DATASETS",
     "Data",
+    "DatasetKind",
     "bayes_accuracy",
     "boundary_grid",
     "ceiling",
-    "circles_threshold",
+    "dataset_kind",
     "faults",
     "generate",
     "to_frame",
     "warnings",
 ]
 
-GENERATORS: dict[str, Callable[[Dataset, int], Data]] = {
-    **GENERATED,
-    "digits": bundled_data,
-    "wine": bundled_data,
-    "breast_cancer": bundled_data,
-    "diabetes": bundled_data,
-    "table": table_data,
-    "arrays": arrays_data,
-    "entry_point": entry_point_data,
-}
-"""What brings the rows of each kind of dataset for a data seed."""
+
+def dataset_kind(name: str) -> DatasetKind:
+    """The kind of this name."""
+    return next(kind for kind in DATASETS if kind.name == name)
 
 
 def generate(dataset: Dataset, data_seed: int) -> Data:
@@ -51,11 +74,13 @@ def generate(dataset: Dataset, data_seed: int) -> Data:
     Raises:
         InvalidInputError: its file or entry point is faulty; `faults` tells before.
     """
-    return GENERATORS[dataset.kind](dataset, data_seed)
+    return dataset_kind(dataset.kind).data(dataset, data_seed)
 
 
 def to_frame(dataset: Dataset, data_seed: int, data: Data) -> pd.DataFrame:
     """The rows in long form: dataset, data_seed, split, row, X (a list a row), y."""
+    import pandas as pd
+
     names = {"dataset": dataset.name, "data_seed": data_seed}
     splits = [
         pd.DataFrame({**names, "split": split, "row": np.arange(len(y)), "X": list(X.reshape(len(X), -1)), "y": y})
@@ -66,9 +91,50 @@ def to_frame(dataset: Dataset, data_seed: int, data: Data) -> pd.DataFrame:
 
 def ceiling(dataset: Dataset, X: Array, y: Array) -> float | None:
     """Accuracy of the best possible rule on these rows, a fraction; None where the rule is not known."""
-    return float(np.mean(BAYES_RULES[dataset.kind](dataset, X) == y)) if has_rule(dataset) else None
+    kind = dataset_kind(dataset.kind)
+    return float(np.mean(kind.rule(dataset, X) == y)) if kind.has_rule(dataset) else None
 
 
 def bayes_accuracy(dataset: Dataset) -> float | None:
     """Accuracy of the best possible rule on endlessly many rows, a fraction; None where the rule is not known."""
-    return BAYES_ACCURACIES[dataset.kind](dataset) if has_rule(dataset) else None
+    kind = dataset_kind(dataset.kind)
+    return kind.rule_accuracy(dataset) if kind.has_rule(dataset) else None
+
+
+def faults(dataset: Dataset, data_seeds: Sequence[int], where: str) -> list[str]:
+    """Every fault of a dataset's file, entry point or content, for these data seeds, as sentences.
+
+    Args:
+        where: the dataset's place in the study, such as `datasets[0]`, which each sentence begins with.
+    """
+    if max(data_seeds) >= MAX_SEED:
+        text = f"must leave the last data seed below {MAX_SEED:,}; received {dataset.data_seed}, the last is {max(data_seeds)}"
+        return [f"{where}.data_seed {text}. Lower it."]
+    try:
+        found = dataset_kind(dataset.kind).faults(dataset, list(data_seeds))
+    except InvalidInputError as error:
+        found = error.faults
+    return [f"{where}.{text}" for text in found]
+
+
+def warnings(dataset: Dataset, data: Data) -> list[str]:
+    """What a reader of the results should know about these rows."""
+    return [*_skew(dataset, data), *dataset_kind(dataset.kind).cautions(dataset)]
+
+
+def _skew(dataset: Dataset, data: Data) -> list[str]:
+    if not data.n_classes:
+        return []
+    y = np.concatenate([data.y_train, data.y_test]).astype(int)
+    share = np.bincount(y, minlength=data.n_classes) / len(y)
+    first = int(share.argmax())
+    if share[first] < SKEWED:
+        return []
+    labels = dataset_kind(dataset.kind).labels(dataset)
+    name = labels[first] if labels else str(first)
+    text = f"The classes are skewed: {100 * share[first]:.0f} % of the rows are class {name!r}."
+    score = dataset.scored_by
+    if not score.is_share_of_rows:
+        return [text]
+    others = " or ".join(other.name for other in scores_of(score.task) if other.weighs_classes_alike)
+    return [f"{text} {score.name.capitalize()} rewards guessing it always; consider score: {others}."]

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from noiseflow.datasets.bundled import data_of_rows
-from noiseflow.datasets.columns import MAX_NUMBER
-from noiseflow.datasets.data import Data
-from noiseflow.datasets.files import read_arrays
-from noiseflow.datasets.rows import Rows
-from noiseflow.faults import InvalidInputError
-from noiseflow.spec import Dataset
+from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
+from noiseflow.datasets.rows import MAX_NUMBER, Rows
+from noiseflow.study.faults import InvalidInputError
+
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset
 
 
-def arrays_data(dataset: Dataset, data_seed: int) -> Data:
-    """One split of the arrays.
+class Arrays(Finite):
+    """X and y in an .npz file, classes of any type as indices in sorted order."""
 
-    Raises:
-        InvalidInputError: the file or its content is faulty.
-    """
-    return data_of_rows(read(dataset), dataset, data_seed)
+    name = "arrays"
+    sentence = "an .npz file with X and y"
+    settings = FROM_FILE
+    fields = {**Finite.fields, **FILE_FIELDS}
+    is_users_file = True
 
+    def rows(self, dataset: Dataset) -> Rows:
+        from noiseflow.datasets.files import read_arrays
 
-def read(dataset: Dataset) -> Rows:
-    """All rows of the file, classes of any type as indices in sorted order.
-
-    Raises:
-        InvalidInputError: the file or its content is faulty.
-    """
-    X, y = read_arrays(str(dataset.path))
-    faults = [*features_faults(X, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
-    if faults:
-        raise InvalidInputError([f"path must hold {fault}" for fault in faults])
-    X = X.astype(np.float64)
-    if dataset.of_task == "regression":
-        return Rows(X, y.astype(np.float64))
-    classes, index = np.unique(y, return_inverse=True)
-    return Rows(X, index.astype(np.float64), tuple(map(str, classes.tolist())))
+        X, y = read_arrays(str(dataset.path))
+        faults = [*features_faults(X, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
+        if faults:
+            raise InvalidInputError([f"path must hold {fault}" for fault in faults])
+        X = X.astype(np.float64)
+        if dataset.of_task == "regression":
+            return Rows(X, y.astype(np.float64))
+        classes, index = np.unique(y, return_inverse=True)
+        return Rows(X, index.astype(np.float64), tuple(map(str, classes.tolist())))
 
 
 def features_faults(X: np.ndarray, n_rows: int) -> list[str]:

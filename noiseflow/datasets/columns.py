@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.datasets.data import Array
+from noiseflow.datasets.rows import MAX_NUMBER
 
 ColumnKind = Literal["number", "category", "date", "other", "empty"]
 MAX_CATEGORIES = 1_000
 MAX_CATEGORY_LENGTH = 1_000
-MAX_NUMBER = 1e30
-"""Largest number of a table; float32 ends at 3e38, and squares are taken."""
 
 _DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:\d{2}.*)?\s*")
 
@@ -122,6 +121,12 @@ def _category_faults(values: pd.Series[Any]) -> Iterator[tuple[Callable[[], tupl
 def is_identity(values: pd.Series[Any]) -> bool:
     """Whether a column of categories names each row differently, so that nothing can be learnt from it."""
     return len(values) > 2 and not pd.api.types.is_bool_dtype(values.dtype) and values.nunique() == len(values)
+
+
+def is_counter(column: pd.Series) -> bool:
+    """Whether a column of numbers goes up by 1 from row to row, as an index does."""
+    is_number = pd.api.types.is_numeric_dtype(column.dtype) and not pd.api.types.is_bool_dtype(column.dtype)
+    return len(column) > 2 and is_number and bool((np.diff(column.to_numpy(dtype=float, na_value=np.nan)) == 1).all())
 
 
 def _empty() -> tuple[str, str]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.preprocessing import StandardScaler
 
 Array = NDArray[np.float64]
 
@@ -58,6 +57,8 @@ def standardize_features(X_train: Array, *others: Array) -> list[Array]:
     Constant ones are 0 there. A pixel's or a step's own mean would undo what a convolution or a recurrence shares between
     places, so an image has one for each channel and a sequence one for each feature.
     """
+    from sklearn.preprocessing import StandardScaler
+
     width = X_train.shape[-1]
     scaler = StandardScaler().fit(X_train.reshape(-1, width))
     return [np.asarray(scaler.transform(X.reshape(-1, width)).reshape(X.shape)) for X in (X_train, *others)]
@@ -65,6 +66,8 @@ def standardize_features(X_train: Array, *others: Array) -> list[Array]:
 
 def standardize_target(y_train: Array, *others: Array) -> tuple[list[Array], float]:
     """The targets with mean 0 and stddev 1 on the training rows, and that stddev in units of the target."""
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(y_train[:, None])
     return [np.asarray(scaler.transform(y[:, None])[:, 0]) for y in (y_train, *others)], float(scaler.scale_[0])
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
 from noiseflow.datasets.data import Array
-from noiseflow.spec import Dataset
+from noiseflow.scores import Score
+
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset
 
 Index = NDArray[np.intp]
+MAX_NUMBER = 1e30
+"""Largest number of a user's rows; float32 ends at 3e38, and squares are taken."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,15 @@ def split(rows: Rows, dataset: Dataset, data_seed: int) -> tuple[Index, Index]:
 
 
 def _stratified(rows: Rows, test_fraction: float, data_seed: int) -> tuple[Index, Index]:
+    from sklearn.model_selection import StratifiedShuffleSplit
+
     splitter = StratifiedShuffleSplit(n_splits=1, test_size=test_fraction, random_state=data_seed)
     return next(iter(splitter.split(rows.y, rows.y)))  # type: ignore[no-any-return]
 
 
 def _random(rows: Rows, test_fraction: float, data_seed: int) -> tuple[Index, Index]:
+    from sklearn.model_selection import ShuffleSplit
+
     splitter = ShuffleSplit(n_splits=1, test_size=test_fraction, random_state=data_seed)
     return next(iter(splitter.split(rows.y)))  # type: ignore[no-any-return]
 
@@ -128,17 +136,17 @@ def _rare_classes(rows: Rows) -> list[str]:
     return [f"target {must}; received one of {_list(rare)}. Merge or remove the class, or use split: random."]
 
 
-def seed_faults(rows: Rows, dataset: Dataset, data_seeds: list[int]) -> list[str]:
+def seed_faults(rows: Rows, dataset: Dataset, data_seeds: Sequence[int]) -> list[str]:
     """What keeps the rows of some data seed from being learnt or scored, once they are split; one of them is named."""
     for data_seed in data_seeds[:1] if dataset.is_split_once else data_seeds:
         train, test = split(rows, dataset, data_seed)
-        found = target_faults(rows.y[train], rows.y[test], rows.labels, dataset.score_name)
+        found = target_faults(rows.y[train], rows.y[test], rows.labels, dataset.scored_by)
         if found:
             return [f"split must leave {text} (data seed {data_seed})" for text in found]
     return []
 
 
-def target_faults(y_train: Array, y_test: Array, labels: tuple[str, ...], score_name: str) -> list[str]:
+def target_faults(y_train: Array, y_test: Array, labels: tuple[str, ...], score: Score) -> list[str]:
     """What the targets of a split lack, as the end of a sentence that begins with `must leave`."""
     mend = "Bring more rows, or change test_fraction, n_train or split."
     if not labels:
@@ -151,8 +159,8 @@ def target_faults(y_train: Array, y_test: Array, labels: tuple[str, ...], score_
     if len(np.unique(y_train)) < 2:
         return [f"at least two classes to train; received {labels[int(y_train[0])]!r} only. {mend}"]
     absent = [label for i, label in enumerate(labels) if not (y_test == i).any()]
-    if absent and score_name in ("auc", "balanced_accuracy"):
-        return [f"each class to test, as the score {score_name} asks; received none of {_list(absent)}. {mend}"]
+    if absent and score.weighs_classes_alike:
+        return [f"each class to test, as the score {score.name} asks; received none of {_list(absent)}. {mend}"]
     return []
 
 

@@ -1,144 +1,67 @@
-"""A table of one's own: from the file's columns to rows of numbers."""
+"""A table of one's own: a CSV or Parquet file whose columns are told apart, encoded and standardised."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import pandas as pd
-from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from noiseflow.datasets.data import Data
+from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
+from noiseflow.datasets.rows import Rows
+from noiseflow.study.values import Label, setting
 
-from noiseflow.datasets.columns import kind_of, label_of, numbers, texts, times
-from noiseflow.datasets.data import Array, Data, grid_of, standardize_target
-from noiseflow.datasets.files import MAX_COLUMNS, read_table
-from noiseflow.datasets.rows import Index, Rows, split
-from noiseflow.datasets.table_checks import features_of, table_faults
-from noiseflow.faults import InvalidInputError
-from noiseflow.spec import Dataset
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table's rows, its features told apart.
+class Table(Finite):
+    """A CSV or Parquet file; `table_rows` makes rows of numbers of it."""
 
-    rows: X is a frame of float64 columns and of text columns; categories: all that each of the text columns holds.
-    """
+    name = "table"
+    sentence = "a CSV or Parquet file"
+    settings = {**FROM_FILE, "target": ..., "split_by": None, "drop": None, "missing": "refuse"}
+    fields = {
+        **Finite.fields,
+        **FILE_FIELDS,
+        "target": setting(Label, "Column that is predicted", "price"),
+        "split_by": setting(Label, "Column that names the group, or the time", "patient"),
+        "drop": setting(tuple[Label, ...], "Columns that are left out, such as names of rows", ["name", "born"]),
+        "missing": setting(
+            Literal["refuse", "impute"],
+            "Missing values: refused, or imputed by the training rows' median or commonest value",
+            "impute",
+        ),
+    }
+    is_users_file = True
 
-    rows: Rows
-    numeric: list[str]
-    categories: dict[str, list[str]]
+    def rules(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
+        """Each column has one part to play."""
+        yield from super().rules(dataset)
+        if dataset.split_by and dataset.split not in ("group", "time"):
+            yield "split", "must be split by group or time to have split_by"
+        if dataset.target == dataset.split_by:
+            yield "split", "must have another column in split_by than in target"
+        if {dataset.target, dataset.split_by} & set(dataset.drop or ()):
+            yield "drop", "must not drop the columns of target and split_by"
 
+    def rows(self, dataset: Dataset) -> Rows:
+        from noiseflow.datasets.table_rows import read
 
-def table_data(dataset: Dataset, data_seed: int) -> Data:
-    """One split of the table, encoded and standardised by what the training rows say.
+        return read(dataset).rows
 
-    Raises:
-        InvalidInputError: the file or its content is faulty.
-    """
-    table = read(dataset)
-    train, test = split(table.rows, dataset, data_seed)
-    X_train, X_test = encode(table, train, test, standardize=bool(dataset.standardize))
-    targets, scale = [table.rows.y[train], table.rows.y[test]], 1.0
-    n_classes = len(table.rows.labels)
-    if dataset.standardize and not n_classes:
-        targets, scale = standardize_target(*targets)
-    grid = grid_of(n_classes, X_train, X_test)
-    return Data(X_train, targets[0], X_test, targets[1], n_classes, grid, target_scale=scale)
+    def data(self, dataset: Dataset, data_seed: int) -> Data:
+        """One split of the table, encoded and standardised by what the training rows say."""
+        from noiseflow.datasets.table_rows import table_data
 
+        return table_data(dataset, data_seed)
 
-def encode(table: Table, train: Index, test: Index, *, standardize: bool) -> tuple[Array, Array]:
-    """Features of the training and the test rows: numbers in mean 0 and stddev 1, then a column of 0 and 1 for each category.
+    def cautions(self, dataset: Dataset) -> list[str]:
+        """Columns that number the rows."""
+        from noiseflow.datasets.columns import is_counter
 
-    Missing numbers become the training rows' median, missing categories their commonest. Each category of the whole table
-    has a column, so that all data seeds have equally many and train together. A category that the training rows lack is
-    0 throughout, in the test rows too, just as if it were unknown: of the test rows no more than the number of columns shows.
-    """
-    scaler = StandardScaler() if standardize else FunctionTransformer()
-    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-    encoder = OneHotEncoder(categories=list(table.categories.values()), handle_unknown="ignore", sparse_output=False)
-    commonest = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
-    transformer = ColumnTransformer(
-        [
-            ("numbers", make_pipeline(imputer, scaler), table.numeric),
-            ("categories", make_pipeline(commonest, encoder), list(table.categories)),
-        ]
-    )
-    X = table.rows.X
-    X_train = np.asarray(transformer.fit_transform(X.iloc[train]), dtype=np.float64)
-    X_test = np.asarray(transformer.transform(X.iloc[test]), dtype=np.float64)
-    first = len(table.numeric)
-    X_test[:, first:] *= X_train[:, first:].any(axis=0)
-    return X_train, X_test
-
-
-def read(dataset: Dataset) -> Table:
-    """The table of a dataset; not to be changed, as it is kept for the next caller.
-
-    Raises:
-        InvalidInputError: the file or its content is faulty.
-    """
-    others = dict.fromkeys(("label", "data_seed", "score", "n_train", "test_fraction", "standardize"))
-    return _read(_Frame(read_table(str(dataset.path))), dataset.model_copy(update=others))
-
-
-class _Frame:
-    """A frame that is itself and no other, for the cache."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.frame = frame
-
-    def __hash__(self) -> int:
-        return id(self.frame)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Frame) and self.frame is other.frame
-
-
-@lru_cache(maxsize=4)
-def _read(held: _Frame, dataset: Dataset) -> Table:
-    frame = held.frame
-    faults = table_faults(frame, dataset)
-    if faults:
-        raise InvalidInputError(faults)
-    features = features_of(frame, dataset)
-    kinds = {name: kind_of(features[name]) for name in features.columns}
-    numeric = [name for name, kind in kinds.items() if kind == "number"]
-    columns = {name: numbers(features[name]) if name in numeric else texts(features[name]) for name in kinds}
-    X = pd.DataFrame(columns)
-    categories = {name: sorted(X[name].dropna().unique()) for name in kinds if name not in numeric}
-    width = len(numeric) + sum(map(len, categories.values()))
-    if width > MAX_COLUMNS:
-        must = f"path must be a table of at most {MAX_COLUMNS:,} features, each category being one"
-        raise InvalidInputError([f"{must}; received {width:,}. Remove columns, or group rare categories."])
-    y, labels = _target(frame[dataset.target], dataset)
-    return Table(Rows(X, y, labels, _by(frame, dataset)), numeric, categories)
-
-
-def _target(column: pd.Series[Any], dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
-    """Class indices and what they stand for, or the values of a regression and no labels."""
-    if dataset.of_task == "regression":
-        return numbers(column), ()
-    classes = _classes(column)
-    index = {value: i for i, value in enumerate(classes)}
-    return column.astype(object).map(index).to_numpy(dtype=np.float64), tuple(label_of(value) for value in classes)
-
-
-def _classes(column: pd.Series[Any]) -> list[Any]:
-    values = list(column.dropna().astype(object).unique())
-    try:
-        return sorted(values)
-    except TypeError:  # of several types
-        return sorted(values, key=str)
-
-
-def _by(frame: pd.DataFrame, dataset: Dataset) -> Any:
-    if dataset.split_by is None:
-        return None
-    column = frame[dataset.split_by]
-    values = times(column) if dataset.split == "time" else texts(column)
-    return np.unique(np.asarray(values), return_inverse=True)[1]
+        X = self.rows(dataset).X
+        found = [str(name) for name in X.columns if is_counter(X[name])]
+        if not found:
+            return []
+        names = ", ".join(map(repr, found))
+        return [f"{names} counts the rows. Unless that means something, remove it: the order may give the target away."]

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from noiseflow.datasets.columns import MAX_NUMBER, feature_faults, kind_of, label_of, numbers, times
-from noiseflow.spec import Dataset
+from noiseflow.datasets.columns import feature_faults, kind_of, label_of, numbers, times
+from noiseflow.datasets.rows import MAX_NUMBER
+from noiseflow.study import Dataset
 
 MAX_CLASSES = 1_000
 _MANY = 20  # distinct values of a target with decimals, from which on it is no class

@@ -12,13 +12,14 @@ import numpy as np
 from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_sample_weights
 from numpy.typing import ArrayLike
 
+from noiseflow.controls import CONTROLS, control_kind
 from noiseflow.engine.batches import read_data
 from noiseflow.engine.keras_state import BuiltFor
 from noiseflow.engine.problem import Array, Problem, Rows
 from noiseflow.noise import kind_of
-from noiseflow.spec import Injection
+from noiseflow.study import Injection
 
-ROUNDING = 1e-9  # 0.29 × 100 rows are 29, though floats make them 28.999999999999996
+ROUNDING = 1e-9  # (1 - 0.9) × 10 rows are 1, though floats make them a little less
 
 
 def training_rows(x: Any, y: Any, sample_weight: Any = None, per_seed: bool = False) -> Rows:
@@ -155,8 +156,8 @@ def _rows_held_back(problem: Problem) -> Problem:
     control = problem.early_stopping
     if control is None:
         return problem
-    fraction, n_rows = control.validation_fraction or 0.0, problem.train.n_rows
-    held = max(1, math.floor(fraction * n_rows + ROUNDING))
+    fraction, n_rows = control.validation_fraction, problem.train.n_rows
+    held = max(1, control_kind(control.kind).held_back(control, n_rows))
     if held >= n_rows:
         raise ValueError(
             f"validation_fraction must leave rows to train on; received {fraction} of {n_rows} rows, which holds {held} back. "
@@ -181,8 +182,9 @@ def _check(problem: Problem) -> None:
 
 
 def _faults(problem: Problem) -> list[tuple[bool, str, Any]]:
-    seeds, kinds = problem.seeds, [control.kind for control in problem.controls]
+    seeds, stopping = problem.seeds, [c.kind for c in problem.controls if control_kind(c.kind).stops]
     weak = [control.kind for control in problem.controls if control.strength is None]
+    needed = ", ".join(f"{kind.name} a {kind.strength}" for kind in CONTROLS)
     own_rows = problem.train.per_seed  # a seed may come again with other rows
     rates = problem.strengths[:, [kind_of(injection.kind).strength == "rate" for injection in problem.noise]]
     return [
@@ -195,6 +197,6 @@ def _faults(problem: Problem) -> list[tuple[bool, str, Any]]:
         (problem.record_every < 1, "record_every must be at least 1", problem.record_every),
         (bool((problem.strengths < 0).any()), "strengths must not be negative", problem.strengths.min(initial=0)),
         (bool((rates >= 1).any()), "strengths of a kind with a rate must lie below 1", rates.max(initial=0)),
-        (bool(weak), "controls must have a strength: l2 a factor, early_stopping a patience", weak),
-        (kinds.count("early_stopping") > 1, "controls must stop early once at most", kinds),
+        (bool(weak), f"controls must have a strength: {needed}", weak),
+        (len(stopping) > 1, "controls must stop early once at most", stopping),
     ]

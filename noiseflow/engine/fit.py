@@ -27,7 +27,7 @@ from noiseflow.engine.model_file import ModelFile
 from noiseflow.engine.problem import NotVectorizableError, Outcome, Problem
 from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
-from noiseflow.spec import Control, Injection
+from noiseflow.study import Control, Injection
 
 Engine = Literal["auto", "vectorized", "reference"]
 Device = Literal["auto", "cpu", "gpu"]

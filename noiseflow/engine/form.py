@@ -20,16 +20,16 @@ class Run(NamedTuple):
     """What the replicas of one shard are to do, as tensors.
 
     seeds: uint32, (width,); scales: (width, n_sites), the strength of each site at the first epoch and step; finals and
-    decays: (n_sites,), of their schedules; l2: scalar; patience: int32 scalar; parts: the rows to train on, those to measure,
-    then those that are held back, if any; epochs and record_every: int32 scalars; quiet: 1 where all randomness is off, else
-    0; steps: of an epoch, at most.
+    decays: (n_sites,), of their schedules; penalties: the factor of each, a scalar; patience: int32 scalar; parts: the
+    rows to train on, those to measure, then those that are held back, if any; epochs and record_every: int32 scalars;
+    quiet: 1 where all randomness is off, else 0; steps: of an epoch, at most.
     """
 
     seeds: Tensor
     scales: Tensor
     finals: Tensor
     decays: Tensor
-    l2: Tensor
+    penalties: tuple[Tensor, ...]
     patience: Tensor
     parts: tuple[Any, ...]
     epochs: Tensor

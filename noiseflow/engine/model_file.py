@@ -14,8 +14,8 @@ from typing import Any, BinaryIO
 import keras
 import numpy as np
 
-from noiseflow.spec.network import MAX_WEIGHTS
-from noiseflow.user_files import check_directory, open_file
+from noiseflow.study.user_files import check_directory, open_file
+from noiseflow.study.values import MAX_WEIGHTS
 
 MAX_CONFIG = 2**25
 """Largest configuration in bytes, unpacked; that of a network of a thousand layers has a thirtieth of it."""

@@ -75,15 +75,15 @@ class Noisy:
         """The noise of a problem in the model of a seed.
 
         Raises:
-            ValueError: an injection's place is not in the model; or noise outside it, or l2, is asked for and the model has a
-                `train_step` of its own, which would not know of it.
+            ValueError: an injection's place is not in the model; or noise outside it, or a penalty, is asked for and the model
+                has a `train_step` of its own, which would not know of it.
         """
         prepared = Prepared.of(model, problem, twins=False)
         within = bool(problem.noise)
         targets = target_forms(model, problem)
-        sites = sites_of(problem, prepared.survey(problem), targets) if within else Sites((), problem.penalised)
+        sites = sites_of(problem, prepared.survey(problem), targets) if within else Sites((), tuple(problem.penalties))
         own = type(model).train_step is not keras.Model.train_step
-        if own and (sites.outside or sites.l2):
+        if own and (sites.outside or sites.penalties):
             raise ValueError(
                 f"noise on labels, weights or gradients, and l2, need a model that Keras' own train_step trains; received "
                 f"{type(model).__name__}, which has its own. Use noise within the model, or add it in that train_step"
@@ -95,10 +95,10 @@ class Noisy:
     @contextmanager
     def fitting(self) -> Iterator[None]:
         """Within it, the model's train step adds the noise."""
-        if not self.sites.all and not self.sites.l2:
+        if not self.sites.all and not self.sites.penalties:
             yield
             return
-        step = self._own_step if self.sites.outside or self.sites.l2 else self.model.train_step
+        step = self._own_step if self.sites.outside or self.sites.penalties else self.model.train_step
 
         def train_step(data: Any) -> Any:
             self.numbers.begin_step(self.sites, self.problem, self.model.optimizer.iterations)
@@ -144,7 +144,7 @@ class Noisy:
         Raises:
             NotVectorizableError: by more than rounding.
         """
-        if not self.sites.all and not self.sites.l2:
+        if not self.sites.all and not self.sites.penalties:
             return Proof()
         trainable = {id(v) for v in bare.trainable_variables}
         weights = moved(bare.get_weights(), [id(v) in trainable for v in bare.weights])
@@ -165,11 +165,14 @@ class Noisy:
         self.model.reset_metrics()
         return compare(ours, theirs, self.model.compute_dtype)
 
+    def _factors(self) -> tuple[Any, ...]:
+        return tuple(tf.constant(factor, keras.config.floatx()) for factor in self.problem.penalties.values())
+
     def _own_step(self, data: Any) -> Any:
         """A train step as Keras' own, with noise on targets, weights and gradients, and the penalty."""
         model, x_y = self.model, keras.utils.unpack_x_y_sample_weight(data)
         x, y, sample_weight = x_y
-        noise = StepNoise(self.sites, self.numbers, tf.constant(self.problem.l2, keras.config.floatx()))
+        noise = StepNoise(self.sites, self.numbers, self._factors())
         variables = model.trainable_variables
         clean = [tf.identity(v.value) for v in variables]
         for variable, value in zip(variables, noise.weights(clean), strict=True):

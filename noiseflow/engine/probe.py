@@ -8,13 +8,14 @@ from typing import Any
 
 import keras
 
+from noiseflow.controls import control_kind
 from noiseflow.engine.arguments import built_for, checked, strengths_of, training_rows
 from noiseflow.engine.problem import NotVectorizableError, Problem
 from noiseflow.engine.vectorized import probe
-from noiseflow.spec import Control, Injection
+from noiseflow.study import Control, Injection
 
 SEEDS = (0, 1)
-UNKNOWN_STRENGTH = {"early_stopping": 1}
+UNKNOWN_STRENGTH = 0.5  # of an injection
 
 
 def why_not_vectorizable(
@@ -63,4 +64,6 @@ def why_not_vectorizable(
 
 
 def _with_strength(part: Any) -> Any:
-    return part if part.strength is not None else part.of_strength(UNKNOWN_STRENGTH.get(part.kind, 0.5))
+    if part.strength is not None:
+        return part
+    return part.of_strength(control_kind(part.kind).typical if isinstance(part, Control) else UNKNOWN_STRENGTH)

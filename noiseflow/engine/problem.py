@@ -10,8 +10,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from noiseflow.controls import control_kind
 from noiseflow.engine.progress import Progress
-from noiseflow.spec import Control, Injection
+from noiseflow.study import Control, Injection
 
 Array = NDArray[Any]
 SPREAD_ROWS = 1024
@@ -92,24 +93,23 @@ class Problem:
     callbacks: tuple[Any, ...] = ()
 
     @property
-    def penalised(self) -> bool:
-        """Whether there is an l2 penalty at all."""
-        return any(control.kind == "l2" and control.factor for control in self.controls)
-
-    @property
-    def l2(self) -> float:
-        """The factor of the penalty."""
-        return sum(control.factor or 0.0 for control in self.controls if control.kind == "l2")
+    def penalties(self) -> dict[str, float]:
+        """The strength of each kind of control that adds to the loss; without those of strength 0."""
+        found: dict[str, float] = {}
+        for control in self.controls:
+            if control_kind(control.kind).penalises and control.strength:
+                found[control.kind] = found.get(control.kind, 0.0) + control.strength
+        return found
 
     @property
     def early_stopping(self) -> Control | None:
         """The control that stops early."""
-        return next((control for control in self.controls if control.kind == "early_stopping"), None)
+        return next((control for control in self.controls if control_kind(control.kind).stops), None)
 
     @property
     def patience(self) -> int:
         """Epochs that early stopping waits; 0 without it."""
-        return 0 if self.early_stopping is None else self.early_stopping.patience or 0
+        return 0 if self.early_stopping is None else int(self.early_stopping.strength or 0)
 
     @property
     def used(self) -> list[bool]:

@@ -243,7 +243,7 @@ class Program:
                 batch = keras.tree.map_structure(lambda values: tf.gather(values, inputs["rows"]), batch)
             stream = Stream(tf.unstack(inputs["scales"]), dict(zip(draws, inputs["drawn"], strict=True)))
             with self.prepared.walking(stream, self.sites.noise(stream)):
-                noise = StepNoise(self.sites, stream, run.l2)
+                noise = StepNoise(self.sites, stream, run.penalties)
                 return step.train(self.model, inputs["state"], inputs["metrics"], batch, noise)
 
         return mapped(replica, stacked)
@@ -256,7 +256,7 @@ class Program:
                 lambda v: tf.TensorSpec([length, *v.shape[axis + 1 :]], v.dtype), run.parts[0][:2]
             )
             stream = Stream([tf.zeros([], self.dtype)] * run.scales.shape[1])
-            noise = StepNoise(self.sites, stream, run.l2)
+            noise = StepNoise(self.sites, stream, run.penalties)
 
             def ask(x: Any, y: Any) -> None:
                 with self.prepared.walking(stream, self.sites.noise(stream)):

@@ -17,6 +17,7 @@ import tensorflow as tf
 from noiseflow.engine.keras_random import led_to_streams
 from noiseflow.engine.problem import Array, NotVectorizableError, Problem, Proof, Rows
 from noiseflow.engine.random import Quiet, drawing_from
+from noiseflow.engine.step_noise import penalised
 
 MOVED = 0.05
 """Standard deviation of what is added to the weights before the step: at initial weights a bias is 0, and hides a mistake."""
@@ -93,8 +94,7 @@ def keras_step(
         with tf.GradientTape() as tape:
             y_pred = _call(model, x, training=True)
             loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-            squares = [tf.reduce_sum(tf.square(v.value)) for v in variables if len(v.shape) > 1]
-            minimised = loss + tf.cast(problem.l2, loss.dtype) * sum(squares) if problem.penalised else loss
+            minimised = penalised(loss, problem.penalties, [v.value for v in variables])
         gradients = tape.gradient(minimised, [v.value for v in variables])
 
         def measured(y_pred: Any, *, anew: bool = True) -> dict[str, float]:

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from noiseflow.controls import control_kind
 from noiseflow.engine.callbacks import Recorder, Scales, evaluate
 from noiseflow.engine.device import prepare_device
 from noiseflow.engine.host_callbacks import best_epoch, copied
@@ -71,7 +72,7 @@ def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome
     recorder = Recorder(problem, index, meter, noisy.rows_a_batch)
     initial = evaluate(model, problem.evaluations, index, noisy.rows_a_batch)
     spreads = noisy.spreads(index)
-    stopper = keras.callbacks.EarlyStopping("val_loss", patience=problem.patience, restore_best_weights=True)
+    stopper = problem.early_stopping and control_kind(problem.early_stopping.kind).callback(problem.early_stopping)
     callbacks = [
         recorder,
         Scales(problem, noisy.sites, noisy.scales, scales(problem, noisy.sites, spreads, [index])[0]),
@@ -87,12 +88,12 @@ def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome
             batch_size=problem.batch_size,
             shuffle=problem.shuffle,
             verbose=0,
-            callbacks=[*callbacks, *([stopper] if problem.early_stopping else own)],
+            callbacks=[*callbacks, *([stopper] if stopper else own)],
             **_validation(problem, index, noisy.rows_a_batch),
         )
     trained = len(fitted.epoch)
-    best = best_epoch(own, trained) if problem.early_stopping is None else stopper.best_epoch + 1
-    if problem.early_stopping is not None:
+    best = best_epoch(own, trained) if stopper is None else stopper.best_epoch + 1
+    if stopper is not None:
         recorder.ended(trained)
     recorder.fill()
     meter.tell(index, 1, problem.epochs)

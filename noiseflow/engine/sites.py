@@ -11,14 +11,12 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from noiseflow.engine.problem import Problem
-from noiseflow.noise import kind_of
+from noiseflow.noise import OUTSIDE, kind_of
 from noiseflow.noise.instrument import Point, Survey, place_fault, points_of
 from noiseflow.noise.kind import Numbers
-from noiseflow.spec import Injection
+from noiseflow.study import Injection
 
 Tensor = Any
-OUTSIDE = ("labels", "weights", "gradients")
-"""Places that are not within the model."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +58,10 @@ class Site:
 
 @dataclass(frozen=True)
 class Sites:
-    """All sites of a fit, those within the model first, and whether there is an l2 penalty."""
+    """All sites of a fit, those within the model first, and the kinds of controls that penalise."""
 
     all: tuple[Site, ...] = ()
-    l2: bool = False
+    penalties: tuple[str, ...] = ()
 
     @cached_property
     def within(self) -> Mapping[Point, tuple[tuple[int, Site], ...]]:
@@ -122,7 +120,7 @@ def sites_of(problem: Problem, found: Survey, targets: Sequence[Target]) -> Site
             for output, target in outputs:
                 name = f"{injection.place}_{output}_{ranks[i]}"
                 sites.append(Site.of(i, injection, name, used=used[i], output=output, target=target))
-    return Sites(tuple(sites), problem.penalised)
+    return Sites(tuple(sites), tuple(problem.penalties))
 
 
 def _ranks(noise: Sequence[Injection]) -> list[int]:

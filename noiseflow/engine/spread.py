@@ -13,9 +13,9 @@ from noiseflow.engine.model import Prepared
 from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem
 from noiseflow.engine.random import Quiet
 from noiseflow.engine.replicas import StackedCall
-from noiseflow.engine.sites import OUTSIDE, Sites
+from noiseflow.engine.sites import Sites
 from noiseflow.engine.targets import outputs_of, targets_by_output
-from noiseflow.noise import kind_of
+from noiseflow.noise import OUTSIDE, kind_of
 from noiseflow.noise.instrument import Point
 
 Tensor = Any

@@ -1,8 +1,8 @@
-"""Noise on targets, weights and gradients, and the l2 penalty, in one step of one replica."""
+"""Noise on targets, weights and gradients, and penalties, in one step of one replica."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from noiseflow.controls import control_kind
 from noiseflow.engine.sites import Site, Sites
 from noiseflow.noise import kind_of
 from noiseflow.noise.kind import Numbers
@@ -17,16 +18,23 @@ from noiseflow.noise.kind import Numbers
 Tensor = Any
 
 
+def penalised(loss: Tensor, penalties: Mapping[str, Any], weights: Sequence[Tensor]) -> Tensor:
+    """The loss with each kind's penalty on the weights, times its factor."""
+    for kind, strength in penalties.items():
+        loss = loss + tf.cast(strength, loss.dtype) * control_kind(kind).penalty(weights)
+    return loss
+
+
 @dataclass(frozen=True)
 class StepNoise:
-    """What is done in one step outside the model; without a site and without l2 nothing at all.
+    """What is done in one step outside the model; without a site and a penalty nothing at all.
 
-    numbers: drawn for this step, with the scales of the sites; l2: factor of the penalty.
+    numbers: drawn for this step, with the scales of the sites; factors: of the sites' penalties, scalars.
     """
 
     sites: Sites
     numbers: Numbers
-    l2: Tensor
+    factors: Sequence[Tensor]
 
     def targets(self, y: Any) -> Any:
         """The targets that the minimised loss compares with."""
@@ -46,11 +54,8 @@ class StepNoise:
         return self._added("gradients", values)
 
     def loss(self, loss: Tensor, weights: Sequence[Tensor]) -> Tensor:
-        """What is minimised: the loss and factor × Σ kernel², over weights of two axes or more."""
-        if not self.sites.l2:
-            return loss
-        squares = [tf.reduce_sum(tf.square(value)) for value in weights if len(value.shape) > 1]
-        return loss + tf.cast(self.l2, loss.dtype) * sum(squares)
+        """What is minimised: the loss and what controls add to it."""
+        return penalised(loss, dict(zip(self.sites.penalties, self.factors, strict=True)), weights)
 
     def _at(self, place: str) -> list[tuple[int, Site]]:
         return [(i, site) for i, site in self.sites.outside if site.place == place]

@@ -294,7 +294,7 @@ class _Fit:
             scales=none,
             finals=none,
             decays=none,
-            l2=tf.constant(self.problem.l2, keras.config.floatx()),
+            penalties=tuple(tf.constant(v, keras.config.floatx()) for v in self.problem.penalties.values()),
             patience=tf.constant(self.problem.patience),
             parts=tuple(
                 self._part(at, rows, layout, group)

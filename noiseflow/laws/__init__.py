@@ -7,27 +7,37 @@ still there at test time breaks one of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 from noiseflow.engine.fit import fit_seeds
 from noiseflow.engine.result import SeedsFit
-from noiseflow.laws import draws, losses, training
-from noiseflow.laws.record import Law, Train
+from noiseflow.laws import (
+    after_activation_loss,
+    before_relu_moments,
+    distribution,
+    independent_places,
+    input_loss,
+    no_noise,
+    repeated_streams,
+    ridge,
+    target_noise,
+)
+from noiseflow.laws.law import Figure, Law, Train
 
-__all__ = ["LAWS", "Law", "trainer"]
+__all__ = ["LAWS", "Figure", "Law", "trainer"]
 
-LAWS: dict[str, Callable[[Train], list[Law]]] = {
-    "input loss": losses.input_loss,
-    "after-activation loss": losses.after_activation_loss,
-    "before-relu moments": losses.before_relu_moments,
-    "ridge": training.ridge,
-    "target noise": training.target_noise,
-    "distribution": draws.distribution,
-    "independent places": draws.independent_places,
-    "repeated streams": draws.repeated_streams,
-    "no noise": draws.no_noise,
-}
+LAWS: tuple[Law, ...] = (
+    input_loss.LAW,
+    after_activation_loss.LAW,
+    before_relu_moments.LAW,
+    ridge.LAW,
+    target_noise.LAW,
+    distribution.LAW,
+    independent_places.LAW,
+    repeated_streams.LAW,
+    no_noise.LAW,
+)
+"""In the order that they are checked."""
 
 N_SEEDS = {"auto": 16, "vectorized": 16, "reference": 8}
 """Seeds of each fit: `Model.fit` takes them one after the other, and builds and traces a model for each."""

@@ -9,7 +9,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from noiseflow.laws import LAWS, Law, trainer
+from noiseflow.laws import LAWS, Figure, trainer
 
 WIDTHS = (35, 10, 10, 10, 6)  # with a blank between them they fit 80 columns
 HEADER = ("law", "expected", "measured", "tolerance", "")
@@ -20,13 +20,13 @@ def print_laws(engine: Literal["auto", "vectorized", "reference"], device: str) 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for other programs
     console = Console(highlight=False)
     began = time.monotonic()
-    checked: list[Law] = []
+    checked: list[Figure] = []
     console.print(_line(HEADER, "bold"))
     try:
         train = trainer(engine, device)
-        for name, law in LAWS.items():
-            with console.status(name):
-                found = law(train)
+        for law in LAWS:
+            with console.status(law.name):
+                found = law.figures(train)
             for record in found:
                 console.print(_record_line(record))
             checked += found
@@ -41,7 +41,7 @@ def print_laws(engine: Literal["auto", "vectorized", "reference"], device: str) 
     return 1 if broken else 0
 
 
-def _record_line(record: Law) -> Text:
+def _record_line(record: Figure) -> Text:
     figures = (f"{figure:.4g}" for figure in (record.expected, record.measured, record.tolerance))
     line = _line((record.name, *figures, ""))
     return line.append("holds" if record.holds else "FAILS", "green" if record.holds else "bold red")

@@ -12,14 +12,14 @@ from noiseflow.noise.dropout import Dropout
 from noiseflow.noise.flip import Flip
 from noiseflow.noise.gaussian import Gaussian
 from noiseflow.noise.gaussian_dropout import GaussianDropout
-from noiseflow.noise.kind import Kind
+from noiseflow.noise.kind import OUTSIDE, PLACES, Kind
 
 if TYPE_CHECKING:
     from noiseflow.noise.instrument import hidden_activations
 
 KINDS: tuple[Kind, ...] = (Gaussian(), GaussianDropout(), Dropout(), AlphaDropout(), Flip())
 """All kinds, in the order that they are documented in."""
-__all__ = ["KINDS", "Kind", "hidden_activations", "kind_of"]
+__all__ = ["KINDS", "OUTSIDE", "PLACES", "Kind", "hidden_activations", "kind_of"]
 
 
 def kind_of(name: str) -> Kind:
@@ -29,7 +29,7 @@ def kind_of(name: str) -> Kind:
 
 def __getattr__(name: str) -> Any:
     if name == "hidden_activations":
-        from noiseflow.noise.instrument import hidden_activations  # noqa: PLC0415 - imports Keras
+        from noiseflow.noise.instrument import hidden_activations
 
         return hidden_activations
     raise AttributeError(name)

@@ -24,7 +24,7 @@ class AlphaDropout(Kind):
 
     def apply(self, x: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
         """A × (x or the floor) + b, with a and b as in the paper."""
-        from keras import ops  # noqa: PLC0415 - studies are read without Keras
+        from keras import ops
 
         a = ((1 - strength) * (1 + strength * SELU_FLOOR**2)) ** -0.5
         b = -a * SELU_FLOOR * strength

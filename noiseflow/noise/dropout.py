@@ -21,7 +21,7 @@ class Dropout(Kind):
 
     def apply(self, x: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
         """X / (1 - rate) where a uniform number is at least rate, else 0."""
-        from keras import ops  # noqa: PLC0415 - studies are read without Keras
+        from keras import ops
 
         kept = numbers.uniform(stream, shape_of(x), x.dtype) >= strength
         return ops.where(kept, x / (1 - strength), ops.zeros_like(x))

@@ -20,7 +20,7 @@ class Flip(Kind):
 
     def apply_to_labels(self, y: Tensor, target: Any, strength: Tensor, numbers: Numbers, stream: str) -> Tensor:
         """Another class where a uniform number is below rate; which one is drawn from a stream of its own."""
-        from keras import ops  # noqa: PLC0415 - studies are read without Keras
+        from keras import ops
 
         shape = shape_of(y)[:-1] if target.form == "one_hot" else shape_of(y)
         flips = numbers.uniform(stream, shape, strength.dtype) < strength
@@ -37,7 +37,7 @@ def flipped(y: Tensor, target: Any, flips: Tensor, other: Tensor) -> Tensor:
         flips: bool, and
         other: int32, which of the other classes, counted from the row's own one; both of the classes' shape.
     """
-    from keras import ops  # noqa: PLC0415 - studies are read without Keras
+    from keras import ops
 
     if y.dtype == bool:
         y = ops.cast(y, "int32")

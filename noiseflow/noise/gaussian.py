@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from noiseflow.noise.kind import WITHIN, Kind, Numbers, shape_of
+from noiseflow.noise.kind import OUTSIDE, WITHIN, Kind, Numbers, shape_of
 
 
 class Gaussian(Kind):
@@ -12,7 +12,7 @@ class Gaussian(Kind):
 
     name = "gaussian"
     strength = "stddev"
-    places = (*WITHIN, "labels", "weights", "gradients")
+    places = (*WITHIN, *OUTSIDE)
     keras_layer = "GaussianNoise"
     adds = True
     labels = "values"
@@ -24,7 +24,7 @@ class Gaussian(Kind):
 
     def apply_to_labels(self, y: Any, target: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
         """The same, for targets that are numbers."""
-        from keras import ops  # noqa: PLC0415 - studies are read without Keras
+        from keras import ops
 
         del target
         return self.apply(ops.cast(y, strength.dtype), strength, numbers, stream)

@@ -296,7 +296,7 @@ def survey(
     Raises:
         Whatever the model's own code raises.
     """
-    import tensorflow as tf  # noqa: PLC0415 - a graph is TensorFlow's
+    import tensorflow as tf
 
     specs = _specs(model) if inputs is None else inputs
     points: dict[Point, tuple[int | None, ...]] = {}
@@ -333,7 +333,7 @@ def survey(
 
 
 def _specs(model: keras.Model) -> Any:
-    import tensorflow as tf  # noqa: PLC0415
+    import tensorflow as tf
 
     def spec(tensor: Any) -> Any:
         return tf.TensorSpec([2, *(size or 2 for size in tensor.shape[1:])], tensor.dtype)

@@ -6,8 +6,20 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 Tensor = Any
-WITHIN = ("input", "before_activation", "after_activation", "after")
-"""Places within a model; `after` stands for `after:<layer>`."""
+PLACES = {
+    "input": "on the inputs",
+    "before_activation": "between each hidden layer and its activation",
+    "after_activation": "after the activation of each hidden layer",
+    "after:<layer>": "after the layer of that name",
+    "labels": "on the targets",
+    "weights": "on the trainable weights while the gradient is computed",
+    "gradients": "on the gradients; its variance falls as stddev² / (1 + step)^decay",
+}
+"""The places in words."""
+OUTSIDE = ("labels", "weights", "gradients")
+"""Those outside the model, which no Keras layer reaches."""
+WITHIN = tuple(place.partition(":")[0] for place in PLACES if place not in OUTSIDE)
+"""Those within it; `after` stands for `after:<layer>`."""
 
 
 class Numbers(Protocol):
@@ -70,6 +82,6 @@ class Kind:
 
 def shape_of(x: Tensor) -> tuple[Any, ...]:
     """The shape of a tensor: a number for each axis that is known, else a tensor."""
-    from keras import ops  # noqa: PLC0415 - studies are read without Keras
+    from keras import ops
 
     return tuple(ops.shape(x))

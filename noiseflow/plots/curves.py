@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from noiseflow.plots.canvas import BASELINE_COLOUR, INK, NORMAL, SMALL, blank_figure, label_axes, wrapped
-from noiseflow.spec import BASELINE
+from noiseflow.study import BASELINE
 
 
 def plot_learning_curves(bands: pd.DataFrame, colours: Mapping[str, str], score_label: str = "accuracy") -> Figure:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from noiseflow import wording
 from noiseflow.plots.canvas import BASELINE_COLOUR, blank_figure, label_axes, name_rows, note_beside, row_height
-from noiseflow.spec import BASELINE
+from noiseflow.study import BASELINE
 
 ALPHA = 0.05
 

@@ -11,8 +11,8 @@ from noiseflow import wording
 from noiseflow.report.answer import named
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.recipe import keras_lines
-from noiseflow.spec import Variant
 from noiseflow.statistics import GROUP
+from noiseflow.study import Variant
 from noiseflow.wording import Row
 
 MOST_RECIPES = 4

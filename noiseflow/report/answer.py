@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from noiseflow import wording
 from noiseflow.report.evidence import Evidence
-from noiseflow.spec import Study
+from noiseflow.study import Study
 from noiseflow.wording import Row
 
 
@@ -35,7 +35,7 @@ def _answer(evidence: Evidence) -> str:
         for rows_of_verdict, verb in ((better, "raises"), (worse, "lowers"))
         for group in _by_score(rows_of_verdict)
     ]
-    first = "; ".join(effects) or f"no variant is shown to change {wording.score_name(rows[0])}"
+    first = "; ".join(effects) or f"no variant is shown to change {wording.score_of(rows[0]).label}"
     second = "; ".join([*_no_effect(_with_verdict(rows, "equivalent"), evidence.study.margin), *_open(rows)])
     return f"{_where(evidence.study)}, {first}." + (f" {second[0].upper()}{second[1:]}." if second else "")
 
@@ -76,7 +76,7 @@ def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
     proof = f"95 % interval {interval}, {seeds}, {p} after Holm"
     if pooled:
         proof = f"{seeds}; 95 % interval {interval} and {p}, valid however often one looks"
-    text = f"{named([first])} {verb} {wording.score_name(first)} by {wording.amount(first, bare=True)} ({proof})"
+    text = f"{named([first])} {verb} {wording.score_of(first).label} by {wording.amount(first, bare=True)} ({proof})"
     if others:
         also = wording.listed(f"{named([row])} ({wording.amount(row)})" for row in others)
         text += f", and so {'does' if len(others) == 1 else 'do'} {also}"

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from noiseflow.spec import BASELINE, Study
 from noiseflow.statistics import CELL, GROUP, PAIR, CellKey, compared_score, pair_counts
 from noiseflow.statistics.findings import Findings
+from noiseflow.study import BASELINE, Study
 
 
 @dataclass(frozen=True)

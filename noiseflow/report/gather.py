@@ -8,12 +8,12 @@ from dataclasses import replace
 import pandas as pd
 
 from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, warnings
-from noiseflow.plan import Plan, dataset_key
 from noiseflow.report.evidence import Evidence, compact_predictions
 from noiseflow.report.selection import drawn_cells
-from noiseflow.spec import Study
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
+from noiseflow.study import Study
+from noiseflow.trials.plan import Plan, dataset_key
 
 SEEDS_DRAWN = 300
 """Seeds whose curves and predictions are drawn: more would change no picture."""
@@ -69,7 +69,7 @@ def _changed(findings: Findings, store: Store) -> dict[str, str]:
 def _ceilings(study: Study, first: Mapping[str, Data]) -> dict[str, float]:
     """The best possible rule's accuracy, where it is known and is the score: on the one split, or on rows without end."""
     known = {}
-    for dataset in (d for d in study.datasets if d.score_name == "accuracy"):
+    for dataset in (d for d in study.datasets if d.scored_by.is_share_of_rows):
         if study.design == "replicate":
             data = first[dataset.name]
             known[dataset.name] = ceiling(dataset, data.X_test, data.y_test)

@@ -6,7 +6,7 @@ from noiseflow import wording
 from noiseflow.report.answer import named, too_few
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, split_sizes
 from noiseflow.report.sections import SECTIONS
-from noiseflow.spec import Study
+from noiseflow.study import Study
 
 MOST_CAUTIONS = 10
 

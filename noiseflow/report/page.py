@@ -19,7 +19,7 @@ from noiseflow.report.picture import Picture, data_address, fitting
 from noiseflow.report.section import FOLDED, WHOLE, Part, parts_of
 from noiseflow.report.sections import SECTIONS
 from noiseflow.report.tables import Plain, summary_table
-from noiseflow.spec import Study
+from noiseflow.study import Study
 
 ARTIFACT_LIMIT = 950_000  # bytes; Prefect's pages become slow from 1 MB
 TEXT_LIMIT = 250_000  # bytes of markdown, so that pictures have room beside it

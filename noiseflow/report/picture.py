@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count
 
-from noiseflow import wording
 from noiseflow.plots import variant_colours
-from noiseflow.spec import Study
+from noiseflow.scores import score_of_column
+from noiseflow.study import Study
 from noiseflow.wording import listed
 
 ROOM = 650_000  # bytes of PNG: as base64, beside the text, within what an artifact may hold
@@ -87,8 +87,8 @@ def numbered(name: str, at: int, of: int) -> str:
 
 def scale_and_unit(score_name: str) -> tuple[float, str]:
     """What differences of this score are multiplied by to be drawn, and their unit then."""
-    row = {"score_name": score_name}
-    return (100.0, "percentage points of accuracy") if wording.is_accuracy(row) else (1.0, wording.unit(row))
+    score = score_of_column(score_name)
+    return score.scale, score.unit
 
 
 def colours_of(study: Study) -> dict[str, str]:

@@ -3,40 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
-from noiseflow.spec import Architecture, Control, Injection, Variant
-
-NOISE_LAYERS = {
-    "gaussian": "GaussianNoise",
-    "gaussian_dropout": "GaussianDropout",
-    "dropout": "Dropout",
-    "alpha_dropout": "AlphaDropout",
-}
-AROUND = ("labels", "weights", "gradients")
-"""Places that no Keras layer reaches."""
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """A layer as it is written: its name in the study, its class and arguments, its activation, what a penalty goes to."""
-
-    name: str
-    call: str
-    activation: str | None = None
-    weights: tuple[str, ...] = ()
-
-    @property
-    def is_activation(self) -> bool:
-        return self.call.startswith("Activation")
-
-    def text(self, l2: float) -> str:
-        arguments = [self.call]
-        if self.activation is not None:
-            arguments.append(f'activation="{self.activation}"')
-        if l2:
-            arguments += [f"{weight}_regularizer=keras.regularizers.L2({l2:g})" for weight in self.weights]
-        return f"keras.layers.{', '.join(arguments)})"
+from noiseflow.architectures import Layer, architecture_kind
+from noiseflow.controls import control_kind
+from noiseflow.noise import OUTSIDE, PLACES, kind_of
+from noiseflow.study import Architecture, Control, Injection, Variant
 
 
 def keras_lines(architecture: Architecture, variant: Variant) -> str:
@@ -45,15 +16,15 @@ def keras_lines(architecture: Architecture, variant: Variant) -> str:
     What no Keras layer can do (noise on labels, weights or gradients, schedules, strengths in units of the signal) is told as
     a call of `noiseflow.fit_seeds`.
     """
-    if any(_is_ours(injection) for injection in variant.injections):
+    if any(_is_ours(injection) for injection in variant.injections) or len(_regularizers(variant)) > 1:
         return _by_fit_seeds(variant)
-    if architecture.kind not in LAYERS:
+    if architecture_kind(architecture.kind).is_users_own:
         return _in_own_model(variant)
     return "\n".join([*_model(architecture, variant), *_fit(variant.controls)])
 
 
 def _is_ours(injection: Injection) -> bool:
-    return injection.place in AROUND or injection.relative or injection.schedule != "constant"
+    return injection.place in OUTSIDE or injection.relative or injection.schedule != "constant"
 
 
 def _by_fit_seeds(variant: Variant) -> str:
@@ -71,9 +42,8 @@ def _by_fit_seeds(variant: Variant) -> str:
 def _in_own_model(variant: Variant) -> str:
     lines = []
     for injection in variant.injections:
-        lines += [f"# {WHERE.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
-    l2 = _l2(variant)
-    lines += [f"# in each layer with a kernel: kernel_regularizer=keras.regularizers.L2({l2:g})"] if l2 else []
+        lines += [f"# {PLACES.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
+    lines += [f"# in each layer with a kernel: kernel_regularizer={text}" for text in _regularizers(variant)]
     return "\n".join([*lines, *_fit(variant.controls)])
 
 
@@ -81,19 +51,17 @@ def _after_named(place: str) -> str:
     return f"after the layer {place.partition(':')[2]!r}"
 
 
-WHERE = {
-    "input": "on the input",
-    "before_activation": "between each hidden layer and its activation",
-    "after_activation": "after the activation of each hidden layer",
-}
-
-
 def _noise(injection: Injection) -> str:
-    return f"keras.layers.{NOISE_LAYERS[injection.kind]}({injection.strength:g})"
+    return f"keras.layers.{kind_of(injection.kind).keras_layer}({injection.strength:g})"
 
 
-def _l2(variant: Variant) -> float:
-    return sum(control.factor or 0.0 for control in variant.controls if control.kind == "l2")
+def _regularizers(variant: Variant) -> list[str]:
+    """The regularizers of each kernel that do what its controls do, as code."""
+    strengths: dict[str, float] = {}
+    for control in variant.controls:
+        strengths[control.kind] = strengths.get(control.kind, 0.0) + (control.strength or 0.0)
+    found = [control_kind(name).regularizer(strength) for name, strength in strengths.items() if strength]
+    return [regularizer for regularizer in found if regularizer]
 
 
 def _model(architecture: Architecture, variant: Variant) -> Iterator[str]:
@@ -102,15 +70,15 @@ def _model(architecture: Architecture, variant: Variant) -> Iterator[str]:
     for injection in variant.injections:
         if injection.place == "input":
             yield f"    {_noise(injection)},"
-    for layer in LAYERS[architecture.kind](architecture):
+    for layer in architecture_kind(architecture.kind).layers(architecture):
         for line in _with_noise(layer, variant):
             yield f"    {line},"
-    output = _Layer("output", "Dense(n_outputs, activation=output_activation", weights=("kernel",))
-    yield f"    {output.text(_l2(variant))},"
+    arguments = [f"kernel_regularizer={text}" for text in _regularizers(variant)]
+    yield f"    keras.layers.{', '.join(['Dense(n_outputs, activation=output_activation', *arguments])}),"
     yield "])"
 
 
-def _with_noise(layer: _Layer, variant: Variant) -> Iterator[str]:
+def _with_noise(layer: Layer, variant: Variant) -> Iterator[str]:
     """The lines of a layer and of the noise before and after its activation."""
     places: dict[str, list[str]] = {}
     for injection in variant.injections:
@@ -118,57 +86,20 @@ def _with_noise(layer: _Layer, variant: Variant) -> Iterator[str]:
     activated = layer.activation is not None or layer.is_activation
     before = places.get("before_activation", []) if activated else []
     after = places.get("after_activation", []) if activated else []
-    l2 = _l2(variant)
+    penalties = _regularizers(variant)
     if layer.is_activation:
         yield from before
-        yield layer.text(l2)
+        yield layer.code(penalties)
     elif before:
-        yield replace(layer, activation=None).text(l2)
+        yield layer.without_activation().code(penalties)
         yield from before
         yield f'keras.layers.Activation("{layer.activation}")'
     else:
-        yield layer.text(l2)
+        yield layer.code(penalties)
     yield from after
     yield from places.get(f"after:{layer.name}", [])
 
 
 def _fit(controls: tuple[Control, ...]) -> Iterator[str]:
     for control in controls:
-        if control.kind == "early_stopping":
-            yield "stop = keras.callbacks.EarlyStopping("
-            yield f'    monitor="val_loss", patience={control.patience}, restore_best_weights=True,'
-            yield ")"
-            yield f"model.fit(x, y, validation_split={control.validation_fraction:g}, callbacks=[stop], epochs=epochs)"
-
-
-def _mlp(architecture: Architecture) -> list[_Layer]:
-    return [
-        _Layer(f"hidden_{i}", f"Dense({units}", architecture.activation, ("kernel",))
-        for i, units in enumerate(architecture.units or (), start=1)
-    ]
-
-
-def _cnn(architecture: Architecture) -> list[_Layer]:
-    size = architecture.kernel_size
-    convolutions = [
-        _Layer(f"conv_{i}", f'Conv2D({filters}, {size}, padding="same"', architecture.activation, ("kernel",))
-        for i, filters in enumerate(architecture.filters or (), start=1)
-    ]
-    return [*convolutions, _Layer("pool", "MaxPooling2D("), _Layer("flatten", "Flatten(")]
-
-
-def _lstm(architecture: Architecture) -> list[_Layer]:
-    units = architecture.units or ()
-    recurrent = [
-        _Layer(
-            "lstm" if i == 0 else f"lstm_{i}",
-            f"LSTM({n}" + (", return_sequences=True" if i < len(units) - 1 else ""),
-            weights=("kernel", "recurrent"),
-        )
-        for i, n in enumerate(units)
-    ]
-    return [*recurrent, _Layer("activation", f'Activation("{architecture.activation}"')]
-
-
-LAYERS = {"mlp": _mlp, "cnn": _cnn, "lstm": _lstm}
-"""For each network that ships, its hidden layers as `noiseflow.models` builds them."""
+        yield from control_kind(control.kind).fit_lines(control)

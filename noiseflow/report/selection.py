@@ -8,9 +8,10 @@ import pandas as pd
 
 from noiseflow import wording
 from noiseflow.report.evidence import Evidence, shown_cells
-from noiseflow.spec import BASELINE
+from noiseflow.scores import Score
 from noiseflow.statistics import GROUP, CellKey
 from noiseflow.statistics.findings import Findings
+from noiseflow.study import BASELINE
 
 MOST_GROUPS = 4  # datasets and architectures that have pictures of their own
 MOST_PANELS = 9  # variants that have a panel each
@@ -40,9 +41,14 @@ class Group:
         return f" on {self.dataset}/{self.architecture}" if self.number else ""
 
     @property
+    def score(self) -> Score:
+        """What its rows are scored by."""
+        return wording.score_of(self.rows.iloc[0].to_dict())
+
+    @property
     def score_name(self) -> str:
         """`test accuracy`."""
-        return wording.score_name(self.rows.iloc[0].to_dict())
+        return self.score.label
 
     def variants(self, most: int) -> list[str]:
         """Its variants in their order; of more than `most` the clearest."""

@@ -10,6 +10,7 @@ import pandas as pd
 
 from noiseflow.report.evidence import telling_names
 from noiseflow.report.selection import clearest
+from noiseflow.scores import score_of_column
 from noiseflow.statistics import GROUP
 from noiseflow.wording import NOTHING, Row, difference, difference_interval, fraction, p_text, signed
 
@@ -71,7 +72,7 @@ def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
     Scores are fractions (or R²), differences percentage points where every score is an accuracy. Dataset and
     architecture stand there only where there are several.
     """
-    names, points = [*telling_names(summary), "variant"], all_accuracies(summary)
+    names, points = [*telling_names(summary), "variant"], all_in_points(summary)
     p = "p (always valid)" if summary["fixed_ci_low"].notna().any() else "p (Holm)"
     return [
         {**{name: row[name] for name in names}, **_values(row, p, points=points)}
@@ -79,9 +80,9 @@ def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
     ]
 
 
-def all_accuracies(summary: pd.DataFrame) -> bool:
+def all_in_points(summary: pd.DataFrame) -> bool:
     """Whether differences are told in points."""
-    return set(summary["score_name"]) <= {"accuracy", "balanced_accuracy"}
+    return all(score_of_column(name).in_points for name in summary["score_name"].unique())
 
 
 def _values(row: Row, p: str, *, points: bool) -> dict[str, Plain]:

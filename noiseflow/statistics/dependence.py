@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from noiseflow.statistics.components import complete_part, components
 from noiseflow.statistics.estimate import Estimate, estimate_mean
 from noiseflow.statistics.inference import Array
 from noiseflow.statistics.pairs import grid_of, has_data_seeds, is_crossed
+from noiseflow.statistics.variance_components import complete_part, components
 
 
 def dependent_mean(pairs: pd.DataFrame, values: Array, test_train_ratio: float | None) -> Estimate | None:

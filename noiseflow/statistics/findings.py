@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from noiseflow.spec import BASELINE, Study
 from noiseflow.statistics import GROUP, summarize
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.drift import drift_history
@@ -18,8 +17,9 @@ from noiseflow.statistics.inference import least_n
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
 from noiseflow.statistics.replays import compare_replays
 from noiseflow.statistics.trend import gain_trend
-from noiseflow.statistics.variance import variance_components
+from noiseflow.statistics.variance_table import variance_components
 from noiseflow.statistics.verdict import PairedDifference
+from noiseflow.study import BASELINE, Study
 
 LEAST_SIZES = 3  # numbers of training rows that a trend takes
 

@@ -26,11 +26,11 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noiseflow.faults import InvalidInputError, in_terminal, refusal, results_faults
-from noiseflow.places import real_place, study_place
 from noiseflow.store.objects import StoreError
 from noiseflow.store.schemas import IDENTITIES, identities_of
 from noiseflow.store.store import Batch, Store, find_store
+from noiseflow.study.faults import InvalidInputError, in_terminal, refusal, results_faults
+from noiseflow.study.result_places import real_place, study_place
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
 MOST_ROWS = 10_000

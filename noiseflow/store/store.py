@@ -27,7 +27,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noiseflow.places import is_remote, study_place
 from noiseflow.store import files
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.catalogue import Catalogue
@@ -47,6 +46,7 @@ from noiseflow.store.schemas import (
     table_of,
 )
 from noiseflow.store.waiting import Clock, overdue, own_clock, retention
+from noiseflow.study.result_places import is_remote, study_place
 
 ATTEMPTS = 5
 """Times that a batch is published anew after another process took it for lost."""

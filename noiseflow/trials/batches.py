@@ -12,7 +12,7 @@ import pandas as pd
 
 from noiseflow.engine.halving import halves
 from noiseflow.engine.progress import Progress
-from noiseflow.plan import Batch
+from noiseflow.trials.plan import Batch
 from noiseflow.trials.workers import WorkerDiedError, in_worker
 
 Tables = dict[str, pd.DataFrame]

@@ -6,9 +6,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from math import isfinite
 
-from noiseflow.forecast import forecast
-from noiseflow.plan import NUMERICS_VERSION, Plan, Trial
 from noiseflow.store import Store
+from noiseflow.trials.forecast import forecast
+from noiseflow.trials.plan import NUMERICS_VERSION, Plan, Trial
 
 TIMED = 100
 """Trials of a cell whose times the forecast looks at."""

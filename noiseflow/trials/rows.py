@@ -9,7 +9,7 @@ import numpy as np
 
 from noiseflow.datasets import Data, generate
 from noiseflow.engine.problem import Array
-from noiseflow.plan import Batch
+from noiseflow.trials.plan import Batch
 
 Part = tuple[Array, Array]
 

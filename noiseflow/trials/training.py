@@ -10,25 +10,25 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from noiseflow.campaigns import campaign_of
+from noiseflow.architectures.builder import Builder
+from noiseflow.architectures.outputs import probabilities
+from noiseflow.campaigns.rounds import campaign_of
 from noiseflow.datasets import Data, generate
 from noiseflow.engine.device import kind, prepare_device
 from noiseflow.engine.fit import fit_seeds
 from noiseflow.engine.keras_state import floatx
 from noiseflow.engine.memory import OUT_OF_MEMORY, halves
-from noiseflow.engine.metrics import OutputForm, probabilities
 from noiseflow.engine.problem import Array
 from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
-from noiseflow.models import Builder
-from noiseflow.plan import Batch, Cell
-from noiseflow.scores import loss, score
+from noiseflow.scores import OutputForm, loss, score_of_column
 from noiseflow.statistics.calibration import (
     brier_score,
     brier_score_of_classes,
     expected_calibration_error,
     expected_calibration_error_of_classes,
 )
+from noiseflow.trials.plan import Batch, Cell
 from noiseflow.trials.rows import BatchRows
 
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
@@ -142,7 +142,7 @@ def _measured(batch: Batch, rows: BatchRows, outputs: Array, y: Array, prefix: s
     name, n_classes = batch.cell.dataset.score_name, rows.first.n_classes
     return {
         f"{prefix}loss": loss(outputs, y, n_classes),
-        f"{prefix}score": score(name, outputs, y, rows.target_scales),
+        f"{prefix}score": score_of_column(name).measure(outputs, y, rows.target_scales),
         **_calibration(outputs, y, n_classes),
     }
 
@@ -162,7 +162,7 @@ def _trials(batch: Batch, fit: SeedsFit, rows: BatchRows, test_outputs: Array) -
     last = {name: values[:, -1] for name, values in _history(batch, fit, rows).items()}
     y = rows.truth(rows.parts["test"])
     name = batch.cell.dataset.score_name
-    if name == "auc":  # Keras' is an approximation
+    if not score_of_column(name).keras_is_exact:
         last["test_score"] = _measured(batch, rows, test_outputs, y, prefix="test_")["test_score"]
     return pd.DataFrame(
         {
@@ -203,11 +203,12 @@ def _signal_to_noise(fit: SeedsFit) -> Array:
 
 def _history(batch: Batch, fit: SeedsFit, rows: BatchRows) -> dict[str, Array]:
     """The measures of inference mode, scores as the study has them (larger is better): (n_trials, n_recorded) each."""
-    name = batch.cell.dataset.score_name
-    unit = rows.target_scales[:, None] if name == "-rmse" else 1.0
-    sign = -1.0 if name.startswith("-") else 1.0
+    score = score_of_column(batch.cell.dataset.score_name)
     history = {column: np.asarray(fit.history[column], np.float64) for column in CURVES}
-    return {column: values * (sign * unit if column.endswith("score") else 1.0) for column, values in history.items()}
+    return {
+        column: score.of_keras(values, rows.target_scales[:, None]) if column.endswith("score") else values
+        for column, values in history.items()
+    }
 
 
 def _curves(batch: Batch, fit: SeedsFit, rows: BatchRows) -> pd.DataFrame:

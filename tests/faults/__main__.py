@@ -23,7 +23,7 @@ ROWS = {
     "6. Server gone for 60 s": [("pytest tests/slow/test_operations*.py", "tests/slow/test_operations*.py")],
     "7. Out of memory; a batch that hangs; a process that dies": [
         ("pytest tests/slow/test_hang.py", "tests/slow/test_hang.py"),
-        ("pytest tests/test_workers.py", "tests/test_workers.py"),
+        ("pytest tests/trials/test_workers.py", "tests/trials/test_workers.py"),
         ("pytest tests/slow/test_side_by_side.py", "tests/slow/test_side_by_side.py"),
     ],
     "8. Malformed studies and tables": [

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from noiseflow.plan import make_plan
 from noiseflow.store import Store
 from noiseflow.store.waiting import own_clock, retention
-from noiseflow.studies import validate
+from noiseflow.study.loading import validate
+from noiseflow.trials.plan import make_plan
 
 MAY_DIFFER = ["train_seconds", "finished_at", "campaign", "device"]
 """All that two equal rows may differ in."""

@@ -22,7 +22,7 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "noiseflow", "AWS_SECRET_ACCESS_KEY": "hunte
 PUBLISH = """
 import sys
 from noiseflow.store import Store
-from tests.test_store import batch
+from tests.store.test_store import batch
 results, study, n, step = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 store = Store(results, study)
 print("ready", flush=True)

@@ -14,8 +14,9 @@ ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "docs" / "examples" / "noiseflow-example"
 TRAIN = """
 import json, sys
-from noiseflow import datasets, fit_seeds, studies
-from noiseflow.models import Builder
+from noiseflow import datasets, fit_seeds
+from noiseflow.study import loading as studies
+from noiseflow.architectures.builder import Builder
 from noiseflow.trials import preflight
 
 study = studies.load(sys.argv[1], n_seeds=2, epochs=3)

@@ -41,7 +41,7 @@ COMMAND = "import sys; from noiseflow.cli import app; sys.argv[0] = 'noiseflow';
 SCRIPT = """
 import sys
 from flows.noise_study import noise_study
-from noiseflow.studies import load
+from noiseflow.study.loading import load
 noise_study(load(sys.argv[1]), results=sys.argv[2])
 """
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from noiseflow.plan import make_plan
 from noiseflow.run import Context, store_rows, summarize, write_report
 from noiseflow.store import Store
-from noiseflow.studies import validate
+from noiseflow.study.loading import validate
+from noiseflow.trials.plan import make_plan
 from noiseflow.trials.training import train_trials
 from tests.test_security import NASTY_NAMES, SMOKE
 

@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from noiseflow import studies
 from noiseflow.cli import app
-from noiseflow.spec import Study
-from noiseflow.studies import FOLDER, names
+from noiseflow.study import Study
+from noiseflow.study import loading as studies
+from noiseflow.study.loading import FOLDER, names
 from noiseflow.trials import preflight
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

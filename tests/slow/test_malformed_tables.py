@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from noiseflow import datasets, studies
+from noiseflow import datasets
 from noiseflow.cli import app
-from noiseflow.spec import Dataset
+from noiseflow.study import Dataset
+from noiseflow.study import loading as studies
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 LIMIT = timedelta(seconds=10)

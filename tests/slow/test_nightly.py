@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from noiseflow.campaigns import campaign_of
+from noiseflow.campaigns.rounds import campaign_of
 from tests.slow.conftest import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]

@@ -21,7 +21,7 @@ from benchmarks.nights import publish_nights
 from flows.declared import automations as declared
 from flows.declared import notifies, pools
 from noiseflow.store import Store
-from noiseflow.studies import load
+from noiseflow.study.loading import load
 from tests.processes import Process, end
 from tests.slow.conftest import Up
 from tests.slow.operations import (

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from flows.services import ROOT
-from noiseflow.studies import FOLDER
+from noiseflow.study.loading import FOLDER
 from tests.processes import Process, end
 from tests.slow.conftest import Up
 from tests.slow.operations import describe, ended_run, post, processes_of, start_run, trials, wait_for

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 
 import noiseflow
-from noiseflow.models import Builder
-from noiseflow.spec import Architecture, Training
+from noiseflow.architectures import ARCHITECTURES
+from noiseflow.architectures.builder import Builder
+from noiseflow.scores import scores_of
+from noiseflow.study import Architecture, Training
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 SHAPES = {"mlp": (4,), "cnn": (6, 5, 1), "lstm": (5, 2)}
 SMALL = {"mlp": {"units": (3, 2)}, "cnn": {"filters": (2, 3)}, "lstm": {"units": (3, 2)}}
-OF_CLASSES = ("accuracy", "balanced_accuracy", "auc", "-log_loss")
 CASES = [
-    *[("mlp", n_classes, score) for n_classes in (2, 3) for score in OF_CLASSES],
-    *[("mlp", 0, score) for score in ("r2", "-rmse")],
-    ("cnn", 3, "accuracy"),
-    ("lstm", 2, "accuracy"),
+    *[("mlp", n_classes, score.column) for n_classes in (2, 3) for score in scores_of("classification")],
+    *[("mlp", 0, score.column) for score in scores_of("regression")],
+    *[(kind.name, 3, "accuracy") for kind in ARCHITECTURES if not kind.is_users_own],
 ]
 
 

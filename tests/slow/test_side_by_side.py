@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from noiseflow.plan import make_plan
 from noiseflow.trials.batches import train_in_worker
+from noiseflow.trials.plan import make_plan
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 from tests.image_study import images_28, ten_studies, write_images
 

@@ -5,13 +5,13 @@ import pytest
 from made_trials import crossed, made_trials, resampled
 from scipy import stats
 
-from noiseflow.statistics.components import components
 from noiseflow.statistics.crossfit import choose_naively, honest_scores, scored_families
 from noiseflow.statistics.differences import difference_of
 from noiseflow.statistics.estimate import estimate_mean
 from noiseflow.statistics.inference import holm, sign_flip_p, t_interval
 from noiseflow.statistics.pairs import pairs_with
 from noiseflow.statistics.robust import bca_interval
+from noiseflow.statistics.variance_components import components
 
 pytestmark = [pytest.mark.slow, pytest.mark.evidence, pytest.mark.timeout(900)]
 

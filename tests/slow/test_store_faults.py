@@ -14,13 +14,13 @@ import pytest
 
 from flows.services import ROOT
 from noiseflow.store import Store
-from tests.test_store import batch
+from tests.store.test_store import batch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 WRITE_UNTIL_IT_FAILS = """
 import itertools, resource, sys
 from noiseflow.store import Store, StoreError
-from tests.test_store import batch
+from tests.store.test_store import batch
 results, limit = sys.argv[1], int(sys.argv[2])
 store = Store(results, "study")
 if limit:

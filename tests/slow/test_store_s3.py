@@ -14,7 +14,7 @@ import pytest
 from flows.services import ROOT
 from noiseflow.store import Store, StoreError, bucket
 from tests.slow.store_server import publish_at_once, s3_server
-from tests.test_store import batch
+from tests.store.test_store import batch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 TABLES = {"trials": 1, "curves": 2, "predictions": 2}

@@ -11,7 +11,7 @@ from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture
 from noiseflow.report.section import Section
 from noiseflow.report.selection import MOST_GROUPS, MOST_PANELS, groups_of, latest_seeds, only_some_groups
-from noiseflow.spec import BASELINE
+from noiseflow.study import BASELINE
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture | str]:

@@ -12,12 +12,10 @@ from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section
 from noiseflow.report.selection import MOST_GROUPS, MOST_PANELS, groups_of, latest_seeds, only_some_groups
 
-CLASSIFIED = ("accuracy", "balanced_accuracy", "auc", "-log_loss")  # scores of classifiers
-
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
     for group in groups_of(evidence.shown, MOST_GROUPS):
-        if group.rows["score_name"].iloc[0] not in CLASSIFIED:
+        if group.score.task != "classification":
             continue
         predictions = evidence.predicted(group.dataset, group.architecture, "test")
         tested = evidence.data[(evidence.data["dataset"] == group.dataset) & (evidence.data["split"] == "test")]

@@ -8,15 +8,17 @@ from math import isfinite
 import pandas as pd
 
 from noiseflow import wording
+from noiseflow.controls import control_kind
+from noiseflow.noise import kind_of
 from noiseflow.plots import plot_strengths, to_png
 from noiseflow.report.evidence import Evidence, telling_names
 from noiseflow.report.picture import Picture, colours_of, numbered
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_PANELS, clearest, drawn_of, groups_of
 from noiseflow.report.tables import Columns, difference_columns
-from noiseflow.spec import BASELINE, Variant
 from noiseflow.statistics import GROUP
-from noiseflow.wording import NOTHING, Row, fraction, is_accuracy, signed
+from noiseflow.study import BASELINE, Variant
+from noiseflow.wording import NOTHING, Row, fraction, score_of, signed
 
 MOST_PLACES = 6  # datasets and architectures that are drawn
 NOTE = (
@@ -35,7 +37,7 @@ def _columns(_: Evidence) -> Columns:
         **dict((difference, interval, p)),
         "Score": lambda row: fraction(row["score_mean"]),
         "Best on test": lambda row: f"{fraction(row['naive_score'])} ({row['naive_strength']:g})",
-        "Optimism": lambda row: signed((100.0 if is_accuracy(row) else 1.0) * row["optimism"], 2),
+        "Optimism": lambda row: signed(score_of(row).scale * row["optimism"], 2),
     }
 
 
@@ -51,8 +53,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         strengths, baselines, choices = strength_frames(evidence, summary)
         if strengths.empty:
             continue
-        name = wording.score_name({"score_name": kind})
-        unit = " (fraction of rows)" if name == "test accuracy" else ""
+        score = wording.score_of({"score_name": kind})
+        name, unit = score.label, " (fraction of rows)" if score.is_share_of_rows else ""
         figure = plot_strengths(strengths, baselines, choices, colours_of(evidence.study), f"{name}{unit}")
         caption = (
             f"Mean {name} at each strength, with the 95 % interval of the mean over seeds; the dashed line in its band is the "
@@ -93,10 +95,8 @@ def strength_frames(evidence: Evidence, summary: pd.DataFrame) -> tuple[pd.DataF
 
 def strength_unit(variant: Variant) -> str:
     """What the strengths of a family are: `stddev`, `rate`, `factor` or `patience (epochs)`, or several of them."""
-    kinds = [
-        ("relative " if i.relative else "") + ("stddev" if i.kind == "gaussian" else "rate") for i in variant.injections
-    ]
-    kinds += ["L2 factor" if control.kind == "l2" else "patience (epochs)" for control in variant.controls]
+    kinds = [("relative " if i.relative else "") + (kind_of(i.kind).strength) for i in variant.injections]
+    kinds += [control_kind(control.kind).strength_label for control in variant.controls]
     return ", ".join(dict.fromkeys(kinds))
 
 

@@ -11,8 +11,8 @@ from noiseflow.report.evidence import Evidence, cell_key, cell_labels
 from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_unit
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_of
-from noiseflow.report.tables import Columns, all_accuracies, best_first, difference_columns
-from noiseflow.spec import BASELINE
+from noiseflow.report.tables import Columns, all_in_points, best_first, difference_columns
+from noiseflow.study import BASELINE
 
 EACH = "Each interval stands for its own comparison; the verdicts at the right allow for all of them."
 ALL = "The intervals hold together, for all comparisons and however often one looks."
@@ -36,7 +36,7 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 
 def _columns(evidence: Evidence) -> Columns:
-    unit = " (points)" if all_accuracies(evidence.answer) else ""
+    unit = " (points)" if all_in_points(evidence.answer) else ""
     return difference_columns(unit, "p (always valid)" if evidence.pools_campaigns else "p (Holm)")
 
 

@@ -15,15 +15,12 @@ from noiseflow.report.section import Section, TableForm
 from noiseflow.report.sections.published_runs import published_runs
 from noiseflow.report.selection import MOST_GROUPS, MOST_VARIANTS, clearest, groups_of, only_some_groups
 from noiseflow.report.tables import Columns, best_first, between
-from noiseflow.spec import BASELINE
 from noiseflow.statistics import CellKey
-from noiseflow.statistics.uncertainty import score_uncertainty
+from noiseflow.study import BASELINE
 from noiseflow.wording import NOTHING, Row, fraction, mean_std
 
 MOST_SENTENCES = 8  # on datasets, one each
 TEST_SET = "The test set's own"
-MOST = {"accuracy": 1.0, "balanced_accuracy": 1.0, "auc": 1.0, "r2": 1.0, "-log_loss": 0.0, "-rmse": 0.0}
-"""No score is above it, and so no interval."""
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
@@ -36,7 +33,7 @@ def _columns(evidence: Evidence) -> Columns:
         "Seeds": lambda row: f"{row['n_seeds']}" + (f" ({row['n_diverged']} diverged)" if row["n_diverged"] else ""),
         "Train": lambda row: fraction(row["train_score_mean"]),
         "Test, mean ± std": lambda row: mean_std(row["test_score_mean"], row["test_score_std"]),
-        "95 % interval": lambda row: between(row["ci_low"], min(row["ci_high"], MOST.get(row["score_name"], inf))),
+        "95 % interval": lambda row: between(row["ci_low"], min(row["ci_high"], wording.score_of(row).most)),
     }
     means = evidence.summary[["score_mean", "test_score_mean"]]
     if not (means["score_mean"].isna() | (means["score_mean"] == means["test_score_mean"])).all():
@@ -62,7 +59,7 @@ def _open_ranges(evidence: Evidence) -> dict[CellKey, str]:
 
 
 def _uncertainty(row: Row, n: int, n_positive: int | None) -> tuple[float, float]:
-    return score_uncertainty(str(row["score_name"]), float(row["test_score_mean"]), n, n_positive=n_positive)
+    return wording.score_of(row).interval(float(row["test_score_mean"]), n, n_positive)
 
 
 def _note(evidence: Evidence) -> str:
@@ -80,7 +77,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         ceiling = evidence.ceilings.get(group.dataset)
         runs, finished = group.of(published), evidence.finished(group.dataset, group.architecture)
         fresh = ", on fresh rows" if evidence.is_fresh(group.dataset) else ""
-        unit = " (fraction of rows)" if group.score_name == "test accuracy" else ""
+        unit = " (fraction of rows)" if group.score.is_share_of_rows else ""
         rows = clearest(group.rows, MOST_VARIANTS)
         label = f"{group.score_name} at the last epoch{fresh}{unit}"
         scores = score_rows(finished, rows)
@@ -113,7 +110,7 @@ def _on_test_set(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
         low, high = _uncertainty(row, n, positives(evidence, row["dataset"]) if n else None)
         if isfinite(low):
             texts.append(
-                f"A test set of {n:,} rows measures the baseline's {wording.score_name(row)} of "
+                f"A test set of {n:,} rows measures the baseline's {wording.score_of(row).label} of "
                 f"{fraction(row['test_score_mean'])} on {row['dataset']} to within {fraction(low)} to {fraction(high)} (95 % "
                 "interval): the scores say that little about new rows, while the differences compare all variants on the "
                 "same ones."

@@ -12,8 +12,8 @@ from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_ROWS
 from noiseflow.report.tables import Columns
-from noiseflow.spec import BASELINE
 from noiseflow.statistics.ranks import LEAST_DATASETS
+from noiseflow.study import BASELINE
 from noiseflow.wording import p_text
 
 NOTE = (

@@ -13,7 +13,7 @@ from noiseflow.report.tables import Columns
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.findings import trend_sizes
 from noiseflow.statistics.trend import gains_by_rows
-from noiseflow.wording import Row, is_accuracy, p_text, signed
+from noiseflow.wording import Row, p_text, score_of, signed
 
 NOTE = (
     "Slope: change of the gain over the baseline for each doubling of the training rows (points of accuracy), over seeds. "
@@ -31,7 +31,7 @@ def _columns(_: Evidence) -> Columns:
 
 
 def _slope(row: Row, name: str) -> str:
-    scale, decimals = (100.0, 2) if is_accuracy(row) else (1.0, 4)
+    scale, decimals = score_of(row).scale, score_of(row).decimals + 1
     return signed(scale * row[f"slope_{name}"], decimals)
 
 

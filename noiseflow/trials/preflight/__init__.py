@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from noiseflow.spec import Study
+from noiseflow.datasets import dataset_kind
+from noiseflow.study import Study
 from noiseflow.trials.preflight.engines import Engines, choose_engines
 from noiseflow.trials.preflight.matches import Match, datasets_of, matches
 from noiseflow.trials.preflight.networks import network_faults
@@ -36,7 +37,7 @@ def faults(study: Study, seeds: Sequence[int] | None = None) -> list[str]:
 def _row_faults(match: Match) -> list[str]:
     """A file of fewer training rows than a step takes: the batch size is hardly meant."""
     n_rows, batch_size = len(match.data.y_train), match.training.batch_size
-    if match.dataset.kind not in ("table", "arrays") or n_rows >= batch_size:
+    if not dataset_kind(match.dataset.kind).is_users_file or n_rows >= batch_size:
         return []
     received = f"received {n_rows} (dataset {match.dataset.name!r})"
     mend = "Lower training.batch_size, or bring more rows."

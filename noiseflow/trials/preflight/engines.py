@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from noiseflow.engine.keras_state import floatx
-from noiseflow.faults import InvalidInputError
-from noiseflow.spec import USERS_OWN, Architecture, Dataset, Study, Variant
+from noiseflow.study import USERS_OWN, Architecture, Dataset, Study, Variant
+from noiseflow.study.faults import InvalidInputError
 from noiseflow.trials.preflight.matches import Match, datasets_of, matches
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from noiseflow import datasets
+from noiseflow.architectures.builder import Builder
 from noiseflow.datasets import Data
-from noiseflow.models import Builder
-from noiseflow.spec import Architecture, Dataset, Study, Training, Variant
+from noiseflow.study import Architecture, Dataset, Study, Training, Variant
 
 Made = TypeVar("Made")
 

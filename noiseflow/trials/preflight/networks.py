@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from math import prod
 from typing import Any
 
 import keras
 
+from noiseflow.architectures import ARCHITECTURES, architecture_kind
+from noiseflow.architectures.outputs import compiled_loss, output_activation
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
-from noiseflow.engine.metrics import compiled_loss, output_activation
 from noiseflow.engine.targets import outputs_of
-from noiseflow.models import AXES, source_of
-from noiseflow.spec import Study
-from noiseflow.spec.network import MAX_WEIGHTS
+from noiseflow.noise import OUTSIDE
+from noiseflow.study import Study
+from noiseflow.study.values import MAX_WEIGHTS
 from noiseflow.trials.preflight.matches import Match, attempt, described
 
 REGRESSION_LOSSES = (
@@ -45,7 +45,8 @@ def network_faults(study: Study, pairs: Sequence[Match]) -> tuple[Models, list[s
         if isinstance(model, Exception):
             faults = [_build_fault(match, model)]
         elif not faults:
-            faults = list(_fit_faults(match, model)) if match.architecture.kind in ("file", "entry_point") else []
+            kind = architecture_kind(match.architecture.kind)
+            faults = list(_fit_faults(match, model)) if kind.is_users_own else []
         if model is not None and not faults:
             models[match.key] = match, model
         found += faults
@@ -56,7 +57,7 @@ def _source_faults(study: Study) -> list[str]:
     """Files and entry points that cannot be used, whatever the data."""
     found = []
     for i, network in enumerate(study.architectures):
-        source = attempt(source_of, network)
+        source = attempt(architecture_kind(network.kind).source, network)
         if isinstance(source, Exception):
             found.append(f"architectures[{i}] {_source_fault(network.path, network.entry_point, source)}")
     return found
@@ -74,19 +75,20 @@ def _source_fault(path: str | None, entry_point: str | None, error: Exception) -
 
 
 def _axes_faults(match: Match) -> Iterator[str]:
-    axes = AXES.get(match.architecture.kind)
+    axes = architecture_kind(match.architecture.kind).axes
+    any_form = " or ".join(kind.name for kind in ARCHITECTURES if not kind.axes and not kind.is_users_own)
     if axes and len(match.shape) != len(axes):
         yield (
             f"{match.where} must be for data of its form, ({', '.join(axes)}) a row for kind {match.architecture.kind}; "
-            f"received {match.shape} (dataset {match.dataset.name!r}). Take kind mlp, or list the datasets that it is "
-            f"for under {match.where}.datasets."
+            f"received {match.shape} (dataset {match.dataset.name!r}). Take kind {any_form}, or list the datasets that "
+            f"it is for under {match.where}.datasets."
         )
 
 
 def _size_faults(match: Match) -> Iterator[str]:
     """A first layer that reads so much that building it would fill the memory."""
-    n_inputs = prod(match.shape) if match.architecture.kind == "mlp" else match.shape[-1]
-    n_weights = match.architecture.n_weights(n_inputs)
+    kind = architecture_kind(match.architecture.kind)
+    n_weights = kind.n_weights(match.architecture, kind.n_inputs(match.shape))
     if n_weights > MAX_WEIGHTS:
         yield (
             f"{match.where} must have at most {MAX_WEIGHTS:,} weights; received {n_weights:,} for rows of the shape "
@@ -123,7 +125,7 @@ def _kind_faults(match: Match, model: Any) -> Iterator[str]:
     if not isinstance(model, keras.Model):
         yield f"must be a keras.Model; received {type(model).__name__}. Return one."
         return
-    outside = [name for name in ("labels", "weights", "gradients") if _has_place(match, name)]
+    outside = [name for name in OUTSIDE if _has_place(match, name)]
     if outside and type(model).train_step is not keras.Model.train_step:
         yield (
             f"must be trained by Keras' own train_step where a variant has noise on {', '.join(outside)}; received "

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import floor
 
 import tensorflow as tf
 
+from noiseflow.controls import control_kind
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx
-from noiseflow.engine.sites import OUTSIDE
-from noiseflow.noise import KINDS, kind_of
+from noiseflow.noise import KINDS, OUTSIDE, kind_of
 from noiseflow.noise.instrument import Survey, place_fault, survey
-from noiseflow.spec import Control, Injection, Study
+from noiseflow.study import Control, Injection, Study
 from noiseflow.trials.preflight.matches import Match, attempt
 from noiseflow.trials.preflight.networks import Models
-
-ROUNDING = 1e-9
-"""So that a tenth of ten rows is one row."""
 
 
 def place_faults(models: Models) -> list[str]:
@@ -68,11 +64,8 @@ def _of_labels(where: str, injection: Injection, match: Match) -> Iterator[str]:
 
 
 def _of_rows(where: str, control: Control, match: Match) -> Iterator[str]:
-    if control.validation_fraction is None:
-        return
-    n_rows, fraction = len(match.data.y_train), control.validation_fraction
-    held_back = floor(n_rows * fraction + ROUNDING)
-    if not 1 <= held_back < n_rows:
+    kind, n_rows, fraction = control_kind(control.kind), len(match.data.y_train), control.validation_fraction
+    if kind.stops and not 1 <= kind.held_back(control, n_rows) < n_rows:
         yield (
             f"{where}.validation_fraction must leave at least 1 row to validate on and 1 to train on; received "
             f"{fraction:g} of {n_rows} rows (dataset {match.dataset.name!r}). Change it, or bring more rows."

@@ -6,7 +6,9 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from noiseflow import Injection, fit_seeds
+from noiseflow.controls import CONTROLS
 from noiseflow.engine.keras_state import floatx
+from noiseflow.study import Control
 from tests.conftest import mlp
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -39,6 +41,29 @@ def test_baseline_of_the_tutorial_equals_model_fit(circles, dtype, tolerance):
             rows = len(circles.y_test) if name.startswith("val") else len(circles.y_train)
             most = 0 if dtype == "float64" else 1
             assert difference * rows <= most + 1e-3, name
+
+
+@pytest.mark.parametrize("kind", CONTROLS, ids=lambda kind: kind.name)
+def test_control_on_both_engines_is_the_same(circles, kind):
+    """Its penalty, or when it stops and what it restores: numbers of two engines from the same seeds."""
+    control = Control(**{"kind": kind.name, kind.strength: max(1, kind.typical) if kind.stops else 0.01})
+    with floatx("float64"):
+        vectorized, reference = (
+            fit_seeds(
+                mlp(20, 0.05),
+                circles.X_train,
+                circles.y_train,
+                seeds=range(3),
+                epochs=40,
+                controls=[control],
+                validation_data=(circles.X_test, circles.y_test),
+                engine=engine,
+            )
+            for engine in ("vectorized", "reference")
+        )
+    np.testing.assert_array_equal(vectorized.epochs_trained, reference.epochs_trained)
+    for name, expected in reference.history.items():
+        np.testing.assert_allclose(vectorized.history[name], expected, atol=1e-9, err_msg=name)
 
 
 STRONG = {"input": 0.3, "before_activation": 0.6, "after_activation": 0.6}

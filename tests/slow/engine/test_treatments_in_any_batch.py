@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from noiseflow import fit_seeds
-from noiseflow.spec import Control, Injection
+from noiseflow.study import Control, Injection
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 L = keras.layers

@@ -1,0 +1,1 @@
+"""Campaigns: the seeds of a night, and what is pooled and trained again."""

@@ -1,0 +1,87 @@
+"""Datasets of so many rows and no more: another data seed splits them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from noiseflow.datasets.data import Array, Data, grid_of, standardized
+from noiseflow.datasets.kind import N_TRAIN, STANDARDIZE, TASK, DatasetKind
+from noiseflow.datasets.rows import Rows, seed_faults, split, split_faults
+from noiseflow.study.values import Fields, FilePath, setting
+
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset
+
+SPLIT: dict[str, Any] = {"n_train": None, "test_fraction": 0.3, "standardize": True, "split": None}
+FROM_FILE: dict[str, Any] = {**SPLIT, "path": ..., "task": ...}
+FILE_FIELDS: Fields = {
+    "path": setting(FilePath, "The file; relative to the study file", "my.csv"),
+    **TASK,
+}
+
+
+class Finite(DatasetKind):
+    """A finite dataset: it gives all its `rows`."""
+
+    settings = SPLIT
+    fields: Fields = {
+        **N_TRAIN,
+        "test_fraction": setting(float, "Share of the rows that test", 0.3, gt=0, lt=1),
+        "split": setting(
+            Literal["stratified", "random", "group", "time"],
+            "How rows are split; stratified for classification, else random, unless given",
+            "group",
+        ),
+        **STANDARDIZE,
+    }
+
+    def rows(self, dataset: Dataset) -> Rows:
+        """All rows.
+
+        Raises:
+            InvalidInputError: the file or its content is faulty.
+        """
+        raise NotImplementedError
+
+    def is_finite(self, dataset: Dataset) -> bool:
+        return True
+
+    def rules(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
+        """A split that fits the task, and has what it splits by."""
+        if dataset.split == "stratified" and dataset.of_task == "regression":
+            yield "split", "must be a classification to be split stratified"
+        if dataset.split in ("group", "time") and not dataset.split_by:
+            yield "split", f"must be a table with split_by to be split by {dataset.split}"
+
+    def data(self, dataset: Dataset, data_seed: int) -> Data:
+        """One split of the rows, standardised on the training rows if so asked."""
+        rows = self.rows(dataset)
+        train, test = ((rows.X[index], rows.y[index]) for index in split(rows, dataset, data_seed))
+        return data_of_parts(train, test, dataset, len(rows.labels))
+
+    def faults(self, dataset: Dataset, data_seeds: Sequence[int]) -> list[str]:
+        """Splits that leave too little to train or to test."""
+        rows = self.rows(dataset)
+        return split_faults(rows, dataset) or seed_faults(rows, dataset, data_seeds)
+
+    def labels(self, dataset: Dataset) -> tuple[str, ...]:
+        return self.rows(dataset).labels
+
+
+def data_of_parts(train: tuple[Array, Array], test: tuple[Array, Array], dataset: Dataset, n_classes: int) -> Data:
+    """X and y of the training and the test rows, standardised if so asked."""
+    fields: dict[str, Any] = {"X_train": train[0], "y_train": train[1], "X_test": test[0], "y_test": test[1]}
+    if dataset.standardize:
+        fields = standardized(n_classes, train, test)
+    return Data(**fields, n_classes=n_classes, grid=grid_of(n_classes, fields["X_train"], fields["X_test"]))
+
+
+@cache
+def shipped_classes(loader: str) -> Rows:
+    """All rows of a classification that ships with scikit-learn."""
+    from sklearn import datasets
+
+    loaded = getattr(datasets, loader)()
+    return Rows(loaded.data, loaded.target.astype(float), tuple(map(str, loaded.target_names)))

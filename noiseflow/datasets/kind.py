@@ -1,0 +1,89 @@
+"""What a kind of dataset is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from noiseflow.datasets.data import Array, Data
+from noiseflow.scores import Task
+from noiseflow.study.values import Fields, Label, Setting, setting
+
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset
+
+N_TRAIN: Fields = {"n_train": setting(int, "Rows that train; the others test", 30, ge=2)}
+STANDARDIZE: Fields = {
+    "standardize": setting(
+        bool, "Whether features, and the target of a regression, get mean 0 and stddev 1 on the training rows", True
+    )
+}
+TASK: Fields = {"task": setting(Task, "What is learnt", "regression")}
+ENTRY_POINT: Fields = {
+    "entry_point": setting(Label, "Name in the entry-point group noiseflow.datasets", "example-spirals"),
+    "settings": setting(dict[str, Setting], "Arguments of the entry point", {"n_train": 60}),
+}
+
+
+class DatasetKind:
+    """A kind of dataset; each is a class in a file of its own, and a line in `DATASETS`.
+
+    Attributes:
+        name: as a study writes it.
+        sentence: what it is, for the docs.
+        task: what is learnt; None where the study says it.
+        settings: the settings that it has with their defaults; `...` where one must be given, None where it may stay open.
+        fields: their fields of the record `Dataset`, each with limits, a description and an example; all may be None.
+        is_users_file: whether the rows are in a file of the user's.
+    """
+
+    name: str
+    sentence: str
+    task: Task | None = None
+    settings: Mapping[str, Any]
+    fields: Fields
+    is_users_file: bool = False
+
+    def rules(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
+        """What does not go together in the settings of a dataset: the kind of fault, and what must hold."""
+        yield from ()
+
+    def is_finite(self, dataset: Dataset) -> bool:
+        """Whether another data seed splits the same rows again, rather than bring fresh ones."""
+        return False
+
+    def data(self, dataset: Dataset, data_seed: int) -> Data:
+        """The rows for one data seed; the same for the same arguments, as many whatever the data seed.
+
+        Raises:
+            InvalidInputError: its file or entry point is faulty.
+        """
+        raise NotImplementedError
+
+    def faults(self, dataset: Dataset, data_seeds: Sequence[int]) -> list[str]:
+        """What is wrong with the rows of these data seeds, as sentences that begin with a setting.
+
+        Raises:
+            InvalidInputError: its file or entry point is faulty.
+        """
+        raise NotImplementedError
+
+    def labels(self, dataset: Dataset) -> tuple[str, ...]:
+        """What the class indices stand for; empty where they stand for themselves, and for a regression."""
+        return ()
+
+    def cautions(self, dataset: Dataset) -> list[str]:
+        """What a reader of the results should know about these rows, beyond what is said of all datasets."""
+        return []
+
+    def has_rule(self, dataset: Dataset) -> bool:
+        """Whether the best possible rule is known, as the law that the rows come from is."""
+        return False
+
+    def rule(self, dataset: Dataset, X: Array) -> Array:
+        """The class that the best possible rule gives each row: (n_rows,)."""
+        raise NotImplementedError
+
+    def rule_accuracy(self, dataset: Dataset) -> float:
+        """How often the best possible rule is right on endlessly many rows, a fraction."""
+        raise NotImplementedError

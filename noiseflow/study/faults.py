@@ -1,0 +1,133 @@
+"""Faults of an input as sentences: what must hold, what was received, how to mend it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from noiseflow.study.result_places import is_remote, is_url, key_faults, url_faults
+
+
+class InvalidInputError(ValueError):
+    """Input that is refused before anything is done; one message that names every fault."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = list(faults)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.faults,), self.__dict__
+
+
+MOST_FAULTS = 100
+
+
+def refusal(faults: Sequence[str]) -> str:
+    """One message with every fault, for a terminal; beyond a hundred the others are counted."""
+    lines = [f"  - {fault}" for fault in faults[:MOST_FAULTS]]
+    lines += [f"  - and {len(faults) - MOST_FAULTS:,} more"] if len(faults) > MOST_FAULTS else []
+    return "\n".join(["noiseflow: the input is not valid", *lines])
+
+
+LIMITS = {
+    "greater_than_equal": "must be at least {ge}",
+    "greater_than": "must be greater than {gt}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+    "extra_forbidden": "is not a key that is known here",
+    "missing": "is missing",
+    "literal_error": "must be {expected}",
+    "string_pattern_mismatch": "must match {pattern}",
+    "string_too_short": "must have at least {min_length} character",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} entry",
+    "too_long": "must have at most {max_length} entries",
+    "finite_number": "must be a finite number",
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "must be a whole number"),
+    **dict.fromkeys(("float_type", "float_parsing"), "must be a number"),
+    **dict.fromkeys(("string_type",), "must be text"),
+    **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "must be a mapping of keys to values"),
+}
+MENDS = {
+    "stddev": "A stddev lies in [0, 1]: rescale the inputs or drop the value.",
+    "extra_forbidden": "Look for a misspelling, or drop it.",
+    "missing": "Add it.",
+    "rows": "Lower it, or raise n_samples.",
+    "place": "Places are input, before_activation, after_activation, after:<layer>, labels, weights and gradients.",
+}
+
+
+def sentences(error: ValidationError, study: Any) -> list[str]:
+    """A sentence for each fault that pydantic found in a study."""
+    return [_sentence(fault, study) for fault in error.errors(include_url=False)]
+
+
+def _sentence(fault: Any, study: Any) -> str:
+    kind, loc = fault["type"], fault["loc"]
+    text = LIMITS.get(kind)
+    text = text.format(**fault.get("ctx", {})) if text else fault["msg"]
+    received = "" if kind == "missing" else f"; received {_short(fault['input'])}"
+    field = loc[-1] if loc else ""
+    mend = MENDS.get(kind) or MENDS.get(field if isinstance(field, str) else "", "")
+    return f"{_path(loc)} {text}{received} (study {_short(study)}). {mend}".strip()
+
+
+def _path(loc: Sequence[str | int]) -> str:
+    """`variants[2].stddev` for ("variants", 2, "stddev")."""
+    steps = "".join(f"[{step}]" if isinstance(step, int) else f".{printable(step[:120])}" for step in loc)
+    return steps.lstrip(".") or "the study"
+
+
+def _short(value: Any, length: int = 120) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = "a number of thousands of digits"
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def one_line(error: Exception) -> str:
+    """An error's text in one printable line; it may quote what a file holds."""
+    return printable(" ".join(str(error).split())[:300])
+
+
+MOST_LETTERS = 4_000
+
+
+def in_terminal(error: object) -> str:
+    """An error's text, some lines of it, without what a terminal would obey; it may quote a server or a whole study."""
+    text = "\n".join(printable(line) for line in str(error).splitlines())
+    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}… ({len(text):,} letters)"
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would obey, or could not show."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def results_faults(results: str, *, writes: bool = True) -> list[str]:
+    """What keeps results from being written to this folder or URL; nothing is left behind, and no server is asked.
+
+    Args:
+        writes: whether anything is to be written there; else it is only looked at.
+    """
+    if is_url(results) and ((faults := url_faults(results) or key_faults(results)) or is_remote(results)):
+        return faults
+    path = Path(results).absolute()
+    try:
+        existing = next(parent for parent in (path, *path.parents) if parent.exists())
+        if not existing.is_dir():
+            return [
+                f"results must be a folder; received {results!r}, where {existing} is a file. Choose another place."
+            ]
+        if not writes:
+            return []
+        with tempfile.TemporaryFile(dir=existing):
+            return []
+    except OSError as error:
+        return [f"results must be writable; received {results!r}: {error}. Choose another place or mend its rights."]

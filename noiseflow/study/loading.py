@@ -1,0 +1,135 @@
+"""The studies that ship, and how a study is read: by its name, or from a YAML file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from noiseflow.study import Study
+from noiseflow.study.faults import InvalidInputError, sentences
+from noiseflow.study.reading import read_yaml
+from noiseflow.study.user_files import DataFolder
+
+FOLDER = Path(__file__).parent / "shipped"
+
+
+def names() -> list[str]:
+    """Names of the shipped studies, in alphabetical order."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(study: str, **changes: Any) -> Study:
+    """The study of that shipped name or YAML file.
+
+    Args:
+        study: a shipped name, or a path.
+        changes: `n_seeds` and `epochs` to train instead of the study's own; None keeps those.
+
+    Raises:
+        InvalidInputError: there is no such study, or it is faulty; the message names every fault.
+    """
+    return validate(_read(study), **changes)
+
+
+def confined(content: Any, **changes: Any) -> Study:
+    """The study that this content declares, whose files may only lie under the folder that NOISEFLOW_DATA names.
+
+    That is for studies that arrive over the network: relative paths are relative to that folder. The folder is looked up once,
+    and what the study names is read through its open handle from then on.
+
+    Args:
+        content: a study, or the path of its YAML file under that folder.
+        changes: those of `load`.
+
+    Raises:
+        InvalidInputError: the content is faulty, or names a file elsewhere.
+    """
+    name = os.environ.get("NOISEFLOW_DATA")
+    try:
+        folder = DataFolder(name) if name else None
+    except OSError:
+        folder = None
+    base = Path(name) if name and folder else None
+    if isinstance(content, str):
+        path = os.path.normpath(base / content) if base else content
+        if not (folder and folder.allow(path)):
+            raise InvalidInputError([f"study {_elsewhere(name, content)}"])
+        content, base = read_yaml(Path(path)), Path(path).parent
+    content = content.model_dump() if isinstance(content, Study) else content
+    study = validate(_placed(content, base) if base else content, **changes)
+    faults = [
+        f"{field}[{i}].path {_elsewhere(name, part.path)} (study {study.name!r})."
+        for field in ("datasets", "architectures")
+        for i, part in enumerate(getattr(study, field))
+        if part.path and not (folder and folder.allow(part.path))
+    ]
+    if faults:
+        raise InvalidInputError(faults)
+    return study
+
+
+def _elsewhere(folder: str | None, path: str) -> str:
+    where = f"must lie under the folder that NOISEFLOW_DATA names on the worker ({folder or 'it is not set'})"
+    return f"{where}; received {path!r}. Put the file there"
+
+
+def validate(content: Any, **changes: Any) -> Study:
+    """The study that this content declares, with the changes of `load`.
+
+    Raises:
+        InvalidInputError: the content is faulty; the message names every fault.
+    """
+    if isinstance(content, Study):
+        content = content.model_dump()
+    if not isinstance(content, Mapping):
+        raise InvalidInputError([f"a study must be a mapping of keys to values; received {type(content).__name__}"])
+    try:
+        return Study.model_validate(_changed(content, **changes))
+    except ValidationError as error:
+        raise InvalidInputError(sentences(error, content.get("name"))) from None
+
+
+def _read(study: str) -> Any:
+    shipped = FOLDER / f"{study}.yaml"
+    path = shipped if study in names() else Path(study)
+    if path.suffix not in (".yaml", ".yml"):
+        raise InvalidInputError(
+            [f"study {study!r} is not known. Shipped are {', '.join(names())}; or give the path of a .yaml file."]
+        )
+    return _placed(read_yaml(path), path.absolute().parent)
+
+
+def _placed(content: Any, folder: Path) -> Any:
+    """The content with its relative paths, which are relative to `folder`, made absolute."""
+
+    def placed(part: Any) -> Any:
+        path = part.get("path") if isinstance(part, Mapping) else None
+        return {**part, "path": os.path.normpath(folder / path)} if isinstance(path, str) and path else part
+
+    if not isinstance(content, Mapping):
+        return content
+    lists = {key: content[key] for key in ("datasets", "architectures") if isinstance(content.get(key), list)}
+    return {**content, **{key: [placed(part) for part in parts] for key, parts in lists.items()}}
+
+
+def _changed(content: Mapping[str, Any], n_seeds: int | None = None, epochs: int | None = None) -> dict[str, Any]:
+    changed = dict(content)
+    if n_seeds is not None:
+        changed["n_seeds"] = n_seeds
+    if epochs is not None:
+        changed = _trained_for({**changed, "training": changed.get("training") or {}}, epochs)
+        if isinstance(architectures := changed.get("architectures"), list | tuple):
+            changed["architectures"] = [_trained_for(architecture, epochs) for architecture in architectures]
+        if isinstance(datasets := changed.get("datasets"), list | tuple):
+            changed["datasets"] = [{**d, "epochs": None} if isinstance(d, Mapping) else d for d in datasets]
+    return changed
+
+
+def _trained_for(part: Any, epochs: int) -> Any:
+    """A study or an architecture with these epochs in its training, if it has one."""
+    training = part.get("training") if isinstance(part, Mapping) else None
+    return {**part, "training": {**training, "epochs": epochs}} if isinstance(training, Mapping) else part

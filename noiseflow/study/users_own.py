@@ -1,0 +1,44 @@
+"""What stands behind a name in a study: a file's bytes, or the version of the package that an entry point comes from."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+from noiseflow.study.user_files import open_file
+
+if TYPE_CHECKING:
+    from noiseflow.study import Architecture, Dataset
+
+
+def find_entry_point(group: str, name: str) -> EntryPoint:
+    """The entry point of that name; it is not loaded.
+
+    Raises:
+        LookupError: no installed package has it; the message lists those that there are.
+    """
+    found = entry_points(group=group)
+    if name not in found.names:
+        known = ", ".join(sorted(found.names)) or "none"
+        raise LookupError(
+            f"must be an installed entry point of the group {group}; received {name!r}, there are {known}"
+        )
+    return found[name]
+
+
+def fingerprint(part: Dataset | Architecture) -> str | None:
+    """What tells the content behind a part's path or entry point from any other; None where its settings say all.
+
+    Raises:
+        OSError: the file cannot be read.
+        LookupError: there is no such entry point.
+    """
+    if part.path is not None:
+        with open_file(part.path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if part.entry_point is not None:
+        found = find_entry_point(part.entry_points, part.entry_point)
+        version = found.dist.version if found.dist else "?"
+        return f"{found.value} {version}"
+    return None

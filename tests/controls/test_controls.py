@@ -1,0 +1,59 @@
+"""The controls: each has all its parts, and is refused where it does not fit."""
+
+import json
+
+import keras
+import pytest
+import tensorflow as tf
+from pydantic import ValidationError
+
+from noiseflow.controls import CONTROLS
+from noiseflow.study import Control
+
+ALL = pytest.mark.parametrize("kind", CONTROLS, ids=lambda kind: kind.name)
+WEIGHTS = [tf.constant([[1.0, 2.0]]), tf.constant([7.0])]
+
+
+@ALL
+def test_control_has_all_its_parts(kind):
+    """The contract of a control: its fields and what they stand for, what it does to a training, the Keras code for it."""
+    assert kind.name.isidentifier()
+    assert kind.sentence
+    assert kind.strength_label
+    assert {kind.strength, *kind.defaults} == set(kind.fields)
+    for annotation, field in kind.fields.values():
+        assert type(None) in annotation.__args__
+        assert field.default is None
+        assert field.description
+        assert field.examples
+    assert kind.penalises != kind.stops
+    strength = kind.fields[kind.strength][1].examples[0]
+    control = Control(**{"kind": kind.name, kind.strength: strength})
+    assert control.strength == strength
+    assert control.of_strength(kind.typical).strength == kind.typical
+    assert json.loads(control.model_dump_json(exclude_none=True)).keys() == {"kind", *kind.fields}
+    if kind.penalises:
+        assert float(kind.penalty(WEIGHTS)) > 0
+        made = eval(kind.regularizer(control.strength), {"keras": keras})  # noqa: S307 - code of ours
+        ours = sum(control.strength * float(kind.penalty([value])) for value in WEIGHTS)
+        assert float(made(WEIGHTS[0])) == pytest.approx(ours)
+        assert not kind.held_back(control, 100)
+    if kind.stops:
+        assert isinstance(kind.callback(control), keras.callbacks.Callback)
+        assert 0 < kind.held_back(control, 100) < 100
+        assert "model.fit(" in "\n".join(kind.fit_lines(control))
+
+
+@ALL
+def test_control_refuses_the_fields_of_others(kind):
+    foreign = {key for other in CONTROLS for key in other.fields} - set(kind.fields)
+    for key in foreign:
+        with pytest.raises(ValidationError, match=f"to have {key}"):
+            Control(**{"kind": kind.name, key: next(k.fields[key] for k in CONTROLS if key in k.fields)[1].examples[0]})
+
+
+def test_names_of_controls_and_their_fields_are_different():
+    names = [kind.name for kind in CONTROLS]
+    fields = [key for kind in CONTROLS for key in kind.fields]
+    assert len(set(names)) == len(names)
+    assert len(set(fields)) == len(fields)

@@ -1,0 +1,124 @@
+"""What a report tells its reader to do, and the line that it opens with where a campaign differs."""
+
+import pandas as pd
+import pytest
+from sketch_study import make_evidence, make_history, make_study, make_trials
+
+from noiseflow.report.advice import advise
+from noiseflow.report.alarm import alarm, replay_summary
+from noiseflow.statistics import summarize
+from noiseflow.statistics.findings import Findings
+from noiseflow.study import Study
+
+CELL = {"dataset": "circles", "architecture": "mlp"}
+
+
+def evidence_of(**verdicts):
+    """Evidence whose summary has these verdicts; the gain of one that is better is its place among them."""
+    study = make_study(names=("baseline", *verdicts))
+    summary = make_evidence(study, make_trials(study, [0.76] * (len(verdicts) + 1))).summary
+    for i, (name, verdict) in enumerate(verdicts.items()):
+        row = summary["variant"] == name
+        summary.loc[row, "verdict"] = verdict
+        summary.loc[row, ["difference_mean", "difference_ci_low"]] = [0.02 + 0.01 * i, 0.01 + 0.01 * i]
+        summary.loc[row, "n_needed"] = 80 + i
+    return make_evidence(study, summary=summary)
+
+
+def test_advice_is_to_take_the_variant_that_gains_as_much_as_any():
+    (advice,) = advise(evidence_of(small="better", large="better", other="worse"))
+    assert advice.text.startswith("Take ‘large’")  # of two within the margin, and as simple, the surer
+    assert "keras.layers.GaussianNoise(0.02)" in advice.code
+
+
+def test_advice_takes_the_simpler_of_two_that_gain_alike():
+    evidence = evidence_of(one="better", two="better")
+    content = evidence.study.model_dump(mode="json")
+    content["variants"][2]["injections"].append({"place": "after_activation", "stddev": 0.02})
+    (advice,) = advise(make_evidence(Study.model_validate(content), summary=evidence.summary))
+    assert advice.text.startswith("Take ‘one’")
+
+
+def test_advice_is_to_leave_it_out_where_nothing_is_worth_having():
+    (advice,) = advise(evidence_of(one="equivalent", two="worse"))
+    assert advice.text == "Leave the noise out: no variant is worth having."
+    assert not advice.code
+
+
+def test_advice_says_how_many_seeds_would_decide():
+    (advice,) = advise(evidence_of(one="equivalent", two="inconclusive", three="inconclusive"))
+    assert "‘two’ and ‘three’ are undecided" in advice.text
+    assert "82 seeds, 70 more than now, would show" in advice.text
+    assert advice.code == "noiseflow run sketch --seeds 82"
+
+
+def test_advice_of_several_datasets_names_each():
+    study = make_study(
+        names=("baseline", "noise"),
+        datasets=[{"kind": "circles"}, {"kind": "circles", "label": "more", "data_seed": 2}],
+    )
+    summary = summarize(make_trials(study, (0.76, 0.76)), 0.01)
+    summary["verdict"] = [None, "better", None, "equivalent"]
+    texts = [advice.text for advice in advise(make_evidence(study, summary=summary))]
+    assert texts[0].startswith("Take ‘noise’ on circles")
+    assert texts[1] == "Leave the noise out on more: no variant is worth having."
+
+
+def campaigns(drift=(), replays=(), **changes):
+    evidence = make_evidence()
+    findings = Findings(
+        evidence.summary, history=make_history(), drift=pd.DataFrame(list(drift)), replays=pd.DataFrame(list(replays))
+    )
+    return make_evidence(findings=findings, **changes)
+
+
+def drifted(variant, *, flagged):
+    means = {"mean_new": 0.74, "mean_old": 0.77, "p_adjusted": 0.002 if flagged else 1.0}
+    return {**CELL, "variant": variant, "test": "some", "flagged": flagged, **means}
+
+
+def replayed(campaign, difference):
+    return {
+        **CELL,
+        "variant": "input",
+        "campaign": campaign,
+        "equal": difference == 0,
+        "largest_difference": difference,
+    }
+
+
+def test_alarm_names_the_cells_that_drift_and_no_others():
+    text = alarm(campaigns([drifted("input", flagged=True), drifted("after", flagged=False)]))
+    assert text == (
+        "Drift on 2026-01-07: the new seeds do not score as the earlier ones did for ‘input’ (.740 against .770, p = .002)."
+    )
+
+
+def test_alarm_is_silent_where_nothing_changed():
+    assert alarm(campaigns([drifted("input", flagged=False)], [replayed("2026-01-07", 0.0)])) == ""
+    assert alarm(make_evidence()) == ""
+
+
+def test_alarm_is_raised_by_replays_that_differ_for_no_known_reason():
+    unlike = [replayed("2026-01-06", 0.0), replayed("2026-01-07", 0.004), replayed("2026-01-07", 0.0)]
+    assert "1 of the 2 trials" in alarm(campaigns(replays=unlike))
+    assert alarm(campaigns(replays=unlike, changed={"tensorflow": "2.20 → 2.21"})) == ""
+    assert "git commit (a → b)" in alarm(
+        campaigns(replays=unlike, changed={"git commit": "a → b"})
+    )  # code explains nothing
+
+
+@pytest.mark.parametrize(
+    ("difference", "changed", "end"),
+    [
+        (0.0, {}, "came out equal, bit for bit."),
+        (
+            0.004,
+            {"keras": "3.1 → 3.2"},
+            "came out different, by 0.004 at most. Since then this changed: keras (3.1 → 3.2).",
+        ),
+        (0.004, {}, "Nothing is known to have changed since."),
+    ],
+)
+def test_replay_summary_says_how_they_came_out_and_what_changed(difference, changed, end):
+    assert replay_summary(campaigns(replays=[replayed("2026-01-07", difference)], changed=changed)).endswith(end)

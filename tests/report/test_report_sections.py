@@ -1,0 +1,189 @@
+"""Every section of the report is whole, and folds where a study has more than anyone reads."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_trials import crossed, made_trials, resampled
+from sketch_study import make_data, make_evidence, make_grid, make_history, make_predictions, make_study, make_trials
+
+from noiseflow.report import render, sections, summary_table
+from noiseflow.report.evidence import compact_predictions
+from noiseflow.report.picture import Picture
+from noiseflow.report.section import Section, parts_of
+from noiseflow.report.sections import SECTIONS
+from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
+from noiseflow.statistics.findings import Findings, find
+from noiseflow.statistics.ranks import mean_ranks
+from noiseflow.study import BASELINE
+from tests.plots.test_plots_page import family_study, family_trials
+
+pytestmark = pytest.mark.usefixtures("coarse_pictures")
+ALL = pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.title)
+rng = np.random.default_rng(8)
+
+
+def plain():
+    study = make_study(n_seeds=20)
+    trials = make_trials(study)
+    told = {"predictions": compact_predictions(make_predictions(study, trials))}
+    return make_evidence(study, trials, **told, grids={d.name: make_grid() for d in study.datasets})
+
+
+def families():
+    study = family_study()
+    trials = family_trials(study)
+    return make_evidence(study, trials, findings=find(study, trials))
+
+
+def campaigns():
+    evidence = plain()
+    summary = evidence.summary.assign(fixed_ci_low=0.0, fixed_ci_high=0.01)
+    history = make_history().assign(seconds_per_trial=0.4)
+    drift = {"campaign": "2026-01-07", "dataset": "circles", "architecture": "mlp", "variant": "after", "test": "t"}
+    drift |= {"n_new": 3, "n_old": 9, "mean_new": 0.7, "mean_old": 0.8, "p_adjusted": 0.01, "flagged": True}
+    replay = {"campaign": "2026-01-07", "dataset": "circles", "architecture": "mlp", "variant": "after", "seed": 1}
+    replay |= {"equal": False, "differing": "test_loss", "largest_difference": 0.1}
+    replay |= {"score_before": 0.7, "score_after": 0.8}
+    found = Findings(summary, history=history, drift=pd.DataFrame([drift]), replays=pd.DataFrame([replay]))
+    return make_evidence(evidence.study, evidence.trials, findings=found)
+
+
+def growing():
+    study = make_study(
+        names=("baseline", "noise"),
+        design="resample",
+        published=[],
+        datasets=[{"kind": "circles", "label": f"n{n}", "n_train": n, "n_samples": n + 70} for n in (30, 60, 120)],
+    )
+    parts = [
+        made_trials(
+            {name: resampled(rng.normal(0.7 + gain, 0.01, 12)) for name, gain in (("baseline", 0), ("noise", 1 / n))},
+            dataset=f"n{n}",
+            architecture="mlp",
+        )
+        for n in (30, 60, 120)
+    ]
+    trials = pd.concat(parts, ignore_index=True).assign(trial_id=[f"t{k}" for k in range(72)])
+    return make_evidence(study, trials, findings=find(study, trials), curves=pd.DataFrame())
+
+
+def ranked():
+    cells = {name: resampled(rng.normal(0.7, 0.01, 4)) for name in ("baseline", "input", "after")}
+    trials = pd.concat([made_trials(cells, dataset=f"d{k}", architecture="mlp") for k in range(6)], ignore_index=True)
+    study = make_study(datasets=[{"kind": "circles", "label": f"d{k}", "data_seed": k} for k in range(6)])
+    trials = trials.assign(trial_id=[f"t{k}" for k in range(len(trials))])
+    summary = find(study, trials).summary
+    return make_evidence(
+        study,
+        trials,
+        findings=Findings(summary, ranks=mean_ranks(trials)),
+        curves=pd.DataFrame(),
+        data=make_data(study),
+    )
+
+
+def crossed_seeds():
+    study = make_study(names=("baseline", "noise"), design="crossed", n_data_seeds=3, n_seeds=4, published=[])
+    cells = {name: crossed(rng.normal(0.7, 0.02, (3, 4))) for name in ("baseline", "noise")}
+    trials = made_trials(cells, dataset="circles", architecture="mlp").assign(trial_id=[f"t{k}" for k in range(24)])
+    return make_evidence(study, trials, findings=find(study, trials), curves=pd.DataFrame())
+
+
+@pytest.fixture(scope="module")
+def evidences():
+    """Evidence that has something to say in every section, between them."""
+    return [make() for make in (plain, families, campaigns, growing, ranked, crossed_seeds)]
+
+
+def test_every_file_of_a_section_is_in_the_tuple():
+    folder = Path(sections.__file__).parent
+    names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
+    assert {name for name, module in vars(sections).items() if hasattr(module, "SECTION")} == names
+    assert len(SECTIONS) == len(names) == len({section.title for section in SECTIONS})
+
+
+@ALL
+def test_section_is_whole(section, evidences):
+    """It has a finding; its table has a text in each place and a note; its pictures say what they show."""
+    assert isinstance(section, Section)
+    assert section.table or section.pictures
+    told = [evidence for evidence in evidences if len(section.finding(evidence))]
+    assert told, "no evidence above has anything to say in this section: add a case"
+    if section.table:
+        (part,) = parts_of(section, told[0])
+        assert part.title == section.title
+        assert {len(row) for row in part.table.rows} == {len(part.table.header)}
+        assert all(isinstance(text, str) and text for row in part.table.rows for text in row)
+        assert part.table.n_names <= part.table.n_left <= len(part.table.header)
+        assert part.note.endswith(".")
+        assert section.table.file
+    if section.pictures:
+        drawn = [part for evidence in told for part in section.pictures(evidence) if isinstance(part, Picture)]
+        assert drawn
+        for picture in drawn:
+            assert picture.png.startswith(b"\x89PNG")
+            assert picture.name.endswith(".png")
+            assert picture.alt
+            assert picture.caption.endswith(".")
+
+
+@ALL
+def test_section_of_nothing_is_silent(section):
+    study = make_study()
+    evidence = make_evidence(study, make_trials(study).head(0), data=make_data(study).head(0), ceilings={})
+    assert not parts_of(section, evidence)
+    assert not list(section.pictures(evidence) if section.pictures else [])
+    assert not (section.limits(evidence) if section.limits else [])
+
+
+@pytest.fixture(scope="module")
+def wide():
+    """A study of 600 variants on two datasets, of which number 7 is far better and number 8 far worse."""
+    names = ["baseline", *(f"noise {k}" for k in range(1, 600))]
+    datasets = [{"kind": "circles", "label": label, "data_seed": seed} for label, seed in (("dull", 1), ("clear", 2))]
+    study = make_study(
+        names=names,
+        n_seeds=4,
+        published=[],
+        datasets=datasets,
+        variants=[
+            {"name": name, "injections": [{"place": "input", "stddev": 0.001 * k}] if k else []}
+            for k, name in enumerate(names)
+        ],
+    )
+    trials = make_trials(study, np.full(600, 0.77), std=0.01)
+    for name, shift in (("noise 7", 0.15), ("noise 8", -0.15)):
+        trials.loc[(trials["variant"] == name) & (trials["dataset"] == "clear"), "test_score"] += shift
+    return make_evidence(study, trials, curves=pd.DataFrame())
+
+
+def test_clearest_keeps_the_largest_differences_in_their_order_with_their_baseline(wide):
+    shown = clearest(wide.summary, 9)
+    assert len(shown) == 9
+    assert shown.index.is_monotonic_increasing
+    assert {"noise 7", "noise 8"} <= set(shown.loc[shown["dataset"] == "clear", "variant"])
+    compared = shown[shown["variant"] != BASELINE]
+    assert set(compared["dataset"]) == set(shown.loc[shown["variant"] == BASELINE, "dataset"])
+    assert clearest(wide.summary, 10_000).equals(wide.summary)
+
+
+def test_render_of_many_cells_folds_and_shows_the_answer(wide):
+    report = render(wide)
+    artifact = report.artifact()
+    assert len(artifact.encode()) < 1_000_000
+    assert artifact.count("](data:image/png;base64,") == len(report.pictures)
+    assert {"differences.png", "final-scores-2.png", "gap-2.png"} <= set(report.pictures)
+    assert "These are 40 of 1,198 rows: those with the clearest differences" in report.markdown
+    assert f"Drawn are {MOST_ROWS} of 1,198 comparisons: those with the clearest differences" in report.markdown
+    assert "characters: too many for this page" in report.markdown
+    assert "The study as YAML</summary>" in report.html
+    assert report.markdown.count("| noise 7 |") >= 2
+    assert len(summary_table(wide.summary)) == 500
+
+
+def test_drawn_cells_are_few_and_the_clearest(wide):
+    cells = drawn_cells(wide.findings)
+    assert len(cells) == 18
+    assert {("clear", "mlp", name) for name in ("baseline", "noise 7", "noise 8")} <= cells

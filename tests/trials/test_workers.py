@@ -1,0 +1,249 @@
+"""Worker processes: what they give, how they die, and that none is left."""
+
+import functools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import worker_jobs as jobs
+
+from noiseflow.engine.halving import SeedTooLargeError
+from noiseflow.study.faults import InvalidInputError
+from noiseflow.trials import batches, workers
+from noiseflow.trials.plan import make_plan
+from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, Workers, WorkTimeoutError, worker_processes
+
+JOB = {"what": "trained circles/mlp/a 0-3", "timeout_seconds": 60}
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """Two workers that load no TensorFlow."""
+    made = Workers(2, loaded_first=())
+    yield made
+    made.end()
+
+
+def side_by_side(*calls):
+    """What each of the calls gave, or the error."""
+    found = [None] * len(calls)
+
+    def run(i, call):
+        try:
+            found[i] = call()
+        except Exception as error:  # noqa: BLE001 - it is looked at by the test
+            found[i] = error
+
+    threads = [threading.Thread(target=run, args=given) for given in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return found
+
+
+def runs(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_for_the_end_of(pid, seconds=10):
+    deadline = time.monotonic() + seconds
+    while runs(pid):
+        assert time.monotonic() < deadline, "it outlived its parent"
+        time.sleep(0.05)
+
+
+def test_worker_gives_what_the_function_returns_and_is_used_again(pool):
+    assert pool.run(jobs.add, 3, 4, **JOB) == 7
+    first = pool.run(jobs.process_id, **JOB)
+    assert first == pool.run(jobs.process_id, **JOB) != os.getpid()
+
+
+def test_two_jobs_run_side_by_side_and_no_third(pool, tmp_path):
+    side_by_side(*[functools.partial(pool.run, jobs.note, str(tmp_path), 0.5, **JOB)] * 4)
+    spans = sorted(tuple(map(float, path.read_text().split())) for path in tmp_path.iterdir())
+    at_once = [sum(began <= at < ended for began, ended in spans) for at, _ in spans]
+    assert max(at_once) == 2
+
+
+def test_progress_logs_and_warnings_arrive_in_the_thread_that_waits(pool, caplog):
+    told = []
+    with pytest.warns(UserWarning, match="careful"):
+        assert pool.run(jobs.tell, progress=told.append, **JOB) == "told"
+    assert told == [0, 1, 2]
+    assert [(record.name, record.getMessage()) for record in caplog.records] == [("noiseflow.there", "as it was")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "text"),
+    [
+        ("ours", InvalidInputError, "a fault\nanother"),
+        ("memory", SeedTooLargeError, "the memory of there does not hold the training of one seed"),
+        ("python", KeyError, "lost"),
+        ("own", RuntimeError, "OwnError: what happened"),
+        ("not picklable", RuntimeError, "ValueError: "),
+        ("exit", RuntimeError, "SystemExit: 4"),
+    ],
+)
+def test_what_the_function_raises_is_raised_with_its_traceback(pool, kind, error, text):
+    with pytest.raises(error) as caught:
+        pool.run(jobs.fail, kind, **JOB)
+    assert text in str(caught.value)
+    assert "worker_jobs.py" in "".join(caught.value.__notes__)
+    if kind == "ours":
+        assert caught.value.faults == ["a fault", "another"]
+
+
+def test_result_that_cannot_be_sent_is_an_error_and_the_worker_goes_on(pool):
+    with pytest.raises(Exception, match=r"[Cc]an.t pickle"):
+        pool.run(jobs.give_what_cannot_be_sent, **JOB)
+    assert pool.run(jobs.add, 1, 1, **JOB) == 2
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "how"),
+    [
+        (jobs.die, (signal.SIGSEGV,), r"died of signal 11 \(SIGSEGV\)$"),
+        (jobs.read_nowhere, (), r"died of signal 11 \(SIGSEGV\)$"),
+        (jobs.die, (signal.SIGKILL,), r"died of signal 9 \(SIGKILL\), as it does when the machine runs out of memory$"),
+        (jobs.leave, (), "ended with status 3$"),
+    ],
+)
+def test_worker_that_dies_twice_is_named(pool, caplog, function, arguments, how):
+    with pytest.raises(WorkerDiedError, match=f"^the worker process that trained circles/mlp/a 0-3 {how}"):
+        pool.run(function, *arguments, **JOB)
+    assert "it is tried once more, with nothing beside it" in caplog.text
+    assert pool.run(jobs.add, 1, 1, **JOB) == 2
+
+
+def test_job_of_a_worker_that_dies_once_succeeds_alone_while_the_others_go_on(pool, tmp_path, caplog):
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (tmp_path / "notes" / "died").unlink(missing_ok=True)
+    other = functools.partial(pool.run, jobs.note, str(notes), 0.3, **JOB)
+    dying = functools.partial(pool.run, jobs.note_and_die_once, str(notes), 0.3, **JOB)
+    assert side_by_side(dying, other, other, other) == [None] * 4
+    assert "died of signal 11 (SIGSEGV)" in caplog.text
+    files = [path for path in notes.iterdir() if path.name != "died"]
+    spans = sorted(tuple(map(float, path.read_text().split())) for path in files)
+    assert len(spans) == 4
+    alone = [span for span in spans if not any(a < span[1] and span[0] < b for a, b in spans if (a, b) != span)]
+    assert alone
+
+
+@pytest.mark.parametrize("function", [jobs.hang, jobs.hang_in_c])
+def test_job_that_hangs_is_killed_with_its_process_and_tried_no_more(pool, function, caplog):
+    with pytest.raises(WorkTimeoutError, match=r"trained circles/mlp/a 0-3 took longer than 1 s .*timeout_seconds"):
+        pool.run(function, what=JOB["what"], timeout_seconds=1)
+    assert not caplog.records
+    assert pool.run(jobs.add, 1, 1, **JOB) == 2
+
+
+def test_worker_that_is_killed_while_it_is_idle_is_replaced_without_a_word(pool, caplog):
+    pid = pool.run(jobs.process_id, **JOB)
+    os.kill(pid, signal.SIGKILL)
+    wait_for_the_end_of(pid)
+    time.sleep(0.2)  # its last thread
+    assert pool.run(jobs.process_id, **JOB) != pid
+    assert not caplog.records
+
+
+def test_listener_that_raises_ends_the_job(pool):
+    with pytest.raises(OSError, match="full"):
+        pool.run(jobs.tell, progress=lambda _: (_ for _ in ()).throw(OSError("full")), **JOB)
+    assert pool.run(jobs.add, 1, 1, **JOB) == 2
+
+
+def test_end_kills_what_runs_and_refuses_what_waits():
+    pool = Workers(1, loaded_first=())
+    timer = threading.Timer(1, pool.end)
+    timer.start()
+    began = time.monotonic()
+    found = side_by_side(*[functools.partial(pool.run, jobs.hang, **JOB)] * 2)
+    assert time.monotonic() - began < 10
+    assert [type(error) for error in found] == [InterruptedWorkError] * 2
+    assert "was dropped, because the run ends" in str(found[0])
+    timer.join()
+
+
+def test_blocks_share_one_pool_and_a_block_after_an_interruption_has_a_new_one():
+    with worker_processes(2) as outer:
+        with worker_processes(1) as inner:
+            assert inner is outer
+        assert not outer.ended
+        workers.end_work()
+        with worker_processes(1) as fresh:
+            assert fresh is not outer
+    assert outer.ended
+    assert fresh.ended
+    assert workers._pools == []
+
+
+PARENT = """
+import os, sys, threading, time
+import worker_jobs as jobs
+from noiseflow.trials.workers import Workers
+
+pool = Workers(2, loaded_first=())
+print(pool.run(jobs.process_id, what="", timeout_seconds=60), flush=True)
+function = getattr(jobs, sys.argv[1])
+threading.Thread(target=lambda: pool.run(function, what="", timeout_seconds=600), daemon=True).start()
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("function", ["hang", "hang_in_c"])
+def test_killed_parent_leaves_no_worker(function):
+    folders = os.pathsep.join([str(Path(__file__).parents[1]), str(Path(__file__).parents[2])])
+    environment = os.environ | {"PYTHONPATH": folders}
+    command = [sys.executable, "-c", PARENT, function]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
+        worker = int(parent.stdout.readline())
+        time.sleep(1)
+        assert runs(worker)
+        parent.kill()
+    wait_for_the_end_of(worker)
+
+
+def test_ctrl_c_of_the_terminal_does_not_reach_a_worker(pool):
+    pid = pool.run(jobs.process_id, **JOB)
+    os.kill(pid, signal.SIGINT)
+    time.sleep(0.2)
+    assert pool.run(jobs.process_id, **JOB) == pid
+
+
+def test_batch_that_the_machine_has_no_memory_for_is_trained_in_halves(small_study, monkeypatch, caplog):
+    monkeypatch.setattr(batches, "tables_of", jobs.take_two_of)
+    monkeypatch.setattr(workers, "LOADED_FIRST", ())
+    batch = make_plan(small_study, "vectorized").batches(set(), 100)[0]
+    with worker_processes(1):
+        given = {"study": "small", "device": "cpu", "timeout_seconds": 60, "progress": print}
+        tables = batches.train_in_worker(batch, **given)
+    assert list(tables["trials"]["trial_id"]) == [trial.id for trial in batch.trials]
+    assert "out of memory with 4 seeds in one batch; going on with 2" in caplog.text
+
+
+def test_rows_are_bitwise_those_of_a_training_in_this_process(small_study):
+    import pandas as pd
+
+    from noiseflow.trials.training import train_trials
+
+    batch = make_plan(small_study, "vectorized").batches(set(), 100)[1]
+    told = []
+    with worker_processes(1):
+        given = {"study": "small", "device": "cpu", "timeout_seconds": 250, "progress": told.append}
+        tables = batches.train_in_worker(batch, **given)
+    here = vars(train_trials(batch, study="small", device="cpu", progress=lambda _: None))
+    assert told[-1].epochs_done == 6
+    assert tables.keys() == here.keys() == {"trials", "curves", "predictions"}
+    for name, table in tables.items():
+        other = ["train_seconds", "finished_at"] if name == "trials" else []
+        pd.testing.assert_frame_equal(table.drop(columns=other), here[name].drop(columns=other), check_exact=True)
