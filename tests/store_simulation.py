@@ -144,10 +144,12 @@ class Simulation:
         patch.setattr(store, "uuid4", world.token)
         patch.setattr(disk, "uuid4", lambda: world.token(aside=True))
         patch.setattr(bucket, "time", self.place)
-        kinds = [self.publish, self.publish, self.run, self.recover, self.read, self.compact]
+        kinds = [self.publish, self.publish, self.run, self.recover, self.read]
         for k in range(rng.randint(2, 5)):
             kind = self.publish if k == 0 else rng.choice(kinds)
             world.add(kind.__name__, kind)
+        if world.seed % 4 == 0:
+            world.add("compact", self.compact)
         happenings = [self.rot, self.take_trials, self.drop_waiting, self.put_foreign, self.lose_all]
         world.events = [rng.choice(happenings) for _ in range(rng.choice([0, 0, 1, 3]))]
 
