@@ -10,6 +10,7 @@ meanwhile. What must hold is looked at while they run and when all are done:
 - readers see whole batches and right values;
 - what a run aggregates has its curves;
 - nothing foreign is touched, and reading writes nothing;
+- a copy in few files has each trial at most once at any moment, and in the end all of them;
 - nothing fails where nothing was made to fail.
 """
 
@@ -33,14 +34,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from noiseflow import run
-from noiseflow.store import SCHEMAS, Store, StoreError, bucket, catalogue, disk, files, guard, store
+from noiseflow.store import SCHEMAS, Store, StoreError, bucket, catalogue, compaction, disk, files, guard, store
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.disk import Disk
 from noiseflow.store.schemas import FOLLOWERS, number_of
 from tests.simulated_places import Process, SimulatedDisk, SimulatedService, World
 
 POOL = "abcdefgh"
-ROOT = "/simulated"
+ROOT, COPY = "/simulated", "/copy"
 SCORES = {one: float(number) for number, one in enumerate(POOL)}
 PLAN = SimpleNamespace(study=None, campaign=None, trial_ids=list(POOL), named=lambda rows: rows)
 
@@ -114,6 +115,14 @@ class Simulation:
                 world, ROOT, links=self.kind == "disk", syncs_files=syncs_files, syncs_folders=syncs_folders
             )
         )
+        self.copy: Any = (
+            SimulatedService(world)
+            if self.kind == "bucket"
+            else SimulatedDisk(
+                world, COPY, links=self.kind == "disk", syncs_files=syncs_files, syncs_folders=syncs_folders
+            )
+        )
+        self.copied: dict[str, str] = {}
         self.foreign: dict[str, bytes] = {}
         self.highest = 0
         self.old: set[str] = set()
@@ -139,21 +148,22 @@ class Simulation:
         for k in range(rng.randint(2, 5)):
             kind = self.publish if k == 0 else rng.choice(kinds)
             world.add(kind.__name__, kind)
+        if world.seed % 4 == 0:
+            world.add("compact", self.compact)
         happenings = [self.rot, self.take_trials, self.drop_waiting, self.put_foreign, self.lose_all]
         world.events = [rng.choice(happenings) for _ in range(rng.choice([0, 0, 1, 3]))]
 
     # -- processes ------------------------------------------------------------------------------------------------------
 
-    def store(self, process: Process | None, **options: Any) -> Store:  # noqa: ARG002
-        """The store as a process of its own host and clock sees it."""
+    def store(self, process: Process | None, *, copy: bool = False, **options: Any) -> Store:  # noqa: ARG002
+        """The store, or the copy of it, as a process of its own host and clock sees it."""
         rng = self.world.rng
+        root, there = (COPY, self.copy) if copy else (ROOT, self.place)
 
         def clock() -> tuple[str, float]:
             return rng.choice("xy"), rng.choice([0.0, rng.uniform(0, 1e6), -rng.uniform(0, 1e6)])
 
-        place = (
-            Bucket("s3://b/s", self.place, at_once=1) if self.kind == "bucket" else Disk(ROOT, self.place, at_once=1)
-        )
+        place = Bucket(f"s3://b{root}", there, at_once=1) if self.kind == "bucket" else Disk(root, there, at_once=1)
         return Store("/", "simulated", objects=place, clock=clock, **options)
 
     def publish(self, process: Process) -> None:
@@ -208,6 +218,16 @@ class Simulation:
         opened.trial_ids()
         self._check_rows(opened, twice=self.taken)
         must(not process.writes, "reading wrote something")
+
+    def compact(self, process: Process | None) -> None:
+        """Copies what is there into a few large files elsewhere, beside everybody else."""
+        source, into = self.store(process, read_only=True), self.store(process, copy=True)
+        before = {one for one, number in self.acknowledged.items() if number not in self.excused}
+        done = compaction.compact(source, into)
+        if not self.excused and not self.world.events:
+            must(before <= into.trial_ids(), f"not copied: {sorted(before - into.trial_ids())}")
+            must(not done.damaged, "what is sound was taken for damaged")
+        self._check_rows(into)  # of a batch that another one is copying the trials may be first
 
     def _check_rows(self, opened: Store, all_of: Collection[str] = (), *, twice: bool = False) -> None:
         for table in rows_of("a"):
@@ -291,6 +311,7 @@ class Simulation:
 
     def check(self) -> None:
         """At any moment."""
+        self._check_copy()
         there = self.place.files()
         self.highest = max([self.highest, *(number_of(path) or 0 for path in self._ours())])
         for path, content in self.foreign.items():
@@ -313,6 +334,21 @@ class Simulation:
             elif table == "trials" and not self.taken:
                 must(all(n <= most for n in counts.values()), f"trials are there twice after damage: {counts}")
 
+    def _check_copy(self) -> None:
+        """Other hands leave the copy alone: whatever happens to the source, each trial is there at most once."""
+        there = self.copy.files()
+        for table in rows_of("a"):
+            counts: Counter[str] = Counter()
+            for path in sorted(path for path in there if path.startswith(f"{table}/")):
+                batch, ids = content_of(there[path])
+                must(ids is not None, f"{path} of the copy is half a file")
+                counts.update(ids or ())
+                if ids and batch:
+                    whose = self.copied.setdefault(path.partition("/")[2], batch)
+                    must(whose == batch, f"the number of {path} of the copy is used twice")
+            most = 1 if table == "trials" else 2
+            must(all(n <= most for n in counts.values()), f"{table} are in the copy twice: {counts}")
+
     def go(self) -> None:
         """Runs the schedule.
 
@@ -334,6 +370,8 @@ class Simulation:
         for process in [one for one in self.world.processes if one.alive]:
             self.world.kill(process)
         self.place.lose_power()
+        self.copy.lose_power()
+        self.copied = {}
         self.first_batch = {}  # a number that was lost before anyone heard of it may be given again
 
     def _may_fail(self, process: Process, error: BaseException) -> bool:
@@ -345,8 +383,9 @@ class Simulation:
     def _end(self) -> None:
         """Without further faults a new run makes everything whole."""
         self.world.faults, self.world.current = 0.0, None
-        while self.kind == "bucket" and self.place.late:
-            self.place.late.pop()()
+        for place in (self.place, self.copy):
+            while self.kind == "bucket" and place.late:
+                place.late.pop()()
         self.check()
         before, archive = self.place.files(), self.store(None, read_only=True)
         archive.trial_ids()
@@ -354,15 +393,9 @@ class Simulation:
         must(self.place.files() == before, "reading wrote something")
         opened = self.store(None)
         opened.recover()
-        was_taken, self.taken = self.taken, False
+        self.taken = False
         self.check()
         kept = {one: number for one, number in self.acknowledged.items() if number not in self.excused}
-        if was_taken:  # with what is there twice then others go too, and are kept
-            moved = [content_of(content)[1] or () for path, content in before.items() if path.startswith("quarantine/")]
-            moved += [
-                content_of(c)[1] or () for path, c in self.place.files().items() if path.startswith("quarantine/")
-            ]
-            kept = {one: number for one, number in kept.items() if not any(one in ids for ids in moved)}
         must(kept.keys() <= opened.trial_ids(), f"acknowledged and lost: {sorted(kept.keys() - opened.trial_ids())}")
         self._check_rows(opened, all_of=opened.trial_ids())
         opened.publish(rows_of(POOL), self.marks)
@@ -371,6 +404,11 @@ class Simulation:
         must(last.trial_ids() == set(POOL), "a trial cannot be published")
         self._check_rows(last, all_of=set(POOL))
         self.check()
+        before = self.place.files()
+        self.compact(None)
+        self.check()
+        must(self.place.files() == before, "compacting wrote into its source")
+        self._check_rows(self.store(None, copy=True), all_of=set(POOL))
 
 
 # -- many schedules -----------------------------------------------------------------------------------------------------
@@ -425,8 +463,12 @@ def quick() -> Iterator[None]:  # noqa: C901
             logging.getLogger("noiseflow.store").disabled = False
 
 
-def _key_of(frame: pd.DataFrame, schema: pa.Schema | None) -> Any:
-    return None if schema is None else ("rows", schema.names[-1], len(schema.names), tuple(frame["trial_id"]))
+def _key_of(frame: pd.DataFrame | pa.Table, schema: pa.Schema | None) -> Any:
+    return (
+        None
+        if schema is None or isinstance(frame, pa.Table)
+        else ("rows", schema.names[-1], len(schema.names), tuple(frame["trial_id"]))
+    )
 
 
 def simulate(first: int, n: int, **options: Any) -> int:

@@ -24,6 +24,8 @@ PERMUTATION_SEED = 2018
 """Fixed, so that a summary computed again from the same trials is the same."""
 BLOCK = 2_000_000  # signs that are drawn at a time
 FLIPPED = 200_000  # signs that are multiplied at a time: they stay in the cache
+MOST_FLIPPED_EACH = 2_000  # differences that are flipped one by one even where many are of equal size
+LEAST_FLIPS = 200  # rows of these at a time: fewer leave a matrix product waiting for memory
 
 
 def by_size(arrays: Sequence[npt.NDArray[T]]) -> Iterator[tuple[list[int], npt.NDArray[T]]]:
@@ -57,7 +59,8 @@ def sign_flip_p(differences: Array) -> Array:
 
     Exact while 2^n does not exceed N_RESAMPLES, that is up to 16 pairs; beyond, N_RESAMPLES random flips from a fixed
     seed, which with the observed signs make one more. Equals scipy.stats.permutation_test, which walks through the flips
-    in Python and takes twenty times as long. The flips are the same for all rows of differences.
+    in Python and takes twenty times as long. The flips are the same for all rows of differences. Of more than
+    MOST_FLIPPED_EACH differences with few sizes it is drawn how many of each size are flipped, which is the same test.
 
     References: Ernst (2004), Permutation methods, Statistical Science 19; Phipson and Smyth (2010), Permutation p-values
     should never be zero, Stat. Appl. Genet. Mol. Biol. 9.
@@ -66,21 +69,41 @@ def sign_flip_p(differences: Array) -> Array:
     if n < 2:
         return _missing(differences)
     ticks = in_ticks(differences).reshape(-1, n)
-    totals = np.abs(ticks.sum(axis=-1))
+    if n > MOST_FLIPPED_EACH and all(tally_of(row) for row in np.abs(ticks)):
+        p = np.array([_tallied_sign_flip_p(row) for row in ticks])
+        return np.asarray(p.reshape(differences.shape[:-1]))
+    totals = ticks.sum(axis=-1)
     as_far = np.zeros(len(ticks), np.int64)
-    for signs in _signs(n):
-        flipped = np.abs(signs @ ticks.T)  # whole numbers: exact in any order
-        as_far += np.count_nonzero(flipped >= totals, axis=0)
+    for flips in _flips(n):
+        flipped = np.abs(totals - 2.0 * (flips @ ticks.T))  # whole numbers: exact in any order
+        as_far += np.count_nonzero(flipped >= np.abs(totals), axis=0)
     exact = 2**n <= N_RESAMPLES
     p = as_far / 2**n if exact else (as_far + 1) / (N_RESAMPLES + 1)
     return np.asarray(p.reshape(differences.shape[:-1]))
 
 
-def _signs(n: int) -> Iterator[Array]:
-    """Blocks (n_flips, n) of signs 1 and -1: each of the 2^n once where they are no more than N_RESAMPLES, else random."""
+def tally_of(values: Array) -> tuple[Array, npt.NDArray[np.int64]] | None:
+    """The different values of (n,), and how often each is there; None where it would not pay to count them."""
+    different, counts = np.unique(values, return_counts=True)
+    return (different, counts) if 16 * different.size <= values.size else None
+
+
+def _tallied_sign_flip_p(ticks: Array) -> float:
+    """The same test of ticks (n,) of which many are of equal size: how many of each size are flipped is binomial."""
+    sizes, counts = np.unique(np.abs(ticks), return_counts=True)
+    rng, total, as_far = np.random.default_rng(PERMUTATION_SEED), abs(ticks.sum()), 0
+    block = max(1, BLOCK // sizes.size)
+    for begin in range(0, N_RESAMPLES, block):
+        flipped = rng.binomial(counts, 0.5, (min(block, N_RESAMPLES - begin), sizes.size))
+        as_far += int(np.count_nonzero(np.abs((counts - 2.0 * flipped) @ sizes) >= total))
+    return (as_far + 1) / (N_RESAMPLES + 1)
+
+
+def _flips(n: int) -> Iterator[Array]:
+    """Blocks (n_flips, n) of 1 for what is flipped, else 0: each of the 2^n once up to N_RESAMPLES of them, else random."""
     if 2**n <= N_RESAMPLES:
         flips = (np.arange(2**n)[:, np.newaxis] >> np.arange(n) & 1).astype(np.uint8)
-        yield from _as_signs(flips)
+        yield from _as_numbers(flips)
         return
     rng = np.random.default_rng(PERMUTATION_SEED)
     block = max(1, BLOCK // n)
@@ -88,13 +111,13 @@ def _signs(n: int) -> Iterator[Array]:
         rows = min(block, N_RESAMPLES - begin)
         bits = np.frombuffer(rng.bytes((rows * n + 7) // 8), np.uint8)
         flips = np.unpackbits(bits, count=rows * n).reshape(rows, n)
-        yield from _as_signs(flips)
+        yield from _as_numbers(flips)
 
 
-def _as_signs(flips: npt.NDArray[np.uint8]) -> Iterator[Array]:
-    step = max(1, FLIPPED // flips.shape[-1])
+def _as_numbers(flips: npt.NDArray[np.uint8]) -> Iterator[Array]:
+    step = max(LEAST_FLIPS, FLIPPED // flips.shape[-1])
     for begin in range(0, len(flips), step):
-        yield np.asarray(1.0 - 2.0 * flips[begin : begin + step], np.float64)
+        yield flips[begin : begin + step].astype(np.float64)
 
 
 def equivalence_p(differences: Array, margin: float) -> Array:

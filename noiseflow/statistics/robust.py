@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from noiseflow.statistics.inference import PERMUTATION_SEED, TAIL, Array, by_size, in_ticks, is_constant, sign_flip_p
+from noiseflow.statistics.inference import (
+    PERMUTATION_SEED,
+    TAIL,
+    Array,
+    by_size,
+    in_ticks,
+    is_constant,
+    sign_flip_p,
+    tally_of,
+)
 
 BCA_LEAST_N = 20
 """Below it BCa covers .83 to .91 at a nominal .95 (docs/method.md)."""
@@ -18,13 +27,15 @@ MOST_FLIPPED = 16
 """Signed ranks whose sign flips are all gone through: scipy does so one by one, a thousand times slower."""
 DRAWN, GATHERED = 2_000_000, 100_000  # indices that are drawn at a time, and values gathered, which stay in the cache
 LEFT_OUT, MOST_LEFT_OUT = 128, 2_000  # leave-one-out means at a time; values up to which each is summed anew
+MOST_GATHERED = 2_000  # values that are drawn one by one even where many are equal
 
 
 def bca_interval(differences: Array, n_resamples: int = N_BOOTSTRAP) -> tuple[Array, Array]:
     """The 95 % bias-corrected and accelerated bootstrap interval of the mean of differences (..., n): low and high (...).
 
     NaN below BCA_LEAST_N values, and where all are equal. Equals scipy.stats.bootstrap bit for bit, which draws the same
-    resamples anew for each row; here all rows share them.
+    resamples anew for each row; here all rows share them. Of more than MOST_GATHERED values of which many are equal it is
+    drawn how often each is there, which is the same bootstrap.
 
     References: Efron (1987), Better bootstrap confidence intervals, JASA 82; Efron and Tibshirani (1993), An Introduction
     to the Bootstrap, section 14.3.
@@ -60,6 +71,10 @@ def _resampled_means(rows: Array, n_resamples: int) -> Array:
     n = rows.shape[-1]
     rng = np.random.default_rng(PERMUTATION_SEED)
     means = np.empty((len(rows), n_resamples))
+    if n > MOST_GATHERED and all(tallies := [tally_of(row) for row in rows]):
+        for (values, counts), out in zip(filter(None, tallies), means, strict=True):
+            out[:] = rng.multinomial(n, counts / n, n_resamples) @ values / n
+        return means
     block = max(1, DRAWN // n)
     for begin in range(0, n_resamples, block):
         chosen = rng.integers(0, n, (min(block, n_resamples - begin), n))

@@ -101,6 +101,10 @@ class Catalogue:
         self._drop(paths)
         self._look(paths, tags, believing=False)
 
+    def tag_of(self, path: str) -> str | None:
+        """The tag of a file when it was looked at."""
+        return self._tags.get(path)
+
     def is_as_it_was(self, path: str) -> bool:
         """Whether a file is the one that was looked at."""
         return path in self._tags and self._objects.tag(path) == self._tags[path]

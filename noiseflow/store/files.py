@@ -79,13 +79,28 @@ def decode(content: bytes, schema: pa.Schema | None = None) -> pa.Table:
         DamagedError: it is not Parquet, or a page does not match its checksum.
     """
     try:
-        return pq.read_table(
-            pa.BufferReader(content), schema=schema, page_checksum_verification=True, use_threads=False
-        )
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+        names = None if schema is None else sorted(set(schema.names) & set(file.schema_arrow.names))
+        rows = file.read(columns=names, use_threads=False)
+        return rows if schema is None else _of_schema(rows, schema)
     except MemoryError:  # pyarrow's is an ArrowException too
         raise
     except _MALFORMED as error:
         raise DamagedError(str(error).partition("\n")[0]) from error
+
+
+def _of_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows with a schema's columns; those that are not there are null."""
+    there = dict(zip(rows.column_names, rows.columns, strict=True))
+    columns = [there.get(field.name, pa.nulls(rows.num_rows, field.type)) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def marks_of(content: bytes) -> dict[str, str]:
+    """What the footer of a sound file carries, less what each file has of its own."""
+    marks = pq.read_schema(pa.BufferReader(content)).metadata or {}
+    own = {b"format", b"file", b"sha256", b"ARROW:schema"}
+    return {name.decode(): value.decode() for name, value in marks.items() if name not in own}
 
 
 def inspect(content: bytes, path: str) -> Found:

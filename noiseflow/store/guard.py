@@ -10,14 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import PurePosixPath
 
+import pyarrow as pa
+
 from noiseflow.store.catalogue import Catalogue
-from noiseflow.store.files import DamagedError, NewerError, emptied, inspect, is_foreign
+from noiseflow.store.files import DamagedError, NewerError, decode, emptied, encode, inspect, is_foreign, marks_of
 from noiseflow.store.objects import Objects
-from noiseflow.store.schemas import FOLLOWERS, IDENTITIES, is_hashed, number_of, numbered, table_of
+from noiseflow.store.schemas import (
+    FOLLOWERS,
+    IDENTITIES,
+    SCHEMAS,
+    identities_of,
+    is_hashed,
+    number_of,
+    numbered,
+    table_of,
+)
 
 logger = logging.getLogger("noiseflow.store")
 
@@ -77,6 +88,45 @@ class Guard:
             for member in together:
                 self._empty(member, f"{path}: {why}", itself=member == path)
         logger.warning("%s/%s is damaged: %s. %s", self._objects.location, path, why, _consequence(path, kept))
+
+    def take_out(self, path: str, doubled: set[str]) -> None:
+        """Takes rows that an earlier file has too out of a file, and out of the curves and predictions of its batch.
+
+        The files as they were are kept in quarantine. The other rows stay: somebody was told that they are published. Of a
+        batch the trials are written last, so that whoever dies half way leaves them doubled, and the next look goes on.
+        """
+        found = self._catalogue.found[path]
+        if doubled >= set(found.identities):
+            self.move(path, "all of its trials are in earlier files too")
+            return
+        number = number_of(path) or 0
+        together = [path] if table_of(path) == "replays" else _batch_of(number)
+        try:
+            left = {member: reduced for member in together if (reduced := self._less(member, doubled, found.batch))}
+        except (FileNotFoundError, DamagedError):  # what moves it finds it at the next look
+            return
+        for member, content in left.items():
+            self._keep(member)
+            self._objects.replace(member, content)
+            self._catalogue.add(member)
+        logger.warning(
+            "%s/%s has %d trials that an earlier file has too. They were taken out of it, and are kept in quarantine.",
+            self._objects.location,
+            path,
+            len(doubled),
+        )
+
+    def _less(self, path: str, doubled: Collection[str], batch: str | None) -> bytes | None:
+        """The bytes of a file less these rows; None where it has no rows to lose."""
+        content, table = self._objects.get(path), table_of(path)
+        found = inspect(content, path)
+        if found.emptied is not None:
+            return None
+        if found.batch != batch:
+            raise DamagedError("it is another batch's")
+        rows = decode(content, SCHEMAS[table])
+        identities = identities_of(rows.select(IDENTITIES.get(table, ["trial_id"])))
+        return encode(rows.filter(pa.array([one not in doubled for one in identities])), path, marks_of(content))
 
     def move_lone_trials(self, number: int, missing: str) -> None:
         """Moves the trials of a batch whose curves or predictions are missing, unless they just arrive.

@@ -20,7 +20,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pandas as pd
@@ -31,10 +31,20 @@ from noiseflow.store import files
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.catalogue import Catalogue
 from noiseflow.store.disk import Disk
-from noiseflow.store.files import DamagedError, Found, NewerError, decode, emptied, encode
+from noiseflow.store.files import DamagedError, Found, NewerError, decode, emptied, encode, marks_of
 from noiseflow.store.guard import Guard, logger
 from noiseflow.store.objects import Objects, StoreError, each
-from noiseflow.store.schemas import FOLLOWERS, IDENTITIES, SCHEMAS, identity, number_of, numbered, pending
+from noiseflow.store.schemas import (
+    FOLLOWERS,
+    IDENTITIES,
+    SCHEMAS,
+    identities_of,
+    identity,
+    number_of,
+    numbered,
+    pending,
+    table_of,
+)
 from noiseflow.store.waiting import Clock, overdue, own_clock, retention
 from noiseflow.study.result_places import is_remote, study_place
 
@@ -44,7 +54,34 @@ MOST_TAKEN = 1_000
 """Times that a number may be taken when a publisher wants it."""
 LOOKED_AT_AGAIN = 2_000
 """Files that a run looks at again although an earlier run did: all of a small store, a random choice of a large one."""
+MANY = 500
+"""Files of trials whose rows are remembered as long as no file changes."""
 PRUNED = "pruned"
+
+
+class File(NamedTuple):
+    """A file that has proved itself: its rows, what a look at it finds, and what its footer carries."""
+
+    rows: pa.Table
+    found: Found
+    marks: dict[str, str]
+
+
+class Batch(NamedTuple):
+    """Rows by table, trials first, and what their footers carry."""
+
+    tables: dict[str, pa.Table]
+    marks: dict[str, str]
+
+    @property
+    def n_rows(self) -> int:
+        """Trials, or whatever the first table has."""
+        return int(next(iter(self.tables.values())).num_rows)
+
+    @property
+    def n_bytes(self) -> int:
+        """What the rows take in memory."""
+        return sum(int(table.nbytes) for table in self.tables.values())
 
 
 class Store:
@@ -78,6 +115,7 @@ class Store:
         self._catalogue = Catalogue(objects)
         self._guard = Guard(objects, self._catalogue)
         self._last: dict[str, int] = {}
+        self._remembered: tuple[dict[str, str | None], list[pa.Table]] | None = None
         self._lock = RLock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -101,17 +139,20 @@ class Store:
 
     def trial_ids(self) -> set[str]:
         """Identities of all trials that are there."""
+        return self.identities("trials")
+
+    def identities(self, table: str) -> set[str]:
+        """Identities of all rows of `trials` or `replays`."""
         with self._lock:
-            self._sound("trials")
-            return set(self._catalogue.identities("trials"))
+            self._sound(table)
+            return set(self._catalogue.identities(table))
 
     def read(self, table: str, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
         """The rows of a table, those of the given trials only if they are given; then no other file is read."""
         ids = None if trial_ids is None else set(trial_ids)
-        rows = pa.concat_tables([SCHEMAS[table].empty_table(), *self._tables(table, ids)])
-        if ids is not None:
-            rows = rows.filter(pc.is_in(rows["trial_id"], pa.array(ids, pa.string())))
-        return rows.to_pandas()
+        return pa.concat_tables([SCHEMAS[table].empty_table(), *self._tables(table, ids)]).to_pandas(
+            split_blocks=True, self_destruct=True
+        )
 
     def seeds(self) -> list[int]:
         """The seeds of all trials that are there, each once, ascending."""
@@ -130,6 +171,50 @@ class Store:
         """The keys under which rows were written."""
         return {PurePosixPath(path).stem for path in self._sound("datasets")}
 
+    def stored(self, table: str) -> dict[str, Found]:
+        """The sound files of a table, and what is in each; those that only hold a number are left out."""
+        found = {path: self._catalogue.found[path] for path in self._sound(table)}
+        return {path: one for path, one in found.items() if one.emptied is None}
+
+    def count_damaged(self, table: str) -> int:
+        """How many files of a table that noiseflow wrote are damaged."""
+        self._sound(table)
+        return sum(table_of(path) == table and self._guard.is_ours(path) for path in self._catalogue.damaged)
+
+    def read_batch(self, path: str) -> Batch | None:
+        """A file of trials with its curves and predictions, or one of replays or datasets; None if it is not whole.
+
+        Trials that lack curves or predictions are left out, unless these were pruned.
+        """
+        table = table_of(path)
+        own = self._file(path, SCHEMAS[table])
+        if own is None or own.found.emptied is not None:
+            return None
+        rows, tables = own.rows, {}
+        for name in FOLLOWERS if table == "trials" else ():
+            beside = numbered(name, number_of(path) or 0)
+            file = self._file(beside, SCHEMAS[name])
+            if file is None and not (own.found.version < 3 and self._is_pruned_by_hand(path, beside)):
+                return None
+            tables[name] = SCHEMAS[name].empty_table() if file is None else file.rows
+            if file is not None and file.found.emptied is None:
+                rows = rows.filter(pc.is_in(rows["trial_id"], pc.unique(file.rows["trial_id"])))
+            elif file is not None and file.found.emptied != PRUNED:
+                return None
+        return Batch({table: rows, **tables}, own.marks)
+
+    def _is_pruned_by_hand(self, path: str, beside: str) -> bool:
+        """Whether curves or predictions are gone but not their trials: folders of earlier formats were pruned so."""
+        return self._objects.tag(beside) is None and self._catalogue.is_as_it_was(path)
+
+    def read_study(self, study_hash: str) -> str | None:
+        """The study of this hash; None if it is not there as it was written."""
+        with suppress(FileNotFoundError, UnicodeDecodeError):
+            content = self._objects.get(f"studies/{study_hash}.json")
+            if hashlib.sha256(content).hexdigest()[:16] == study_hash:
+                return content.decode()
+        return None
+
     def read_dataset(self, key: str) -> pd.DataFrame:
         """The rows that `write_dataset` wrote under this key.
 
@@ -144,7 +229,7 @@ class Store:
 
     # -- publishing -----------------------------------------------------------------------------------------------------
 
-    def publish(self, tables: Mapping[str, pd.DataFrame], footer: Mapping[str, str]) -> int:
+    def publish(self, tables: Mapping[str, pd.DataFrame | pa.Table], footer: Mapping[str, str]) -> int:
         """Publishes a batch, less the trials that are there already; the number of trials published.
 
         When it returns, the batch is on the disk itself and was read back.
@@ -155,9 +240,10 @@ class Store:
         """
         self._check_writable()
         followers = {table: _rows(tables[table], SCHEMAS[table]) for table in FOLLOWERS}
+        trials = _rows(tables["trials"], SCHEMAS["trials"])
         with self._lock:
             for _ in range(ATTEMPTS):
-                published = self._publish(tables["trials"], followers, {**footer, "batch": uuid4().hex})
+                published = self._publish(trials, followers, {**footer, "batch": uuid4().hex})
                 if published is not None:
                     return published
         raise StoreError(
@@ -165,13 +251,13 @@ class Store:
             "published. Look for what deletes or moves its files, then run again: its trials are trained anew."
         )
 
-    def publish_replays(self, trials: pd.DataFrame, footer: Mapping[str, str]) -> int:
+    def publish_replays(self, trials: pd.DataFrame | pa.Table, footer: Mapping[str, str]) -> int:
         """Publishes trials that a campaign has trained again, less those that it has before; how many."""
         self._check_writable()
         with self._lock:
-            return self._append("replays", trials, {**footer, "batch": uuid4().hex})[1]
+            return self._append("replays", _rows(trials, SCHEMAS["replays"]), {**footer, "batch": uuid4().hex})[1]
 
-    def _publish(self, trials: pd.DataFrame, followers: dict[str, pa.Table], marks: dict[str, str]) -> int | None:
+    def _publish(self, trials: pa.Table, followers: dict[str, pa.Table], marks: dict[str, str]) -> int | None:
         """The number of trials published; None if another process took the batch for lost before it was complete."""
         for table, rows in followers.items():
             path = pending(marks["batch"], table)
@@ -183,18 +269,18 @@ class Store:
         self._delete_waiting(marks["batch"])
         return published
 
-    def _append(self, table: str, rows: pd.DataFrame, marks: Mapping[str, str]) -> tuple[int, int]:
+    def _append(self, table: str, rows: pa.Table, marks: Mapping[str, str]) -> tuple[int, int]:
         """Creates the next file of a table, of the rows that are not there yet; its number, and how many rows it has."""
         number = self._next_number(table)
-        keys = list(map(identity, rows[IDENTITIES[table]].itertuples(index=False, name=None)))
+        keys = identities_of(rows.select(IDENTITIES[table]))
         for _ in range(MOST_TAKEN):
             there = self._catalogue.identities(table)
-            new = rows[[key not in there for key in keys]]
-            if new.empty:
+            new = rows.filter(pa.array([key not in there for key in keys], pa.bool_()))
+            if not new.num_rows:
                 return 0, 0
             if self._is_free(table, number) and self._created(numbered(table, number), new, marks):
                 self._last[table] = number
-                return number, len(new)
+                return number, new.num_rows
             number = self._learn(table, number)
         raise StoreError(
             f"{self.location}/{numbered(table, number)} cannot be written: the number was taken {MOST_TAKEN:,} times. "
@@ -245,14 +331,13 @@ class Store:
                     return False
         return True
 
-    def _created(self, path: str, rows: pd.DataFrame | pa.Table, marks: Mapping[str, str]) -> bool:
+    def _created(self, path: str, rows: pa.Table, marks: Mapping[str, str]) -> bool:
         """Creates a file of these rows and reads it back; False if there is one.
 
         Raises:
             StoreError: it could not be read.
         """
-        schema = SCHEMAS[PurePosixPath(path).parent.name]
-        content = encode(rows if isinstance(rows, pa.Table) else _rows(rows, schema), path, marks)
+        content = encode(rows, path, marks)
         try:
             files.inspect(content, path)
         except DamagedError as error:
@@ -291,7 +376,7 @@ class Store:
             for path in sorted(path for path in self._catalogue.found if path.startswith(FOLLOWERS)):
                 if why := self._misplaced(path):
                     self._guard.move(path, why)
-            self._move_doubled()
+            self._take_out_doubled()
             self._catalogue.write_index()
 
     def _misplaced(self, path: str) -> str:
@@ -308,8 +393,8 @@ class Store:
             return "its trials and it were not put into quarantine together"
         return "" if trials.batch == found.batch else f"it is not of the batch of {decides}"
 
-    def _move_doubled(self) -> None:
-        """Of two batches with the same trial the later goes; somebody deleted a folder while processes published there."""
+    def _take_out_doubled(self) -> None:
+        """Of two batches with the same trial the later loses it; somebody deleted files while processes published there."""
         for table in IDENTITIES:
             paths = [path for path in sorted(self._catalogue.found) if path.startswith(f"{table}/")]
             if sum(len(self._catalogue.found[path].identities) for path in paths) == len(
@@ -318,11 +403,10 @@ class Store:
                 continue
             there: set[str] = set()
             for path in paths:
-                identities = self._catalogue.found[path].identities
-                if there.isdisjoint(identities):
-                    there.update(identities)
-                else:
-                    self._guard.move(path, "some of its trials are in an earlier file too")
+                identities = set(self._catalogue.found[path].identities)
+                if doubled := there & identities:
+                    self._guard.take_out(path, doubled)
+                there |= identities
 
     def _complete_waiting(self) -> None:
         """Lets what waits follow its trials, drops what waits for too long, and finds trials that nothing follows."""
@@ -405,15 +489,15 @@ class Store:
             self._objects.replace(path, content)
         return study_hash
 
-    def write_dataset(self, key: str, frame: pd.DataFrame, footer: Mapping[str, str]) -> None:
+    def write_dataset(self, key: str, rows: pd.DataFrame | pa.Table, footer: Mapping[str, str]) -> None:
         """Writes the rows of a dataset under a key that stands for just these rows."""
         self._check_writable()
-        path = f"datasets/{key}.parquet"
+        path, table = f"datasets/{key}.parquet", _rows(rows, SCHEMAS["datasets"])
         with self._lock:
-            if self._created(path, frame, footer) or self._catalogue.add(path):
+            if self._created(path, table, footer) or self._catalogue.add(path):
                 return
             self._guard.move_damaged([path])
-            if not self._created(path, frame, footer):
+            if not self._created(path, table, footer):
                 raise StoreError(f"{self.location}/{path} is no file of noiseflow's. Move it away, then run again.")
 
     def write_findings(self, frames: Mapping[str, pd.DataFrame], footer: Mapping[str, str]) -> None:
@@ -453,20 +537,63 @@ class Store:
             return sound
 
     def _tables(self, table: str, ids: set[str] | None, columns: list[str] | None = None) -> list[pa.Table]:
-        """The files of a table that hold rows of these trials, each as a table, with these columns."""
+        """The rows of these trials, or of all, file by file, with these columns."""
         schema = SCHEMAS[table] if columns is None else pa.schema([SCHEMAS[table].field(name) for name in columns])
-        tables = each(self._objects, partial(self._table, schema=schema), self._holding(table, ids))
-        return [rows for rows in tables if rows is not None]
+        paths = self._holding(table, ids)
+        if (
+            table == "trials"
+            and len(paths) > MANY
+            and (ids is None or all(self._is_within(path, ids) for path in paths))
+        ):
+            return [self._whole(paths).select(schema.names)]
+        wanted = None if ids is None else pa.array(ids, pa.string())
+
+        def rows_of(path: str) -> pa.Table | None:
+            rows = self._table(path, schema)
+            if rows is None or wanted is None or self._is_within(path, ids or set()):
+                return rows
+            return rows.filter(pc.is_in(rows["trial_id"], wanted))
+
+        return [rows for rows in each(self._objects, rows_of, paths) if rows is not None]
+
+    def _whole(self, paths: list[str]) -> pa.Table:
+        """All trials of many files. A report asks three times, and reading ten thousand files takes twenty seconds."""
+        seen = {path: self._catalogue.tag_of(path) for path in paths}
+        if self._remembered is None or self._remembered[0] != seen:
+            self._remembered = None
+            parts = [self._whole_part(paths[at : at + MANY]) for at in range(0, len(paths), MANY)]
+            self._remembered = seen, parts
+        return pa.concat_tables([part.cast(SCHEMAS["trials"]) for part in self._remembered[1]])
+
+    def _whole_part(self, paths: list[str]) -> pa.Table:
+        """All trials of some files; text other than their identities is a few words, and kept as numbers of these."""
+        found = each(self._objects, partial(self._table, schema=SCHEMAS["trials"]), paths)
+        rows = pa.concat_tables([SCHEMAS["trials"].empty_table(), *(one for one in found if one is not None)])
+        rows = rows.combine_chunks()
+        for at, field in enumerate(rows.schema):
+            if field.type == pa.string() and field.name != "trial_id":
+                rows = rows.set_column(at, field.name, rows[at].dictionary_encode())
+        return rows
+
+    def _is_within(self, path: str, ids: set[str]) -> bool:
+        """Whether all rows of a file are of these trials."""
+        trials = self._catalogue.found.get(numbered("trials", number_of(path) or 0))
+        return table_of(path) != "replays" and trials is not None and ids.issuperset(trials.identities)
 
     def _table(self, path: str, schema: pa.Schema) -> pa.Table | None:
         """The rows of a file, once it has proved itself; None, after a warning, if it is damaged or another batch's."""
+        file = self._file(path, schema)
+        return None if file is None else file.rows
+
+    def _file(self, path: str, schema: pa.Schema) -> File | None:
         why = ""
         for _ in range(2):  # damage is believed when it is seen twice
             try:
                 content = self._objects.get(path)
-                why = self._foreign_to_its_trials(path, files.inspect(content, path))
+                found = files.inspect(content, path)
+                why = self._foreign_to_its_trials(path, found)
                 if not why:
-                    return decode(content, schema)
+                    return File(decode(content, schema), found, marks_of(content))
             except FileNotFoundError:
                 return None
             except DamagedError as error:
@@ -510,5 +637,5 @@ def find_store(results: str | Path, study: str) -> Store | None:
     return store if store._objects.listed("trials") else None  # noqa: SLF001 - of this module
 
 
-def _rows(frame: pd.DataFrame, schema: pa.Schema | None) -> pa.Table:
-    return pa.Table.from_pandas(frame, schema, preserve_index=False)
+def _rows(rows: pd.DataFrame | pa.Table, schema: pa.Schema | None) -> pa.Table:
+    return rows if isinstance(rows, pa.Table) else pa.Table.from_pandas(rows, schema, preserve_index=False)

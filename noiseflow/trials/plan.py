@@ -153,11 +153,11 @@ class Plan:
         return found if self.study.design == "resample" else found[:1]
 
     def latest(self, most: int) -> Plan:
-        """The plan of its latest rounds only, that have `most` seeds at most; of one round at least."""
+        """The plan of its latest rounds only, that have `most` seeds at most; of a larger one the first `most` seeds."""
         kept = len(self.rounds) - 1
         while kept and sum(len(part.seeds) for part in self.rounds[kept - 1 :]) <= most:
             kept -= 1
-        seeds = {seed for part in self.rounds[kept:] for seed in part.seeds}
+        seeds = set([seed for part in self.rounds[kept:] for seed in part.seeds][:most])
         return replace(self, rounds=self.rounds[kept:], trials=tuple(t for t in self.trials if t.seed in seeds))
 
     @property
@@ -166,12 +166,13 @@ class Plan:
         return [trial.id for trial in self.trials]
 
     def superseded(self, done: Collection[str]) -> dict[int, int]:
-        """How many of these trials were trained under older numerics, by version; those versions without any left out."""
-        if not set(done) - set(self.trial_ids):
+        """How many of the trials that are not done were trained under older numerics, by version, where there are any."""
+        missing = [trial for trial in self.trials if trial.id not in done]
+        if len(done) == len(self.trials) - len(missing):  # nothing else is there
             return {}
         found = Counter(
             version
-            for trial in self.trials
+            for trial in missing
             for version in range(1, NUMERICS_VERSION)
             if trial.cell.trial_id(trial.data_seed, trial.seed, version) in done
         )
@@ -185,8 +186,12 @@ class Plan:
         Args:
             rows: with a column trial_id; rows of other trials are left out.
         """
-        names = [{"trial_id": t.id, **t.cell.names, "data_seed": t.data_seed, "seed": t.seed} for t in self.trials]
-        named = pd.DataFrame(names)
+        cells = list({id(trial.cell): trial.cell for trial in self.trials}.values())
+        places = {id(cell): place for place, cell in enumerate(cells)}
+        at = [places[id(trial.cell)] for trial in self.trials]
+        named = pd.DataFrame([cell.names for cell in cells]).take(at).reset_index(drop=True)
+        named.insert(0, "trial_id", self.trial_ids)
+        named = named.assign(data_seed=[t.data_seed for t in self.trials], seed=[t.seed for t in self.trials])
         return named.merge(rows.drop(columns=named.columns[1:], errors="ignore"), on="trial_id", validate="1:m")
 
     def batches(self, done: Collection[str], size: int) -> list[Batch]:

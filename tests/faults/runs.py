@@ -9,9 +9,12 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from flows.services import ROOT, running
 from tests.faults.study import CONTENT, write_study
@@ -135,12 +138,19 @@ class Up:
         return pid
 
     def post(self, path: str, **body: Any) -> Any:
-        """An answer of the server's."""
+        """An answer of the server's, which is asked again while it is too busy."""
         secret = base64.b64encode((self.state / "secret").read_bytes().strip()).decode()
         head = {"Content-Type": "application/json", "Authorization": f"Basic {secret}"}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/{path}", json.dumps(body).encode(), head)
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
-            return json.load(answer)
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as error:  # SQLite lets one writer in at a time
+                if error.code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                    raise
+                time.sleep(2)
 
 
 class DeploymentRun:
@@ -153,8 +163,8 @@ class DeploymentRun:
         up.start()
         self.log = up.state / "worker.log"
         (deployment,) = up.post("deployments/filter", deployments={"name": {"any_": ["tutorial"]}})
-        parameters = {"study": CONTENT, "results": str(results)}
-        self._id = up.post(f"deployments/{deployment['id']}/create_flow_run", parameters=parameters)["id"]
+        asked = {"parameters": {"study": CONTENT, "results": str(results)}, "idempotency_key": uuid4().hex}
+        self._id = up.post(f"deployments/{deployment['id']}/create_flow_run", **asked)["id"]
         self._seen = False
 
     def pids(self) -> set[int]:

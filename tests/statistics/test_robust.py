@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from noiseflow.statistics import inference, robust
 from noiseflow.statistics.inference import PERMUTATION_SEED, cohen_dz, sign_flip_p, t_interval
 from noiseflow.statistics.robust import bca_interval, interquartile_mean, wilcoxon_p
 
@@ -63,6 +64,26 @@ def test_interquartile_mean_is_of_the_middle_half():
     assert interquartile_mean(np.array([8.0, 1, 2, 3, 4, 5, 6, 700])) == pytest.approx((3 + 4 + 5 + 6) / 4)
     assert interquartile_mean(np.array([2.0])) == 2.0
     assert isnan(interquartile_mean(np.array([])))
+
+
+def test_many_values_of_which_many_are_equal_are_tallied(monkeypatch):
+    rows = np.rint(70 * np.random.default_rng(1).normal(0.0005, 0.02, (3, 2_500))) / 70
+    tallied = bca_interval(rows), sign_flip_p(rows)
+    monkeypatch.setattr(inference, "MOST_FLIPPED_EACH", 10_000)
+    monkeypatch.setattr(robust, "MOST_GATHERED", 10_000)
+    one_by_one = bca_interval(rows), sign_flip_p(rows)
+    error = rows.std() / 50  # an end of the interval, of 9,999 draws, has a standard error of 0.027 of it
+    assert np.abs(np.array(tallied[0]) - np.array(one_by_one[0])).max() < 0.2 * error
+    assert tallied[1] == pytest.approx(one_by_one[1], abs=0.008)  # 99,999 draws: five standard errors
+    assert tallied[1].max() > 0.01
+
+
+def test_many_values_that_differ_are_drawn_one_by_one():
+    row = np.random.default_rng(1).gamma(2.0, 0.01, 2_500)
+    found = stats.bootstrap(
+        (row,), np.mean, batch=2_000_000 // row.size, method="BCa", rng=np.random.default_rng(PERMUTATION_SEED)
+    )
+    assert bca_interval(row) == pytest.approx(tuple(found.confidence_interval), rel=1e-12)
 
 
 @pytest.mark.parametrize("n", [20, 33])

@@ -7,6 +7,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from noiseflow.store import SCHEMAS, Store, footer
+from noiseflow.store import store as store_module
+from noiseflow.store.disk import Disk
 
 
 def batch(ids):
@@ -111,3 +113,21 @@ def test_footer_carries_study_hash_and_software(store):
     assert b"study" not in metadata
     assert metadata[b"study_hash"] == b"0123"
     assert metadata[b"software"] == b'{"keras": "3"}'
+
+
+def test_rows_of_many_files_are_remembered_until_one_changes(store, monkeypatch):
+    monkeypatch.setattr(store_module, "MANY", 2)
+    for ids in ("ab", "cd", "ef"):
+        store.publish(batch(ids), {})
+    ids, plain = list("abcdef"), store.read("trials", "abc")
+    first = store.read("trials", ids)
+    assert list(plain["trial_id"]) == list("abc")
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "get", None)  # no file is read again
+        pd.testing.assert_frame_equal(store.read("trials", ids), first)
+        pd.testing.assert_frame_equal(store.read("trials"), first)
+        assert store.seeds() == [0, 1]
+    store.publish(batch("g"), {})
+    assert list(store.read("trials")["trial_id"]) == list("abcdefg")
+    assert list(store.read("trials", ids)["trial_id"]) == ids
+    pd.testing.assert_frame_equal(first, pd.read_parquet(Path(store.location) / "trials").iloc[:6])

@@ -11,6 +11,7 @@ import pytest
 
 from noiseflow.store import FOLLOWERS, SCHEMAS, Store, footer
 from noiseflow.store import files as store_files
+from noiseflow.store.disk import Disk
 from noiseflow.store.files import DamagedError, encode, inspect
 from noiseflow.store.guard import Guard
 from noiseflow.study.faults import InvalidInputError
@@ -196,6 +197,52 @@ def test_curves_whose_trials_are_gone_are_moved(store, caplog):
     assert "trials/00000001.parquet is gone" in caplog.text
     assert other.publish(batch("ab"), MARKS) == 2
     assert sorted(pd.read_parquet(place(store, "curves").parent)["trial_id"]) == list("aabbccdd")
+
+
+def put_batch(store, number, ids):
+    """As a publisher does that did not see what others had published."""
+    for table in BATCH_TABLES:
+        rows = pa.Table.from_pandas(batch(ids)[table], SCHEMAS[table], preserve_index=False)
+        path = place(store, table, number)
+        path.write_bytes(encode(rows, str(path.relative_to(store.location)), {**MARKS, "batch": f"{number}"}))
+
+
+@pytest.mark.parametrize("survived", [0, 1, 2, 3])
+def test_trials_that_are_there_twice_go_from_the_later_batch_and_its_others_stay(store, monkeypatch, caplog, survived):
+    put_batch(store, 3, "bce")
+    put_batch(store, 4, "ad")
+    before = {table: place(store, table, 3).read_bytes() for table in BATCH_TABLES}
+    replace, calls = Disk.replace, []
+
+    def dying(disk, path, content):
+        calls.append(path)
+        if len(calls) > survived:
+            raise KeyboardInterrupt
+        replace(disk, path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Disk, "replace", dying)
+        with pytest.raises(KeyboardInterrupt):
+            fresh(store).recover()
+    other = fresh(store)
+    other.recover()
+    assert other.trial_ids() == set("abcde")
+    for table, expected in (("trials", "abcde"), ("curves", "aabbccddee"), ("predictions", "aabbccddee")):
+        assert "".join(sorted(pd.read_parquet(place(store, table).parent)["trial_id"])) == expected
+        assert before[table] in [path.read_bytes() for path in Path(store.location, "quarantine", table).iterdir()]
+        assert len(pd.read_parquet(place(store, table, 4))) == 0
+    caplog.clear()
+    fresh(store).recover()
+    assert caplog.text == ""
+
+
+def test_replays_that_are_there_twice_go_from_the_later_file(store):
+    for number, ids in ((1, "ab"), (2, "bc")):
+        rows = pa.Table.from_pandas(batch(ids)["trials"].assign(campaign="d"), SCHEMAS["replays"], preserve_index=False)
+        place(store, "replays").parent.mkdir(exist_ok=True)
+        place(store, "replays", number).write_bytes(encode(rows, f"replays/{number:08d}.parquet", MARKS))
+    fresh(store).recover()
+    assert sorted(pd.read_parquet(place(store, "replays").parent)["trial_id"]) == list("abc")
 
 
 def test_file_without_a_number_is_moved_and_what_is_no_parquet_is_not_touched(store, caplog):

@@ -13,7 +13,7 @@ from noiseflow.store.disk import Disk
 from tests import store_simulation
 from tests.store_simulation import Violation, simulate
 
-MOST = 1500
+MOST = 4000
 """Schedules within which each fault is caught; the seeds are always the same."""
 
 
@@ -45,7 +45,14 @@ def page_checksums_off(patch):
         return store_simulation.pq.read_table(*arguments, **named)
 
     patch.setattr(
-        files, "pq", SimpleNamespace(ParquetFile=Unchecked, ParquetWriter=files.pq.ParquetWriter, read_table=read_table)
+        files,
+        "pq",
+        SimpleNamespace(
+            ParquetFile=Unchecked,
+            ParquetWriter=files.pq.ParquetWriter,
+            read_table=read_table,
+            read_schema=files.pq.read_schema,
+        ),
     )
 
 

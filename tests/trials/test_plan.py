@@ -3,6 +3,7 @@ import pytest
 
 from noiseflow.study.loading import load, validate
 from noiseflow.trials.plan import dataset_key, make_plan, study_hash
+from noiseflow.trials.preview import superseded_lines
 
 
 def changed(study, **changes):
@@ -150,3 +151,30 @@ def test_engine_is_chosen_cell_by_cell(small_study):
         small_study, lambda dataset, architecture, variant: "reference" if variant.injections else "vectorized"
     )
     assert [cell.engine for cell in plan.cells] == ["vectorized", "reference"]
+
+
+def test_trials_of_older_numerics_are_counted_where_this_version_trains_anew(small_study):
+    plan = make_plan(small_study, "vectorized")
+    old = {trial.cell.trial_id(trial.data_seed, trial.seed, 1) for trial in plan.trials[:3]}
+    assert plan.superseded(old) == {1: 3}
+    assert superseded_lines(plan, old)[0].startswith("3 trials of version 1 are there; this version")
+    assert plan.superseded(old | {plan.trials[0].id, "another study's"}) == {1: 2}
+    assert plan.superseded(set(plan.trial_ids)) == plan.superseded(set()) == {}
+
+
+def test_latest_of_a_large_round_are_its_first_seeds(small_study):
+    plan = make_plan(changed(small_study, n_seeds=9), "vectorized")
+    assert {trial.seed for trial in plan.latest(4).trials} == {0, 1, 2, 3}
+    assert plan.latest(4).rounds == plan.rounds
+
+
+def test_named_has_the_plans_names_and_order(small_study):
+    plan = make_plan(small_study, "vectorized")
+    rows = pd.DataFrame({"trial_id": plan.trial_ids[::-1], "variant": "older", "score": range(len(plan.trials))})
+    named = plan.named(rows)
+    assert named["trial_id"].tolist() == plan.trial_ids
+    assert named["score"].tolist() == list(range(len(plan.trials)))[::-1]
+    for name, values in {"data_seed": "data_seed", "seed": "seed"}.items():
+        assert named[name].tolist() == [getattr(trial, values) for trial in plan.trials]
+    for name in ("dataset", "architecture", "variant", "family"):
+        assert named[name].tolist() == [trial.cell.names[name] for trial in plan.trials]
