@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -37,6 +38,7 @@ from pydantic import BaseModel
 
 from flows import postgres
 from flows.declared import BLOCK, FOLDER, make_automations, make_pools
+from noiseflow.study import Study
 
 HOST = "127.0.0.1"
 ROOT = FOLDER.parent
@@ -328,9 +330,9 @@ def fingerprint() -> str:
     parts = [
         *sorted(FOLDER.iterdir()),
         ROOT / "flows" / "noise_study.py",
-        *sorted((ROOT / "noiseflow" / "spec").glob("*.py")),
     ]
-    told = os.environ.get(BLOCK, "").encode() + b"".join(part.read_bytes() for part in parts)
+    study = json.dumps(Study.model_json_schema(), sort_keys=True)  # a parameter of the flow
+    told = (os.environ.get(BLOCK, "") + study).encode() + b"".join(part.read_bytes() for part in parts)
     return hashlib.sha256(told).hexdigest()
 
 
