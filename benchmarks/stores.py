@@ -22,7 +22,7 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from noiseflow.manifest import software
+from noiseflow.trials.manifest import software
 
 from benchmarks.reports import EPOCHS, TEST_ROWS, make_study, make_trials
 from noiseflow.datasets import generate, to_frame
