@@ -1,0 +1,41 @@
+"""The pages: what they name is there, and their lines are short enough to read beside code."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [path for pattern in ("*.md", "docs/**/*.md") for path in sorted(ROOT.glob(pattern))]
+LONGEST = 88
+MADE = ROOT / "docs/study-file.md"
+"""Made from the records: a test of its own holds it to them."""
+
+
+def name(page):
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_that_a_page_names_are_there(page):
+    named = set(
+        re.findall(r"`((?:tests|noiseflow|flows|tasks|deployments|benchmarks|docs)/[\w./-]+\.\w+)`", page.read_text())
+    )
+    assert not [path for path in sorted(named) if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_pages_that_a_page_links_to_are_there(page):
+    linked = {link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in link}
+    assert not [path for path in sorted(linked) if path and not (page.parent / path).exists()]
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != MADE], ids=name)
+def test_lines_are_short(page):
+    in_code, long = False, []
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        in_code ^= line.strip().startswith("```")
+        whole = line.startswith(("|", "<", "!", "[")) or " " not in line.strip().lstrip("-*").strip()
+        if len(line) > LONGEST and not in_code and not whole:
+            long.append(number)
+    assert not long
