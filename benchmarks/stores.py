@@ -22,7 +22,6 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from noiseflow.trials.manifest import software
 
 from benchmarks.reports import EPOCHS, TEST_ROWS, make_study, make_trials
 from noiseflow.datasets import generate, to_frame
@@ -31,6 +30,7 @@ from noiseflow.store.compaction import compact
 from noiseflow.store.files import encode
 from noiseflow.store.schemas import FOLLOWERS, numbered
 from noiseflow.study import Study
+from noiseflow.trials.manifest import software
 from noiseflow.trials.plan import Plan, dataset_key, make_plan, study_json
 
 ROOT = Path(__file__).resolve().parents[1]
