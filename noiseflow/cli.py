@@ -160,6 +160,22 @@ def report(
 
 
 @app.command()
+def compact(
+    study: Annotated[str, typer.Argument(help="The study's name, as its folder is called.")],
+    *,
+    into: Annotated[str, typer.Option(help="Folder or URL for the copy; what is there already is kept.")],
+    results: ResultsOption = "results",
+) -> None:
+    """Copies a study's many small files into a few large ones, somewhere else."""
+    from noiseflow.store.compaction import compact_study  # noqa: PLC0415 - imports pandas
+
+    with _failures_printed():
+        told, whole = compact_study(study, results, into)
+    typer.echo(told)
+    sys.exit(0 if whole else 1)
+
+
+@app.command()
 def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto") -> None:
     """Checks the laws of noise on this machine's engine, each with its figure; half a minute."""
     hide_tensorflow()

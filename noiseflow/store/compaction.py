@@ -1,6 +1,6 @@
 """Copies a study's many small files into a few large ones, somewhere else.
 
-    python -m noiseflow.store.compaction STUDY --results results --into compacted
+    noiseflow compact STUDY --results results --into compacted
 
 It does not merge files where they lie, because nothing could do that and keep what readers rely on. Whoever calls
 `pandas.read_parquet(folder)` sees the rows of all files that are there, and each trial must be among them exactly once at
@@ -16,20 +16,17 @@ the next one goes on. The source is only read.
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from noiseflow.store.objects import StoreError
 from noiseflow.store.schemas import IDENTITIES, identities_of
 from noiseflow.store.store import Batch, Store, find_store
-from noiseflow.study.faults import InvalidInputError, in_terminal, refusal, results_faults
+from noiseflow.study.faults import InvalidInputError, results_faults
 from noiseflow.study.result_places import real_place, study_place
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")
@@ -136,30 +133,17 @@ def _with_study(source: Store, into: Store, marks: dict[str, str]) -> dict[str, 
     return marks if text is None else marks | {"study_hash": into.write_study(text)}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; its exit status: 0 done, 2 refused, 1 anything else, or that something was left out."""
-    parser = argparse.ArgumentParser(
-        prog="python -m noiseflow.store.compaction", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("study", help="the study's name, as its folder is called")
-    parser.add_argument("--results", default="results", help="folder or URL that the study's results lie in")
-    parser.add_argument("--into", required=True, help="folder or URL for the copy; what is there already is kept")
-    options = parser.parse_args(arguments)
-    try:
-        told, status = _compacted(options.study, options.results, options.into)
-    except InvalidInputError as error:
-        told, status = refusal(error.faults), 2
-    except StoreError as error:
-        told, status = f"noiseflow: {in_terminal(error)}", 1
-    (sys.stderr if status and told.startswith("noiseflow") else sys.stdout).write(f"{told}\n")
-    return status
+def compact_study(study: str, results: str, into: str) -> tuple[str, bool]:
+    """Copies a study's files; what to say, and whether all of them were copied.
 
-
-def _compacted(study: str, results: str, into: str) -> tuple[str, int]:
-    """What to say, and the exit status.
+    Args:
+        study: the study's name, as its folder is called.
+        results: folder or URL that the study's results lie in.
+        into: folder or URL for the copy; what is there already is kept.
 
     Raises:
         InvalidInputError: it cannot be done with these.
+        StoreError: a place does not answer, or cannot be written.
     """
     faults = results_faults(results, writes=False) + results_faults(into)
     if not _NAME.fullmatch(study):
@@ -176,12 +160,8 @@ def _compacted(study: str, results: str, into: str) -> tuple[str, int]:
     before, after = len(source.stored("trials")), len(copy.stored("trials"))
     told = f"{done.copied:,} trials copied: {before:,} files of {source.location} are {after:,} of {copy.location}."
     if not done.left_out and not done.damaged:
-        return told, 0
+        return told, True
     missing = (
         f"{done.left_out:,} trials that lack curves or predictions and {done.damaged:,} damaged files are left out."
     )
-    return f"{told}\n{missing} Run the study on {results}, which trains them again, and compact anew.", 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return f"{told}\n{missing} Run the study on {results}, which trains them again, and compact anew.", False

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
 
+from noiseflow.cli import app
 from noiseflow.store import Store, compaction, footer
-from noiseflow.store.compaction import Compacted, compact, main
+from noiseflow.store.compaction import Compacted, compact
 from noiseflow.store.disk import Disk
 from tests.store.test_store import batch
 from tests.store.test_store_damage import dataset, flip, listing, place, put_batch, write_as_version_1
@@ -156,15 +158,25 @@ def test_compactions_at_once_beside_a_publisher_neither_lose_nor_double(source, 
     assert len(source.trial_ids()) == 22
 
 
+def command(*arguments):
+    """Its exit status."""
+    try:
+        return app(["compact", *arguments], standalone_mode=False)
+    except typer.Exit as end:
+        return end.exit_code
+    except SystemExit as end:
+        return end.code
+
+
 def test_command_copies_and_says_what_it_did(source, into, capsys):
     names = ["study", "--results", str(Path(source.location).parent), "--into", str(Path(into.location).parent)]
-    assert main(names) == 0
+    assert command(*names) == 0
     assert f"21 trials copied: 10 files of {source.location} are 2 of {into.location}." in capsys.readouterr().out
     place(source, "curves", 10).unlink()
     place(source, "curves", 9).unlink()
     source.publish(batch(["x"]), footer("0", {}))
     place(source, "curves", 11).unlink()
-    assert main(names) == 1
+    assert command(*names) == 1
     assert "1 trials that lack curves or predictions and 0 damaged files are left out." in capsys.readouterr().out
 
 
@@ -180,7 +192,7 @@ def test_command_copies_and_says_what_it_did(source, into, capsys):
 def test_command_refuses_in_a_sentence(source, tmp_path, monkeypatch, capsys, study, into, says):
     monkeypatch.chdir(tmp_path)
     before = listing(source)
-    assert main([study, "--results", "results", "--into", into]) == 2
+    assert command(study, "--results", "results", "--into", into) == 2
     assert says in capsys.readouterr().err
     assert not Path("copy").exists()
     assert listing(source) == before
