@@ -21,10 +21,10 @@ test: .venv/.installed-dev ## install, and run the tests (three minutes)
 	@.venv/bin/python -m pytest -m 'not slow' -n 2 --dist loadfile
 
 # In two parts: TensorFlow frees no program that it compiled, and a process of the first ends with some gigabytes of them.
-SLOW := .venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 2 --dist loadfile
+SLOW := .venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 2
 
 test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
-	@$(SLOW) tests/slow/engine; engine=$$?; $(SLOW) --ignore tests/slow/engine && exit $$engine
+	@$(SLOW) --dist worksteal tests/slow/engine; engine=$$?; $(SLOW) --dist loadfile --ignore tests/slow/engine && exit $$engine
 
 coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; twice the time of make test)
 	@.venv/bin/python -m coverage erase
