@@ -27,7 +27,7 @@ class BalancedAccuracy(Score):
     weighs_classes_alike = True
 
     def suits_skewed(self, n_classes: int) -> bool:
-        return n_classes > 2
+        return n_classes != 2  # a single class is refused where the dataset is read
 
     def value(self, outputs: Array, y: Array) -> Array:
         """As numpy has it; classes without rows do not count."""
