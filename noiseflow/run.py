@@ -137,7 +137,7 @@ class Job:
 
     def n_trained(self) -> int:
         """How many trials of the plan were stored since."""
-        return len(self.context.store.trial_ids() & set(self.plan.trial_ids)) - self.reused
+        return len(self.context.store.trial_ids().intersection(self.plan.trial_ids)) - self.reused
 
 
 def run_study(
@@ -396,13 +396,13 @@ def report_study(
         LookupError: none of the study's trials, by this engine, is stored there.
     """
     plan, store = stored_plan(study, results, engine, campaign)
-    there = store.trial_ids() & set(plan.trial_ids) if store else set()
-    if store is None or not there:
+    n_there = len(store.trial_ids().intersection(plan.trial_ids)) if store else 0  # of a million the set is not kept
+    if store is None or not n_there:
         place = study_place(results, study.name)
         raise LookupError(f"{place} holds no trial of this study: train it with `noiseflow run` first")
     findings = find_stored(plan, store)
     pages = _written(findings, study, [output] if output else [results, REPORTS])
-    write_report(plan, findings, store, trained=0, reused=len(there), pages=pages)
+    write_report(plan, findings, store, trained=0, reused=n_there, pages=pages)
     return pages.page
 
 
