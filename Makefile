@@ -5,7 +5,7 @@ PYTHON :=# chosen from the list below unless given: make PYTHON=/path/to/python
 CANDIDATES := python3.13 python3.12 python3.11 python3 python
 SUITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet --no-input
-LOCK := uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+LOCK := uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
   --upgrade --extra prefect --group build pyproject.toml
 
 .PHONY: help study test test-slow coverage evidence check bench test-faults up down lock release clean
