@@ -15,6 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from noiseflow.engine.problem import NotVectorizableError
 from noiseflow.engine.twins.windows import add
 
 Tensor = Any
@@ -176,11 +177,14 @@ def recurrent(layer: Any) -> Mapping[str, Any]:
 
 
 def unrolled(layer: Any) -> Mapping[str, Any]:
-    """`RNN` of any cell, and the ConvLSTM layers: Keras' own loop, unrolled; a long one stays, and does not vectorise."""
+    """`RNN` of any cell, and the ConvLSTM layers: Keras' own loop, unrolled; a long one is refused."""
 
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
-        if sequences.shape[1] is None or sequences.shape[1] > MOST_UNROLLED:
-            return keras.layers.RNN.inner_loop(layer, sequences, initial_state, mask, training)
+        n_times = sequences.shape[1]
+        if n_times is None or n_times > MOST_UNROLLED:
+            told = f"layer {layer.name!r} ({type(layer).__name__}) does not vectorise: it runs over"
+            steps = f"{n_times} steps" if n_times else "a number of steps that is not known before"
+            raise NotVectorizableError(f"{told} {steps}, and at most {MOST_UNROLLED} can be written out")
         return _unrolled(layer, sequences, initial_state, mask, training)
 
     return {"inner_loop": inner_loop}

@@ -97,6 +97,11 @@ def test_layer_vectorises(name):
     assert fitted(*VECTORISED[name], engine="vectorized").proof.largest < 1e-3
 
 
+def test_recurrence_that_is_too_long_says_how_long():
+    with pytest.raises(NotVectorizableError, match=r"layer 'rnn\w*' \(RNN\) does not vectorise: it runs over 70 steps"):
+        fitted(*FALL_BACK["RNN of 70 steps"], engine="vectorized")
+
+
 def test_own_train_step_is_refused():
     def build():
         model = Doubled()
