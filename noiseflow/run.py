@@ -23,7 +23,7 @@ from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_fault
 from noiseflow.datasets import generate, to_frame
 from noiseflow.engine.progress import Progress
 from noiseflow.report import Report, render
-from noiseflow.report.gather import SEEDS_DRAWN, gather_evidence
+from noiseflow.report.gather import SEEDS_DRAWN, gather_evidence, stored_trials
 from noiseflow.report.tables import Plain
 from noiseflow.statistics.findings import Findings, find
 from noiseflow.store import Store, StoreError, find_store, footer
@@ -331,8 +331,7 @@ def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
 
 def find_stored(plan: Plan, store: Store) -> Findings:
     """What exactly the trials of the plan say as they are stored now; nothing is written or moved."""
-    ids = plan.trial_ids
-    trials, replayed = plan.named(store.read("trials", ids)), plan.named(store.read("replays", ids))
+    trials, replayed = stored_trials(plan, store), stored_trials(plan, store, "replays")
     return find(plan.study, trials, replayed, repeated_looks=plan.campaign is not None)
 
 
