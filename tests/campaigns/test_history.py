@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from tests.campaigns.test_drift import night, nights
 
 from noiseflow.campaigns.confidence_sequences import confidence_sequence
 from noiseflow.campaigns.history import HISTORY_COLUMNS, history
+from tests.campaigns.test_drift import night, nights
 
 
 def differences(trials):
