@@ -124,6 +124,6 @@ def with_sites(run: Run, problem: Problem, sites: Sites, scales: Array) -> Run:
     floats = keras.config.floatx()
     return run._replace(
         scales=tf.constant(scales, floats),
-        finals=tf.constant([injection.final for injection in injections], floats),
+        schedules=tf.constant(np.reshape([injection.scheduled for injection in injections], (-1, 3)), floats),
         decays=tf.constant([injection.decay or 0.0 for injection in injections], floats),
     )

@@ -129,7 +129,7 @@ class Noisy:
                 self.prepared.call(x, training=False)
         for i, site in enumerate(self.sites.all):
             if is_measured(site) and site.point is not None:
-                spreads[0, i] = np.asarray(found[site.point]).std()
+                spreads[0, i] = site.of_columns(np.asarray(found[site.point])).std()
             elif site.place == "labels" and kind_of(site.kind).adds:
                 y = targets_by_output(outputs_of(self.model, rows.of(index)[0]), rows.of(index)[1])[site.output]
                 spreads[0, i] = np.asarray(y).std(dtype=np.float64)

@@ -292,7 +292,7 @@ class _Fit:
         return Run(
             seeds=tf.constant([self.problem.seeds[i] for i in group], tf.uint32),
             scales=none,
-            finals=none,
+            schedules=tf.zeros([0, 3]),
             decays=none,
             penalties=tuple(tf.constant(v, keras.config.floatx()) for v in self.problem.penalties.values()),
             patience=tf.constant(self.problem.patience),
