@@ -90,7 +90,7 @@ def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: A
     """
     from flows.interruption import start_temporary_server  # noqa: PLC0415
     from flows.noise_study import noise_study  # noqa: PLC0415
-    from noiseflow.study.faults import InvalidInputError  # noqa: PLC0415
+    from noiseflow.base.faults import InvalidInputError  # noqa: PLC0415
     from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415
     from tasks.listeners import watched_by  # noqa: PLC0415
 

@@ -18,6 +18,7 @@ from typing import Literal
 
 import pandas as pd
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.pooling import pooled_plan, replays
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
 from noiseflow.datasets import generate, to_frame
@@ -29,7 +30,7 @@ from noiseflow.statistics.findings import Findings, find
 from noiseflow.store import Store, StoreError, find_store, footer
 from noiseflow.study import USERS_OWN, Dataset, Resources, Study
 from noiseflow.study.declared import declare
-from noiseflow.study.faults import InvalidInputError, results_faults
+from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 from noiseflow.trials.batches import Tables, train_in_worker
 from noiseflow.trials.checking import check_in_worker

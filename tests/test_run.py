@@ -12,8 +12,8 @@ import yaml
 import noiseflow.report.page
 import noiseflow.run
 from noiseflow import run_study
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.run import DriftError, IncompleteRunError
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
 

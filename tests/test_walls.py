@@ -58,7 +58,7 @@ def test_flows_and_tasks_compute_nothing(path):
 @pytest.mark.parametrize(
     ("room", "walled_off"),
     [
-        ("study/values.py", ("noiseflow",)),
+        ("base/values.py", ("noiseflow",)),
         ("scores/score.py", ("noiseflow",)),
         ("report/page.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.datasets")),
         ("plots/canvas.py", ("noiseflow.engine", "noiseflow.store", "noiseflow.report")),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from noiseflow.base.values import Label, setting
 from noiseflow.datasets.data import Data
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import Rows
-from noiseflow.study.values import Label, setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset

@@ -12,10 +12,10 @@ import tensorflow as tf
 
 from noiseflow.engine.problem import Problem
 from noiseflow.noise import OUTSIDE, kind_of
+from noiseflow.noise.injection import Injection
 from noiseflow.noise.instrument import Point, Survey, place_fault, points_of
 from noiseflow.noise.kind import Numbers
 from noiseflow.noise.shaped import Shaped
-from noiseflow.study import Injection
 
 Tensor = Any
 
@@ -143,7 +143,10 @@ def sites_of(problem: Problem, found: Survey, targets: Sequence[Target]) -> Site
                 at.setdefault(point, []).append(i)
     ranks = _ranks(noise)
     faults = [
-        f"noise[{i}].{fault}" for point, indices in at.items() for i in indices for fault in noise[i].faults_at(found.points[point])
+        f"noise[{i}].{fault}"
+        for point, indices in at.items()
+        for i in indices
+        for fault in noise[i].faults_at(found.points[point])
     ]
     if faults:
         raise ValueError("\n".join(dict.fromkeys(faults)))

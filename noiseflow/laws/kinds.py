@@ -10,8 +10,8 @@ import numpy as np
 from noiseflow.laws.draws import product_loss
 from noiseflow.laws.law import Array, Figure, Law, Train, float64, mean_figure
 from noiseflow.noise import KINDS
+from noiseflow.noise.injection import Injection
 from noiseflow.noise.kind import Kind
-from noiseflow.study import Injection
 
 N_ROWS, N_STEPS, N_FEATURES = 32, 24, 3
 STRENGTHS = {"stddev": 0.5, "rate": 0.3, "alpha": 5.0}
@@ -49,7 +49,9 @@ def _noised(train: Train, x: Array, noise: list[Injection], names: list[str]) ->
     def build() -> keras.Model:
         inputs = keras.Input(x.shape[1:])
         branches = [keras.layers.Activation("linear", name=name)(inputs) for name in names]
-        joined = keras.layers.Concatenate()([keras.layers.Flatten()(b) for b in branches]) if len(names) > 1 else branches[0]
+        joined = (
+            keras.layers.Concatenate()([keras.layers.Flatten()(b) for b in branches]) if len(names) > 1 else branches[0]
+        )
         output = keras.layers.Dense(N_ROWS, use_bias=False, kernel_initializer="zeros")(keras.layers.Flatten()(joined))
         model = keras.Model(inputs, output)
         model.compile(loss=product_loss, optimizer=keras.optimizers.SGD(1.0))
@@ -70,7 +72,11 @@ def _figures(kind: Kind, x: Array, noised: Array) -> list[Figure]:
     words: dict[str, Any] = {"reference": f"noiseflow.noise: {kind.name}", "n_terms": standard.shape[-1]}
     return [
         mean_figure(
-            standard.mean(-1), 0.0, name=f"{kind.name}: mean", statement=f"{kind.name}: the mean that it promises", **words
+            standard.mean(-1),
+            0.0,
+            name=f"{kind.name}: mean",
+            statement=f"{kind.name}: the mean that it promises",
+            **words,
         ),
         mean_figure(
             (standard**2).mean(-1),

@@ -7,7 +7,7 @@ import numpy as np
 
 from noiseflow.laws.draws import N_STEPS, STDDEV, moment, product_loss
 from noiseflow.laws.law import Figure, Law, Train, float64
-from noiseflow.study import Injection
+from noiseflow.noise.injection import Injection
 
 N_UNITS = 64
 N_TIMES = 48  # more than a simple recurrence is written out for: the loop is looked at

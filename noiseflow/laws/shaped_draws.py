@@ -7,7 +7,7 @@ import numpy as np
 
 from noiseflow.laws.draws import STDDEV, product_loss
 from noiseflow.laws.law import Array, Figure, Law, Train, equality_figure, float64, mean_figure
-from noiseflow.study import Injection
+from noiseflow.noise.injection import Injection
 
 N_ROWS, N_TIMES, N_FEATURES = 64, 24, 3
 AR1, LENGTH_SCALE = 0.9, 2.0

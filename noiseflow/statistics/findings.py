@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from noiseflow.base.values import BASELINE
 from noiseflow.statistics import GROUP, summarize
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.drift import drift_history
@@ -19,7 +20,7 @@ from noiseflow.statistics.replays import compare_replays
 from noiseflow.statistics.trend import gain_trend
 from noiseflow.statistics.variance_table import variance_components
 from noiseflow.statistics.verdict import PairedDifference
-from noiseflow.study import BASELINE, Study
+from noiseflow.study import Study
 
 LEAST_SIZES = 3  # numbers of training rows that a trend takes
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from noiseflow.base.values import BASELINE
 from noiseflow.statistics.dependence import dependent_mean
 from noiseflow.statistics.differences import compare_pairs
 from noiseflow.statistics.inference import Array, by_size, least_n, t_interval
@@ -27,7 +28,6 @@ from noiseflow.statistics.pairs import (
 )
 from noiseflow.statistics.robust import interquartile_mean
 from noiseflow.statistics.verdict import PairedDifference
-from noiseflow.study import BASELINE
 
 QUANTITIES = ["train_score", "test_score"]
 SUMMARY_COLUMNS = [

@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.user_files import DataFolder
 from noiseflow.study import Study
-from noiseflow.study.faults import InvalidInputError, sentences
+from noiseflow.study.faults import sentences
 from noiseflow.study.reading import read_yaml
-from noiseflow.study.user_files import DataFolder
 
 FOLDER = Path(__file__).parent / "shipped"
 

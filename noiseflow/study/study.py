@@ -8,12 +8,12 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from noiseflow.base.parts import Part
+from noiseflow.base.values import Fraction, Label, Text
 from noiseflow.study.architecture import Architecture, Training
-from noiseflow.study.base import Part
 from noiseflow.study.consistency import faults_between, faults_of_study
 from noiseflow.study.dataset import Dataset
 from noiseflow.study.resources import Resources
-from noiseflow.study.values import Fraction, Label, Text
 from noiseflow.study.variant import Variant
 
 ShippedStudy = Literal[
