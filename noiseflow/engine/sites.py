@@ -37,7 +37,7 @@ class Site:
 
     injection: its index; stream: the name of the site's random numbers; used: whether any seed has a strength above 0 there;
     point: within the model, where; output: for labels, the index of the output, and target how its targets look; mean, draws,
-    ar1, length_scale: as in `Injection` and `Shaped`; columns: the share of the strength that each entry of the last axis takes.
+    ar1, length_scale: as in `Injection` and `Shaped`; columns: the share of the strength for each entry of the last axis.
     """
 
     injection: int

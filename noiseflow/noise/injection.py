@@ -181,7 +181,7 @@ class Injection(Part):
         full = largest * max(shares)
         return [
             (at not in kind.places, only if len(kind.places) == 1 else f"must be {here}, at the place {place}"),
-            (bool(others), f"must have a {kind.strength} and no {' or '.join(others)}, being of kind {kind.name}"),
+            (bool(others), f"must have {kind.strength} and no {' or '.join(others)}, being of kind {kind.name}"),
             (self.relative and not kind.adds, f"must be {adding} to be relative"),
             (self.relative and place in ("weights", "gradients", STATE), f"must not be relative at the place {place}"),
             (self.mean != 0 and not kind.adds, f"must be {adding} to have a mean"),

@@ -80,7 +80,7 @@ class Kind:
         return None if self.keras_layer is None else f"keras.layers.{self.keras_layer}({strength:g})"
 
     def expression(self, strength: float) -> str | None:
-        """What it makes of a tensor `x` at train time, as code, where Keras has no layer; None where it takes more than that."""
+        """What it makes of a tensor `x` at train time, as code, where Keras has no layer; None where that is too long."""
         return None
 
     def moments(self, x: Any, strength: float) -> tuple[Any, Any]:

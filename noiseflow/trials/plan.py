@@ -16,6 +16,8 @@ import pandas as pd
 from pydantic import BaseModel
 
 from noiseflow.campaigns.rounds import Round, campaign_of
+from noiseflow.datasets import columns_of
+from noiseflow.noise.injection import Injection
 from noiseflow.study import Architecture, Dataset, Study, Training, Variant
 from noiseflow.study.users_own import fingerprint
 
@@ -23,7 +25,15 @@ NUMERICS_VERSION = 3
 """Raised whenever the numbers of a trial change; tests/test_golden.py notices."""
 
 
-INERT = {"relative": False, "schedule": "constant", "final": 0.0}
+INERT = {
+    "relative": False,
+    "schedule": "constant",
+    "start": 1.0,
+    "final": 0.0,
+    "mean": 0.0,
+    "draws": "element",
+    "at": ["train"],
+}
 """Settings of injections that were added later, with the value that changes nothing."""
 
 
@@ -53,6 +63,19 @@ class Cell:
         }
 
     @cached_property
+    def injections(self) -> tuple[Injection, ...]:
+        """Those of the variant, their columns as numbers; without columns where all take the noise alike.
+
+        A table's columns are looked at here, and not the key in the study: so the trials of a table without categories are
+        the same whether their noise is on numeric columns or on all, and as before there was a choice.
+        """
+        own = self.variant.injections
+        if not any(injection.place == "input" for injection in own):
+            return own
+        columns = columns_of(self.dataset)
+        return tuple(injection.resolved(columns) for injection in own)
+
+    @cached_property
     def settings(self) -> dict[str, Any]:
         """All that determines the numbers of its trials, their seeds aside; no names.
 
@@ -65,7 +88,7 @@ class Cell:
             "engine": self.engine,
             "dataset": _rows_settings(self.dataset),
             "architecture": _settings(self.architecture, without={"label", "path", "datasets", "training"}),
-            "injections": [_settings(injection) for injection in self.variant.injections],
+            "injections": [_settings(injection) for injection in self.injections],
             "training": _settings(self.training, without={"record_every"}),
             **({"controls": controls} if controls else {}),
         }

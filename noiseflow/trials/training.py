@@ -90,7 +90,7 @@ def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress
             seeds=batch.seeds,
             epochs=cell.training.epochs,
             batch_size=cell.training.batch_size,
-            noise=cell.variant.injections,
+            noise=cell.injections,
             controls=cell.variant.controls,
             per_seed_data=rows.per_trial,
             record_every=cell.training.record_every,
