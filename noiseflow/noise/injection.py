@@ -175,13 +175,17 @@ class Injection(Part):
         places = " or ".join("after:<layer>" if p == "after" else p for p in kind.places)
         only = f"must be at the place {places}, being of kind {kind.name}"
         adding = " or ".join(k.name for k in KINDS if k.adds)
+        article = "an" if kind.strength[0] in "aeiou" else "a"
         others = [key for key in STRENGTHS if key != kind.strength and getattr(self, key) is not None]
         outside, largest = place in OUTSIDE, max(self.start, self.final) if self.schedule != "constant" else 1.0
         shares = [*self.columns.values(), 0.0] if isinstance(self.columns, dict) else [1.0]
         full = largest * max(shares)
         return [
             (at not in kind.places, only if len(kind.places) == 1 else f"must be {here}, at the place {place}"),
-            (bool(others), f"must have {kind.strength} and no {' or '.join(others)}, being of kind {kind.name}"),
+            (
+                bool(others),
+                f"must have {article} {kind.strength} and no {' or '.join(others)}, being of kind {kind.name}",
+            ),
             (self.relative and not kind.adds, f"must be {adding} to be relative"),
             (self.relative and place in ("weights", "gradients", STATE), f"must not be relative at the place {place}"),
             (self.mean != 0 and not kind.adds, f"must be {adding} to have a mean"),

@@ -19,6 +19,7 @@ from noiseflow.campaigns.rounds import Round, campaign_of
 from noiseflow.datasets import columns_of
 from noiseflow.noise.injection import Injection
 from noiseflow.study import Architecture, Dataset, Study, Training, Variant
+from noiseflow.study.robustness import Robustness
 from noiseflow.study.users_own import fingerprint
 
 NUMERICS_VERSION = 3
@@ -50,6 +51,7 @@ class Cell:
     family: str
     training: Training
     engine: str
+    robustness: tuple[Robustness, ...] = ()
 
     @property
     def names(self) -> dict[str, Any]:
@@ -91,6 +93,7 @@ class Cell:
             "injections": [_settings(injection) for injection in self.injections],
             "training": _settings(self.training, without={"record_every"}),
             **({"controls": controls} if controls else {}),
+            **({"robustness": [_settings(noise) for noise in self.robustness]} if self.robustness else {}),
         }
 
     def trial_id(self, data_seed: int, seed: int, numerics: int = NUMERICS_VERSION) -> str:
@@ -242,7 +245,7 @@ def make_plan(
     """
     engine_of = (lambda *_: engine) if isinstance(engine, str) else engine
     cells = tuple(
-        Cell(d, a, member, variant.name, study.training_of(d, a), engine_of(d, a, member))
+        Cell(d, a, member, variant.name, study.training_of(d, a), engine_of(d, a, member), study.robustness)
         for d, a, variant, member in study.parts()
     )
     rounds = tuple(rounds or [Round(None, tuple(range(study.n_seeds)))])

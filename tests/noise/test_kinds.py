@@ -144,7 +144,7 @@ REFUSED = {
     "infinite": (INPUT | {"stddev": float("inf")}, "finite number"),
     "labels at test": ({"place": "labels", "kind": "flip", "rate": 0.1, "at": ["train", "test"]}, "to act at test"),
     "never at train": (INPUT | {"at": ["test"]}, "must be at train, or at train and test"),
-    "neftune's stddev": ({"place": "after:e", "kind": "neftune", "stddev": 0.1}, "must have alpha and no stddev"),
+    "neftune's stddev": ({"place": "after:e", "kind": "neftune", "stddev": 0.1}, "must have an alpha and no stddev"),
     "dropout of a state": ({"place": "recurrent_state", "kind": "dropout", "rate": 0.1}, "gaussian or uniform, at"),
     "all at once": (INPUT | {"kind": "time_warp", "mean": 1, "columns": ["a"]}, "mean; and must have no columns"),
 }

@@ -64,7 +64,8 @@ def column_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
     """Columns that an injection names and the rows lack."""
     found = []
     for i, variant in enumerate(study.variants):
-        for match in [match for match in pairs if i in match.variants]:
+        on_input = any(injection.place == "input" for injection in variant.injections)
+        for match in [match for match in pairs if on_input and i in match.variants]:
             columns = columns_of(match.dataset)
             for k, injection in enumerate(variant.injections):
                 where = f"variants[{i}].injections[{k}].columns"
