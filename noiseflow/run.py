@@ -19,23 +19,23 @@ from typing import Literal
 import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.campaigns.pooling import pooled_plan, replays
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
 from noiseflow.datasets import generate, to_frame
 from noiseflow.engine.progress import Progress
 from noiseflow.report import Report, render
+from noiseflow.report.findings import Findings, find
 from noiseflow.report.gather import SEEDS_DRAWN, gather_evidence
 from noiseflow.report.tables import Plain
-from noiseflow.statistics.findings import Findings, find
 from noiseflow.store import Store, StoreError, find_store, footer
 from noiseflow.study import USERS_OWN, Dataset, Resources, Study
-from noiseflow.study.declared import declare
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 from noiseflow.trials.batches import Tables, train_in_worker
 from noiseflow.trials.checking import check_in_worker
+from noiseflow.trials.declared import declare
 from noiseflow.trials.manifest import describe, software
 from noiseflow.trials.plan import Batch, EngineOf, Plan, dataset_key, make_plan, study_hash, study_json
+from noiseflow.trials.pooled_plan import pooled_plan, replays
 from noiseflow.trials.preview import superseded_lines
 from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, in_worker, worker_processes
 
