@@ -82,7 +82,9 @@ def test_study_refuses_and_says_where_what_and_how_to_mend(changes, path, says):
 
 
 def test_study_names_every_fault_at_once():
-    found = faults(content(n_seeds=0, colour="red", training={"epochs": 0}, variants=[variant(2), variant(name="x y")]))
+    found = faults(
+        content(n_seeds=0, colour="red", training={"epochs": 0}, variants=[variant(-2), variant(name="x y")])
+    )
     starts = ["n_seeds ", "colour ", "training.epochs ", "variants[0].injections[0].stddev ", "variants must hold one"]
     assert all(any(fault.startswith(start) for fault in found) for start in starts)
 

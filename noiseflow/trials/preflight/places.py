@@ -73,6 +73,13 @@ def column_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
                     f"{where} {fault} (dataset {match.dataset.name!r})."
                     for fault in _of_columns(injection, match, columns)
                 ]
+    for n, noise in enumerate(study.robustness):
+        for match in pairs:
+            injection, where = noise.at(noise.strengths[-1]), f"robustness[{n}]."
+            faults = [f"columns {fault}" for fault in _of_columns(injection, match, columns_of(match.dataset))]
+            if injection.place == "input":
+                faults += injection.model_copy(update={"columns": None}).faults_at((None, *match.shape))
+            found += [f"{where}{fault} (dataset {match.dataset.name!r})." for fault in faults]
     return found
 
 
