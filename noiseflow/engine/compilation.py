@@ -114,6 +114,7 @@ def form_of(problem: Problem, width: int) -> Form:
         shuffle=problem.shuffle,
         train=Layout.of(problem.train, width, gathered=gathered),
         evaluations=tuple((name, Layout.of(rows, width, gathered=False)) for name, rows in problem.evaluations.items()),
+        averages=problem.average_from > 0,
         held=None if problem.held is None else Layout.of(problem.held, width, gathered=False),
     )
 

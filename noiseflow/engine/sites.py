@@ -91,10 +91,11 @@ class Site:
 
 @dataclass(frozen=True)
 class Sites:
-    """All sites of a fit, those within the model first, and the kinds of controls that penalise."""
+    """All sites of a fit, those within the model first; the kinds of controls that act in a step; and the forms of targets."""
 
     all: tuple[Site, ...] = ()
-    penalties: tuple[str, ...] = ()
+    steered: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
 
     @cached_property
     def within(self) -> Mapping[Point, tuple[tuple[int, Site], ...]]:
@@ -133,9 +134,11 @@ def sites_of(problem: Problem, found: Survey, targets: Sequence[Target]) -> Site
         ValueError: an injection's place does not exist in the model, or takes no noise; the message says what does.
     """
     noise, used = problem.noise, problem.used
-    for i, injection in enumerate(noise):
-        if injection.place not in OUTSIDE and (fault := place_fault(injection.place, found)):
-            raise ValueError(f"noise[{i}].place: {fault}")
+    wanted = [(f"noise[{i}].place", injection.place) for i, injection in enumerate(noise)]
+    wanted += [("controls: mixup blends rows", "input")] if problem.mixes else []
+    for what, place in wanted:
+        if place not in OUTSIDE and (fault := place_fault(place, found)):
+            raise ValueError(f"{what}: {fault}")
     at: dict[Point, list[int]] = {}
     for i, injection in enumerate(noise):
         if injection.place not in OUTSIDE:
@@ -168,7 +171,7 @@ def sites_of(problem: Problem, found: Survey, targets: Sequence[Target]) -> Site
             for output, target in outputs:
                 name = f"{injection.place}_{output}_{ranks[i]}"
                 sites.append(Site.of(i, injection, name, used=used[i], output=output, target=target))
-    return Sites(tuple(sites), tuple(problem.penalties))
+    return Sites(tuple(sites), tuple(problem.steered), tuple(targets))
 
 
 def _ranks(noise: Sequence[Injection]) -> list[int]:

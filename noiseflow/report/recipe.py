@@ -21,7 +21,7 @@ def keras_lines(architecture: Architecture, variant: Variant) -> str:
         _class_name(i) for i in dict.fromkeys(variant.injections) if kind_of(i.kind).layer(i.strength or 0.0) is None
     ]
     ours = any(_is_ours(injection) for injection in variant.injections) or len(set(classes)) < len(classes)
-    if ours or len(_regularizers(variant)) > 1:
+    if ours or len(_regularizers(variant)) > 1 or any(control_kind(c.kind).by_fit_seeds for c in variant.controls):
         return _by_fit_seeds(variant)
     if architecture_kind(architecture.kind).is_users_own:
         return _in_own_model(variant)
@@ -52,6 +52,8 @@ def _in_own_model(variant: Variant) -> str:
     lines = [*_classes(variant)]
     for injection in variant.injections:
         lines += [f"# {PLACES.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
+    normal = [control_kind(c.kind).layer(c) for c in variant.controls if control_kind(c.kind).changes_network]
+    lines += [f"# before each hidden activation: x = {text}(x)" for text in normal]
     lines += [f"# in each layer with a kernel: kernel_regularizer={text}" for text in _regularizers(variant)]
     return "\n".join([*lines, *_fit(variant.controls)])
 
@@ -105,7 +107,8 @@ def _model(architecture: Architecture, variant: Variant) -> Iterator[str]:
 
 def _with_noise(layer: Layer, variant: Variant) -> Iterator[str]:
     """The lines of a layer and of the noise before and after its activation."""
-    places: dict[str, list[str]] = {}
+    normal = [control_kind(c.kind).layer(c) for c in variant.controls if control_kind(c.kind).changes_network]
+    places: dict[str, list[str]] = {"before_activation": normal}
     for injection in variant.injections:
         places.setdefault(injection.place, []).append(_noise(injection))
     activated = layer.activation is not None or layer.is_activation

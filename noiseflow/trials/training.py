@@ -15,6 +15,7 @@ import pandas as pd
 from noiseflow.architectures.builder import Builder
 from noiseflow.architectures.outputs import probabilities
 from noiseflow.campaigns.rounds import campaign_of
+from noiseflow.controls import control_kind
 from noiseflow.datasets import Data, columns_of, generate
 from noiseflow.engine.device import kind, prepare_device
 from noiseflow.engine.fit import fit_seeds
@@ -97,7 +98,7 @@ def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress
             epochs=cell.training.epochs,
             batch_size=cell.training.batch_size,
             noise=cell.injections,
-            controls=cell.variant.controls,
+            controls=[c for c in cell.variant.controls if not control_kind(c.kind).changes_network],
             per_seed_data=rows.per_trial,
             record_every=cell.training.record_every,
             evaluations=rows.measured,
@@ -117,7 +118,9 @@ def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress
 
 def builder_of(cell: Cell, data: Data) -> Builder:
     """What builds the model of a cell for data of this form."""
-    return Builder(cell.architecture, cell.training, data.X_train.shape[1:], data.n_classes, cell.dataset.score_name)
+    normalized = next((c.strength for c in cell.variant.controls if control_kind(c.kind).changes_network), None)
+    shape, score = data.X_train.shape[1:], cell.dataset.score_name
+    return Builder(cell.architecture, cell.training, shape, data.n_classes, score, normalized)
 
 
 def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:

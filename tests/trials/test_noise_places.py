@@ -14,7 +14,9 @@ from noiseflow.trials.plan import make_plan
 def table(tmp_path):
     """60 rows with two numeric columns and a category of three."""
     rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"age": rng.normal(size=60), "income": rng.normal(size=60), "city": rng.choice(list("abc"), 60)})
+    frame = pd.DataFrame(
+        {"age": rng.normal(size=60), "income": rng.normal(size=60), "city": rng.choice(list("abc"), 60)}
+    )
     path = tmp_path / "t.csv"
     frame.assign(y=(frame["age"] > 0).astype(int)).to_csv(path, index=False)
     return str(path)
@@ -60,7 +62,7 @@ def test_table_without_numeric_columns_takes_no_noise_by_default(table):
 
 
 def test_only_trials_whose_noise_leaves_columns_out_have_another_identity(table):
-    """A table of numbers has the trials that it had; of one with categories those with noise on all columns are the old ones."""
+    """A table of numbers has the trials that it had; of one with categories noise on all columns is the old one."""
     noise = {"place": "input", "stddev": 0.1}
     numeric = study(table, noise, drop=["city"])
     (cell,) = make_plan(numeric, "vectorized").cells[1:]

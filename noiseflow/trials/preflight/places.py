@@ -13,7 +13,7 @@ from noiseflow.engine.keras_state import KERAS_LOCK, floatx
 from noiseflow.noise import KINDS, OUTSIDE, kind_of
 from noiseflow.noise.injection import Injection
 from noiseflow.noise.instrument import Survey, place_fault, points_of, survey
-from noiseflow.study import Study
+from noiseflow.study import USERS_OWN, Study
 from noiseflow.trials.preflight.matches import Match, attempt
 from noiseflow.trials.preflight.networks import Models
 
@@ -107,7 +107,9 @@ def task_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
             found += [fault for match in on for fault in _of_labels(where, injection, match)]
         for k, control in enumerate(variant.controls):
             where = f"variants[{i}].controls[{k}]"
-            found += [fault for match in on for fault in _of_rows(where, control, match)]
+            found += [
+                fault for match in on for fault in (*_of_rows(where, control, match), *_of_kind(where, control, match))
+            ]
     return found
 
 
@@ -119,6 +121,17 @@ def _of_labels(where: str, injection: Injection, match: Match) -> Iterator[str]:
             f"{where}.kind must go with what is learnt, {wanted} with {match.dataset.of_task}; received {injection.kind!r} "
             f"(dataset {match.dataset.name!r}). Take {wanted}, or list under variants' architectures those that it is for."
         )
+
+
+def _of_kind(where: str, control: Control, match: Match) -> Iterator[str]:
+    """Rivals that are for classes only, or for the networks that ship."""
+    kind = control_kind(control.kind)
+    if kind.labels == "classes" and not match.data.n_classes:
+        received = f"received a regression (dataset {match.dataset.name!r})"
+        yield f"{where}.kind {control.kind} must be for classes; {received}. Drop it, or list under variants' architectures."
+    if kind.changes_network and match.architecture.kind in USERS_OWN:
+        received = f"received {match.architecture.kind} (architecture {match.architecture.name!r})"
+        yield f"{where}.kind {control.kind} must be for a network that ships; {received}. Build it into your own network."
 
 
 def _of_rows(where: str, control: Control, match: Match) -> Iterator[str]:
