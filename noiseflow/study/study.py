@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from noiseflow.base.parts import Part
@@ -95,6 +95,13 @@ class Study(Part):
         description="What each batch may use of a machine, and for how long; changes no number",
         examples=[{"timeout_seconds": 3600}],
     )
+
+    _changes: str = PrivateAttr("")
+
+    @property
+    def changes(self) -> str:
+        """What this run trains otherwise than the study declares, `epochs-200`; empty where that is nothing."""
+        return self._changes
 
     @model_validator(mode="before")
     @classmethod
