@@ -63,7 +63,7 @@ class Scales(keras.callbacks.Callback):
 
     Args:
         variable: (n_sites,), which the noise reads.
-        scales: (n_sites,), at the first epoch.
+        scales: (n_sites,), at full strength.
     """
 
     def __init__(self, problem: Problem, sites: Sites, variable: Any, scales: Array) -> None:
@@ -76,8 +76,7 @@ class Scales(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         del logs
         t = epoch / max(1, self.problem.epochs - 1)
-        finals = [self.problem.noise[site.injection].final for site in self.sites.all]
-        factors = [factor(site.schedule, final, t) for site, final in zip(self.sites.all, finals, strict=True)]
+        factors = [factor(site.schedule, *self.problem.noise[site.injection].scheduled, t) for site in self.sites.all]
         self.variable.assign(self.scales * np.asarray(factors))
 
 

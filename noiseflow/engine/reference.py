@@ -76,8 +76,10 @@ def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome
     built.restore()
     validation = _validation(problem, index, noisy.rows_a_batch, carries)
     recorder = Recorder(problem, index, meter, noisy.rows_a_batch, "val" if carries and problem.held is None else None)
-    stopper = problem.early_stopping and control_kind(problem.early_stopping.kind).callback(problem.early_stopping)
+    stopping, averaging = problem.early_stopping, [c for c in problem.controls if control_kind(c.kind).averages]
+    stopper = stopping and control_kind(stopping.kind).callback(stopping, problem.epochs)
     callbacks = [
+        *(control_kind(control.kind).callback(control, problem.epochs) for control in averaging),
         recorder,
         Scales(problem, noisy.sites, noisy.scales, scales(problem, noisy.sites, spreads, [index])[0]),
     ]
