@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import MAX_NUMBER, Rows
-from noiseflow.study.faults import InvalidInputError
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from noiseflow.study.faults import InvalidInputError, one_line
-from noiseflow.study.user_files import NotAFileError, check_directory, open_file
+from noiseflow.base.faults import InvalidInputError, one_line
+from noiseflow.base.user_files import NotAFileError, open_archive, open_file
 
 MAX_BYTES = 2**30
 """Largest file, and largest content of a Parquet or .npz file, unpacked; rows must fit into memory several times over."""
@@ -192,7 +192,7 @@ def _check_frame(path: str, frame: pd.DataFrame) -> None:
 @lru_cache(maxsize=2)
 def _read_arrays(path: str, _modified: int, _size: int) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with open_file(path) as file:
+        with open_archive(path) as file:
             _check_archive(path, file)
             with np.load(file, allow_pickle=False) as archive:
                 return archive["X"], archive["y"]
@@ -206,7 +206,6 @@ def _read_arrays(path: str, _modified: int, _size: int) -> tuple[np.ndarray, np.
 
 def _check_archive(path: str, file: BinaryIO) -> None:
     """Raises where the arrays would take more memory than allowed once they are unpacked."""
-    check_directory(file)
     with zipfile.ZipFile(file) as archive:
         size = sum(member.file_size for member in archive.infolist())
         if size > MAX_BYTES:

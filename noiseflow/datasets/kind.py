@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from noiseflow.base.values import Fields, Label, Setting, setting
 from noiseflow.datasets.data import Array, Data
 from noiseflow.scores import Task
-from noiseflow.study.values import Fields, Label, Setting, setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
@@ -67,6 +67,14 @@ class DatasetKind:
             InvalidInputError: its file or entry point is faulty.
         """
         raise NotImplementedError
+
+    def columns(self, dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
+        """Name of each entry of a row's last axis, and whether it is numeric rather than one of a category's; None without.
+
+        Raises:
+            InvalidInputError, OSError: its file is faulty.
+        """
+        return None
 
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
         """What the class indices stand for; empty where they stand for themselves, and for a regression."""

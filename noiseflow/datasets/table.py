@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from noiseflow.base.values import Label, setting
 from noiseflow.datasets.data import Data
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import Rows
-from noiseflow.study.values import Label, setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
@@ -54,6 +54,14 @@ class Table(Finite):
         from noiseflow.datasets.table_rows import table_data
 
         return table_data(dataset, data_seed)
+
+    def columns(self, dataset: Dataset) -> tuple[tuple[str, bool], ...]:
+        """The numeric columns, then one for each category, which bears the name of the column that it is from."""
+        from noiseflow.datasets.table_rows import read
+
+        table = read(dataset)
+        categories = [(name, False) for name, found in table.categories.items() for _ in found]
+        return (*((name, True) for name in table.numeric), *categories)
 
     def cautions(self, dataset: Dataset) -> list[str]:
         """Columns that number the rows."""

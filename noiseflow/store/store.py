@@ -111,14 +111,10 @@ class Store:
         self.location, self.read_only = state["location"], state["read_only"]
         self._open(state["objects"], own_clock)
 
-    @property
-    def page(self) -> str:
-        """Path or URL of the report's page."""
-        return (
-            f"{self.location}/report/index.html"
-            if self._objects.is_remote
-            else str(Path(self.location, "report", "index.html"))
-        )
+    def page(self, folder: str = "") -> str:
+        """Path or URL of the report's page, of a run with other settings in its folder."""
+        path = f"{_within(folder)}report/index.html"
+        return f"{self.location}/{path}" if self._objects.is_remote else str(Path(self.location, path))
 
     # -- reading --------------------------------------------------------------------------------------------------------
 
@@ -289,22 +285,23 @@ class Store:
             if not self._publisher.created(path, table, footer):
                 raise StoreError(f"{self.location}/{path} is no file of noiseflow's. Move it away, then run again.")
 
-    def write_findings(self, frames: Mapping[str, pd.DataFrame], footer: Mapping[str, str]) -> None:
-        """Replaces the summary, and the other tables of what was found."""
+    def write_findings(self, frames: Mapping[str, pd.DataFrame], footer: Mapping[str, str], folder: str = "") -> None:
+        """Replaces the summary, and the other tables of what was found, of a run with other settings in its folder."""
         self._check_writable()
         for name, frame in frames.items():
-            self._objects.replace(f"{name}.parquet", encode(_rows(frame, None), f"{name}.parquet", footer))
+            path = f"{_within(folder)}{name}.parquet"
+            self._objects.replace(path, encode(_rows(frame, None), path, footer))
 
-    def write_report(self, contents: Mapping[str, bytes]) -> None:
+    def write_report(self, contents: Mapping[str, bytes], folder: str = "") -> None:
         """Replaces the files of the report; pictures that the earlier one named and this one lacks go."""
         self._check_writable()
-        named = ""
+        named, report = "", f"{_within(folder)}report"
         with suppress(FileNotFoundError):
-            named = self._objects.get("report/report.md").decode(errors="replace")
+            named = self._objects.get(f"{report}/report.md").decode(errors="replace")
         for name, content in contents.items():
-            self._objects.replace(f"report/{name}", content)
-        for path in self._objects.listed("report"):
-            name = path.removeprefix("report/")
+            self._objects.replace(f"{report}/{name}", content)
+        for path in self._objects.listed(report):
+            name = path.removeprefix(f"{report}/")
             if name.endswith(".png") and name in named and name not in contents:
                 self._objects.delete(path)
 
@@ -424,6 +421,10 @@ def find_store(results: str | Path, study: str) -> Store | None:
     """The store of a study, to be read only; None where there is nothing of it. Nothing is made."""
     store = Store(results, study, read_only=True)
     return store if store._objects.listed("trials") else None  # noqa: SLF001 - of this module
+
+
+def _within(folder: str) -> str:
+    return f"{folder}/" if folder else ""
 
 
 def _rows(rows: pd.DataFrame | pa.Table, schema: pa.Schema | None) -> pa.Table:

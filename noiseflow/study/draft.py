@@ -14,13 +14,14 @@ import yaml
 from pydantic import ValidationError
 
 from noiseflow import datasets
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import SKEWED
 from noiseflow.datasets.columns import is_counter, is_identity, kind_of, numbers
 from noiseflow.datasets.files import read_table
 from noiseflow.scores import SCORES, scores_of
 from noiseflow.study import Dataset
 from noiseflow.study import loading as studies
-from noiseflow.study.faults import InvalidInputError, sentences
+from noiseflow.study.faults import sentences
 
 N_SEEDS = 30
 _STEPS = 10_000  # of the optimizer, in all: enough for a small network to overfit a small table

@@ -9,13 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.store import FOLLOWERS, SCHEMAS, Store, footer
 from noiseflow.store import files as store_files
 from noiseflow.store.disk import Disk
 from noiseflow.store.files import DamagedError, encode, inspect
 from noiseflow.store.guard import Guard
 from noiseflow.store.publishing import Publisher
-from noiseflow.study.faults import InvalidInputError
 from tests.store.test_store import batch
 
 BATCH_TABLES = ("trials", *FOLLOWERS)

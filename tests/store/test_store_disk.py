@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.store import Store, StoreError, disk, files, find_store, footer, publishing
 from noiseflow.store.publishing import Publisher
-from noiseflow.study.faults import InvalidInputError
 from tests.store.test_store import batch
 from tests.store.test_store import files as files_in
 

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import yaml
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import faults
 from noiseflow.study.draft import draft_study, guess_task, study_name
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.study.loading import validate
 
 N = 120
