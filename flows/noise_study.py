@@ -20,13 +20,12 @@ from flows.runners import Runner, as_they_end, runner_faults, training_runner
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_faults, campaign_name
 from noiseflow.engine.progress import Progress
-from noiseflow.run import Device, DriftError, Engine, Job, StudyRun, finish, missing_rows, prepare, require_trials
+from noiseflow.run import Device, DriftError, Engine, Job, StudyRun, finish, prepare, require_trials
 from noiseflow.study import ShippedStudy, Study
 from noiseflow.study.loading import confined, load, names
 from noiseflow.study.result_places import allowed_faults, is_url, url_faults
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 from tasks.analysis import aggregate
-from tasks.data import generate_dataset
 from tasks.listeners import tell
 from tasks.reporting import announce, publish_artifacts, render_report
 from tasks.run_logs import send_logs_to_prefect
@@ -83,8 +82,6 @@ def noise_study(
 
 def _run(job: Job, runner: Runner, *, fail_on_drift: bool) -> StudyRun:
     plan, context = job.plan, job.context
-    for future in [generate_dataset.submit(*rows, context) for rows in missing_rows(job)]:
-        future.result()
     failed = _train(job, runner)
     require_trials(job, failed)
     findings = aggregate(plan, context.store, context.footer)
