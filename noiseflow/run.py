@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,8 @@ Watcher = Callable[[Batch, Progress], None]
 SEEDS_A_BATCH = 100
 REPORTS = "reports"
 """Folder of the report where the results can only be read."""
+MOST_NAMED = 10
+"""Kinds of stored trials that a message names."""
 GO_ON = "Run it again: what was trained is kept."
 logger = logging.getLogger(__name__)
 
@@ -218,7 +220,7 @@ def prepare(
         raise InvalidInputError(faults)
     store = Store(results, study.name)
     store.recover()
-    plan = _plan(study, checked.engine_of, campaign, store)
+    plan = _plan(study, checked.engine_of, campaign, store, engine)
     done = store.trial_ids()
     for line in [*checked.reasons, *superseded_lines(plan, done)]:
         logger.warning(line)
@@ -303,7 +305,7 @@ def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
     """
     store.recover()  # a batch whose trials are in but whose curves are not yet
     findings = find_stored(plan, store)
-    store.write_findings(findings.frames, marks)
+    store.write_findings(findings.frames, marks, plan.folder)
     there = store.dataset_keys()
     for key, (dataset, data_seeds) in drawn_rows(plan).items():
         if key not in there:
@@ -329,7 +331,7 @@ def write_report(
     """
     report = render(gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused)))
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
-    (pages or store).write_report(texts | dict(report.pictures))
+    (pages or store).write_report(texts | dict(report.pictures), plan.folder)
     return report
 
 
@@ -348,7 +350,7 @@ def finish(
         table=report.answer,
         answer=report.headline,
         alarm=report.alarm,
-        report=job.context.store.page,
+        report=job.context.store.page(job.plan.folder),
         trained=job.n_trained(),
         reused=job.reused,
     )
@@ -380,23 +382,40 @@ def report_study(
     plan, store = stored_plan(study, results, engine, campaign)
     n_there = len(store.trial_ids().intersection(plan.trial_ids)) if store else 0  # of a million the set is not kept
     if store is None or not n_there:
-        place = study_place(results, study.name)
-        raise LookupError(f"{place} holds no trial of this study: train it with `noiseflow run` first")
+        there = _other_trials(plan, store) if store else "Train it first: noiseflow run"
+        raise LookupError(
+            f"{study_place(results, study.name)} holds no trial of this study as it is asked for. {there}"
+        )
     findings = find_stored(plan, store)
-    pages = _written(findings, study, [output] if output else [results, REPORTS])
+    pages = _written(findings, plan, [output] if output else [results, REPORTS])
     write_report(plan, findings, store, trained=0, reused=n_there, pages=pages)
-    return pages.page
+    return pages.page(plan.folder)
 
 
-def _written(findings: Findings, study: Study, places: Sequence[str]) -> Store:
+def _other_trials(plan: Plan, store: Store) -> str:
+    """Which trials are there instead of the plan's, and which options ask for them."""
+    trials = store.read("trials")
+    kinds = trials.assign(campaign=trials["campaign"].fillna("")).groupby(["epochs", "engine", "campaign"]).size()
+    planned = {cell.training.epochs for cell in plan.cells}
+    lines = superseded_lines(plan, store.trial_ids())
+    for (epochs, engine, campaign), n in [*kinds.items()][-MOST_NAMED:]:
+        flags = [f"--epochs {epochs}"] if epochs not in planned else []
+        flags += [f"--engine {engine}"] if engine not in {cell.engine for cell in plan.cells} else []
+        flags += [f"--campaign {campaign}"] if campaign and not plan.campaign else []
+        how = f"add {' '.join(flags)}" if flags else "other settings of the study have changed since"
+        lines.append(f"{n:,} trials of {epochs:,} epochs{f', campaign {campaign}' if campaign else ''}: {how}")
+    return "\n  ".join(["What is there:", *lines])
+
+
+def _written(findings: Findings, plan: Plan, places: Sequence[str]) -> Store:
     """The first of these places that takes the findings."""
-    *others, last = [Store(place, study.name) for place in places]
-    marks = footer(study_hash(study), software())
+    *others, last = [Store(place, plan.study.name) for place in places]
+    marks = footer(study_hash(plan.study), software())
     for pages in others:
         with suppress(StoreError):
-            pages.write_findings(findings.frames, marks)
+            pages.write_findings(findings.frames, marks, plan.folder)
             return pages
-    last.write_findings(findings.frames, marks)
+    last.write_findings(findings.frames, marks, plan.folder)
     return last
 
 
@@ -408,7 +427,7 @@ def stored_plan(
     With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
     """
     store = find_store(results, study.name)
-    plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store)
+    plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store, engine)
     if store is None or engine != "auto" or not any(a.kind in USERS_OWN for a in study.architectures):
         return plan, store
     done, reference = store.trial_ids(), _plan(study, "reference", campaign, store)
@@ -416,9 +435,13 @@ def stored_plan(
     return _plan(study, lambda d, a, v: "reference" if a.name in fell_back else "vectorized", campaign, store), store
 
 
-def _plan(study: Study, engine: str | EngineOf, campaign: str | None, store: Store | None) -> Plan:
+def _plan(study: Study, engine: str | EngineOf, campaign: str | None, store: Store | None, asked: str = "auto") -> Plan:
+    """asked: the engine as the run was asked for it."""
     if campaign is None:
-        return make_plan(study, engine)
-    if store is None:
-        return make_plan(study, engine, [campaign_round(campaign, study.n_seeds)], campaign)
-    return pooled_plan(study, engine, campaign, store)
+        plan = make_plan(study, engine)
+    elif store is None:
+        plan = make_plan(study, engine, [campaign_round(campaign, study.n_seeds)], campaign)
+    else:
+        plan = pooled_plan(study, engine, campaign, store)
+    differs = [study.changes, "engine-reference" if asked == "reference" else ""]
+    return replace(plan, folder=f"runs/{'-'.join(filter(None, differs))}" if any(differs) else "")

@@ -18,6 +18,7 @@ from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.families import choose_strengths, compare_families
 from noiseflow.statistics.inference import least_n
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
+from noiseflow.statistics.robustness import compare_under_noise
 from noiseflow.statistics.trend import gain_trend
 from noiseflow.statistics.variance_table import variance_components
 from noiseflow.statistics.verdict import PairedDifference
@@ -33,6 +34,7 @@ class Findings:
     summary: a row a cell. choices: a row a family of strengths, chosen without leakage. rivals: the first variant against each
     of the others, each with the strength it chose. trend: the gain of each family over the number of training rows.
     components: variance from data and from initialisation. ranks: of the variants over five datasets or more, None below.
+    robustness: a row a cell and strength of noise at test time.
     Of studies with campaigns, history: a row a campaign and compared cell; drift: a row a cell and test of the latest
     campaign; replays: a row a trial that a campaign trained again.
     """
@@ -45,6 +47,7 @@ class Findings:
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     drift: pd.DataFrame = field(default_factory=pd.DataFrame)
     replays: pd.DataFrame = field(default_factory=pd.DataFrame)
+    robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranks: MeanRanks | None = None
 
     @property
@@ -91,6 +94,7 @@ def find(
         rivals=_told(rivals, summary),
         trend=_trend(trials, sizes) if sizes else nothing,
         components=variance_components(trials) if study.design == "crossed" else nothing,
+        robustness=compare_under_noise(trials, study.margin, reused),
         ranks=mean_ranks(trials),
     )
 
