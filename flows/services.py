@@ -47,7 +47,7 @@ SECONDS_TO_START, SECONDS_TO_END = 180.0, 30.0
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on 127.0.0.1.")]
 StateOption = Annotated[Path, typer.Option(help="Folder of the secret and the logs.")]
-PostgresOption = Annotated[bool, typer.Option("--postgres", help="Keep Prefect's database in a Postgres of its own.")]
+PostgresOption = Annotated[bool, typer.Option("--postgres", help="Keep Prefect's database in its own Postgres.")]
 
 
 class ServicesError(RuntimeError):
@@ -174,12 +174,12 @@ def running(name: str, state: Path, *, runs: bool = False) -> list[psutil.Proces
 
 def _spawn(name: str, arguments: list[str], settings: dict[str, str], state: Path) -> None:
     """Starts a Prefect command in a session by itself."""
-    told = settings | {MARK: f"{state.resolve()}:{name}"}
+    marked = settings | {MARK: f"{state.resolve()}:{name}"}
     with (state / f"{name}.log").open("wb") as log:
         subprocess.Popen(  # noqa: S603 - our own words
             [*PREFECT, *arguments],
             cwd=ROOT,
-            env=told,
+            env=marked,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

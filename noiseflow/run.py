@@ -199,7 +199,7 @@ def prepare(
 ) -> Job:
     """What there is to do, after the study's data, networks and seeds were found valid.
 
-    Batches whose process died are completed or dropped, and the study's content is stored.
+    Batches of a process that died are completed or dropped, and the study's content is stored.
 
     Args:
         campaign: an ISO date.
@@ -303,7 +303,7 @@ def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
     Args:
         marks: what the Parquet footers carry.
     """
-    store.recover()  # a batch whose trials are in but whose curves are not yet
+    store.recover()  # a batch may have published its trials and not its curves
     findings = find_stored(plan, store)
     store.write_findings(findings.frames, marks, plan.folder)
     there = store.dataset_keys()
@@ -424,7 +424,7 @@ def stored_plan(
 ) -> tuple[Plan, Store | None]:
     """The plan of a study, or of a campaign of it, and its store, None where there is none; no model is built.
 
-    With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
+    With engine `auto`, a user's own model is planned for the engine that has trained it: only a build would say which one can.
     """
     store = find_store(results, study.name)
     plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store, engine)
