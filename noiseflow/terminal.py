@@ -44,7 +44,7 @@ def run_in_terminal(
         study: its name.
         run: runs it; called with what watches its progress.
         starting: programs that take a while to start, as the first line names them.
-        verbose: whether logs are shown anyway, so that warnings need no line of their own.
+        verbose: whether logs are shown anyway, so that warnings need no extra line.
         last_line: what is printed in the end.
     """
     console = Console()

@@ -50,5 +50,5 @@ def setting(kind: Any, description: str, example: Any, **limits: Any) -> tuple[A
 
 
 def fault(kind: LiteralString, text: str) -> PydanticCustomError:
-    """A fault of a part as pydantic wants it raised; `kind` chooses the mend that the message ends with."""
+    """A fault of a part as pydantic wants it raised; `kind` chooses the advice that the message ends with."""
     return PydanticCustomError(kind, "{text}", {"text": text})

@@ -89,16 +89,20 @@ def columns_of(dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
     return dataset_kind(dataset.kind).columns(dataset)
 
 
-def to_frame(dataset: Dataset, data_seed: int, data: Data) -> pd.DataFrame:
-    """The rows in long form: dataset, data_seed, split, row, X (a list a row), y."""
+def to_frame(dataset: Dataset, data_seeds: Sequence[int]) -> pd.DataFrame:
+    """The rows of these data seeds in long form: dataset, data_seed, split, row, X (a list a row), y."""
     import pandas as pd
 
-    names = {"dataset": dataset.name, "data_seed": data_seed}
     splits = [
-        pd.DataFrame({**names, "split": split, "row": np.arange(len(y)), "X": list(X.reshape(len(X), -1)), "y": y})
-        for split, (X, y) in data.parts.items()
+        pd.DataFrame(
+            {"data_seed": seed, "split": split, "row": np.arange(len(y)), "X": list(X.reshape(len(X), -1)), "y": y}
+        )
+        for seed in data_seeds
+        for split, (X, y) in generate(dataset, seed).parts.items()
     ]
-    return pd.concat(splits, ignore_index=True)
+    rows = pd.concat(splits, ignore_index=True)
+    rows.insert(0, "dataset", dataset.name)
+    return rows
 
 
 def ceiling(dataset: Dataset, X: Array, y: Array) -> float | None:

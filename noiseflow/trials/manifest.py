@@ -89,10 +89,10 @@ def _training(plan: Plan, store: Store) -> dict[str, str]:
 
 def _proof(n_proven: int, n_trials: int) -> str:
     """How many trials are of a fit that was compared with Keras before it trained."""
-    whose = (
+    models = (
         "each trial" if n_proven == n_trials else f"{n_proven:,} of {n_trials:,} trials (older ones were not compared)"
     )
-    return f"before training, one step of the engine was compared with Keras' own: equal within rounding, for {whose}"
+    return f"before training, one step of the engine was compared with Keras' own: equal within rounding, for {models}"
 
 
 def _command(plan: Plan) -> str:

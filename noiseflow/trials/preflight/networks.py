@@ -33,7 +33,7 @@ Models = dict[tuple[str, str], tuple[Match, keras.Model]]
 
 
 def network_faults(study: Study, pairs: Sequence[Match]) -> tuple[Models, list[str]]:
-    """The model of each match whose network fits its data; and the faults of the others."""
+    """The model of each match where the network fits the data, and the faults of the others."""
     models: Models = {}
     found = _source_faults(study)
     broken = {fault.split(" ", 1)[0] for fault in found}
@@ -144,7 +144,7 @@ def _has_place(match: Match, place: str) -> bool:
 
 
 def _shape_faults(match: Match, model: Any) -> Iterator[str]:
-    if not getattr(model, "inputs", None):  # a subclassed model does not tell
+    if not getattr(model, "inputs", None):  # a subclassed model has none
         return
     if len(model.inputs) != 1:
         yield f"must have one input; received {len(model.inputs)}. Join them, and split them inside the model."
@@ -154,7 +154,7 @@ def _shape_faults(match: Match, model: Any) -> Iterator[str]:
     if not fits:
         yield (
             f"must take rows of the data's shape, {match.shape} (dataset {match.dataset.name!r}); received a model "
-            f"whose input is {wanted}. Change its input, or list the datasets that it is for."
+            f"with the input {wanted}. Change its input, or list the datasets that it is for."
         )
 
 
