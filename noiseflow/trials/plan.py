@@ -23,8 +23,8 @@ NUMERICS_VERSION = 3
 """Raised whenever the numbers of a trial change; tests/test_golden.py notices."""
 
 
-INERT = {"relative": False, "schedule": "constant", "final": 0.0}
-"""Settings of injections that were added later, with the value that changes nothing."""
+INERT = {"relative": False, "schedule": "constant", "final": 0.0, "channels": "last"}
+"""Settings of injections and datasets that were added later, with the value that changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def _rows_settings(dataset: Dataset) -> dict[str, Any]:
-    return _settings(dataset, without={"label", "data_seed", "path", "epochs"})
+    return _settings(dataset, without={"label", "data_seed", "path", "test_path", "epochs"})
 
 
 class Trial(NamedTuple):
