@@ -18,7 +18,7 @@ from noiseflow.campaigns.rounds import campaign_name
 from noiseflow.study import Study
 from noiseflow.study import loading as studies
 from noiseflow.study.declared import declare
-from noiseflow.study.faults import InvalidInputError, in_terminal, refusal, results_faults
+from noiseflow.study.faults import InvalidInputError, in_terminal, printable, refusal, results_faults
 from noiseflow.study.result_places import study_place
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
@@ -99,32 +99,40 @@ def plan(
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
-    from noiseflow.run import stored_plan  # noqa: PLC0415 - imports pandas and more, which takes a second
+    from noiseflow.datasets.facts import read_of_study  # noqa: PLC0415 - imports pandas, which takes a second
+    from noiseflow.run import data_faults, stored_plan  # noqa: PLC0415
     from noiseflow.trials.preview import preview  # noqa: PLC0415
 
+    hide_tensorflow()
+    date = _date(campaign)
     with _failures_printed():
         try:
-            typer.echo(preview(*stored_plan(declared, results, engine, _date(campaign))))
+            if faults := data_faults(declared, date):
+                refuse(faults)
+            typer.echo(preview(*stored_plan(declared, results, engine, date)))
         except LookupError as error:
             refuse([str(error)])
+        for read in read_of_study(declared):
+            typer.echo("\n".join(["", *map(printable, read.lines())]))
 
 
 @app.command()
 def init(
-    data: Annotated[str, typer.Argument(help="A .csv or .parquet file, a row an example.")],
+    data: Annotated[str, typer.Argument(help="A .csv, .parquet or .npz file, a row an example.")],
     *,
-    target: Annotated[str, typer.Option(help="The column that is to be predicted.")],
+    target: Annotated[str, typer.Option(help="The column that is to be predicted; not for .npz.")] = "",
     task: Annotated[
         Literal["classification", "regression"] | None, typer.Option(help="What is learnt; guessed unless given.")
     ] = None,
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
     """Writes a commented study file for one's own data, ready to run."""
-    from noiseflow.study.draft import draft_study  # noqa: PLC0415 - imports pandas
+    from noiseflow.datasets.facts import what_was_read  # noqa: PLC0415 - imports pandas
+    from noiseflow.study.draft import draft_and_look  # noqa: PLC0415
 
     path = Path(output) if output else Path(data).with_suffix(".yaml")
     try:
-        text = draft_study(data, target, task=task, written_to=str(path))
+        text, dataset = draft_and_look(data, target, task=task, written_to=str(path))
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except InvalidInputError as error:
@@ -133,6 +141,7 @@ def init(
         refuse([f"{path} is there already. Move it, or name another with --output."])
     except OSError as error:
         refuse([f"{path} cannot be written: {error}"])
+    typer.echo("\n".join([*map(printable, what_was_read(dataset, range(1, 6)).lines()), ""]))
     typer.echo(f"{path}: look it over, then\n\n  noiseflow run {shlex.quote(str(path))}")
 
 

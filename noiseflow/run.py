@@ -232,6 +232,16 @@ def prepare(
     return Job(plan, context, tuple(batches), tuple(replays(plan, store)), reused)
 
 
+def data_faults(study: Study, campaign: str | None = None) -> list[str]:
+    """What a run would refuse in a study's data, networks and seeds, as sentences.
+
+    Args:
+        campaign: an ISO date.
+    """
+    seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
+    return [*seed_faults(study, seeds), *check_in_worker(study, seeds).faults]
+
+
 def missing_rows(job: Job) -> list[tuple[Dataset, list[int]]]:
     """Datasets with data seeds whose rows are not stored yet; of campaigns the latest, which are drawn."""
     there, drawn = job.context.store.dataset_keys(), job.plan.latest(SEEDS_DRAWN)

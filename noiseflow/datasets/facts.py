@@ -13,7 +13,7 @@ import pandas as pd
 from noiseflow.datasets.data import Array, Data
 
 if TYPE_CHECKING:
-    from noiseflow.study import Dataset
+    from noiseflow.study import Dataset, Study
 
 CONSTANT = "constant guess"
 LINEAR = {True: "logistic regression", False: "ridge regression"}
@@ -22,6 +22,7 @@ MOST_SPLITS = 5
 """Splits on which plain models are scored; of more data seeds the first ones."""
 MOST_NUMBERS = 2_000_000
 """Numbers that a plain model is trained on; of more rows the first ones."""
+MOST_DATASETS = 10
 MOST_TREES = 1_000
 HOW = {
     "stratified": "at random, each class in its share",
@@ -95,7 +96,7 @@ class WhatWasRead:
             }
             for c in self.columns
         ]
-        return pd.DataFrame(rows).assign(dataset=self.dataset)
+        return pd.DataFrame(rows)
 
     def lines(self, most: int = 60) -> list[str]:
         """The same as lines of text; of more columns than `most` the others are counted."""
@@ -149,6 +150,18 @@ def what_was_read(dataset: Dataset, data_seeds: Sequence[int], *, scored: bool =
         score=dataset.scored_by.name,
         scores=plain_scores(dataset, [generate(dataset, seed) for seed in seeds], boosted=is_boosted) if scored else {},
     )
+
+
+def read_of_study(study: Study, seeds: Sequence[int] | None = None) -> list[WhatWasRead]:
+    """What was read of the datasets of a study that are files of the user's, the first ones of many.
+
+    Args:
+        seeds: those that are trained; the study's own unless given.
+    """
+    from noiseflow.datasets import dataset_kind
+
+    own = [dataset for dataset in study.datasets if dataset_kind(dataset.kind).is_users_file]
+    return [what_was_read(dataset, study.data_seeds(dataset, seeds)) for dataset in own[:MOST_DATASETS]]
 
 
 def _split(dataset: Dataset) -> str:

@@ -24,6 +24,7 @@ from noiseflow.report.sections import (
     rivals,
     training_rows,
     variance,
+    what_was_read,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -39,6 +40,7 @@ SECTIONS: tuple[Section, ...] = (
     gap.SECTION,
     boundary.SECTION,
     calibration.SECTION,
+    what_was_read.SECTION,
     data.SECTION,
     drift.SECTION,
     replays.SECTION,
