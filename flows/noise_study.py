@@ -17,11 +17,11 @@ from pydantic import Field
 from flows.interruption import stoppable
 from flows.progress_artifact import progress_artifact
 from flows.runners import Runner, as_they_end, runner_faults, training_runner
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_faults, campaign_name
 from noiseflow.engine.progress import Progress
 from noiseflow.run import Device, DriftError, Engine, Job, StudyRun, finish, missing_rows, prepare, require_trials
 from noiseflow.study import ShippedStudy, Study
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.study.loading import confined, load, names
 from noiseflow.study.result_places import allowed_faults, is_url, url_faults
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes

@@ -5,16 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from noiseflow.comparison import compare
+    from noiseflow.controls.control import Control
     from noiseflow.engine.fit import fit_seeds
     from noiseflow.engine.problem import NotVectorizableError
+    from noiseflow.noise.injection import Injection
     from noiseflow.run import run_study
-    from noiseflow.study import Injection
 
-__all__ = ["Injection", "NotVectorizableError", "compare", "fit_seeds", "run_study"]
+__all__ = ["Control", "Injection", "NotVectorizableError", "compare", "fit_seeds", "run_study"]
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Injection": "noiseflow.study",
+    "Control": "noiseflow.controls.control",
+    "Injection": "noiseflow.noise.injection",
     "NotVectorizableError": "noiseflow.engine.problem",
     "compare": "noiseflow.comparison",
     "fit_seeds": "noiseflow.engine.fit",

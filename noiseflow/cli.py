@@ -14,12 +14,13 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from noiseflow.base.faults import InvalidInputError, in_terminal, printable, refusal
 from noiseflow.campaigns.rounds import campaign_name
 from noiseflow.study import Study
 from noiseflow.study import loading as studies
-from noiseflow.study.declared import declare
-from noiseflow.study.faults import InvalidInputError, in_terminal, printable, refusal, results_faults
+from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import study_place
+from noiseflow.trials.declared import declare
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 app = typer.Typer(
@@ -99,8 +100,7 @@ def plan(
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
-    from noiseflow.datasets.facts import read_of_study  # noqa: PLC0415 - imports pandas, which takes a second
-    from noiseflow.run import data_faults, stored_plan  # noqa: PLC0415
+    from noiseflow.run import data_faults, read_lines, stored_plan  # noqa: PLC0415 - imports pandas and more
     from noiseflow.trials.preview import preview  # noqa: PLC0415
 
     hide_tensorflow()
@@ -112,8 +112,8 @@ def plan(
             typer.echo(preview(*stored_plan(declared, results, engine, date)))
         except LookupError as error:
             refuse([str(error)])
-        for read in read_of_study(declared):
-            typer.echo("\n".join(["", *map(printable, read.lines())]))
+        for line in read_lines(declared):
+            typer.echo(printable(line))
 
 
 @app.command()
@@ -127,12 +127,11 @@ def init(
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
     """Writes a commented study file for one's own data, ready to run."""
-    from noiseflow.datasets.facts import what_was_read  # noqa: PLC0415 - imports pandas
-    from noiseflow.study.draft import draft_and_look  # noqa: PLC0415
+    from noiseflow.study.draft import draft_and_look  # noqa: PLC0415 - imports pandas
 
     path = Path(output) if output else Path(data).with_suffix(".yaml")
     try:
-        text, dataset = draft_and_look(data, target, task=task, written_to=str(path))
+        text, read = draft_and_look(data, target, task=task, written_to=str(path))
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except InvalidInputError as error:
@@ -141,7 +140,7 @@ def init(
         refuse([f"{path} is there already. Move it, or name another with --output."])
     except OSError as error:
         refuse([f"{path} cannot be written: {error}"])
-    typer.echo("\n".join([*map(printable, what_was_read(dataset, range(1, 6)).lines()), ""]))
+    typer.echo("\n".join([*map(printable, read), ""]))
     typer.echo(f"{path}: look it over, then\n\n  noiseflow run {shlex.quote(str(path))}")
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,23 +18,25 @@ from typing import Literal
 
 import pandas as pd
 
-from noiseflow.campaigns.pooling import pooled_plan, replays
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
 from noiseflow.datasets import generate, to_frame
+from noiseflow.datasets.facts import read_of_study
 from noiseflow.engine.progress import Progress
 from noiseflow.report import Report, render
+from noiseflow.report.findings import Findings, find
 from noiseflow.report.gather import SEEDS_DRAWN, gather_evidence
 from noiseflow.report.tables import Plain
-from noiseflow.statistics.findings import Findings, find
 from noiseflow.store import Store, StoreError, find_store, footer
 from noiseflow.study import USERS_OWN, Dataset, Resources, Study
-from noiseflow.study.declared import declare
-from noiseflow.study.faults import InvalidInputError, results_faults
+from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 from noiseflow.trials.batches import Tables, train_in_worker
 from noiseflow.trials.checking import check_in_worker
+from noiseflow.trials.declared import declare
 from noiseflow.trials.manifest import describe, software
 from noiseflow.trials.plan import Batch, EngineOf, Plan, dataset_key, make_plan, study_hash, study_json
+from noiseflow.trials.pooled_plan import pooled_plan, replays
 from noiseflow.trials.preview import superseded_lines
 from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, in_worker, worker_processes
 
@@ -45,6 +47,8 @@ Watcher = Callable[[Batch, Progress], None]
 SEEDS_A_BATCH = 100
 REPORTS = "reports"
 """Folder of the report where the results can only be read."""
+MOST_NAMED = 10
+"""Kinds of stored trials that a message names."""
 GO_ON = "Run it again: what was trained is kept."
 logger = logging.getLogger(__name__)
 
@@ -219,7 +223,7 @@ def prepare(
         raise InvalidInputError(faults)
     store = Store(results, study.name)
     store.recover()
-    plan = _plan(study, checked.engine_of, campaign, store)
+    plan = _plan(study, checked.engine_of, campaign, store, engine)
     done = store.trial_ids()
     for line in [*checked.reasons, *superseded_lines(plan, done)]:
         logger.warning(line)
@@ -240,6 +244,11 @@ def data_faults(study: Study, campaign: str | None = None) -> list[str]:
     """
     seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
     return [*seed_faults(study, seeds), *check_in_worker(study, seeds).faults]
+
+
+def read_lines(study: Study) -> list[str]:
+    """What was read of each dataset that is a file, as lines of text."""
+    return [line for read in read_of_study(study) for line in ("", *read.lines())]
 
 
 def missing_rows(job: Job) -> list[tuple[Dataset, list[int]]]:
@@ -335,7 +344,7 @@ def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
     """
     store.recover()  # a batch whose trials are in but whose curves are not yet
     findings = find_stored(plan, store)
-    store.write_findings(findings.frames, marks)
+    store.write_findings(findings.frames, marks, plan.folder)
     return findings
 
 
@@ -357,7 +366,7 @@ def write_report(
     """
     report = render(gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused)))
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
-    (pages or store).write_report(texts | dict(report.pictures))
+    (pages or store).write_report(texts | dict(report.pictures), plan.folder)
     return report
 
 
@@ -376,7 +385,7 @@ def finish(
         table=report.answer,
         answer=report.headline,
         alarm=report.alarm,
-        report=job.context.store.page,
+        report=job.context.store.page(job.plan.folder),
         trained=job.n_trained(),
         reused=job.reused,
     )
@@ -408,23 +417,40 @@ def report_study(
     plan, store = stored_plan(study, results, engine, campaign)
     n_there = len(store.trial_ids().intersection(plan.trial_ids)) if store else 0  # of a million the set is not kept
     if store is None or not n_there:
-        place = study_place(results, study.name)
-        raise LookupError(f"{place} holds no trial of this study: train it with `noiseflow run` first")
+        there = _other_trials(plan, store) if store else "Train it first: noiseflow run"
+        raise LookupError(
+            f"{study_place(results, study.name)} holds no trial of this study as it is asked for. {there}"
+        )
     findings = find_stored(plan, store)
-    pages = _written(findings, study, [output] if output else [results, REPORTS])
+    pages = _written(findings, plan, [output] if output else [results, REPORTS])
     write_report(plan, findings, store, trained=0, reused=n_there, pages=pages)
-    return pages.page
+    return pages.page(plan.folder)
 
 
-def _written(findings: Findings, study: Study, places: Sequence[str]) -> Store:
+def _other_trials(plan: Plan, store: Store) -> str:
+    """Which trials are there instead of the plan's, and which options ask for them."""
+    trials = store.read("trials")
+    kinds = trials.assign(campaign=trials["campaign"].fillna("")).groupby(["epochs", "engine", "campaign"]).size()
+    planned = {cell.training.epochs for cell in plan.cells}
+    lines = superseded_lines(plan, store.trial_ids())
+    for (epochs, engine, campaign), n in [*kinds.items()][-MOST_NAMED:]:
+        flags = [f"--epochs {epochs}"] if epochs not in planned else []
+        flags += [f"--engine {engine}"] if engine not in {cell.engine for cell in plan.cells} else []
+        flags += [f"--campaign {campaign}"] if campaign and not plan.campaign else []
+        how = f"add {' '.join(flags)}" if flags else "other settings of the study have changed since"
+        lines.append(f"{n:,} trials of {epochs:,} epochs{f', campaign {campaign}' if campaign else ''}: {how}")
+    return "\n  ".join(["What is there:", *lines])
+
+
+def _written(findings: Findings, plan: Plan, places: Sequence[str]) -> Store:
     """The first of these places that takes the findings."""
-    *others, last = [Store(place, study.name) for place in places]
-    marks = footer(study_hash(study), software())
+    *others, last = [Store(place, plan.study.name) for place in places]
+    marks = footer(study_hash(plan.study), software())
     for pages in others:
         with suppress(StoreError):
-            pages.write_findings(findings.frames, marks)
+            pages.write_findings(findings.frames, marks, plan.folder)
             return pages
-    last.write_findings(findings.frames, marks)
+    last.write_findings(findings.frames, marks, plan.folder)
     return last
 
 
@@ -436,7 +462,7 @@ def stored_plan(
     With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
     """
     store = find_store(results, study.name)
-    plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store)
+    plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store, engine)
     if store is None or engine != "auto" or not any(a.kind in USERS_OWN for a in study.architectures):
         return plan, store
     done, reference = store.trial_ids(), _plan(study, "reference", campaign, store)
@@ -444,9 +470,13 @@ def stored_plan(
     return _plan(study, lambda d, a, v: "reference" if a.name in fell_back else "vectorized", campaign, store), store
 
 
-def _plan(study: Study, engine: str | EngineOf, campaign: str | None, store: Store | None) -> Plan:
+def _plan(study: Study, engine: str | EngineOf, campaign: str | None, store: Store | None, asked: str = "auto") -> Plan:
+    """asked: the engine as the run was asked for it."""
     if campaign is None:
-        return make_plan(study, engine)
-    if store is None:
-        return make_plan(study, engine, [campaign_round(campaign, study.n_seeds)], campaign)
-    return pooled_plan(study, engine, campaign, store)
+        plan = make_plan(study, engine)
+    elif store is None:
+        plan = make_plan(study, engine, [campaign_round(campaign, study.n_seeds)], campaign)
+    else:
+        plan = pooled_plan(study, engine, campaign, store)
+    differs = [study.changes, "engine-reference" if asked == "reference" else ""]
+    return replace(plan, folder=f"runs/{'-'.join(filter(None, differs))}" if any(differs) else "")

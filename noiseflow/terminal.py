@@ -17,9 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
+from noiseflow.base.faults import InvalidInputError, in_terminal, refusal
 from noiseflow.engine.progress import Progress as Training
 from noiseflow.run import GO_ON, DriftError, IncompleteRunError, StudyRun, Watcher
-from noiseflow.study.faults import InvalidInputError, in_terminal, refusal
 from noiseflow.study.result_places import is_remote
 from noiseflow.trials.plan import Batch
 

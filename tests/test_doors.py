@@ -9,6 +9,7 @@ import zipfile
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -17,6 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from noiseflow.architectures import architecture_kind
+from noiseflow.base.faults import InvalidInputError, in_terminal
+from noiseflow.base.user_files import DataFolder, check_directory, open_file
 from noiseflow.campaigns.rounds import FIRST_DAY, LAST_DAY, campaign_faults, campaign_name, campaign_round, seed_faults
 from noiseflow.datasets.archives import read_archive
 from noiseflow.datasets.files import read_table
@@ -24,10 +28,9 @@ from noiseflow.engine.model_file import ModelFile
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.objects import StoreError
 from noiseflow.study import result_places as places
-from noiseflow.study.faults import InvalidInputError, in_terminal, results_faults
+from noiseflow.study.faults import results_faults
 from noiseflow.study.loading import FOLDER, confined, load
 from noiseflow.study.result_places import allowed_faults, real_place, study_place
-from noiseflow.study.user_files import DataFolder, check_directory, open_file
 
 SMOKE = yaml.safe_load((FOLDER / "smoke.yaml").read_text())
 MY, SECRET = "x,y\n" + "1,2\n" * 60, "x,y\n" + "3,4\n" * 60
@@ -222,6 +225,8 @@ def test_archive_with_a_long_table_of_contents_is_refused(tmp_path):
     with (tmp_path / "a.npz").open("rb") as file, pytest.raises(ValueError, match="table of contents"):
         check_directory(file)
     assert "table of contents" in refused(read_archive, tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="table of contents"):
+        architecture_kind("file").source(SimpleNamespace(path=str(tmp_path / "a.npz")))
 
 
 def keras_file(path, units):
@@ -250,15 +255,14 @@ def test_small_model_file_of_many_weights_is_refused_before_they_are_made(tmp_pa
         lambda self, shape, **given: made.append(shape) or initialize(self, shape, **given),
     )
     with pytest.raises(ValueError, match=r"at least 2,025,\d{3},\d{3} weights, at most 100,000,000"):
-        ModelFile.read(path)
+        architecture_kind("file").source(SimpleNamespace(path=str(path)))
     assert all(np.prod(shape) < 1_000_000 for shape in made)
 
 
-def test_optimizers_own_variables_do_not_count_as_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr("noiseflow.engine.model_file.MAX_WEIGHTS", 60)
-    assert ModelFile.read(keras_file(tmp_path / "a.keras", 5))().count_params() == 15 + 30 + 6
+def test_optimizers_own_variables_do_not_count_as_weights(tmp_path):
+    assert ModelFile.read(keras_file(tmp_path / "a.keras", 5), most_weights=60)().count_params() == 15 + 30 + 6
     with pytest.raises(ValueError, match="at most 60"):
-        ModelFile.read(keras_file(tmp_path / "b.keras", 6))
+        ModelFile.read(keras_file(tmp_path / "b.keras", 6), most_weights=60)
 
 
 # -- campaigns -----------------------------------------------------------------------------------------------------------

@@ -11,12 +11,12 @@ import pytest
 import yaml
 
 from noiseflow import datasets
+from noiseflow.base.entry_points import find_entry_point
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.study import Dataset
 from noiseflow.study import loading as studies
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.study.loading import FOLDER, confined, load, validate
-from noiseflow.study.users_own import find_entry_point
 from noiseflow.trials import preflight
 from noiseflow.trials.plan import dataset_key
 

@@ -9,8 +9,8 @@ import time
 import warnings
 from pathlib import Path
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.halving import SeedTooLargeError
-from noiseflow.study.faults import InvalidInputError
 
 
 def add(a, b):

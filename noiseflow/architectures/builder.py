@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -16,7 +16,9 @@ from noiseflow.engine.keras_state import KERAS_LOCK, built, seeded
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.engine.targets import outputs_of
 from noiseflow.scores import OutputForm, score_of_column
-from noiseflow.study import Architecture, Training
+
+if TYPE_CHECKING:
+    from noiseflow.study import Architecture, Training
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from noiseflow.architectures.kind import ACTIVATION, ArchitectureKind, Layer, Shape, Units
-from noiseflow.study.values import setting
+from noiseflow.base.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Architecture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from noiseflow.architectures.kind import ArchitectureKind
-from noiseflow.study.users_own import find_entry_point
-from noiseflow.study.values import Label, Setting, setting
+from noiseflow.base.entry_points import find_entry_point
+from noiseflow.base.values import Label, Setting, setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Architecture

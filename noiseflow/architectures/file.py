@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from noiseflow.architectures.kind import ArchitectureKind
-from noiseflow.study.values import FilePath, setting
+from noiseflow.base.user_files import open_archive
+from noiseflow.base.values import MAX_WEIGHTS, FilePath, setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Architecture
@@ -25,4 +26,4 @@ class File(ArchitectureKind):
         from noiseflow.engine.model_file import ModelFile
 
         with KERAS_LOCK:
-            return ModelFile.read(architecture.path)
+            return ModelFile.read(architecture.path, open_archive, MAX_WEIGHTS)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from noiseflow.study.values import Fields, setting
+from noiseflow.base.values import Fields, setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Architecture

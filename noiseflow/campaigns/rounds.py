@@ -10,8 +10,8 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.study import Study
-from noiseflow.study.faults import InvalidInputError
 
 SEEDS_A_DAY = 10_000
 """Seeds that a campaign may have at most: Keras takes seeds of 32 bits, which then last until the year 3145."""

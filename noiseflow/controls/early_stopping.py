@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import floor
 from typing import Any
 
+from noiseflow.base.values import setting
 from noiseflow.controls.kind import ControlKind
-from noiseflow.study.values import setting
 
 ROUNDING = 1e-9  # 0.29 × 100 rows are 29, though floats make them 28.999999999999996
 

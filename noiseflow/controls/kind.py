@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from noiseflow.study.values import Fields
+from noiseflow.base.values import Fields
 
 Tensor = Any
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from noiseflow.base.values import setting
 from noiseflow.controls.kind import ControlKind
-from noiseflow.study.values import setting
 
 
 class L2(ControlKind):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.arrays import Arrays
 from noiseflow.datasets.breast_cancer import BreastCancer
 from noiseflow.datasets.circles import Circles
@@ -25,7 +26,6 @@ from noiseflow.datasets.table import Table
 from noiseflow.datasets.waves import Waves
 from noiseflow.datasets.wine import Wine
 from noiseflow.scores import scores_of
-from noiseflow.study.faults import InvalidInputError
 
 if TYPE_CHECKING:
     import pandas as pd

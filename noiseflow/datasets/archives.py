@@ -10,9 +10,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from noiseflow.base.faults import InvalidInputError, one_line
+from noiseflow.base.user_files import open_archive
 from noiseflow.datasets.files import MAX_BYTES, MAX_NUMBERS, check_file, few, file_fault
-from noiseflow.study.faults import InvalidInputError, one_line
-from noiseflow.study.user_files import check_directory, open_file
 
 _SETS = ("x_train", "y_train", "x_test", "y_test")
 _BESIDE = ("groups", "time")
@@ -48,7 +48,7 @@ def read_archive(path: str) -> Archive:
 @lru_cache(maxsize=2)
 def _read_archive(path: str, _modified: int, _size: int) -> Archive:
     try:
-        with open_file(path) as file:
+        with open_archive(path) as file:
             names = _check_archive(path, file)
             with zipfile.ZipFile(file) as archive:
                 arrays = {key: _array(archive, name) for key, name in names.items()}
@@ -134,7 +134,6 @@ def _check_archive(path: str, file: BinaryIO) -> dict[str, str]:
     Raises:
         InvalidInputError: they are not there, or would take more memory than allowed once they are unpacked.
     """
-    check_directory(file)
     with zipfile.ZipFile(file) as archive:
         size = sum(member.file_size for member in archive.infolist())
         if size > MAX_BYTES:

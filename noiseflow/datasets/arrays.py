@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.values import setting
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import MAX_NUMBER, Rows
-from noiseflow.study.faults import InvalidInputError
-from noiseflow.study.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.datasets.archives import Archive

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noiseflow.base.values import setting
 from noiseflow.datasets.data import Array
 from noiseflow.datasets.generated import FRESH, NOISE, Generated, Rows
-from noiseflow.study.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset

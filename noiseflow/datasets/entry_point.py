@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noiseflow.base.entry_points import find_entry_point
+from noiseflow.base.faults import InvalidInputError, one_line
+from noiseflow.base.values import setting
 from noiseflow.datasets.arrays import features_faults
 from noiseflow.datasets.data import Data, grid_of
 from noiseflow.datasets.kind import ENTRY_POINT, TASK, DatasetKind
 from noiseflow.datasets.rows import target_faults
-from noiseflow.study.faults import InvalidInputError, one_line
-from noiseflow.study.users_own import find_entry_point
-from noiseflow.study.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset

@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from noiseflow.base.faults import InvalidInputError, one_line
+from noiseflow.base.user_files import NotAFileError, check_directory, open_file
 from noiseflow.datasets.text_files import (
     MAX_HEADER,
     SEPARATORS,
@@ -31,8 +33,6 @@ from noiseflow.datasets.text_files import (
     suffix_of,
     unpacked,
 )
-from noiseflow.study.faults import InvalidInputError, one_line
-from noiseflow.study.user_files import NotAFileError, check_directory, open_file
 
 MAX_BYTES = 2**30
 """Largest file, and largest content of a Parquet or .npz file, unpacked; rows must fit into memory several times over."""

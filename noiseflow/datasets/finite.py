@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from noiseflow.base.values import Fields, FilePath, setting
 from noiseflow.datasets.data import Array, Data, grid_of, standardized
 from noiseflow.datasets.kind import N_TRAIN, STANDARDIZE, TASK, DatasetKind
 from noiseflow.datasets.rows import FOLDS, Rows, seed_faults, split, split_faults
-from noiseflow.study.values import Fields, FilePath, setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset

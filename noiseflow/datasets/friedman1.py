@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from noiseflow.base.values import setting
 from noiseflow.datasets.generated import FRESH, NOISE, Generated, Rows
 from noiseflow.datasets.kind import STANDARDIZE
-from noiseflow.study.values import setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset

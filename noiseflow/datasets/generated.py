@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noiseflow.base.values import Fields, setting
 from noiseflow.datasets.data import Array, Data, grid_of, standardized
 from noiseflow.datasets.kind import N_TRAIN, DatasetKind
 from noiseflow.datasets.rows import target_faults
-from noiseflow.study.values import Fields, setting
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from noiseflow.base.values import Fields, Label, Setting, setting
 from noiseflow.datasets.data import Array, Data
 from noiseflow.scores import Task
-from noiseflow.study.values import Fields, Label, Setting, setting
 
 if TYPE_CHECKING:
     from noiseflow.datasets.facts import ColumnRead

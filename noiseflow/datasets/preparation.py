@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.columns import kind_of, texts
 from noiseflow.datasets.files import read_table, stamp
 from noiseflow.datasets.guesses import tidied
 from noiseflow.datasets.number_text import STYLES, as_numbers, parse
 from noiseflow.datasets.text_files import Reading
-from noiseflow.study.faults import InvalidInputError
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
+from noiseflow.base.values import ColumnName, Fields, FilePath, Label, setting
 from noiseflow.datasets.data import Data
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import Rows
-from noiseflow.study.values import ColumnName, Fields, FilePath, Label, setting
 
 if TYPE_CHECKING:
     from noiseflow.datasets.facts import ColumnRead

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +13,16 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.columns import kind_of, label_of, numbers, texts, times
 from noiseflow.datasets.data import Array, Data, grid_of, standardize_target
 from noiseflow.datasets.files import MAX_COLUMNS
 from noiseflow.datasets.preparation import as_read, prepare_table
 from noiseflow.datasets.rows import Index, Rows, split
 from noiseflow.datasets.table_checks import features_of, table_faults
-from noiseflow.study import Dataset
-from noiseflow.study.faults import InvalidInputError
+
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset
 
 
 @dataclass(frozen=True)

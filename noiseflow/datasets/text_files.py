@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
 
+from noiseflow.base.user_files import open_file
 from noiseflow.datasets.number_text import MISSING_WORDS, STYLES, Parsed, Style, parse
-from noiseflow.study.user_files import open_file
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset

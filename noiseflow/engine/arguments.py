@@ -17,7 +17,7 @@ from noiseflow.engine.batches import read_data
 from noiseflow.engine.keras_state import BuiltFor
 from noiseflow.engine.problem import Array, Problem, Rows
 from noiseflow.noise import kind_of
-from noiseflow.study import Injection
+from noiseflow.noise.injection import Injection
 
 ROUNDING = 1e-9  # (1 - 0.9) × 10 rows are 1, though floats make them a little less
 

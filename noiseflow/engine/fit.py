@@ -10,6 +10,7 @@ from typing import Any, Literal
 import keras
 from numpy.typing import ArrayLike
 
+from noiseflow.controls.control import Control
 from noiseflow.engine import disk_cache, reference, vectorized
 from noiseflow.engine.arguments import (
     built_for,
@@ -27,7 +28,7 @@ from noiseflow.engine.model_file import ModelFile
 from noiseflow.engine.problem import NotVectorizableError, Outcome, Problem
 from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
-from noiseflow.study import Control, Injection
+from noiseflow.noise.injection import Injection
 
 Engine = Literal["auto", "vectorized", "reference"]
 Device = Literal["auto", "cpu", "gpu"]

@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import keras
 import numpy as np
 
-from noiseflow.study.user_files import check_directory, open_file
-from noiseflow.study.values import MAX_WEIGHTS
-
 MAX_CONFIG = 2**25
 """Largest configuration in bytes, unpacked; that of a network of a thousand layers has a thirtieth of it."""
+
+
+def _open(path: str | Path) -> BinaryIO:
+    return Path(path).open("rb")
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,26 @@ class ModelFile:
     config: str
 
     @classmethod
-    def read(cls, path: str | Path) -> ModelFile:
+    def read(
+        cls,
+        path: str | Path,
+        open_file: Callable[[str | Path], BinaryIO] = _open,
+        most_weights: float = inf,
+    ) -> ModelFile:
         """The architecture and compilation in the file; its weights are not read.
+
+        Args:
+            path: of the file.
+            open_file: opens it; may raise OSError or ValueError for a file that it refuses.
+            most_weights: the largest model that is built.
 
         Raises:
             ValueError: there is no such file, it is no `.keras` file, holds code, a model that was not compiled, or one of more
-                than MAX_WEIGHTS weights.
+                than most_weights weights.
         """
         try:
-            content, config = _read(path)
+            with open_file(path) as file:
+                content, config = _read(file)
         except (OSError, zipfile.BadZipFile, KeyError, ValueError, RecursionError, NotImplementedError) as error:
             message = f"a model must be a .keras file as model.save(...) writes it; received {str(path)!r} ({error})"
             raise ValueError(message) from error
@@ -47,7 +60,7 @@ class ModelFile:
             raise ValueError(
                 f"the model in {str(path)!r} is not compiled: call model.compile(...) before model.save(...)"
             )
-        with _at_most(MAX_WEIGHTS):
+        with _at_most(most_weights):
             cls(json.dumps(content | {"compile_config": None}))()  # without what its optimizer keeps for each weight
         build = cls(config)
         build()  # so that a fault shows here
@@ -59,13 +72,8 @@ class ModelFile:
         return model
 
 
-def _archive(file: BinaryIO) -> zipfile.ZipFile:
-    check_directory(file)
-    return zipfile.ZipFile(file)
-
-
 @contextmanager
-def _at_most(n_weights: int) -> Iterator[None]:
+def _at_most(n_weights: float) -> Iterator[None]:
     """Within it, a model that this thread builds ends before it takes memory for more weights than this.
 
     A configuration of a thousand bytes may ask for any number of weights, and only its layers know how many. Under KERAS_LOCK.
@@ -89,13 +97,13 @@ def _at_most(n_weights: int) -> Iterator[None]:
         keras.Variable._initialize_with_initializer = initialize  # noqa: SLF001
 
 
-def _read(path: str | Path) -> tuple[dict[str, Any], str]:
+def _read(file: BinaryIO) -> tuple[dict[str, Any], str]:
     """The configuration in the file, parsed and as text; the file is not unpacked.
 
     Raises:
-        OSError, zipfile.BadZipFile, KeyError, ValueError, RecursionError, NotImplementedError: it is none.
+        zipfile.BadZipFile, KeyError, ValueError, RecursionError, NotImplementedError: it is none.
     """
-    with open_file(path) as file, _archive(file) as archive:
+    with zipfile.ZipFile(file) as archive:
         size = archive.getinfo("config.json").file_size
         if size > MAX_CONFIG:
             raise ValueError(f"it has a config.json of {size:,} bytes, at most {MAX_CONFIG:,} are read")

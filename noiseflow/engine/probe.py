@@ -9,10 +9,11 @@ from typing import Any
 import keras
 
 from noiseflow.controls import control_kind
+from noiseflow.controls.control import Control
 from noiseflow.engine.arguments import built_for, checked, strengths_of, training_rows
 from noiseflow.engine.problem import NotVectorizableError, Problem
 from noiseflow.engine.vectorized import probe
-from noiseflow.study import Control, Injection
+from noiseflow.noise.injection import Injection
 
 SEEDS = (0, 1)
 UNKNOWN_STRENGTH = 0.5  # of an injection

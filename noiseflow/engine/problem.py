@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noiseflow.controls import control_kind
+from noiseflow.controls.control import Control
 from noiseflow.engine.progress import Progress
-from noiseflow.study import Control, Injection
+from noiseflow.noise.injection import Injection
 
 Array = NDArray[Any]
 SPREAD_ROWS = 1024

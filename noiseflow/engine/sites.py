@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from noiseflow.engine.problem import Problem
 from noiseflow.noise import OUTSIDE, kind_of
+from noiseflow.noise.injection import Injection
 from noiseflow.noise.instrument import Point, Survey, place_fault, points_of
 from noiseflow.noise.kind import Numbers
-from noiseflow.study import Injection
 
 Tensor = Any
 

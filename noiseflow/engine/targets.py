@@ -12,7 +12,7 @@ from keras.src import backend
 from noiseflow.engine.problem import Array, Problem
 from noiseflow.engine.sites import Target
 from noiseflow.noise import kind_of
-from noiseflow.study import Injection
+from noiseflow.noise.injection import Injection
 
 FORMS = "0 or 1 for one output unit, one column a class, or whole numbers from 0 for as many units as there are classes"
 

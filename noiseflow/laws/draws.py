@@ -9,7 +9,7 @@ import numpy as np
 
 from noiseflow.engine.result import SeedsFit
 from noiseflow.laws.law import STANDARD_ERRORS, Array, Figure, Train, float64, rounding
-from noiseflow.study import Injection
+from noiseflow.noise.injection import Injection
 
 STDDEV = 0.5
 N_UNITS = 1024

@@ -9,7 +9,7 @@ import keras
 
 from noiseflow.engine.result import SeedsFit
 from noiseflow.laws.law import Array, Train
-from noiseflow.study import Injection
+from noiseflow.noise.injection import Injection
 
 STDDEV = 0.5
 N_ROWS = 256

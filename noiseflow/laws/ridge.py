@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.linear_model import Ridge
 
 from noiseflow.laws.law import Array, Figure, Law, Train, chance_of_mean, float64, rounding
-from noiseflow.study import Injection
+from noiseflow.noise.injection import Injection
 
 STDDEV = 0.7
 N_ROWS = 64

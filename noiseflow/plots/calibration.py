@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from noiseflow.base.values import BASELINE
 from noiseflow.plots.canvas import BASELINE_COLOUR, INK, MUTED, NORMAL, SMALL, blank_figure, label_axes, wrapped
-from noiseflow.study import BASELINE
 
 BARS = "#d9d9d9"
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)

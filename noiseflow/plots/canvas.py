@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 from scipy import stats
 
-from noiseflow.study import BASELINE
+from noiseflow.base.values import BASELINE
 
 WIDTH = 8.0  # inches; at 100 pixels an inch the column of the Prefect UI
 DENSITY = 200  # pixels an inch of the PNG: twice the column, for dense screens

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from noiseflow.base.values import BASELINE
 from noiseflow.plots.canvas import BASELINE_COLOUR, INK, NORMAL, SMALL, blank_figure, label_axes, wrapped
-from noiseflow.study import BASELINE
 
 
 def plot_learning_curves(bands: pd.DataFrame, colours: Mapping[str, str], score_label: str = "accuracy") -> Figure:

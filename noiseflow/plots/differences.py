@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from noiseflow.base.values import BASELINE
 from noiseflow.plots.canvas import INK, MUTED, blank_figure, label_axes, name_rows, note_above, note_beside, row_height
-from noiseflow.study import BASELINE
 from noiseflow.wording import NARROW, signed
 
 VERDICT_WEIGHTS = {"better": "bold", "worse": "bold"}

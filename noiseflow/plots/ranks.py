@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from noiseflow import wording
+from noiseflow.base.values import BASELINE
 from noiseflow.plots.canvas import BASELINE_COLOUR, blank_figure, label_axes, name_rows, note_beside, row_height
-from noiseflow.study import BASELINE
 
 ALPHA = 0.05
 

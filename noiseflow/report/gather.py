@@ -10,8 +10,8 @@ import pandas as pd
 from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, warnings
 from noiseflow.datasets.facts import read_of_study
 from noiseflow.report.evidence import Evidence, compact_predictions
+from noiseflow.report.findings import Findings
 from noiseflow.report.selection import drawn_cells
-from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
 from noiseflow.study import Study
 from noiseflow.trials.plan import Plan, dataset_key

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from noiseflow.base.values import BASELINE
 from noiseflow.statistics.crossfit import choose_naively, honest_scores, scored_families
 from noiseflow.statistics.differences import compare_pairs
 from noiseflow.statistics.pairs import GROUP, pairs_with
-from noiseflow.study import BASELINE
 
 DIFFERENCE_COLUMNS = [
     *("difference_mean", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted"),

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from noiseflow.base.values import BASELINE
 from noiseflow.statistics.inference import Array
-from noiseflow.study import BASELINE
 
 CellKey = tuple[str, str, str]
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from noiseflow.base.values import BASELINE
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.inference import RESOLUTION, Array, holm
 from noiseflow.statistics.pairs import GROUP
-from noiseflow.study import BASELINE
 
 LEAST_DATASETS = 5
 RANK_COLUMNS = ["family", "mean_rank", "z", "p_value", "p_adjusted"]

@@ -8,10 +8,10 @@ from math import nan
 import numpy as np
 import pandas as pd
 
+from noiseflow.base.values import BASELINE
 from noiseflow.statistics.differences import difference_of
 from noiseflow.statistics.inference import ALPHA, holm
 from noiseflow.statistics.pairs import PAIR
-from noiseflow.study import BASELINE
 
 TREND_COLUMNS = [
     *("architecture", "family", "n_seeds", "slope_mean", "slope_ci_low", "slope_ci_high"),

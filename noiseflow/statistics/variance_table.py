@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from noiseflow.base.values import BASELINE
 from noiseflow.statistics.inference import Array
 from noiseflow.statistics.pairs import CELL, PAIR, CellKey, cell_pairs, compared_score, grid_of, is_crossed, name_key
 from noiseflow.statistics.variance_components import complete_part, components, how_many_to_halve
-from noiseflow.study import BASELINE
 
 COMPONENT_COLUMNS = [
     *(*CELL, "quantity", "mean", "n_data_seeds", "n_seeds"),

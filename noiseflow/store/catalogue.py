@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.store import files
 from noiseflow.store.files import DamagedError, Found, NewerError
 from noiseflow.store.objects import Objects, each
 from noiseflow.store.schemas import FOLLOWERS, number_of, numbered, table_of
-from noiseflow.study.faults import InvalidInputError
 
 INDEX = "_index/found.parquet"
 STALE = 64

@@ -24,9 +24,10 @@ from pathlib import PurePosixPath
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.store.schemas import IDENTITIES, identities_of
 from noiseflow.store.store import Batch, Store, find_store
-from noiseflow.study.faults import InvalidInputError, results_faults
+from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 
 _NAME = re.compile(r"[a-z0-9-]{1,63}")

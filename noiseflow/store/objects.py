@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from noiseflow.study.faults import printable
+from noiseflow.base.faults import printable
 
 A = TypeVar("A")
 B = TypeVar("B")

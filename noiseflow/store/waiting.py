@@ -17,8 +17,8 @@ from contextlib import suppress
 from math import isfinite
 from pathlib import Path
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.store.objects import Objects
-from noiseflow.study.faults import InvalidInputError
 
 RETENTION = "NOISEFLOW_RETENTION_HOURS"
 ONE_WEEK = 7 * 24.0

@@ -1,20 +1,21 @@
 """What a study is: frozen pydantic records, how they are read, and their faults in words.
 
-The records take kinds, fields and rules from the rooms `noise`, `controls`, `scores`, `datasets` and `architectures`, whose
-files in turn use what lies below the records here (values, faults, users' files). So the records are imported when they are
-first asked for.
+The records take kinds, fields and rules from the rooms `noise`, `controls`, `scores`, `datasets` and `architectures`. They
+are imported when they are first asked for, so that a refusal takes no second.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from noiseflow.base.values import BASELINE
+    from noiseflow.controls.control import Control
+    from noiseflow.noise.injection import Injection
     from noiseflow.study.architecture import USERS_OWN, Architecture, Training
-    from noiseflow.study.consistency import BASELINE
     from noiseflow.study.dataset import Dataset
     from noiseflow.study.resources import Resources
     from noiseflow.study.study import Published, ShippedStudy, Study
-    from noiseflow.study.variant import Control, Injection, Variant
+    from noiseflow.study.variant import Variant
 
 __all__ = [
     "BASELINE",
@@ -32,12 +33,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "architecture": ("USERS_OWN", "Architecture", "Training"),
-    "consistency": ("BASELINE",),
-    "dataset": ("Dataset",),
-    "resources": ("Resources",),
-    "study": ("Published", "ShippedStudy", "Study"),
-    "variant": ("Control", "Injection", "Variant"),
+    "noiseflow.base.values": ("BASELINE",),
+    "noiseflow.controls.control": ("Control",),
+    "noiseflow.noise.injection": ("Injection",),
+    "noiseflow.study.architecture": ("USERS_OWN", "Architecture", "Training"),
+    "noiseflow.study.dataset": ("Dataset",),
+    "noiseflow.study.resources": ("Resources",),
+    "noiseflow.study.study": ("Published", "ShippedStudy", "Study"),
+    "noiseflow.study.variant": ("Variant",),
 }
 
 
@@ -45,4 +48,4 @@ def __getattr__(name: str) -> Any:
     home = next((home for home, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module 'noiseflow.study' has no attribute {name!r}")
-    return getattr(import_module(f"noiseflow.study.{home}"), name)
+    return getattr(import_module(home), name)

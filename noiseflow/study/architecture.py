@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import Field, create_model, model_validator
 
 from noiseflow.architectures import ARCHITECTURES, architecture_kind
-from noiseflow.study.base import NamedPart, Part, settings_of_kind
-from noiseflow.study.values import MAX_WEIGHTS, Label, fault
+from noiseflow.base.parts import NamedPart, Part, settings_of_kind
+from noiseflow.base.values import MAX_WEIGHTS, Label, fault
 
 SETTINGS = {kind.name: kind.settings for kind in ARCHITECTURES}
 """The settings of each kind with their defaults; `...` where one must be given."""

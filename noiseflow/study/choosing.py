@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from noiseflow import datasets
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import SKEWED
 from noiseflow.datasets.archives import read_archive
 from noiseflow.datasets.arrays import channels_of
@@ -22,7 +23,7 @@ from noiseflow.datasets.preparation import prepare_table
 from noiseflow.datasets.text_files import TEXT_SUFFIXES, Reading, guess_text, suffix_of
 from noiseflow.scores import SCORES, scores_of
 from noiseflow.study import Dataset
-from noiseflow.study.faults import InvalidInputError, sentences
+from noiseflow.study.faults import sentences
 
 N_SEEDS = 30
 _MOST_CLASSES = 20  # whole numbers of more values are taken for a regression

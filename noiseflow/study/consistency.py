@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from noiseflow.base.values import BASELINE
 from noiseflow.scores import SCORES
 
 if TYPE_CHECKING:
     from noiseflow.study.study import Study
 
-BASELINE = "baseline"
 MAX_CELLS = 10_000
 MAX_TRIALS = 1_000_000
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, create_model, model_validator
 
+from noiseflow.base.parts import NamedPart, settings_of_kind
+from noiseflow.base.values import Seed, fault
 from noiseflow.datasets import DATASETS, dataset_kind
 from noiseflow.scores import SCORES, Score, Task, score_named, scores_of
-from noiseflow.study.base import NamedPart, settings_of_kind
-from noiseflow.study.values import Seed, fault
 
 TASKS: tuple[Task, ...] = get_args(Task)
 SETTINGS = {kind.name: kind.settings for kind in DATASETS}

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from noiseflow.study import Dataset
+from noiseflow.datasets.facts import what_was_read
 from noiseflow.study import loading as studies
 from noiseflow.study.choosing import N_SEEDS, Draft, choose_arrays, choose_table
 
@@ -49,18 +49,23 @@ def draft_study(
     Raises:
         InvalidInputError: the file, the target or the name is faulty; the message names every fault.
     """
-    return draft_and_look(path, target, task, name, written_to)[0]
+    return _drafted(path, target, task, name, written_to)[0]
 
 
 def draft_and_look(
-    path: str, target: str, task: str | None = None, name: str | None = None, written_to: str | None = None
-) -> tuple[str, Dataset]:
-    """The text of `draft_study`, and the dataset that it is about."""
+    path: str, target: str, task: str | None = None, written_to: str | None = None
+) -> tuple[str, list[str]]:
+    """The text of `draft_study`, and what was read of the file, as lines."""
+    text, draft = _drafted(path, target, task, None, written_to)
+    return text, what_was_read(draft.dataset, range(1, 6)).lines()
+
+
+def _drafted(path: str, target: str, task: str | None, name: str | None, written_to: str | None) -> tuple[str, Draft]:
     draft = (choose_arrays if path.lower().endswith(".npz") else choose_table)(path, target, task)
     shown = path if written_to is None else os.path.relpath(path, Path(written_to).parent)
     text = _text(draft, name or study_name(path), shown)
     studies.validate(yaml.safe_load(text))
-    return text, draft.dataset
+    return text, draft
 
 
 def study_name(path: str) -> str:

@@ -9,29 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from noiseflow.base.faults import printable
 from noiseflow.study.result_places import is_remote, is_url, key_faults, url_faults
-
-
-class InvalidInputError(ValueError):
-    """Input that is refused before anything is done; one message that names every fault."""
-
-    def __init__(self, faults: Sequence[str]) -> None:
-        super().__init__("\n".join(faults))
-        self.faults = list(faults)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.faults,), self.__dict__
-
-
-MOST_FAULTS = 100
-
-
-def refusal(faults: Sequence[str]) -> str:
-    """One message with every fault, for a terminal; beyond a hundred the others are counted."""
-    lines = [f"  - {fault}" for fault in faults[:MOST_FAULTS]]
-    lines += [f"  - and {len(faults) - MOST_FAULTS:,} more"] if len(faults) > MOST_FAULTS else []
-    return "\n".join(["noiseflow: the input is not valid", *lines])
-
 
 LIMITS = {
     "greater_than_equal": "must be at least {ge}",
@@ -89,25 +68,6 @@ def _short(value: Any, length: int = 120) -> str:
     except ValueError:  # Python writes no number of more than 4,300 digits
         text = "a number of thousands of digits"
     return text if len(text) <= length else f"{text[: length - 1]}…"
-
-
-def one_line(error: Exception) -> str:
-    """An error's text in one printable line; it may quote what a file holds."""
-    return printable(" ".join(str(error).split())[:300])
-
-
-MOST_LETTERS = 4_000
-
-
-def in_terminal(error: object) -> str:
-    """An error's text, some lines of it, without what a terminal would obey; it may quote a server or a whole study."""
-    text = "\n".join(printable(line) for line in str(error).splitlines())
-    return text if len(text) <= MOST_LETTERS else f"{text[:MOST_LETTERS]}… ({len(text):,} letters)"
-
-
-def printable(text: str) -> str:
-    """The text without what a terminal would obey, or could not show."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def results_faults(results: str, *, writes: bool = True) -> list[str]:

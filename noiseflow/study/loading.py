@@ -9,10 +9,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.user_files import DataFolder
 from noiseflow.study import Study
-from noiseflow.study.faults import InvalidInputError, sentences
+from noiseflow.study.faults import sentences
 from noiseflow.study.reading import read_yaml
-from noiseflow.study.user_files import DataFolder
 
 FOLDER = Path(__file__).parent / "shipped"
 
@@ -87,14 +88,26 @@ def validate(content: Any, **changes: Any) -> Study:
     Raises:
         InvalidInputError: the content is faulty; the message names every fault.
     """
+    before = content.changes if isinstance(content, Study) else ""
     if isinstance(content, Study):
         content = content.model_dump()
     if not isinstance(content, Mapping):
         raise InvalidInputError([f"a study must be a mapping of keys to values; received {type(content).__name__}"])
     try:
-        return Study.model_validate(_changed(content, **changes))
+        study = Study.model_validate(_changed(content, **changes))
     except ValidationError as error:
         raise InvalidInputError(sentences(error, content.get("name"))) from None
+    epochs = changes.get("epochs")
+    study._changes = before if epochs is None or _declares(content, study) else f"epochs-{epochs}"  # noqa: SLF001 - set here only
+    return study
+
+
+def _declares(content: Mapping[str, Any], study: Study) -> bool:
+    """Whether the content declares this study but for its number of seeds, so that its epochs change nothing."""
+    try:
+        return Study.model_validate({**content, "n_seeds": study.n_seeds}) == study
+    except ValidationError:
+        return False
 
 
 def _read(study: str) -> Any:

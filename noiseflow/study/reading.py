@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from noiseflow.study.faults import InvalidInputError, one_line
-from noiseflow.study.user_files import NotAFileError, open_file
+from noiseflow.base.faults import InvalidInputError, one_line
+from noiseflow.base.user_files import NotAFileError, open_file
 
 MAX_BYTES = 2**18
 """Largest study file; three hundred variants take a tenth of it."""

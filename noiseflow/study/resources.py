@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from noiseflow.study.base import Part
+from noiseflow.base.parts import Part
 
 FOUR_HOURS = 4 * 3600
 

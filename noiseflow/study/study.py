@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from noiseflow.base.parts import Part
+from noiseflow.base.values import Fraction, Label, Text
 from noiseflow.study.architecture import Architecture, Training
-from noiseflow.study.base import Part
 from noiseflow.study.consistency import faults_between, faults_of_study
 from noiseflow.study.dataset import Dataset
 from noiseflow.study.resources import Resources
-from noiseflow.study.values import Fraction, Label, Text
 from noiseflow.study.variant import Variant
 
 ShippedStudy = Literal[
@@ -88,6 +88,13 @@ class Study(Part):
         description="What each batch may use of a machine, and for how long; changes no number",
         examples=[{"timeout_seconds": 3600}],
     )
+
+    _changes: str = PrivateAttr("")
+
+    @property
+    def changes(self) -> str:
+        """What this run trains otherwise than the study declares, `epochs-200`; empty where that is nothing."""
+        return self._changes
 
     @model_validator(mode="before")
     @classmethod

@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from noiseflow.study.user_files import open_file
+from noiseflow.base.entry_points import find_entry_point
+from noiseflow.base.user_files import open_file
 
 if TYPE_CHECKING:
     from noiseflow.study import Architecture, Dataset
-
-
-def find_entry_point(group: str, name: str) -> EntryPoint:
-    """The entry point of that name; it is not loaded.
-
-    Raises:
-        LookupError: no installed package has it; the message lists those that there are.
-    """
-    found = entry_points(group=group)
-    if name not in found.names:
-        known = ", ".join(sorted(found.names)) or "none"
-        raise LookupError(
-            f"must be an installed entry point of the group {group}; received {name!r}, there are {known}"
-        )
-    return found[name]
 
 
 def fingerprint(part: Dataset | Architecture) -> str | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.study import Architecture, Dataset, Study, Variant
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.trials.workers import in_worker
 
 

@@ -57,6 +57,7 @@ def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str
         "study": f"{study.name} ({study_hash(study)})",
         "trials": f"{len(plan.trials)}: {trained} trained in this run, {reused} reused",
         "seeds": _seeds(plan),
+        **({"settings": f"{plan.folder.removeprefix('runs/')}: other than the study declares"} if plan.folder else {}),
         "engine": ", ".join(sorted({cell.engine for cell in plan.cells})),
         **_training(plan, store),
         "results": store.location,

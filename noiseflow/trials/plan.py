@@ -139,6 +139,7 @@ class Plan:
     """The cells and trials of a study, in the order of the study.
 
     rounds: the seeds, by campaign where there are such. campaign: the one that was asked for, where the plan pools campaigns.
+    folder: of the summary and the report in the study's results, `runs/epochs-200`; empty for the study as it is declared.
     """
 
     study: Study
@@ -146,6 +147,7 @@ class Plan:
     trials: tuple[Trial, ...]
     rounds: tuple[Round, ...]
     campaign: str | None = None
+    folder: str = ""
 
     def data_seeds(self, dataset: Dataset) -> list[list[int]]:
         """The data seeds of a dataset: a list a round, whose rows are stored together."""

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import dataset_kind, faults, generate, warnings
 from noiseflow.datasets.table_rows import read
 from noiseflow.study import Dataset
 from noiseflow.study.draft import draft_study
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.study.loading import validate
 
 CASES = Path(__file__).parent / "cases"

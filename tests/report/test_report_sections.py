@@ -12,12 +12,12 @@ from sketch_study import make_data, make_evidence, make_grid, make_history, make
 from noiseflow.datasets.facts import ColumnRead, WhatWasRead
 from noiseflow.report import render, sections, summary_table
 from noiseflow.report.evidence import compact_predictions
+from noiseflow.report.findings import Findings, find
 from noiseflow.report.limits import limits
 from noiseflow.report.picture import Picture
 from noiseflow.report.section import Section, parts_of
 from noiseflow.report.sections import SECTIONS, what_was_read
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
-from noiseflow.statistics.findings import Findings, find
 from noiseflow.statistics.ranks import mean_ranks
 from noiseflow.study import BASELINE
 from noiseflow.wording import NOTHING

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import faults
 from noiseflow.study.choosing import guess_task
 from noiseflow.study.draft import draft_study, study_name
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.study.loading import validate
 
 N = 120

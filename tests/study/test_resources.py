@@ -2,8 +2,8 @@
 
 import pytest
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.study import Resources
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.study.loading import validate
 from noiseflow.trials.plan import make_plan, study_hash
 from tests.conftest import SMALL

@@ -3,8 +3,9 @@ from typing import get_args
 import pytest
 import yaml
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.study import ShippedStudy, Study
-from noiseflow.study.faults import InvalidInputError, results_faults
+from noiseflow.study.faults import results_faults
 from noiseflow.study.loading import FOLDER, load, names, validate
 
 

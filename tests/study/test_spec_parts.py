@@ -4,8 +4,8 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.study import Architecture, Control, Dataset, Injection, Study, Variant
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.study.loading import FOLDER, confined, load, validate
 
 BASELINE = {"name": "baseline"}

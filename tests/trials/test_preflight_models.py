@@ -10,7 +10,7 @@ import pytest
 from preflight_studies import network, noisy, only, stand_in_for_data, study
 
 from noiseflow.architectures import entry_point
-from noiseflow.study.faults import InvalidInputError
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.trials import preflight
 
 L = keras.layers

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import worker_jobs as jobs
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.halving import SeedTooLargeError
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.trials import batches, workers
 from noiseflow.trials.plan import make_plan
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, Workers, WorkTimeoutError, worker_processes

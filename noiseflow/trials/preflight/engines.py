@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.keras_state import floatx
 from noiseflow.study import USERS_OWN, Architecture, Dataset, Study, Variant
-from noiseflow.study.faults import InvalidInputError
 from noiseflow.trials.preflight.matches import Match, datasets_of, matches
 
 

@@ -10,12 +10,12 @@ import keras
 
 from noiseflow.architectures import ARCHITECTURES, architecture_kind
 from noiseflow.architectures.outputs import compiled_loss, output_activation
+from noiseflow.base.values import MAX_WEIGHTS
 from noiseflow.datasets import dataset_kind
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
 from noiseflow.engine.targets import outputs_of
 from noiseflow.noise import OUTSIDE
 from noiseflow.study import Study
-from noiseflow.study.values import MAX_WEIGHTS
 from noiseflow.trials.preflight.matches import Match, attempt, described
 
 REGRESSION_LOSSES = (

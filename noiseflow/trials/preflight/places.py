@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 from noiseflow.controls import control_kind
+from noiseflow.controls.control import Control
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx
 from noiseflow.noise import KINDS, OUTSIDE, kind_of
+from noiseflow.noise.injection import Injection
 from noiseflow.noise.instrument import Survey, place_fault, survey
-from noiseflow.study import Control, Injection, Study
+from noiseflow.study import Study
 from noiseflow.trials.preflight.matches import Match, attempt
 from noiseflow.trials.preflight.networks import Models
 

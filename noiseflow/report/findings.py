@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from noiseflow.base.values import BASELINE
+from noiseflow.campaigns.drift import drift_history
+from noiseflow.campaigns.history import history
+from noiseflow.campaigns.repeated_looks import compare_at_every_look
+from noiseflow.campaigns.replays import compare_replays
 from noiseflow.statistics import GROUP, summarize
 from noiseflow.statistics.crossfit import honest_scores
-from noiseflow.statistics.drift import drift_history
 from noiseflow.statistics.families import choose_strengths, compare_families
-from noiseflow.statistics.history import history
 from noiseflow.statistics.inference import least_n
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
-from noiseflow.statistics.replays import compare_replays
 from noiseflow.statistics.trend import gain_trend
 from noiseflow.statistics.variance_table import variance_components
 from noiseflow.statistics.verdict import PairedDifference
-from noiseflow.study import BASELINE, Study
+from noiseflow.study import Study
 
 LEAST_SIZES = 3  # numbers of training rows that a trend takes
 
@@ -98,7 +100,7 @@ def _of_campaigns(
 ) -> Findings:
     drifts = drift_history(trials)
     return Findings(
-        summary=summarize(trials, margin, reused=reused, repeated_looks=True),
+        summary=summarize(trials, margin, reused=reused, compare=compare_at_every_look),
         history=history(trials, drifts),
         drift=drifts[drifts["campaign"] == trials["campaign"].dropna().max()].reset_index(drop=True),
         replays=pd.DataFrame() if replays is None or replays.empty else compare_replays(replays, trials),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_faults
 from noiseflow.study import Study
-from noiseflow.study.faults import InvalidInputError, results_faults
+from noiseflow.study.faults import results_faults
 from noiseflow.study.loading import load, validate
 from noiseflow.study.result_places import study_place
 

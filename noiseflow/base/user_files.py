@@ -92,3 +92,18 @@ def check_directory(file: BinaryIO) -> None:
     n_bytes = int.from_bytes(tail[at + 12 : at + 16], "little") if at >= 0 else 0
     if n_bytes > MAX_DIRECTORY:
         raise ValueError(f"its table of contents has {n_bytes:,} bytes, at most {MAX_DIRECTORY:,} are read")
+
+
+def open_archive(path: str | Path) -> BufferedReader:
+    """As `open_file`, of an archive with a table of contents of a reasonable size.
+
+    Raises:
+        OSError, ValueError: as `open_file` and `check_directory` do.
+    """
+    file = open_file(path)
+    try:
+        check_directory(file)
+    except BaseException:
+        file.close()
+        raise
+    return file

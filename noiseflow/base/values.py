@@ -36,6 +36,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what keras.utils.set_random_seed
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Setting = str | int | float | bool
 """A value that a study hands to a user's own function."""
+BASELINE = "baseline"
+"""Name of the variant without noise and controls."""
 MAX_WEIGHTS = 100_000_000
 """Most weights of a network, 0.4 GB for each replica, before what the optimizer keeps of them."""
 

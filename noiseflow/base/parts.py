@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from noiseflow.study.values import Label, fault
+from noiseflow.base.values import Label, fault
 
 
 class Part(BaseModel):
