@@ -39,9 +39,11 @@ def kind_of(column: pd.Series[Any]) -> ColumnKind:
 
 
 def _kind_of_objects(values: pd.Series[Any]) -> ColumnKind:
-    if all(isinstance(value, date) for value in values):
+    if isinstance(values.iloc[0], date) and all(isinstance(value, date) for value in values):
         return "date"
-    if not all(isinstance(value, str | bool | int | float) for value in values):
+    if pd.api.types.infer_dtype(values) != "string" and not all(
+        isinstance(v, str | bool | int | float) for v in values
+    ):
         return "other"
     return "date" if all(_DATE.fullmatch(str(value)) for value in values.unique()[:50]) else "category"
 
@@ -84,7 +86,13 @@ def _dates_of_other_forms(written: pd.Series[Any]) -> pd.Series[Any]:
     quarters = written.str.extract(r"^(?:(\d{4})[-/ ]?Q([1-4])|Q([1-4])[-/ ]?(\d{4}))$", flags=re.IGNORECASE)
     year, quarter = quarters[0].fillna(quarters[3]), quarters[1].fillna(quarters[2])
     months = year + "-" + (3 * pd.to_numeric(quarter) - 2).map("{:02.0f}".format) + "-01"
-    written = months.fillna(written)
+    shares = written.str.extract(r"^(\d{1,2})/(\d{4}|\d{2})$"), written.str.extract(r"^(\d{4})[-/]\d{2}$")
+    of_month, of_season = "1 " + shares[0][0] + " " + shares[0][1], shares[1][0] + "-01-01"
+    both = pd.to_datetime(of_month, format="%d %m %y", errors="coerce", utc=True).fillna(
+        pd.to_datetime(of_month, format="%d %m %Y", errors="coerce", utc=True)
+    )  # 1/86, and 1889-90
+    both = both.fillna(pd.to_datetime(of_season, format="%Y-%m-%d", errors="coerce", utc=True))
+    written = months.fillna(written).where(both.isna(), both.astype(str))
     weeks = pd.to_datetime(
         written.str.replace(r"-?W(\d)(-\d)?$", r"-W0\1\2", regex=True) + "-1",
         format="%G-W%V-%u",

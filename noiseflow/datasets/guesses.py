@@ -36,13 +36,16 @@ UNITS = UNITS_OF_PEOPLE | _words(
 _IDS = _words("id ids key code uid guid uuid pid sid no nr num number index idx rownames row rowname rownumber")
 _STRONG_IDS = _words("id ids uid guid uuid pid sid")
 _TIMES = _words("year yr date time timestamp datetime day week month quarter period date_time years months weeks days")
+_DURATIONS = _words("time times day days")
+"""Words that may name how long something takes as well: of these a time has equal steps."""
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _CLOCK = r"(?:[ T,]+\d{1,2}:\d{2}.*)?"
 _DATES = re.compile(
     r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?(?:"
     rf"\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?{_CLOCK}|\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:\d{{4}}|\d{{2}}){_CLOCK}|"
     rf"\d{{1,2}}[-/ .]*{_MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}}){_CLOCK}|{_MONTH}[-/ .]*\d{{1,2}}(?:,|[ -])\s*\d{{4}}{_CLOCK}|"
-    rf"{_MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}})|\d{{4}}[-/ ]{_MONTH}(?:[-/ ]\d{{1,2}})?|\d{{4}}[-/ ]?(?:Q[1-4]|W\d{{1,2}}(?:-\d)?)|"
+    rf"\d{{1,2}}/\d{{2,4}}|{_MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}})|\d{{4}}[-/ ]{_MONTH}(?:[-/ ]\d{{1,2}})?|"
+    r"\d{4}[-/ ]?(?:Q[1-4]|W\d{1,2}(?:-\d)?)|"
     r"Q[1-4][-/ ]?\d{4})",
     re.IGNORECASE,
 )
@@ -68,6 +71,19 @@ def words_of(name: object) -> set[str]:
     cut = re.sub(r"([a-z\d])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3 \2", str(name))
     words = {word for word in re.split(r"[^a-zA-Z]+", cut.lower()) if word}
     return words | {word.removesuffix("s") for word in words}
+
+
+def _names_units(name: object) -> bool:
+    """Whether a name says nothing but that it names: `code`, `patient`, `patient_no`; not `drivers`, nor `tax code`."""
+    words = re.split(r"[^a-zA-Z]+", re.sub(r"([a-z\d])([A-Z])", r"\1 \2", str(name)).lower())
+    return {word for word in words if word} <= _IDS | UNITS
+
+
+def _is_grouped(values: pd.Series[Any], distinct: int) -> bool:
+    """Whether numbers are rather names than counts: as often as each other, or rows of one come together."""
+    counts = values.value_counts()
+    in_blocks = int((values != values.shift()).sum()) <= 1.5 * distinct
+    return distinct >= 5 and counts.max() <= 5 * counts.median() and (in_blocks or counts.max() <= 2 * counts.min())
 
 
 def is_date(column: pd.Series[Any]) -> bool:
@@ -100,12 +116,16 @@ def guess_column(column: pd.Series[Any]) -> Guess:
 def _guess_number(column: pd.Series[Any], values: pd.Series[Any], name: set[str], distinct: int, n: int) -> Guess:
     in_order = bool(values.is_monotonic_increasing or values.is_monotonic_decreasing)
     is_whole = bool((numbers(values) % 1 == 0).all())
-    if name & _TIMES and distinct >= 0.9 * n and n > 2 and in_order:
+    is_dated = bool(name & _TIMES - _DURATIONS) or len(set(np.diff(numbers(values)))) == 1
+    if name & _TIMES and distinct >= 0.9 * n and n > 2 and in_order and is_dated:
         return Guess("time", "orders the rows in time")
-    if is_counter(column) or (name & (_IDS | UNITS_OF_PEOPLE) and distinct == n > 2 and is_whole):
+    is_named = bool(name & _STRONG_IDS) or _names_units(column.name)
+    if is_counter(column) or (is_named and distinct == n > 2 and is_whole):
         return Guess("identifier", "seems to number the rows")
-    if 2 < distinct <= n / 2 and is_whole and name & (_STRONG_IDS | UNITS):
-        return Guess("group", "looks like a name that rows share", bool(name & (_STRONG_IDS | UNITS_OF_PEOPLE)))
+    if 2 < distinct <= n / 2 and is_whole and (is_named or name & UNITS):
+        is_sure = is_named and (bool(name & _STRONG_IDS) or _is_grouped(values, distinct))
+        if is_sure or not (values == 0).any():
+            return Guess("group", "looks like a name that rows share", is_sure)
     if name & _TIMES and is_whole and distinct > 2:
         return Guess("number", "looks like a time that several rows share", sure=False)
     return Guess("number")
@@ -116,7 +136,9 @@ def _guess_text(values: pd.Series[Any], name: set[str], distinct: int, n: int) -
     unique = list(words.unique())
     missing = [word for word in unique if word.lower() in MISSING_WORDS]
     parsed = parse(unique)
-    if parsed.numbers and len(parsed.odd) <= 0.05 * len(unique) and len(parsed.numbers) > 1:
+    is_named = bool(name & _STRONG_IDS) or _names_units(values.name)
+    few_odd = len(parsed.odd) <= min(3, 0.05 * len(unique)) if not is_named else not parsed.odd and bool(parsed.others)
+    if len(parsed.numbers) > 1 and few_odd and not (is_named and parsed.unit):
         return Guess("number", _said(parsed), sure=not parsed.odd, parsed=parsed)
     rest = words[~words.isin(missing)] if missing else words
     if is_date(rest):
@@ -127,7 +149,7 @@ def _guess_text(values: pd.Series[Any], name: set[str], distinct: int, n: int) -
         nearly = "nearly " * (distinct < n)
         many = f"has {distinct:,} different texts, too many for a category"
         return Guess("identifier", many if distinct <= n / 2 else f"names {nearly}each row differently")
-    if 2 < distinct <= n / 2 and name & (_STRONG_IDS | UNITS | {"key", "code", "name"}) and distinct >= 5:
+    if 5 <= distinct <= n / 2 and (is_named or name & (UNITS | {"key", "code", "name"})):
         return Guess("group", "looks like a name that rows share", bool(name & (_STRONG_IDS | UNITS_OF_PEOPLE)))
     return Guess("category")
 

@@ -79,7 +79,7 @@ def _parse(texts: list[str], style: Style) -> Parsed:
 
 def _plain(text: str) -> str:
     """Without blanks at its ends, each blank within it a plain one."""
-    return re.sub(r"[\s\u00a0\u202f\u2009]", " ", text).strip().replace("\u2019", "'")
+    return re.sub(r"[\s\u00a0\u202f\u2009\x1a]", " ", text).strip().replace("\u2019", "'")
 
 
 def _number(match: Any, style: Style) -> float:

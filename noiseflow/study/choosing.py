@@ -60,6 +60,7 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
     settings["task"] = task or guess_task(_prepared(settings)[target])
     frame = _prepared(settings)
     remarks["task"] = _task_remarks(frame[target], settings["task"]) if task is None else []
+    _see_target(frame[target], settings["task"])
     settings |= _rows_aside(frame[target], settings["task"], remarks)
     features = frame.drop(columns=target)
     guesses = {str(name): guess_column(features[name]) for name in features.columns}
@@ -183,6 +184,19 @@ def _task_remarks(column: pd.Series[Any], task: str) -> list[str]:
     return [f"Guessed: {n} different values.{hint}"]
 
 
+def _see_target(column: pd.Series[Any], task: str) -> None:
+    """Raises where nothing can be predicted: there is no value, one only, or a name for each row."""
+    name, distinct, n = repr(column.name), column.nunique(), int(column.notna().sum())
+    if distinct < 2:
+        shown = f"{str(column.dropna().iloc[0])!r} throughout" if distinct else "empty"
+        raise InvalidInputError(
+            [f"target must differ between rows; received {name}, which is {shown}. Choose another."]
+        )
+    if task == "classification" and distinct > 20 and distinct > n / 2:
+        received = f"{name} with {distinct:,} different values in {n:,} rows"
+        raise InvalidInputError([f"target must have classes that rows share; received {received}. Choose another."])
+
+
 def _rows_aside(column: pd.Series[Any], task: str, remarks: Remarks) -> dict[str, Any]:
     """Rows without a target, and classes of one row, are set aside."""
     missing, counts = int(column.isna().sum()), column.value_counts()
@@ -222,7 +236,12 @@ def _choices(
     sure = [name for name in dict.fromkeys(sure) if not features[name].isna().any()]
     plain = {"split": "stratified" if settings["task"] == "classification" else "random"}
     several = "holds dates, as others do: to test on the latest rows, name it under time"
-    for by, split in [*((name, "group") for name in sure), *((name, "time") for name in times), ("", "")]:
+    for by, split in [
+        *((name, "group") for name in sure),
+        *((name, "time") for name in times),
+        ("", ""),
+        ("", "random"),
+    ]:
         if by and features[by].isna().any():
             continue
         mine = dict(dropped)
@@ -258,8 +277,17 @@ def _choices(
         ]
         own["drop"] = list(mine.values())
         kept = features.drop(columns=[*mine, *([by] if by else [])])
+        if kept.empty and (only := [name for name, guess in guesses.items() if guess.kind == "time"]):
+            if by:  # there is nothing else to learn from
+                continue
+            mine = {name: why for name, why in mine.items() if name not in only}
+            own["drop"], kept = list(mine.values()), features[only]
+            own["split"].append(
+                f"Rows are in time, and {_few(only)} is all there is to learn from: rows are split at random."
+            )
         own["missing"] = _missing_remarks(kept)
-        chosen = {"split": split, "split_by": by} if by else plain
+        chosen = {"split": split, "split_by": by} if by else {"split": split} if split else plain
+        own["split"] += ["There are too few rows of each class to split by class."] if split == "random" else []
         impute = {"missing": "impute"} if own["missing"] else {}
         roles = {
             key: [n for n in settings[key] if n not in mine] for key in ("numeric", "categorical") if key in settings
