@@ -16,10 +16,10 @@ from noiseflow.report.findings import Findings, find
 from noiseflow.report.limits import limits
 from noiseflow.report.picture import Picture
 from noiseflow.report.section import Section, parts_of
-from noiseflow.report.sections import SECTIONS, what_was_read
+from noiseflow.report.sections import SECTIONS, differences, what_was_read
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
 from noiseflow.statistics.ranks import mean_ranks
-from noiseflow.study import BASELINE
+from noiseflow.study import BASELINE, Dataset
 from noiseflow.wording import NOTHING
 from tests.plots.test_plots_page import family_study, family_trials
 
@@ -218,3 +218,12 @@ def test_what_was_read_is_shown_beside_the_baseline_and_plain_models(evidences):
     ahead = replace(READ, scores={"constant guess": score - 0.01, "gradient boosting": 0.999})
     texts = limits(replace(evidence, read=[ahead]))
     assert any("gradient boosting scores 0.999 on the same splits" in text for text in texts)
+
+
+def test_note_names_the_test_that_was_used(evidences):
+    evidence = evidences[0]
+    assert "p is of the two-sided sign-flip test" in parts_of(differences.SECTION, evidence)[0].note
+    table = Dataset(kind="wine")
+    finite = evidence.study.model_copy(update={"design": "resample", "datasets": (table,)})
+    (part,) = parts_of(differences.SECTION, replace(evidence, study=finite))
+    assert "p is of the corrected resampled t test (two-sided), adjusted" in part.note
