@@ -181,13 +181,13 @@ def _read_excel(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
 
 
 def _read_lines(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
-    return _finished(path, pd.read_json(file, lines=True, convert_dates=False))
+    return _finished(path, pd.DataFrame([json.loads(line) for line in file if line.strip()]))
 
 
 def _read_arff(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
     from scipy.io import arff
 
-    rows, _about = arff.loadarff(io.TextIOWrapper(file, encoding="utf-8"))
+    rows, _about = arff.loadarff(io.StringIO(file.read().decode("utf-8")))
     frame = pd.DataFrame(rows)
     texts = {name: frame[name].str.decode("utf-8") for name in frame.columns if frame[name].dtype == object}
     return _finished(path, frame.assign(**{name: text.where(text != "?") for name, text in texts.items()}))

@@ -92,8 +92,8 @@ class Table(Finite):
         yield from super().rules(dataset)
         if dataset.group or dataset.time:
             yield "split", "must have one of group, time, and split with split_by"
-        if dataset.split_by and dataset.split not in ("group", "time", "given"):
-            yield "split", "must be split by group, time or given to have split_by"
+        if dataset.split_by and dataset.split not in ("group", "time", "time_series", "given"):
+            yield "split", "must be split by group, time, time_series or given to have split_by"
         if dataset.test_path and (dataset.split != "given" or dataset.split_by):
             yield "split", "must leave out split and split_by where test_path is given"
         if dataset.target == dataset.split_by:
