@@ -21,6 +21,7 @@ import pandas as pd
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
 from noiseflow.datasets import to_frame
+from noiseflow.datasets.facts import read_of_study
 from noiseflow.engine.progress import Progress
 from noiseflow.report import Report, render
 from noiseflow.report.findings import Findings, find
@@ -231,6 +232,21 @@ def prepare(
     marks = footer(store.write_study(study_json(study)), software())
     context = Context(store, marks, study.name, device, study.resources)
     return Job(plan, context, tuple(batches), tuple(replays(plan, store)), reused)
+
+
+def data_faults(study: Study, campaign: str | None = None) -> list[str]:
+    """What a run would refuse in a study's data, networks and seeds, as sentences.
+
+    Args:
+        campaign: an ISO date.
+    """
+    seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
+    return [*seed_faults(study, seeds), *check_in_worker(study, seeds).faults]
+
+
+def read_lines(study: Study) -> list[str]:
+    """What was read of each dataset that is a file, as lines of text."""
+    return [line for read in read_of_study(study) for line in ("", *read.lines())]
 
 
 def train_all(job: Job, progress: Watcher | None = None) -> list[str]:

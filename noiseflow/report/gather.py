@@ -8,6 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, to_frame, warnings
+from noiseflow.datasets.facts import read_of_study
 from noiseflow.report.evidence import Evidence, compact_predictions
 from noiseflow.report.findings import Findings
 from noiseflow.report.selection import drawn_cells
@@ -48,6 +49,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         ceilings=_ceilings(study, first),
         cautions=[text for d in study.datasets for text in warnings(d, first[d.name])],
         manifest=dict(manifest),
+        read=read_of_study(study),
         n_planned=len(plan.trials),
         changed=_changed(findings, store),
         predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),

@@ -34,8 +34,9 @@ INERT = {
     "mean": 0.0,
     "draws": "element",
     "at": ["train"],
+    "channels": "last",
 }
-"""Settings of injections that were added later, with the value that changes nothing."""
+"""Settings of injections and datasets that were added later, with the value that changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def _rows_settings(dataset: Dataset) -> dict[str, Any]:
-    return _settings(dataset, without={"label", "data_seed", "path", "epochs"})
+    return _settings(dataset, without={"label", "data_seed", "path", "test_path", "epochs"})
 
 
 class Trial(NamedTuple):

@@ -25,6 +25,7 @@ from noiseflow.report.sections import (
     robustness,
     training_rows,
     variance,
+    what_was_read,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -41,6 +42,7 @@ SECTIONS: tuple[Section, ...] = (
     gap.SECTION,
     boundary.SECTION,
     calibration.SECTION,
+    what_was_read.SECTION,
     data.SECTION,
     drift.SECTION,
     replays.SECTION,

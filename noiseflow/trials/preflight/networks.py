@@ -11,6 +11,7 @@ import keras
 from noiseflow.architectures import ARCHITECTURES, architecture_kind
 from noiseflow.architectures.outputs import compiled_loss, output_activation
 from noiseflow.base.values import MAX_WEIGHTS
+from noiseflow.datasets import dataset_kind
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
 from noiseflow.engine.targets import outputs_of
 from noiseflow.noise import OUTSIDE
@@ -80,9 +81,16 @@ def _axes_faults(match: Match) -> Iterator[str]:
     if axes and len(match.shape) != len(axes):
         yield (
             f"{match.where} must be for data of its form, ({', '.join(axes)}) a row for kind {match.architecture.kind}; "
-            f"received {match.shape} (dataset {match.dataset.name!r}). Take kind {any_form}, or list the datasets that "
-            f"it is for under {match.where}.datasets."
+            f"received {match.shape} (dataset {match.dataset.name!r}). {_channel_hint(match, len(axes))}"
+            f"Take kind {any_form}, or list the datasets that it is for under {match.where}.datasets."
         )
+
+
+def _channel_hint(match: Match, n_axes: int) -> str:
+    """What makes images or sequences without an axis of channels fit."""
+    is_file = "channels" in dataset_kind(match.dataset.kind).settings
+    lacks = is_file and len(match.shape) + 1 == n_axes
+    return f"If a row has no channels, set datasets[{match.dataset_index}].channels: none. Else: " if lacks else ""
 
 
 def _size_faults(match: Match) -> Iterator[str]:
