@@ -30,6 +30,7 @@ from noiseflow.study import (
     Training,
     Variant,
 )
+from noiseflow.study.claim import Claim
 from noiseflow.study.dataset import Corrupt
 from noiseflow.study.robustness import Robustness
 
@@ -45,6 +46,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "Robustness": Robustness,
     "Correlation": Correlation,
     "Corrupt": Corrupt,
+    "Claim": Claim,
     "Published": Published,
     "Resources": Resources,
 }
