@@ -170,7 +170,7 @@ def recurrent(layer: Any) -> Mapping[str, Any]:
         begun = mask is not None and not all(
             map(_is_zero, initial_state)
         )  # Keras' first masked output is 0, not the state
-        if drops or begun or layer.stateful or sequences.shape[1] <= form.unrolls:
+        if drops or begun or sequences.shape[1] <= form.unrolls:
             return _unrolled(layer, sequences, initial_state, mask, training)
         return _scanned(layer, form, sequences, list(initial_state), mask)
 
