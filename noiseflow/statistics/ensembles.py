@@ -31,7 +31,7 @@ def ensemble_scores(outputs: Array, measure: Measure, size: int) -> Array:
 def grouped_means(scores: Array, size: int) -> Array:
     """The mean scores (n_seeds // size,) of the networks that each ensemble is made of."""
     n = len(scores) // size
-    return scores[: n * size].reshape(n, size).mean(axis=1)
+    return np.asarray(scores[: n * size].reshape(n, size).mean(axis=1))
 
 
 def disagreement(classes: Array) -> float:

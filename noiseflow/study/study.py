@@ -76,7 +76,7 @@ class Study(Part):
         (),
         max_length=16,
         description="Noise at test time that every trained network is measured under; one entry or a list",
-        examples=[{"place": "input", "stddev": [0.05, 0.1, 0.2], "relative": True}],
+        examples=[[{"place": "input", "stddev": [0.05, 0.1, 0.2], "relative": True}]],
     )
     margin: float = Field(
         0.01,
@@ -93,7 +93,7 @@ class Study(Part):
             [
                 {
                     "says": "Noise helps",
-                    "source": "a paper, table 1",
+                    "source": "a paper",
                     "dataset": "circles",
                     "variant": "noise",
                     "published": 0.03,

@@ -80,7 +80,7 @@ def _of_group(evidence: Evidence, group: Group, outputs: dict[str, Array], y: Ar
 
 
 def _measured(score: Score, y: Array, scale: float, outputs: Array) -> Array:
-    return score.measure(outputs, y, scale)
+    return np.asarray(score.measure(outputs, y, scale))
 
 
 def _scale(score: Score, finished: pd.DataFrame, outputs: Array, y: Array) -> float:
@@ -105,7 +105,7 @@ def _truth(outputs: Array, y: Array, score: Score) -> Array:
     width = outputs.shape[2]
     if score.task != "classification" or width == 1:
         return y[:, None]
-    return (y[:, None] == np.arange(width)).astype(float)
+    return np.asarray(y[:, None] == np.arange(width), float)
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
@@ -137,10 +137,8 @@ def _sentences(frame: pd.DataFrame) -> Iterator[str]:
         plain = rows[(rows["variant"] == BASELINE) & (rows["size"] > 1)]
         if noisy.empty or plain.empty:
             continue
-        best, largest = (
-            noisy.loc[noisy["difference_mean"].idxmax()].to_dict(),
-            plain.loc[plain["size"].idxmax()].to_dict(),
-        )
+        best = max(noisy.to_dict("records"), key=lambda row: float(row["difference_mean"]))
+        largest = max(plain.to_dict("records"), key=lambda row: int(row["size"]))
         yield (
             f"On {dataset}/{architecture} one network of {quoted(str(best['variant']))} gains {_gain(best)}, the average of "
             f"{largest['size']} plain ones {_gain(largest)}."
