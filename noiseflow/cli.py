@@ -89,6 +89,43 @@ def list_studies() -> None:
 
 
 @app.command()
+def reproduce(
+    claims: Annotated[
+        str | None, typer.Argument(help="A shipped name, or the path of a study with claims; lists them without.")
+    ] = None,
+    *,
+    seeds: SeedsOption = None,
+    epochs: EpochsOption = None,
+    results: ResultsOption = "results",
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+) -> None:
+    """Runs the study of a published claim, and says whether it holds, is refuted, or stays undecided."""
+    if claims is None:
+        for name in studies.claim_names():
+            typer.echo(f"{name:<18}{studies.load_claims(name).purpose}")
+        return
+    try:
+        declared = declare(studies.load_claims(claims), results, seeds, epochs, None)
+    except InvalidInputError as error:
+        refuse(error.faults)
+    hide_tensorflow()
+    with worker_processes(BATCHES_AT_ONCE) as workers:
+        workers.start(BATCHES_AT_ONCE)
+        from noiseflow.run import judged, run_study  # noqa: PLC0415
+        from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
+
+        status = run_in_terminal(
+            declared.name,
+            lambda watch: run_study(declared, results, engine=engine, device=device, progress=watch),
+            verbose=False,
+        )
+    if status == 0:
+        typer.echo("\n".join(judged(declared, results, engine)))
+    sys.exit(status)
+
+
+@app.command()
 def plan(
     study: StudyArgument,
     *,

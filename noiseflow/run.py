@@ -24,6 +24,7 @@ from noiseflow.datasets import to_frame
 from noiseflow.datasets.facts import read_of_study
 from noiseflow.engine.progress import Progress
 from noiseflow.report import Report, render
+from noiseflow.report.claims import claims_lines, judge_claims
 from noiseflow.report.findings import Findings, find
 from noiseflow.report.gather import drawn_rows, gather_evidence, stored_trials
 from noiseflow.report.tables import Plain
@@ -420,6 +421,14 @@ def _other_trials(plan: Plan, store: Store) -> str:
         how = f"add {' '.join(flags)}" if flags else "other settings of the study have changed since"
         lines.append(f"{n:,} trials of {epochs:,} epochs{f', campaign {campaign}' if campaign else ''}: {how}")
     return "\n  ".join(["What is there:", *lines])
+
+
+def judged(study: Study, results: str, engine: str = "auto") -> list[str]:
+    """What the stored trials say of the study's claims, as lines of text."""
+    plan, store = stored_plan(study, results, engine, None)
+    if store is None:
+        return []
+    return claims_lines(judge_claims(study, plan.named(store.read("trials", plan.trial_ids))))
 
 
 def _written(findings: Findings, plan: Plan, places: Sequence[str]) -> Store:

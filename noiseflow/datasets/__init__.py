@@ -26,6 +26,7 @@ from noiseflow.datasets.moons import Moons
 from noiseflow.datasets.table import Table
 from noiseflow.datasets.waves import Waves
 from noiseflow.datasets.wine import Wine
+from noiseflow.datasets.xor import Xor
 from noiseflow.scores import scores_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 DATASETS: tuple[DatasetKind, ...] = (
     Circles(),
     Moons(),
+    Xor(),
     Friedman1(),
     Waves(),
     Digits(),

@@ -21,6 +21,9 @@ class Drawn:
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
 
+    def again(self) -> None:
+        """A second pass draws other numbers."""
+
     def normal(self, stream: str, shape: Any, dtype: Any) -> Any:
         """Standard normal numbers."""
         del stream

@@ -16,6 +16,8 @@ from noiseflow.study.faults import sentences
 from noiseflow.study.reading import read_yaml
 
 FOLDER = Path(__file__).parent / "shipped"
+CLAIMS = Path(__file__).parent / "claims"
+"""Studies of published claims, which `noiseflow reproduce` runs."""
 
 FILES = ("path", "test_path")
 """Keys that name a file."""
@@ -24,6 +26,24 @@ FILES = ("path", "test_path")
 def names() -> list[str]:
     """Names of the shipped studies, in alphabetical order."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def claim_names() -> list[str]:
+    """Names of the shipped studies of claims, in alphabetical order."""
+    return sorted(path.stem for path in CLAIMS.glob("*.yaml"))
+
+
+def load_claims(name: str, **changes: Any) -> Study:
+    """The shipped study of claims of that name, or one of a YAML file.
+
+    Raises:
+        InvalidInputError: there is none, it is faulty, or holds no claims; the message names every fault.
+    """
+    study = load(str(CLAIMS / f"{name}.yaml") if name in claim_names() else name, **changes)
+    if not study.claims:
+        known = ", ".join(claim_names())
+        raise InvalidInputError([f"study must hold claims; received {name!r}, without. Those that ship are {known}."])
+    return study
 
 
 def load(study: str, **changes: Any) -> Study:

@@ -31,6 +31,7 @@ from noiseflow.study import (
     Training,
     Variant,
 )
+from noiseflow.study.claim import Claim
 from noiseflow.study.dataset import Corrupt
 from noiseflow.study.robustness import Robustness
 
@@ -46,6 +47,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "Robustness": Robustness,
     "Correlation": Correlation,
     "Corrupt": Corrupt,
+    "Claim": Claim,
     "Published": Published,
     "Resources": Resources,
 }
