@@ -345,7 +345,9 @@ def write_report(
         trained, reused: trials, as the page says.
         pages: where its files go; to the store itself unless given.
     """
-    report = render(gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused)))
+    evidence = gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
+    store.forget_rows()  # drawing is where a large report takes most memory
+    report = render(evidence)
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
     (pages or store).write_report(texts | dict(report.pictures), plan.folder)
     return report
@@ -414,7 +416,7 @@ def _other_trials(plan: Plan, store: Store) -> str:
     kinds = trials.assign(campaign=trials["campaign"].fillna("")).groupby(["epochs", "engine", "campaign"]).size()
     planned = {cell.training.epochs for cell in plan.cells}
     lines = superseded_lines(plan, store.trial_ids())
-    for (epochs, engine, campaign), n in [*kinds.items()][-MOST_NAMED:]:
+    for epochs, engine, campaign, n in kinds.reset_index(name="n").tail(MOST_NAMED).itertuples(index=False, name=None):
         flags = [f"--epochs {epochs}"] if epochs not in planned else []
         flags += [f"--engine {engine}"] if engine not in {cell.engine for cell in plan.cells} else []
         flags += [f"--campaign {campaign}"] if campaign and not plan.campaign else []
