@@ -77,7 +77,7 @@ def _call(dataset: Dataset, data_seed: int) -> Any:
     try:
         found = find_entry_point(dataset.entry_points, name)
     except LookupError as error:
-        raise InvalidInputError([f"entry_point {error}. Install its package, or mend the name."]) from None
+        raise InvalidInputError([f"entry_point {error}. Install its package, or correct the name."]) from None
     try:
         return found.load()(data_seed, **(dataset.settings or {}))
     except Exception as error:  # whatever a user's function raises is named

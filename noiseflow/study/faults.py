@@ -1,4 +1,4 @@
-"""Faults of an input as sentences: what must hold, what was received, how to mend it."""
+"""Faults of an input as sentences: what must hold, what was received, how to fix it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LIMITS = {
     **dict.fromkeys(("tuple_type", "list_type"), "must be a list"),
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "must be a mapping of keys to values"),
 }
-MENDS = {
+FIXES = {
     "stddev": "A stddev is a finite number of at least 0: drop the value.",
     "extra_forbidden": "Look for a misspelling, or drop it.",
     "missing": "Add it.",
@@ -53,8 +53,8 @@ def _sentence(fault: Any, study: Any) -> str:
     text = text.format(**fault.get("ctx", {})) if text else fault["msg"]
     received = "" if kind == "missing" else f"; received {_short(fault['input'])}"
     field = loc[-1] if loc else ""
-    mend = MENDS.get(kind) or MENDS.get(field if isinstance(field, str) else "", "")
-    return f"{_path(loc)} {text}{received} (study {_short(study)}). {mend}".strip()
+    fix = FIXES.get(kind) or FIXES.get(field if isinstance(field, str) else "", "")
+    return f"{_path(loc)} {text}{received} (study {_short(study)}). {fix}".strip()
 
 
 def _path(loc: Sequence[str | int]) -> str:
@@ -91,4 +91,4 @@ def results_faults(results: str, *, writes: bool = True) -> list[str]:
         with tempfile.TemporaryFile(dir=existing):
             return []
     except OSError as error:
-        return [f"results must be writable; received {results!r}: {error}. Choose another place or mend its rights."]
+        return [f"results must be writable; received {results!r}: {error}. Choose another place or change its rights."]

@@ -67,7 +67,7 @@ def _read_text(path: Path) -> str:
 
 
 class _BeyondLimitsError(Exception):
-    """What ends the reading of a document, and the mend."""
+    """What ends the reading of a document, and the advice."""
 
 
 class _ShallowComposer(yaml.SafeLoader):

@@ -66,7 +66,7 @@ def test_store_under_a_url_of_a_file_is_the_folder(tmp_path):
     store = Store(f"file://{tmp_path}/results", "study")
     store.publish(batch("ab"), {})
     assert store.location == str(tmp_path / "results" / "study")
-    assert store.page == str(tmp_path / "results" / "study" / "report" / "index.html")
+    assert store.page() == str(tmp_path / "results" / "study" / "report" / "index.html")
     assert len(pd.read_parquet(tmp_path / "results" / "study" / "trials")) == 2
 
 
@@ -107,5 +107,5 @@ def test_write_report_replaces_what_was_there(tmp_path):
     store = Store(tmp_path, "study")
     for content in (b"first", b"second"):
         store.write_report({"index.html": content, "report.md": content})
-    assert Path(store.page).read_bytes() == b"second"
-    assert sorted(path.name for path in Path(store.page).parent.iterdir()) == ["index.html", "report.md"]
+    assert Path(store.page()).read_bytes() == b"second"
+    assert sorted(path.name for path in Path(store.page()).parent.iterdir()) == ["index.html", "report.md"]
