@@ -128,7 +128,7 @@ def _start(record: Record, there: list[str], state: Path, *, with_postgres: bool
         if "worker" not in there:
             typer.echo(f"starting a worker of the pool {POOL} …")
             _spawn("worker", ["worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER], record, state)
-        typer.echo("deploying deployments/prefect.yaml …")
+        typer.echo("deploying prefect.yaml …")
         try:
             lacking = make_automations(client)
         except LookupError as error:
@@ -287,7 +287,7 @@ def _wait_until(ready: Callable[[], bool], name: str, state: Path) -> None:
 
 
 def _deploy(record: Record, state: Path) -> None:
-    command = [*PREFECT, "deploy", "--all", "--prefect-file", "deployments/prefect.yaml"]
+    command = [*PREFECT, "deploy", "--all"]
     with (state / "deploy.log").open("wb") as log:
         done = subprocess.run(  # noqa: S603 - our own words
             command,
@@ -299,7 +299,7 @@ def _deploy(record: Record, state: Path) -> None:
             check=False,
         )
     if done.returncode:
-        raise ServicesError(f"deployments/prefect.yaml could not be deployed. {_end_of_log('deploy', state)}")
+        raise ServicesError(f"prefect.yaml could not be deployed. {_end_of_log('deploy', state)}")
 
 
 def _end_of_log(name: str, state: Path) -> str:
@@ -329,6 +329,7 @@ def fingerprint() -> str:
     """A hash of what a deployment is made from: `up` deploys again where it has changed."""
     parts = [
         *sorted(FOLDER.iterdir()),
+        ROOT / "prefect.yaml",
         ROOT / "flows" / "noise_study.py",
     ]
     study = json.dumps(Study.model_json_schema(), sort_keys=True)  # a parameter of the flow

@@ -13,10 +13,7 @@ from noiseflow.report.selection import drawn_cells
 from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
 from noiseflow.study import Study
-from noiseflow.trials.plan import Plan, dataset_key
-
-SEEDS_DRAWN = 300
-"""Seeds whose curves and predictions are drawn: more would change no picture."""
+from noiseflow.trials.plan import SEEDS_DRAWN, Plan, dataset_key
 
 
 def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapping[str, str]) -> Evidence:
@@ -44,6 +41,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         n_planned=len(plan.trials),
         changed=_changed(findings, store),
         predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
+        forms={name: (tuple(data.X_train.shape[1:]), data.n_classes) for name, data in first.items()},
         grids={name: data.grid for name, data in first.items() if data.grid is not None},
     )
 

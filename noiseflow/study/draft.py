@@ -27,6 +27,7 @@ N_SEEDS = 30
 _STEPS = 10_000  # of the optimizer, in all: enough for a small network to overfit a small table
 _MOST_CLASSES = 20  # whole numbers of more values are taken for a regression
 _TEST_FRACTION = 0.3
+_MOST_COLUMNS = 60
 _IDENTITY = re.compile(
     r"(^|[\W_])(id|key|code|group|subject|patient|user|customer|client|person|site|batch)s?$|[a-z]I[dD]$"
 )
@@ -83,6 +84,27 @@ def draft_study(
     text = _text(draft, name or study_name(path), shown)
     studies.validate(yaml.safe_load(text))
     return text
+
+
+def target_lines(path: str) -> list[str]:
+    """A line for each column of a table: what predicting it would be.
+
+    Raises:
+        InvalidInputError: the file cannot be read.
+    """
+    frame = read_table(path)
+    lines = []
+    for name in frame.columns[:_MOST_COLUMNS]:
+        column = frame[name]
+        n = column.nunique()
+        guess = "constant" if n < 2 else guess_task(column)
+        if guess == "classification":
+            guess = (
+                f"classification, {n:,} classes" if n <= len(column) / 2 else "no target: nearly every value is another"
+            )
+        lines.append(f"{name!s:<24} {guess}")
+    more = len(frame.columns) - _MOST_COLUMNS
+    return lines + ([f"and {more:,} more"] if more > 0 else [])
 
 
 def guess_task(column: pd.Series[Any]) -> str:

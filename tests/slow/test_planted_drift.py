@@ -4,12 +4,11 @@ import pandas as pd
 import pytest
 
 from noiseflow.campaigns.rounds import campaign_round
-from noiseflow.report.gather import SEEDS_DRAWN
 from noiseflow.run import Context, report_study, store_rows
 from noiseflow.store import Store, footer
 from noiseflow.study.loading import load
 from noiseflow.trials.manifest import software
-from noiseflow.trials.plan import make_plan, study_hash
+from noiseflow.trials.plan import SEEDS_DRAWN, make_plan, study_hash
 from noiseflow.trials.training import train_trials
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
