@@ -21,9 +21,9 @@ from noiseflow.base.faults import InvalidInputError, in_terminal, refusal
 from noiseflow.campaigns.rounds import campaign_name
 from noiseflow.study import Study
 from noiseflow.study import loading as studies
-from noiseflow.study.declared import declare
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import study_place
+from noiseflow.trials.declared import declare
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 app = typer.Typer(

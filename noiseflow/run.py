@@ -19,25 +19,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.campaigns.pooling import pooled_plan, replays
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
 from noiseflow.engine.progress import Progress
 from noiseflow.results import ANSWER, StudyRun, answer_json, run_of
 from noiseflow.store import Store, StoreError, find_store, footer
 from noiseflow.study import USERS_OWN, Dataset, Resources, Study
-from noiseflow.study.declared import declare
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 from noiseflow.trials.batches import Tables, train_in_worker
 from noiseflow.trials.checking import Checked, check_in_worker
+from noiseflow.trials.declared import declare
 from noiseflow.trials.manifest import describe, software
 from noiseflow.trials.plan import SEEDS_DRAWN, Batch, EngineOf, Plan, dataset_key, make_plan, study_hash, study_json
+from noiseflow.trials.pooled_plan import pooled_plan, replays
 from noiseflow.trials.preview import superseded_lines
 from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, in_worker, worker_processes
 
 if TYPE_CHECKING:  # they load scipy and matplotlib, and who has nothing to train needs neither
     from noiseflow.report import Report
-    from noiseflow.statistics.findings import Findings
+    from noiseflow.report.findings import Findings
 
 Engine = Literal["auto", "vectorized", "reference"]
 Device = Literal["auto", "cpu", "gpu"]
@@ -331,10 +331,10 @@ def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
 
 def find_stored(plan: Plan, store: Store) -> Findings:
     """What exactly the trials of the plan say as they are stored now; nothing is written or moved."""
-    from noiseflow.statistics.findings import find  # noqa: PLC0415
+    from noiseflow.report.findings import find  # noqa: PLC0415
+    from noiseflow.report.gather import stored_trials  # noqa: PLC0415
 
-    ids = plan.trial_ids
-    trials, replayed = plan.named(store.read("trials", ids)), plan.named(store.read("replays", ids))
+    trials, replayed = stored_trials(plan, store), stored_trials(plan, store, "replays")
     return find(plan.study, trials, replayed, repeated_looks=plan.campaign is not None)
 
 

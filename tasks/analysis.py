@@ -5,8 +5,8 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from noiseflow.report.findings import Findings
 from noiseflow.run import summarize
-from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
 from noiseflow.trials.plan import Plan
 

@@ -11,9 +11,9 @@ from prefect.events import emit_event
 
 from noiseflow.report import Report, summary_table
 from noiseflow.report.escaping import inert
+from noiseflow.report.findings import Findings
 from noiseflow.results import Plain
 from noiseflow.run import write_report
-from noiseflow.statistics.findings import Findings
 from noiseflow.store import Store
 from noiseflow.trials.plan import Plan
 

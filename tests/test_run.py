@@ -82,6 +82,20 @@ def test_run_with_other_settings_keeps_its_summary_and_report_beside_those_of_th
     assert run_study(SMALL, tmp_path, n_seeds=2, epochs=6).report == str(tmp_path / "small" / "report" / "index.html")
 
 
+def test_run_with_nothing_to_train_answers_from_what_is_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "of the test"})
+    first = run_study(SMALL, tmp_path, n_seeds=2)
+    monkeypatch.setattr(noiseflow.run, "check_in_worker", None)  # to look at networks takes TensorFlow, and seconds
+    again = run_study(SMALL, tmp_path, n_seeds=2)
+    assert (again.trained, again.reused) == (0, 4)
+    assert (again.answer, again.table, again.report) == (first.answer, first.table, first.report)
+    assert list(again.summary["variant"]) == list(first.summary["variant"])
+    monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "another"})  # other code may say otherwise
+    assert noiseflow.run.stored_run(load_study(SMALL, n_seeds=2), str(tmp_path)) is None
+    monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "of the test"})
+    assert noiseflow.run.stored_run(load_study(SMALL, n_seeds=3), str(tmp_path)) is None
+
+
 def test_report_names_the_options_of_the_trials_that_are_there(tmp_path):
     run_study(SMALL, tmp_path, n_seeds=2, epochs=3)
     with pytest.raises(LookupError, match=r"4 trials of 3 epochs: add --epochs 3"):

@@ -1,1 +1,1 @@
-"""Campaigns: the seeds of a night, and what is pooled and trained again."""
+"""Campaigns: the seeds of a night, drift between nights, replays, and what stays valid at every look."""

@@ -14,6 +14,7 @@ from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.arrays import Arrays
 from noiseflow.datasets.breast_cancer import BreastCancer
 from noiseflow.datasets.circles import Circles
+from noiseflow.datasets.corrupt import with_wrong_labels
 from noiseflow.datasets.data import Array, Data, boundary_grid
 from noiseflow.datasets.diabetes import Diabetes
 from noiseflow.datasets.digits import Digits
@@ -55,6 +56,7 @@ __all__ = [
     "bayes_accuracy",
     "boundary_grid",
     "ceiling",
+    "columns_of",
     "dataset_kind",
     "faults",
     "generate",
@@ -74,7 +76,17 @@ def generate(dataset: Dataset, data_seed: int) -> Data:
     Raises:
         InvalidInputError: its file or entry point is faulty; `faults` tells before.
     """
-    return dataset_kind(dataset.kind).data(dataset, data_seed)
+    data = dataset_kind(dataset.kind).data(dataset, data_seed)
+    return with_wrong_labels(data, dataset.corrupt.labels, data_seed) if dataset.corrupt else data
+
+
+def columns_of(dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
+    """Name of each column of its rows, and whether it is numeric rather than one of a category's; None where it has no names.
+
+    Raises:
+        InvalidInputError, OSError: its file is faulty.
+    """
+    return dataset_kind(dataset.kind).columns(dataset)
 
 
 def to_frame(dataset: Dataset, data_seed: int, data: Data) -> pd.DataFrame:

@@ -68,6 +68,14 @@ class DatasetKind:
         """
         raise NotImplementedError
 
+    def columns(self, dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
+        """Name of each entry of a row's last axis, and whether it is numeric rather than one of a category's; None without.
+
+        Raises:
+            InvalidInputError, OSError: its file is faulty.
+        """
+        return None
+
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
         """What the class indices stand for; empty where they stand for themselves, and for a regression."""
         return ()

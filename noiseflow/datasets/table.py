@@ -55,6 +55,14 @@ class Table(Finite):
 
         return table_data(dataset, data_seed)
 
+    def columns(self, dataset: Dataset) -> tuple[tuple[str, bool], ...]:
+        """The numeric columns, then one for each category, which bears the name of the column that it is from."""
+        from noiseflow.datasets.table_rows import read
+
+        table = read(dataset)
+        categories = [(name, False) for name, found in table.categories.items() for _ in found]
+        return (*((name, True) for name in table.numeric), *categories)
+
     def cautions(self, dataset: Dataset) -> list[str]:
         """Columns that number the rows."""
         from noiseflow.datasets.columns import is_counter

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from noiseflow.datasets.columns import feature_faults, kind_of, label_of, numbers, times
 from noiseflow.datasets.rows import MAX_NUMBER
-from noiseflow.study import Dataset
+
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset
 
 MAX_CLASSES = 1_000
 _MANY = 20  # distinct values of a target with decimals, from which on it is no class

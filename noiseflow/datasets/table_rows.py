@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ from noiseflow.datasets.data import Array, Data, grid_of, standardize_target
 from noiseflow.datasets.files import MAX_COLUMNS, read_table
 from noiseflow.datasets.rows import Index, Rows, split
 from noiseflow.datasets.table_checks import features_of, table_faults
-from noiseflow.study import Dataset
+
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,11 @@ def _check(problem: Problem) -> None:
 
 
 def _faults(problem: Problem) -> list[tuple[bool, str, Any]]:
-    seeds, stopping = problem.seeds, [c.kind for c in problem.controls if control_kind(c.kind).stops]
+    seeds, stopping = (
+        problem.seeds,
+        [c.kind for c in problem.controls if (k := control_kind(c.kind)).stops or k.averages],
+    )
+    parts = [c.kind for c in problem.controls if control_kind(c.kind).changes_network]
     weak = [control.kind for control in problem.controls if control.strength is None]
     needed = ", ".join(f"{kind.name} a {kind.strength}" for kind in CONTROLS)
     own_rows = problem.train.per_seed  # a seed may come again with other rows
@@ -198,5 +202,6 @@ def _faults(problem: Problem) -> list[tuple[bool, str, Any]]:
         (bool((problem.strengths < 0).any()), "strengths must not be negative", problem.strengths.min(initial=0)),
         (bool((rates >= 1).any()), "strengths of a kind with a rate must lie below 1", rates.max(initial=0)),
         (bool(weak), f"controls must have a strength: {needed}", weak),
-        (len(stopping) > 1, "controls must stop early once at most", stopping),
+        (len(stopping) > 1, "controls must stop early, or average weights, once at most", stopping),
+        (bool(parts), "controls that are a part of the network need a study's own networks", parts),
     ]

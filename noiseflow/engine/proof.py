@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from noiseflow.engine.callbacks import State
 from noiseflow.engine.keras_random import led_to_streams
 from noiseflow.engine.problem import Array, NotVectorizableError, Problem, Proof, Rows
 from noiseflow.engine.random import Quiet, drawing_from
@@ -80,6 +81,7 @@ def keras_step(
         rows_a_batch: of evaluations.
     """
     model.set_weights(list(weights))
+    state = State(model)
     batch = keras.tree.map_structure(lambda v: v[rows], problem.train.of(0))
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     n = keras.tree.flatten(x)[0].shape[0]
@@ -90,11 +92,12 @@ def keras_step(
             for name, part in smallest(problem.evaluations).items()
             for quantity, value in _measured(model, part.of(0), rows_a_batch).items()
         }
+        _require_unchanged(state)
         model.reset_metrics()
         with tf.GradientTape() as tape:
             y_pred = _call(model, x, training=True)
             loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-            minimised = penalised(loss, problem.penalties, [v.value for v in variables])
+            minimised = penalised(loss, problem.steered, [v.value for v in variables])
         gradients = tape.gradient(minimised, [v.value for v in variables])
 
         def measured(y_pred: Any, *, anew: bool = True) -> dict[str, float]:
@@ -119,6 +122,12 @@ def keras_step(
         before=list(weights),
         gradients=[by_id.get(id(v)) for v in model.weights],
     )
+
+
+def _require_unchanged(state: State) -> None:
+    """Refuses a model whose evaluation changes its state: Keras carries the change into the next epoch."""
+    for variable in state.changed():
+        raise NotVectorizableError(f"an evaluation changes the model's weight {variable.path!r}")
 
 
 def compare(ours: Step, theirs: KerasStep, dtype: str) -> Proof:

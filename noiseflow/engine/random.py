@@ -167,6 +167,10 @@ class Stream:
     drawn: Mapping[Draw, Tensor] | None = None
     asked: list[Draw] = field(default_factory=list)
 
+    def again(self) -> None:
+        """The numbers of this step from their beginning, for a second pass of the same step."""
+        self.asked.clear()
+
     def normal(self, layer: str, shape: Sequence[int], dtype: Any) -> Tensor:
         """Standard normal numbers for a layer, which are another layer's nor another step's."""
         return self._numbers("normal", layer, shape, dtype)

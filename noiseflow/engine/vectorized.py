@@ -184,7 +184,9 @@ class _Fit:
         width, n_names = program.form.width, len(program.names)
         run = self._run(program.form, [0] * width)
         run = with_sites(run, self.problem, self.compiler.sites, np.zeros((width, len(self.compiler.sites.all))))
-        run = run._replace(quiet=tf.constant(1), steps=tf.constant(1))
+        run = run._replace(
+            quiet=tf.constant(1), steps=tf.constant(1), arguments=tuple(map(tf.constant, self.problem.neutral))
+        )
         with core, tf.device(self.device):
             state = program.start([np.stack([w] * width) for w in weights])
             state, before = _call(program, state, run, 0, 0)
@@ -292,9 +294,10 @@ class _Fit:
         return Run(
             seeds=tf.constant([self.problem.seeds[i] for i in group], tf.uint32),
             scales=none,
-            finals=none,
+            schedules=tf.zeros([0, 3]),
             decays=none,
-            penalties=tuple(tf.constant(v, keras.config.floatx()) for v in self.problem.penalties.values()),
+            arguments=tuple(map(tf.constant, self.problem.arguments)),
+            average_from=tf.constant(self.problem.average_from),
             patience=tf.constant(self.problem.patience),
             parts=tuple(
                 self._part(at, rows, layout, group)

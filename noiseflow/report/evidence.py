@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from noiseflow.report.findings import Findings
 from noiseflow.statistics import CELL, GROUP, PAIR, CellKey, compared_score, pair_counts
-from noiseflow.statistics.findings import Findings
 from noiseflow.study import BASELINE, Study
 
 

@@ -9,11 +9,16 @@ import pandas as pd
 
 from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, warnings
 from noiseflow.report.evidence import Evidence, compact_predictions
+from noiseflow.report.findings import Findings
 from noiseflow.report.selection import drawn_cells
-from noiseflow.statistics.findings import Findings
-from noiseflow.store import Store
+from noiseflow.store import SCHEMAS, Store
 from noiseflow.study import Study
 from noiseflow.trials.plan import SEEDS_DRAWN, Plan, dataset_key
+
+UNUSED = frozenset(
+    {"study", "dataset", "architecture", "variant", "family", "strength", "data_seed", "seed", "engine", "finished_at"}
+)
+"""Columns of trials that the plan names itself, or that no report uses; of a million trials they take much memory."""
 
 
 def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapping[str, str]) -> Evidence:
@@ -32,7 +37,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
     return Evidence(
         study=study,
         findings=findings,
-        trials=plan.named(store.read("trials", plan.trial_ids)),
+        trials=stored_trials(plan, store),
         curves=drawn.named(store.read("curves", drawn.trial_ids)),
         data=pd.concat([store.read_dataset(key) for key in keys], ignore_index=True),
         ceilings=_ceilings(study, first),
@@ -44,6 +49,12 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         forms={name: (tuple(data.X_train.shape[1:]), data.n_classes) for name, data in first.items()},
         grids={name: data.grid for name, data in first.items() if data.grid is not None},
     )
+
+
+def stored_trials(plan: Plan, store: Store, table: str = "trials") -> pd.DataFrame:
+    """The plan's rows of `trials` or `replays` under the plan's names, with the columns that findings and reports use."""
+    columns = [name for name in SCHEMAS[table].names if name not in UNUSED]
+    return plan.named(store.read(table, plan.trial_ids, columns))
 
 
 def _changed(findings: Findings, store: Store) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from noiseflow.architectures import Layer, architecture_kind
 from noiseflow.controls import control_kind
 from noiseflow.noise import OUTSIDE, PLACES, kind_of
+from noiseflow.noise.kind import STATE
 from noiseflow.study import Architecture, Control, Injection, Training, Variant
 
 
@@ -33,32 +34,26 @@ def keras_lines(architecture: Architecture, variant: Variant, task: Task) -> str
     as a call of `noiseflow.fit_seeds`. The lines run as they are, given x and y where they train.
     """
     is_own = architecture_kind(architecture.kind).is_users_own
-    if any(_is_ours(injection) for injection in variant.injections) or len(_regularizers(variant)) > 1:
-        build = (
-            []
-            if is_own
-            else ["", "def build_model():", *_indented(_compiled(architecture, PLAIN, task)), "    return model", ""]
-        )
+    classes = [
+        _class_name(i) for i in dict.fromkeys(variant.injections) if kind_of(i.kind).layer(i.strength or 0.0) is None
+    ]
+    ours = any(_is_ours(injection) for injection in variant.injections) or len(set(classes)) < len(classes)
+    if ours or len(_regularizers(variant)) > 1 or any(control_kind(c.kind).by_fit_seeds for c in variant.controls):
+        build = [
+            "",
+            "def build_model():",
+            *(f"    {line}" for line in _compiled(architecture, PLAIN, task)),
+            "    return model",
+            "",
+        ]
         given = f"# x, y: your training rows{'; build_model(): your compiled model' if is_own else ''}"
-        return "\n".join(
-            [*([] if is_own else ["import keras"]), "import noiseflow", *build, given, _by_fit_seeds(variant, task)]
-        )
+        head = ["import noiseflow"] if is_own else ["import keras", "import noiseflow", *build]
+        return "\n".join([*head, given, _by_fit_seeds(variant, task)])
     if is_own:
         return "\n".join(_in_own_model(variant))
-    lines = ["import keras", "", *_compiled(architecture, variant, task)]
     fit = [*_fit(variant.controls)] or [f"model.fit(x, y, epochs=epochs, batch_size={task.training.batch_size})"]
-    return "\n".join(
-        [
-            *lines,
-            "# then, with x and y, your training rows:",
-            f"# epochs = {task.training.epochs}",
-            *(f"# {line}" for line in fit),
-        ]
-    )
-
-
-def _indented(lines: Iterable[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
+    then = ["then, with x and y, your training rows:", f"epochs = {task.training.epochs}", *fit]
+    return "\n".join(["import keras", "", *_compiled(architecture, variant, task), *(f"# {line}" for line in then)])
 
 
 def _compiled(architecture: Architecture, variant: Variant, task: Task) -> Iterator[str]:
@@ -72,7 +67,11 @@ def _compiled(architecture: Architecture, variant: Variant, task: Task) -> Itera
 
 
 def _is_ours(injection: Injection) -> bool:
-    return injection.place in OUTSIDE or injection.relative or injection.schedule != "constant"
+    """Whether no Keras layer, nor a few lines of one, does the same."""
+    kind, plain = kind_of(injection.kind), {"place", "kind", kind_of(injection.kind).strength}
+    special = {key for key in injection.model_dump(exclude_defaults=True) if key not in plain}
+    has_code = kind.layer(injection.strength or 0.0) or kind.expression(injection.strength or 0.0)
+    return injection.place in (*OUTSIDE, STATE) or bool(special) or has_code is None
 
 
 def _by_fit_seeds(variant: Variant, task: Task) -> str:
@@ -89,9 +88,11 @@ def _by_fit_seeds(variant: Variant, task: Task) -> str:
 
 
 def _in_own_model(variant: Variant) -> list[str]:
-    lines = []
+    lines = [*_classes(variant)]
     for injection in variant.injections:
         lines += [f"# {PLACES.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
+    normal = [control_kind(c.kind).layer(c) for c in variant.controls if control_kind(c.kind).changes_network]
+    lines += [f"# before each hidden activation: x = {text}(x)" for text in normal]
     lines += [f"# in each layer with a kernel: kernel_regularizer={text}" for text in _regularizers(variant)]
     return [*lines, *_fit(variant.controls)]
 
@@ -101,7 +102,22 @@ def _after_named(place: str) -> str:
 
 
 def _noise(injection: Injection) -> str:
-    return f"keras.layers.{kind_of(injection.kind).keras_layer}({injection.strength:g})"
+    return kind_of(injection.kind).layer(injection.strength or 0.0) or f"{_class_name(injection)}()"
+
+
+def _class_name(injection: Injection) -> str:
+    return f"{''.join(word.capitalize() for word in injection.kind.split('_'))}Noise"
+
+
+def _classes(variant: Variant) -> Iterator[str]:
+    """Layers that Keras lacks, as code."""
+    for injection in dict.fromkeys(variant.injections):
+        kind = kind_of(injection.kind)
+        if kind.layer(injection.strength or 0.0) is None:
+            yield f"class {_class_name(injection)}(keras.layers.Layer):"
+            yield "    def call(self, x, training=False):"
+            yield f"        return {kind.expression(injection.strength or 0.0)} if training else x"
+            yield ""
 
 
 def _regularizers(variant: Variant) -> list[str]:
@@ -114,6 +130,7 @@ def _regularizers(variant: Variant) -> list[str]:
 
 
 def _model(architecture: Architecture, variant: Variant, task: Task) -> Iterator[str]:
+    yield from _classes(variant)
     yield "model = keras.Sequential(["
     yield f"    keras.Input({task.shape!r}),"
     for injection in variant.injections:
@@ -131,7 +148,8 @@ def _model(architecture: Architecture, variant: Variant, task: Task) -> Iterator
 
 def _with_noise(layer: Layer, variant: Variant) -> Iterator[str]:
     """The lines of a layer and of the noise before and after its activation."""
-    places: dict[str, list[str]] = {}
+    normal = [control_kind(c.kind).layer(c) for c in variant.controls if control_kind(c.kind).changes_network]
+    places: dict[str, list[str]] = {"before_activation": normal}
     for injection in variant.injections:
         places.setdefault(injection.place, []).append(_noise(injection))
     activated = layer.activation is not None or layer.is_activation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import nan
 from typing import Any
 
@@ -13,7 +13,6 @@ from noiseflow.base.values import BASELINE
 from noiseflow.statistics.dependence import dependent_mean
 from noiseflow.statistics.differences import compare_pairs
 from noiseflow.statistics.inference import Array, by_size, least_n, t_interval
-from noiseflow.statistics.looks import compare_at_every_look
 from noiseflow.statistics.pairs import (
     CELL,
     PAIR,
@@ -21,7 +20,6 @@ from noiseflow.statistics.pairs import (
     cell_pairs,
     compared_score,
     family_of,
-    has_data_seeds,
     name_key,
     paired_rows,
     scored_cells,
@@ -29,6 +27,7 @@ from noiseflow.statistics.pairs import (
 from noiseflow.statistics.robust import interquartile_mean
 from noiseflow.statistics.verdict import PairedDifference
 
+Compare = Callable[[Mapping[CellKey, pd.DataFrame], float, Mapping[str, float]], Mapping[CellKey, dict[str, Any]]]
 QUANTITIES = ["train_score", "test_score"]
 SUMMARY_COLUMNS = [
     *(*CELL, "strength", "score_name", "n_seeds", "n_diverged"),
@@ -45,7 +44,11 @@ MEANS = {name: f"{name}_mean" for name in ("train_loss", "test_loss", "brier", "
 
 
 def summarize(
-    trials: pd.DataFrame, margin: float, *, reused: Mapping[str, float] | None = None, repeated_looks: bool = False
+    trials: pd.DataFrame,
+    margin: float,
+    *,
+    reused: Mapping[str, float] | None = None,
+    compare: Compare = compare_pairs,
 ) -> pd.DataFrame:
     """The summary: a row a cell, in order of first appearance, with SUMMARY_COLUMNS and FURTHER_COLUMNS.
 
@@ -59,44 +62,24 @@ def summarize(
     bca_high, wilcoxon_p and n_needed. `approximate` says so where data seeds split the same rows again. gap_mean is
     train_mode_loss minus train_loss. Columns that the trials lack give NaN.
 
-    With repeated_looks, what is said of differences stays valid at every look, for all cells together: difference_ci_low
-    and difference_ci_high are a confidence sequence at .05 over the number of cells, p_value is always valid and
-    p_adjusted that number times as large, and the verdict goes by where the sequence lies. n_needed is then the number of
-    pairs at which it is as narrow as ± margin; bca_low, bca_high and wilcoxon_p are NaN; fixed_ci_low and fixed_ci_high
-    are the paired t interval for one look at one fixed n, NaN otherwise.
-
     Args:
         trials: a row a trial.
         margin: differences of the score within it are not worth having.
         reused: names of datasets whose data seeds split the same finite rows again, to rows that test over rows that
             train.
-        repeated_looks: the trials grow and are looked at again and again, as in nightly campaigns.
-
-    Raises:
-        ValueError: repeated looks at pairs that depend on each other: crossed seeds, or splits of the same rows.
+        compare: from pairs, margin and reused to the columns that say what differs; `compare_at_every_look` where the
+            trials grow and are looked at again and again, as in nightly campaigns.
 
     References: docs/method.md.
     """
     ratios = reused or {}
     pairs = cell_pairs(trials)
-    compared = _compared_so_far(pairs, margin, ratios) if repeated_looks else compare_pairs(pairs, margin, ratios)
+    compared = compare(pairs, margin, ratios)
     cells = _cells(trials, ratios)
     differences = pd.DataFrame(
         [compared.get(name_key(key), {}) for key in cells[CELL].itertuples(index=False, name=None)]
     )
     return _typed(pd.concat([cells, differences], axis=1).reindex(columns=[*SUMMARY_COLUMNS, *FURTHER_COLUMNS]))
-
-
-def _compared_so_far(
-    pairs: dict[CellKey, pd.DataFrame], margin: float, ratios: Mapping[str, float]
-) -> dict[CellKey, dict[str, Any]]:
-    split = sorted({key[0] for key, part in pairs.items() if key[0] in ratios and has_data_seeds(part)})
-    if split:
-        raise ValueError(
-            f"Repeated looks take pairs that are independent; the data seeds of {', '.join(map(repr, split))} split the same "
-            "rows again and again. Use a dataset that is generated anew for each data seed."
-        )
-    return compare_at_every_look(pairs, margin)
 
 
 def pair_counts(trials: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, create_model, model_validator
 
-from noiseflow.base.parts import NamedPart, settings_of_kind
+from noiseflow.base.parts import NamedPart, Part, settings_of_kind
 from noiseflow.base.values import Seed, fault
 from noiseflow.datasets import DATASETS, dataset_kind
 from noiseflow.scores import SCORES, Score, Task, score_named, scores_of
@@ -14,7 +14,19 @@ from noiseflow.scores import SCORES, Score, Task, score_named, scores_of
 TASKS: tuple[Task, ...] = get_args(Task)
 SETTINGS = {kind.name: kind.settings for kind in DATASETS}
 """The settings of each kind with their defaults; `...` where one must be given."""
-EVERYWHERE = ("kind", "label", "data_seed", "score", "epochs")
+EVERYWHERE = ("kind", "label", "data_seed", "score", "epochs", "corrupt")
+
+
+class Corrupt(Part):
+    """What is wrong in the training rows, and stays so; the test rows are clean."""
+
+    labels: float = Field(
+        gt=0,
+        lt=1,
+        description="Share of the training rows whose label is that of another class, or in a regression that of another row; "
+        "the same rows for each data seed",
+        examples=[0.2],
+    )
 
 
 class _DatasetRules(NamedPart):
@@ -34,6 +46,10 @@ class _DatasetRules(NamedPart):
         le=10_000_000,
         description="Passes over its training rows, instead of those of the training",
         examples=[500],
+    )
+
+    corrupt: Corrupt | None = Field(
+        None, description="What is wrong in the training rows; the test rows stay clean", examples=[{"labels": 0.2}]
     )
 
     @model_validator(mode="before")

@@ -17,6 +17,7 @@ from noiseflow.controls import CONTROLS
 from noiseflow.datasets import DATASETS, DatasetKind
 from noiseflow.noise import KINDS as NOISES
 from noiseflow.noise import PLACES
+from noiseflow.noise.injection import Correlation
 from noiseflow.scores import SCORES
 from noiseflow.study import (
     Architecture,
@@ -29,6 +30,8 @@ from noiseflow.study import (
     Training,
     Variant,
 )
+from noiseflow.study.dataset import Corrupt
+from noiseflow.study.robustness import Robustness
 
 TEMPLATE = "study-file.md.jinja"
 PARTS: dict[str, type[BaseModel]] = {
@@ -39,6 +42,9 @@ PARTS: dict[str, type[BaseModel]] = {
     "Variant": Variant,
     "Injection": Injection,
     "Control": Control,
+    "Robustness": Robustness,
+    "Correlation": Correlation,
+    "Corrupt": Corrupt,
     "Published": Published,
     "Resources": Resources,
 }

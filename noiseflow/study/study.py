@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, StringConstraints, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from noiseflow.base.parts import Part
@@ -14,6 +14,7 @@ from noiseflow.study.architecture import Architecture, Training
 from noiseflow.study.consistency import faults_between, faults_of_study
 from noiseflow.study.dataset import Dataset
 from noiseflow.study.resources import Resources
+from noiseflow.study.robustness import Robustness, as_list
 from noiseflow.study.variant import Variant
 
 ShippedStudy = Literal[
@@ -69,6 +70,12 @@ class Study(Part):
     )
     training: Training = Field(
         default=Training(), description="How each network is trained", examples=[{"epochs": 500}]
+    )
+    robustness: Annotated[tuple[Robustness, ...], BeforeValidator(as_list)] = Field(
+        (),
+        max_length=16,
+        description="Noise at test time that every trained network is measured under; one entry or a list",
+        examples=[{"place": "input", "stddev": [0.05, 0.1, 0.2], "relative": True}],
     )
     margin: float = Field(
         0.01,

@@ -1,1 +1,1 @@
-"""Batches of trials: trained and checked in worker processes."""
+"""The plan of a study, and batches of its trials, checked and trained in worker processes."""

@@ -76,7 +76,7 @@ def _seeds(plan: Plan) -> str:
 
 def _training(plan: Plan, store: Store) -> dict[str, str]:
     """What the trials were trained on, and how long that took."""
-    trials = store.read("trials", plan.trial_ids)
+    trials = store.read("trials", plan.trial_ids, ["trial_id", "train_seconds", "device", "proven"])
     if trials.empty:
         return {}
     seconds = trials["train_seconds"].sum()

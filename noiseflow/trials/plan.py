@@ -16,7 +16,10 @@ import pandas as pd
 from pydantic import BaseModel
 
 from noiseflow.campaigns.rounds import Round, campaign_of
+from noiseflow.datasets import columns_of
+from noiseflow.noise.injection import Injection
 from noiseflow.study import Architecture, Dataset, Study, Training, Variant
+from noiseflow.study.robustness import Robustness
 from noiseflow.study.users_own import fingerprint
 
 NUMERICS_VERSION = 3
@@ -25,7 +28,15 @@ NUMERICS_VERSION = 3
 
 SEEDS_DRAWN = 300
 """Seeds whose rows, curves and predictions a report draws: more would change no picture."""
-INERT = {"relative": False, "schedule": "constant", "final": 0.0}
+INERT = {
+    "relative": False,
+    "schedule": "constant",
+    "start": 1.0,
+    "final": 0.0,
+    "mean": 0.0,
+    "draws": "element",
+    "at": ["train"],
+}
 """Settings of injections that were added later, with the value that changes nothing."""
 
 
@@ -42,6 +53,7 @@ class Cell:
     family: str
     training: Training
     engine: str
+    robustness: tuple[Robustness, ...] = ()
 
     @property
     def names(self) -> dict[str, Any]:
@@ -53,6 +65,19 @@ class Cell:
             "family": self.family,
             "strength": self.variant.strength,
         }
+
+    @cached_property
+    def injections(self) -> tuple[Injection, ...]:
+        """Those of the variant, their columns as numbers; without columns where all take the noise alike.
+
+        A table's columns are looked at here, and not the key in the study: so the trials of a table without categories are
+        the same whether their noise is on numeric columns or on all, and as before there was a choice.
+        """
+        own = self.variant.injections
+        if not any(injection.place == "input" for injection in own):
+            return own
+        columns = columns_of(self.dataset)
+        return tuple(injection.resolved(columns) for injection in own)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -67,9 +92,10 @@ class Cell:
             "engine": self.engine,
             "dataset": _rows_settings(self.dataset),
             "architecture": _settings(self.architecture, without={"label", "path", "datasets", "training"}),
-            "injections": [_settings(injection) for injection in self.variant.injections],
+            "injections": [_settings(injection) for injection in self.injections],
             "training": _settings(self.training, without={"record_every"}),
             **({"controls": controls} if controls else {}),
+            **({"robustness": [_settings(noise) for noise in self.robustness]} if self.robustness else {}),
         }
 
     def trial_id(self, data_seed: int, seed: int, numerics: int = NUMERICS_VERSION) -> str:
@@ -223,7 +249,7 @@ def make_plan(
     """
     engine_of = (lambda *_: engine) if isinstance(engine, str) else engine
     cells = tuple(
-        Cell(d, a, member, variant.name, study.training_of(d, a), engine_of(d, a, member))
+        Cell(d, a, member, variant.name, study.training_of(d, a), engine_of(d, a, member), study.robustness)
         for d, a, variant, member in study.parts()
     )
     rounds = tuple(rounds or [Round(None, tuple(range(study.n_seeds)))])

@@ -8,7 +8,6 @@ from math import isfinite
 from typing import Any
 
 from noiseflow.store import Store
-from noiseflow.trials.forecast import forecast
 from noiseflow.trials.plan import NUMERICS_VERSION, Plan, Trial
 
 MOST_ROWS = 30
@@ -66,6 +65,8 @@ def _name(names: Mapping[str, object]) -> str:
 def _forecast(plan: Plan, store: Store | None, missing: Sequence[Trial], done: Collection[str]) -> str:
     if not missing:
         return "nothing to train"
+    from noiseflow.trials.forecast import forecast  # noqa: PLC0415 - imports scipy
+
     known = plan.named(store.read("trials", _some(plan, done))) if store else None
     found = forecast(plan, missing, known)
     if not isfinite(found.seconds):

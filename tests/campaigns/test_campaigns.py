@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from noiseflow.campaigns.pooling import pooled_plan, replays
 from noiseflow.campaigns.rounds import Round, campaign_faults, campaign_name, campaign_of, campaign_round, pooled_rounds
 from noiseflow.store import Store
 from noiseflow.study.loading import load, validate
 from noiseflow.trials.plan import make_plan
+from noiseflow.trials.pooled_plan import pooled_plan, replays
 from tests.store.test_store import batch
 
 

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from sketch_study import make_evidence, make_grid, make_history, make_predictions, make_study, make_trials
 
 from noiseflow.report.evidence import compact_predictions
+from noiseflow.report.findings import find
 from noiseflow.report.page import draw_pictures
 from noiseflow.report.picture import fitting
 from noiseflow.report.sections import boundary, gap, learning_curves
 from noiseflow.report.sections.chosen_strengths import strength_frames, strength_unit
-from noiseflow.statistics.findings import find
 from noiseflow.study import Study, Variant
 
 ROOT = Path(__file__).parents[2]

@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_trials import crossed, made_trials, resampled
+from made_trials import crossed, made_trials, resampled, under_noise
 from sketch_study import make_data, make_evidence, make_grid, make_history, make_predictions, make_study, make_trials
 
 from noiseflow.report import render, sections, summary_table
 from noiseflow.report.evidence import compact_predictions
+from noiseflow.report.findings import Findings, find
 from noiseflow.report.picture import Picture
 from noiseflow.report.section import Section, parts_of
 from noiseflow.report.sections import SECTIONS
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
-from noiseflow.statistics.findings import Findings, find
 from noiseflow.statistics.ranks import mean_ranks
 from noiseflow.study import BASELINE
 from tests.plots.test_plots_page import family_study, family_trials
@@ -29,6 +29,12 @@ def plain():
     trials = make_trials(study)
     told = {"predictions": compact_predictions(make_predictions(study, trials))}
     return make_evidence(study, trials, **told, grids={d.name: make_grid() for d in study.datasets})
+
+
+def noisy_at_test():
+    study = make_study(n_seeds=8)
+    trials = under_noise(make_trials(study))
+    return make_evidence(study, trials, findings=find(study, trials))
 
 
 def families():
@@ -94,7 +100,7 @@ def crossed_seeds():
 @pytest.fixture(scope="module")
 def evidences():
     """Evidence that has something to say in every section, between them."""
-    return [make() for make in (plain, families, campaigns, growing, ranked, crossed_seeds)]
+    return [make() for make in (plain, noisy_at_test, families, campaigns, growing, ranked, crossed_seeds)]
 
 
 def test_every_file_of_a_section_is_in_the_tuple():

@@ -6,8 +6,8 @@ import pytest
 from made_trials import made_trials
 from scipy import stats
 
-from noiseflow.statistics.drift import drift_history
-from noiseflow.statistics.sequences import are_telling, confidence_sequence
+from noiseflow.campaigns.confidence_sequences import are_telling, confidence_sequence
+from noiseflow.campaigns.drift import drift_history
 
 pytestmark = [pytest.mark.slow, pytest.mark.evidence, pytest.mark.timeout(600)]
 

@@ -9,6 +9,7 @@ import pytest
 from made_trials import made_trials, resampled
 from scipy import stats
 
+from noiseflow.campaigns.repeated_looks import compare_at_every_look
 from noiseflow.statistics import FURTHER_COLUMNS, SUMMARY_COLUMNS, learning_bands, pair_counts, summarize
 from noiseflow.statistics.power import seeds_needed
 
@@ -192,7 +193,7 @@ def test_summarize_tells_second_opinions_and_seeds_needed():
 
 
 def looked_at(scores, **options):
-    return summarize(make_trials(scores, **options), 0.01, repeated_looks=True)
+    return summarize(make_trials(scores, **options), 0.01, compare=compare_at_every_look)
 
 
 def test_summarize_under_repeated_looks_is_a_confidence_sequence_with_alpha_shared():
@@ -252,10 +253,10 @@ def test_summarize_for_one_look_has_no_fixed_interval_beside_its_own():
 
 def test_summarize_refuses_repeated_looks_at_pairs_that_depend_on_each_other():
     with pytest.raises(ValueError, match=r"the data seeds of 'd' split the same rows"):
-        summarize(splits(), 0.01, reused={"d": 3 / 7}, repeated_looks=True)
+        summarize(splits(), 0.01, reused={"d": 3 / 7}, compare=compare_at_every_look)
     grid = {(1, 0): 0.7, (1, 1): 0.8, (2, 0): 0.7, (2, 1): 0.9}
     with pytest.raises(ValueError, match=r"those of 'noise' share data seeds"):
-        summarize(made_trials({"baseline": grid, "noise": grid}), 0.01, repeated_looks=True)
+        summarize(made_trials({"baseline": grid, "noise": grid}), 0.01, compare=compare_at_every_look)
 
 
 def test_summarize_averages_what_is_measured_beside_the_score():

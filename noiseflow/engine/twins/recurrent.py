@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from noiseflow.engine.problem import NotVectorizableError
 from noiseflow.engine.twins.windows import add
+from noiseflow.noise.instrument import current_walk
 
 Tensor = Any
 Tensors = list[Tensor]
@@ -169,7 +170,7 @@ def recurrent(layer: Any) -> Mapping[str, Any]:
         begun = mask is not None and not all(
             map(_is_zero, initial_state)
         )  # Keras' first masked output is 0, not the state
-        if drops or begun or layer.stateful or sequences.shape[1] <= form.unrolls:
+        if drops or begun or sequences.shape[1] <= form.unrolls:
             return _unrolled(layer, sequences, initial_state, mask, training)
         return _scanned(layer, form, sequences, list(initial_state), mask)
 
@@ -188,6 +189,16 @@ def unrolled(layer: Any) -> Mapping[str, Any]:
         return _unrolled(layer, sequences, initial_state, mask, training)
 
     return {"inner_loop": inner_loop}
+
+
+def _with_noise(step: Step) -> Step:
+    """The step, with the last of the projected inputs added to the state that it hands on."""
+
+    def noisy(x: Tensors, inner: Tensors, states: Tensors, further: Tensors) -> Tensors:
+        state, *others = step(x[:-1], inner, states, further)
+        return [state + x[-1], *others]
+
+    return noisy
 
 
 def _is_zero(state: Tensor) -> bool:
@@ -228,7 +239,13 @@ def _scanned(layer: Any, form: _Form, sequences: Tensor, states: Tensors, mask: 
         else:
             input_biases = gates(given)
         projected = [x + bias for x, bias in zip(projected, input_biases, strict=True)]
-    history = scan(form.step(layer), projected, states, kernels, biases, further, kept)
+    step, walk = form.step(layer), current_walk()
+    if walk is not None and (label := walk.label_of(layer.cell)):
+        clean = tf.zeros([sequences.shape[0], *states[0].shape], states[0].dtype)
+        noise = walk.state(label, clean)
+        if noise is not clean:
+            step, projected = _with_noise(step), [*projected, noise]
+    history = scan(step, projected, states, kernels, biases, further, kept)
     last = [state[-1] for state in history]
     outputs = history[0]
     if layer.zero_output_for_mask and kept is not None:

@@ -22,6 +22,7 @@ from noiseflow.report.sections import (
     ranks,
     replays,
     rivals,
+    robustness,
     training_rows,
     variance,
 )
@@ -31,6 +32,7 @@ SECTIONS: tuple[Section, ...] = (
     final_scores.SECTION,
     chosen_strengths.SECTION,
     rivals.SECTION,
+    robustness.SECTION,
     training_rows.SECTION,
     ranks.SECTION,
     published_runs.SECTION,

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from noiseflow.plots import plot_gains, to_png
 from noiseflow.report.evidence import Evidence
+from noiseflow.report.findings import trend_sizes
 from noiseflow.report.picture import Picture, colours_of, scale_and_unit
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_GROUPS, MOST_PANELS
 from noiseflow.report.tables import Columns
 from noiseflow.statistics.crossfit import honest_scores
-from noiseflow.statistics.findings import trend_sizes
 from noiseflow.statistics.trend import gains_by_rows
 from noiseflow.wording import Row, p_text, score_of, signed
 

@@ -9,7 +9,7 @@ from noiseflow.study import Study
 from noiseflow.trials.preflight.engines import Engines, choose_engines
 from noiseflow.trials.preflight.matches import Match, datasets_of, matches
 from noiseflow.trials.preflight.networks import network_faults
-from noiseflow.trials.preflight.places import place_faults, task_faults
+from noiseflow.trials.preflight.places import column_faults, place_faults, task_faults
 
 __all__ = ["Engines", "choose_engines", "faults"]
 
@@ -31,6 +31,7 @@ def faults(study: Study, seeds: Sequence[int] | None = None) -> list[str]:
     found += of_networks
     found += place_faults(models)
     found += task_faults(study, pairs)
+    found += column_faults(study, pairs)
     return list(dict.fromkeys(found))
 
 

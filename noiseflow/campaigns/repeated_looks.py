@@ -10,30 +10,42 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from noiseflow.statistics.inference import ALPHA, Array, cohen_dz, probability_better, t_interval
-from noiseflow.statistics.pairs import CellKey, is_crossed
-from noiseflow.statistics.sequences import (
+from noiseflow.campaigns.confidence_sequences import (
     always_valid_p,
     are_telling,
     confidence_sequence,
     count_alike,
     pairs_needed,
 )
+from noiseflow.statistics.inference import ALPHA, Array, cohen_dz, probability_better, t_interval
+from noiseflow.statistics.pairs import CellKey, has_data_seeds, is_crossed
 from noiseflow.statistics.verdict import PairedDifference, Verdict
 
 
-def compare_at_every_look(pairs: Mapping[CellKey, pd.DataFrame], margin: float) -> dict[CellKey, dict[str, Any]]:
+def compare_at_every_look(
+    pairs: Mapping[CellKey, pd.DataFrame], margin: float, reused: Mapping[str, float] | None = None
+) -> dict[CellKey, dict[str, Any]]:
     """What is said of each comparison, by the summary's names of columns, each with .05 / comparisons of the error.
 
-    Interval, p and verdict hold for every look and every comparison at once; fixed_ci_low and fixed_ci_high do not.
+    Interval, p and verdict hold for every look and every comparison at once: difference_ci_low and difference_ci_high are
+    a confidence sequence at .05 over the number of comparisons, p_value is always valid, p_adjusted is that number times as
+    large, and the verdict is where the sequence lies. n_needed is the number of pairs at which the sequence is as narrow as
+    ± margin. fixed_ci_low and fixed_ci_high are the paired t interval for one look at one fixed n.
 
     Args:
         pairs: (dataset, architecture, name) to data_seed, seed, score and score_baseline; NaN where a trial is left out.
         margin: differences of the score within it are not worth having; NaN where equivalence is not asked for.
+        reused: names of datasets whose data seeds split the same rows again.
 
     Raises:
-        ValueError: pairs share their data seeds, so they are not independent.
+        ValueError: pairs are not independent: they share their data seeds, or split the same rows.
     """
+    split = sorted({key[0] for key, part in pairs.items() if key[0] in (reused or {}) and has_data_seeds(part)})
+    if split:
+        raise ValueError(
+            f"Repeated looks take pairs that are independent; the data seeds of {', '.join(map(repr, split))} split the same "
+            "rows again and again. Use a dataset that is generated anew for each data seed."
+        )
     crossed = [name for (_, _, name), part in pairs.items() if is_crossed(part)]
     if crossed:
         raise ValueError(

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from made_trials import made_trials, resampled
 
-from noiseflow.statistics.replays import REPLAY_COLUMNS, compare_replays
+from noiseflow.campaigns.replays import REPLAY_COLUMNS, compare_replays
 
 FIRST, LATER = "2026-11-01", "2026-11-23"
 

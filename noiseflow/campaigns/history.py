@@ -9,10 +9,10 @@ import pandas as pd
 from scipy import stats
 
 from noiseflow.base.values import BASELINE
-from noiseflow.statistics.drift import BEFORE_ALL, campaigns_of, drift_history
+from noiseflow.campaigns.confidence_sequences import are_telling, confidence_sequence
+from noiseflow.campaigns.drift import BEFORE_ALL, campaigns_of, drift_history
 from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array, in_ticks
 from noiseflow.statistics.pairs import CELL, GROUP, CellKey, cell_pairs
-from noiseflow.statistics.sequences import are_telling, confidence_sequence
 
 HISTORY_COLUMNS = [
     *("campaign", *CELL, "score_name", "n_pairs", "difference_mean", "difference_ci_low", "difference_ci_high"),

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from noiseflow.statistics.history import HISTORY_COLUMNS, history
-from noiseflow.statistics.sequences import confidence_sequence
-from tests.statistics.test_drift import night, nights
+from noiseflow.campaigns.confidence_sequences import confidence_sequence
+from noiseflow.campaigns.history import HISTORY_COLUMNS, history
+from tests.campaigns.test_drift import night, nights
 
 
 def differences(trials):

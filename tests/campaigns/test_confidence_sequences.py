@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from noiseflow.statistics.sequences import (
+from noiseflow.campaigns.confidence_sequences import (
     EFFECT_VARIANCE,
     always_valid_p,
     are_telling,

@@ -9,14 +9,16 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from noiseflow.base.values import BASELINE
+from noiseflow.campaigns.drift import drift_history
+from noiseflow.campaigns.history import history
+from noiseflow.campaigns.repeated_looks import compare_at_every_look
+from noiseflow.campaigns.replays import compare_replays
 from noiseflow.statistics import GROUP, summarize
 from noiseflow.statistics.crossfit import honest_scores
-from noiseflow.statistics.drift import drift_history
 from noiseflow.statistics.families import choose_strengths, compare_families
-from noiseflow.statistics.history import history
 from noiseflow.statistics.inference import least_n
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
-from noiseflow.statistics.replays import compare_replays
+from noiseflow.statistics.robustness import compare_under_noise
 from noiseflow.statistics.trend import gain_trend
 from noiseflow.statistics.variance_table import variance_components
 from noiseflow.statistics.verdict import PairedDifference
@@ -32,6 +34,7 @@ class Findings:
     summary: a row a cell. choices: a row a family of strengths, chosen without leakage. rivals: the first variant against each
     of the others, each with the strength it chose. trend: the gain of each family over the number of training rows.
     components: variance from data and from initialisation. ranks: of the variants over five datasets or more, None below.
+    robustness: a row a cell and strength of noise at test time.
     Of studies with campaigns, history: a row a campaign and compared cell; drift: a row a cell and test of the latest
     campaign; replays: a row a trial that a campaign trained again.
     """
@@ -44,6 +47,7 @@ class Findings:
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     drift: pd.DataFrame = field(default_factory=pd.DataFrame)
     replays: pd.DataFrame = field(default_factory=pd.DataFrame)
+    robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranks: MeanRanks | None = None
 
     @property
@@ -90,6 +94,7 @@ def find(
         rivals=_told(rivals, summary),
         trend=_trend(trials, sizes) if sizes else nothing,
         components=variance_components(trials) if study.design == "crossed" else nothing,
+        robustness=compare_under_noise(trials, study.margin, reused),
         ranks=mean_ranks(trials),
     )
 
@@ -99,7 +104,7 @@ def _of_campaigns(
 ) -> Findings:
     drifts = drift_history(trials)
     return Findings(
-        summary=summarize(trials, margin, reused=reused, repeated_looks=True),
+        summary=summarize(trials, margin, reused=reused, compare=compare_at_every_look),
         history=history(trials, drifts),
         drift=drifts[drifts["campaign"] == trials["campaign"].dropna().max()].reset_index(drop=True),
         replays=pd.DataFrame() if replays is None or replays.empty else compare_replays(replays, trials),

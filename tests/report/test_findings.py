@@ -8,9 +8,10 @@ import pytest
 import yaml
 from sketch_study import make_evidence, make_study
 
+from noiseflow.campaigns.repeated_looks import compare_at_every_look
 from noiseflow.report import render
+from noiseflow.report.findings import find
 from noiseflow.statistics import summarize
-from noiseflow.statistics.findings import find
 from noiseflow.trials.plan import make_plan
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
@@ -172,7 +173,7 @@ def test_find_of_campaigns_says_what_holds_at_every_look():
     study, trials = campaigns()
     found = find(study, trials, trials.head(2).assign(campaign="2026-11-23", test_score=0.1))
     assert set(found.frames) == {"summary", "history", "drift", "replays_compared"}
-    pd.testing.assert_frame_equal(found.summary, summarize(trials, study.margin, repeated_looks=True))
+    pd.testing.assert_frame_equal(found.summary, summarize(trials, study.margin, compare=compare_at_every_look))
     assert list(found.history["n_pooled"]) == [12, 24]
     assert set(found.drift["campaign"]) == {"2026-11-23"}
     assert len(found.drift) == 4  # two cells, two tests

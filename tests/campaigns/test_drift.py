@@ -8,7 +8,7 @@ import pytest
 from made_trials import made_trials, resampled
 from scipy import stats
 
-from noiseflow.statistics.drift import DRIFT_COLUMNS, QUICK, SLOW, change_p, drift, drift_history, shift_p
+from noiseflow.campaigns.drift import DRIFT_COLUMNS, QUICK, SLOW, change_p, drift, drift_history, shift_p
 
 
 def night(k, scores, **columns):
