@@ -1,6 +1,6 @@
 """`run_study`: the whole job in plain Python.
 
-Its steps are functions that can be called alone: `prepare`, `store_rows` (data), `train` and `replay` (batches), `summarize`,
+Its steps are functions that can be called alone: `prepare`, `train` and `replay` (batches), `summarize`,
 `write_report`. The Prefect flow calls the same steps as tasks.
 """
 
@@ -23,17 +23,17 @@ from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_fault
 from noiseflow.engine.progress import Progress
 from noiseflow.results import ANSWER, StudyRun, answer_json, run_of
 from noiseflow.store import Store, StoreError, find_store, footer
-from noiseflow.study import USERS_OWN, Dataset, Resources, Study
+from noiseflow.study import USERS_OWN, Resources, Study
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 from noiseflow.trials.batches import Tables, train_in_worker
 from noiseflow.trials.checking import Checked, check_in_worker
 from noiseflow.trials.declared import declare
 from noiseflow.trials.manifest import describe, software
-from noiseflow.trials.plan import SEEDS_DRAWN, Batch, EngineOf, Plan, dataset_key, make_plan, study_hash, study_json
+from noiseflow.trials.plan import Batch, EngineOf, Plan, make_plan, study_hash, study_json
 from noiseflow.trials.pooled_plan import pooled_plan, replays
 from noiseflow.trials.preview import superseded_lines
-from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, in_worker, worker_processes
+from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, worker_processes
 
 if TYPE_CHECKING:  # they load scipy and matplotlib, and who has nothing to train needs neither
     from noiseflow.report import Report
@@ -156,8 +156,6 @@ def run_study(
     night = None if campaign is None else campaign_name(campaign, datetime.now(UTC))
     with worker_processes(BATCHES_AT_ONCE):
         job = prepare(declared, str(results), engine=engine, device=device, campaign=night)
-        for dataset, data_seeds in missing_rows(job):
-            store_rows(dataset, data_seeds, job.context)
         failed = train_all(job, progress)
     require_trials(job, failed)
     store = job.context.store
@@ -177,7 +175,7 @@ def prepare(
 ) -> Job:
     """What there is to do, after the study's data, networks and seeds were found valid.
 
-    Batches whose process died are completed or dropped, and the study's content is stored.
+    Batches of a process that died are completed or dropped, and the study's content is stored.
 
     Args:
         campaign: an ISO date.
@@ -213,34 +211,21 @@ def prepare(
     return Job(plan, context, tuple(batches), tuple(replays(plan, store)), reused)
 
 
-def missing_rows(job: Job) -> list[tuple[Dataset, list[int]]]:
-    """Datasets with data seeds whose rows are not stored yet; of campaigns the latest, which are drawn."""
-    return _missing_rows(job.plan, job.context.store)
+def data_faults(study: Study, campaign: str | None = None) -> list[str]:
+    """What a run would refuse in a study's data, networks and seeds, as sentences.
+
+    Args:
+        campaign: an ISO date.
+    """
+    seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
+    return [*seed_faults(study, seeds), *check_in_worker(study, seeds).faults]
 
 
-def _missing_rows(plan: Plan, store: Store) -> list[tuple[Dataset, list[int]]]:
-    there, drawn = store.dataset_keys(), plan.latest(SEEDS_DRAWN)
-    wanted = [(dataset, seeds) for dataset in plan.study.datasets for seeds in drawn.data_seeds(dataset)]
-    return [(dataset, seeds) for dataset, seeds in wanted if dataset_key(dataset, seeds) not in there]
+def read_lines(study: Study) -> list[str]:
+    """What was read of each dataset that is a file, as lines of text."""
+    from noiseflow.datasets.facts import read_of_study  # noqa: PLC0415
 
-
-def store_rows(dataset: Dataset, data_seeds: Sequence[int], context: Context) -> str:
-    """Generates the rows of each data seed, in a worker process, and stores them; their key."""
-    stage.info("drawing the rows of %s", dataset.name)
-    what, seconds = f"generated {dataset.name}", context.resources.timeout_seconds
-    given = dataset, tuple(data_seeds), context.store, context.footer
-    return in_worker(_generate, *given, what=what, timeout_seconds=seconds)
-
-
-def _generate(dataset: Dataset, data_seeds: Sequence[int], store: Store, marks: dict[str, str]) -> str:
-    import pandas as pd  # noqa: PLC0415
-
-    from noiseflow.datasets import generate, to_frame  # noqa: PLC0415 - scikit-learn takes a second
-
-    key = dataset_key(dataset, data_seeds)
-    frames = (to_frame(dataset, data_seed, generate(dataset, data_seed)) for data_seed in data_seeds)
-    store.write_dataset(key, pd.concat(frames, ignore_index=True), marks)
-    return key
+    return [line for read in read_of_study(study) for line in ("", *read.lines())]
 
 
 def train_all(job: Job, progress: Watcher | None = None) -> list[str]:
@@ -317,15 +302,22 @@ def require_trials(job: Job, failed: Sequence[str]) -> None:
 
 
 def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
-    """What exactly the trials of the plan say; the summary is written to the store.
+    """What exactly the trials of the plan say; the summary is written to the store, and so are the rows that are drawn.
 
     Args:
         marks: what the Parquet footers carry.
     """
+    from noiseflow.datasets import to_frame  # noqa: PLC0415
+    from noiseflow.report.gather import drawn_rows  # noqa: PLC0415
+
     stage.info("comparing the variants")
-    store.recover()  # a batch whose trials are in but whose curves are not yet
+    store.recover()  # a batch may have published its trials and not its curves
     findings = find_stored(plan, store)
     store.write_findings(findings.frames, marks, plan.folder)
+    there = store.dataset_keys()
+    for key, (dataset, data_seeds) in drawn_rows(plan).items():
+        if key not in there:
+            store.write_dataset(key, to_frame(dataset, data_seeds), marks)
     return findings
 
 
@@ -427,7 +419,7 @@ def _is_trained(study: Study, results: str, engine: str) -> bool:
     """Whether every trial of the study is stored, and sound."""
     try:
         plan, store = stored_plan(study, results, engine)
-        if store is None or not store.trial_ids().issuperset(plan.trial_ids) or _missing_rows(plan, store):
+        if store is None or not store.trial_ids().issuperset(plan.trial_ids) or not store.dataset_keys():
             return False
         writable = Store(results, study.name)
         writable.recover()
@@ -459,6 +451,16 @@ def _other_trials(plan: Plan, store: Store) -> str:
     return "\n  ".join(["What is there:", *lines])
 
 
+def judged(study: Study, results: str, engine: str = "auto") -> list[str]:
+    """What the stored trials say of the study's claims, as lines of text."""
+    plan, store = stored_plan(study, results, engine, None)
+    if store is None:
+        return []
+    from noiseflow.report.claims import claims_lines, judge_claims  # noqa: PLC0415
+
+    return claims_lines(judge_claims(study, plan.named(store.read("trials", plan.trial_ids))))
+
+
 def _written(findings: Findings, plan: Plan, places: Sequence[str]) -> Store:
     """The first of these places that takes the findings."""
     *others, last = [Store(place, plan.study.name) for place in places]
@@ -476,7 +478,7 @@ def stored_plan(
 ) -> tuple[Plan, Store | None]:
     """The plan of a study, or of a campaign of it, and its store, None where there is none; no model is built.
 
-    With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
+    With engine `auto`, a user's own model is planned for the engine that has trained it: only a build would say which one can.
     """
     store = find_store(results, study.name)
     plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store, engine)

@@ -28,7 +28,7 @@ class WeightAveraging(ControlKind):
     sentence = "ends with the mean of the weights after each of the last epochs, a share `last` of all (SWA)"
 
     def first_epoch(self, control: Any, epochs: int) -> int:
-        return min(epochs, floor(epochs * (1 - control.last) + 1e-9) + 1)
+        return min(epochs, floor(epochs * (1 - float(control.last)) + 1e-9) + 1)
 
     def callback(self, control: Any, epochs: int) -> Any:
         import keras
@@ -36,7 +36,7 @@ class WeightAveraging(ControlKind):
 
         first = self.first_epoch(control, epochs)
 
-        class Average(keras.callbacks.Callback):
+        class Average(keras.callbacks.Callback):  # type: ignore[misc] # Keras is untyped
             """The mean of the weights, which they become after the last epoch."""
 
             mean: list[Any]

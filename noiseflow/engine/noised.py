@@ -21,6 +21,9 @@ class Drawn:
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
 
+    def again(self) -> None:
+        """A second pass draws other numbers."""
+
     def normal(self, stream: str, shape: Any, dtype: Any) -> Any:
         """Standard normal numbers."""
         del stream
@@ -36,7 +39,7 @@ def noised(x: Array, injections: Sequence[Injection], X_train: Array, rng: np.ra
     """Rows (n_rows, ...) with the noise of injections at the place input, at full strength.
 
     Args:
-        X_train: the training rows, whose spread a relative stddev counts in.
+        X_train: the training rows; a relative stddev counts in their spread.
     """
     values = tf.constant(x, tf.float64)
     for injection in injections:

@@ -69,8 +69,8 @@ class Site:
             bool(injection.decay),
             mean=injection.mean,
             draws=injection.draws,
-            ar1=correlation and correlation.ar1,
-            length_scale=correlation and correlation.length_scale,
+            ar1=None if correlation is None else correlation.ar1,
+            length_scale=None if correlation is None else correlation.length_scale,
             **more,
         )
 
@@ -80,7 +80,7 @@ class Site:
         if self.columns is not None:
             strength = strength * tf.constant(self.columns, x.dtype)
         is_plain = self.draws == "element" and self.ar1 is None and self.length_scale is None
-        drawn = numbers if is_plain else Shaped(numbers, self.draws, self.ar1, self.length_scale)
+        drawn: Any = numbers if is_plain else Shaped(numbers, self.draws, self.ar1, self.length_scale)
         noisy = kind_of(self.kind).apply(x, strength, drawn, self.stream)
         return noisy + strength * self.mean if self.mean else noisy
 
@@ -203,7 +203,8 @@ def scales_at(sites: Sites, run: Any, epoch: Tensor, step: Tensor) -> Tensor:
     t = tf.cast(epoch - 1, dtype) / tf.cast(tf.maximum(run.epochs - 1, 1), dtype)
     factors = []
     for i, site in enumerate(sites.all):
-        at_epoch = tf.cast(factor(site.schedule, *tf.unstack(run.schedules[i], 3), t, tf.cos), dtype)
+        start, final, step_at = tf.unstack(run.schedules[i], 3)
+        at_epoch = tf.cast(factor(site.schedule, start, final, step_at, t, tf.cos), dtype)
         # Neelakantan et al. (2015), equation 1: the variance falls as 1 / (1 + step)^decay.
         factors.append(at_epoch * tf.cast(step + 1, dtype) ** (-run.decays[i] / 2) if site.decays else at_epoch)
     return run.scales * tf.stack(factors)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -11,7 +13,7 @@ from noiseflow.noise.injection import Injection
 
 N_ROWS, N_TIMES, N_FEATURES = 64, 24, 3
 AR1, LENGTH_SCALE = 0.9, 2.0
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     "ar1": {"correlation": {"ar1": AR1}},
     "length_scale": {"correlation": {"length_scale": LENGTH_SCALE}},
     "channel": {"draws": "channel"},

@@ -33,6 +33,10 @@ class Shaped:
         """The strength of each site."""
         return self.numbers.scales
 
+    def again(self) -> None:
+        """A second pass of the same step begins."""
+        self.numbers.again()
+
     def normal(self, stream: str, shape: Any, dtype: Any) -> Tensor:
         """Standard normal numbers, broadcastable to the shape."""
         from keras import ops

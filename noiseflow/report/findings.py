@@ -75,7 +75,7 @@ def find(
         ValueError: there are campaigns, and pairs that depend on each other (see `summarize`).
     """
     nothing = pd.DataFrame()
-    reused = _reused(study, trials)
+    reused = reused_rows(study, trials)
     if repeated_looks and "campaign" in trials and trials["campaign"].notna().any():
         return _of_campaigns(trials, replays, study.margin, reused)
     summary = summarize(trials, study.margin, reused=reused)
@@ -127,7 +127,7 @@ def _trend(trials: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
     return gain_trend(honest_scores(trials), sizes).assign(score_name=names.iloc[0])
 
 
-def _reused(study: Study, trials: pd.DataFrame) -> dict[str, float]:
+def reused_rows(study: Study, trials: pd.DataFrame) -> dict[str, float]:
     """Datasets whose rows are split anew by each data seed: name to test rows over training rows."""
     if study.design == "replicate":
         return {}

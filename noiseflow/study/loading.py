@@ -17,11 +17,34 @@ from noiseflow.study.faults import did_you_mean, sentences
 from noiseflow.study.reading import read_yaml
 
 FOLDER = Path(__file__).parent / "shipped"
+CLAIMS = Path(__file__).parent / "claims"
+"""Studies of published claims, which `noiseflow reproduce` runs."""
+
+FILES = ("path", "test_path")
+"""Keys that name a file."""
 
 
 def names() -> list[str]:
     """Names of the shipped studies, in alphabetical order."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def claim_names() -> list[str]:
+    """Names of the shipped studies of claims, in alphabetical order."""
+    return sorted(path.stem for path in CLAIMS.glob("*.yaml"))
+
+
+def load_claims(name: str, **changes: Any) -> Study:
+    """The shipped study of claims of that name, or one of a YAML file.
+
+    Raises:
+        InvalidInputError: there is none, it is faulty, or holds no claims; the message names every fault.
+    """
+    study = load(str(CLAIMS / f"{name}.yaml") if name in claim_names() else name, **changes)
+    if not study.claims:
+        known = ", ".join(claim_names())
+        raise InvalidInputError([f"study must hold claims; received {name!r}, without. Those that ship are {known}."])
+    return study
 
 
 def load(study: str, **changes: Any) -> Study:
@@ -64,10 +87,11 @@ def confined(content: Any, **changes: Any) -> Study:
     content = content.model_dump() if isinstance(content, Study) else content
     study = validate(_placed(content, base) if base else content, **changes)
     faults = [
-        f"{field}[{i}].path {_elsewhere(name, part.path)} (study {study.name!r})."
+        f"{field}[{i}].{key} {_elsewhere(name, file)} (study {study.name!r})."
         for field in ("datasets", "architectures")
         for i, part in enumerate(getattr(study, field))
-        if part.path and not (folder and folder.allow(part.path))
+        for key in FILES
+        if (file := getattr(part, key, None)) and not (folder and folder.allow(file))
     ]
     if faults:
         raise InvalidInputError(faults)
@@ -130,12 +154,13 @@ def _placed(content: Any, folder: Path) -> Any:
     """The content with its relative paths, which are relative to `folder`, made absolute."""
 
     def placed(part: Any) -> Any:
-        path = part.get("path") if isinstance(part, Mapping) else None
-        return {**part, "path": os.path.normpath(folder / path)} if isinstance(path, str) and path else part
+        paths = {key: part.get(key) for key in FILES} if isinstance(part, Mapping) else {}
+        whole = {key: os.path.normpath(folder / path) for key, path in paths.items() if isinstance(path, str) and path}
+        return {**part, **whole} if whole else part
 
     if not isinstance(content, Mapping):
         return content
-    lists = {key: content[key] for key in ("datasets", "architectures") if isinstance(content.get(key), list)}
+    lists = {key: content[key] for key in ("datasets", "architectures") if isinstance(content.get(key), list | tuple)}
     return {**content, **{key: [placed(part) for part in parts] for key, parts in lists.items()}}
 
 

@@ -11,6 +11,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from noiseflow.base.parts import Part
 from noiseflow.base.values import Fraction, Label, Text
 from noiseflow.study.architecture import Architecture, Training
+from noiseflow.study.claim import Claim
 from noiseflow.study.consistency import faults_between, faults_of_study
 from noiseflow.study.dataset import Dataset
 from noiseflow.study.resources import Resources
@@ -75,7 +76,7 @@ class Study(Part):
         (),
         max_length=16,
         description="Noise at test time that every trained network is measured under; one entry or a list",
-        examples=[{"place": "input", "stddev": [0.05, 0.1, 0.2], "relative": True}],
+        examples=[[{"place": "input", "stddev": [0.05, 0.1, 0.2], "relative": True}]],
     )
     margin: float = Field(
         0.01,
@@ -83,6 +84,22 @@ class Study(Part):
         description="Differences of the score within it are not worth having; of an rmse in units of the target, and then it "
         "must be given",
         examples=[0.01],
+    )
+    claims: tuple[Claim, ...] = Field(
+        (),
+        max_length=200,
+        description="Published claims that its cells decide on; `noiseflow reproduce` prints how",
+        examples=[
+            [
+                {
+                    "says": "Noise helps",
+                    "source": "a paper",
+                    "dataset": "circles",
+                    "variant": "noise",
+                    "published": 0.03,
+                }
+            ]
+        ],
     )
     published: tuple[Published, ...] = Field(
         (),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -53,13 +53,10 @@ class BatchRows:
 
     @cached_property
     def measured(self) -> dict[str, Part]:
-        """What is measured: the parts; where noise acts at test too, COPIES of their rows, each with draws of its own."""
+        """What is measured: the parts; where noise acts at test too, COPIES of their rows, each with its own draws."""
         if not self.at_test:
             return self.parts
-        return {
-            name: self.made(lambda d, rng, name=name: self._copies(d, *d.parts[name], rng, COPIES))  # type: ignore[misc]
-            for name in self.first.parts
-        }
+        return {name: self.made(partial(self._copies, name)) for name in self.first.parts}
 
     @cached_property
     def fresh(self) -> Part | None:
@@ -68,7 +65,7 @@ class BatchRows:
             return None
         if not self.at_test:
             return self._stacked(*[(d.X_eval, d.y_eval) for d in self.data])
-        return self.made(lambda d, rng: self._copies(d, d.X_eval, d.y_eval, rng, 1))
+        return self.made(partial(self._copies, "eval"))
 
     def made(self, make: Callable[[Data, np.random.Generator], Part], *stream: int) -> Part:
         """Rows that are made of each data seed's own, the same for all trials of it.
@@ -82,9 +79,11 @@ class BatchRows:
                 found[seed] = make(data, np.random.default_rng([seed, AT_TEST, *stream]))
         return self._stacked(*[found[seed] for seed in self.data_seeds])
 
-    def _copies(self, data: Data, X: Array, y: Array, rng: np.random.Generator, n: int) -> Part:
-        copies = [noised(X, self.at_test, data.X_train, rng) for _ in range(n)]
-        return np.concatenate(copies), np.tile(y, n)
+    def _copies(self, name: str, data: Data, rng: np.random.Generator) -> Part:
+        """COPIES of the rows of a part, or one of the fresh ones, each with draws of its own."""
+        X, y = (np.asarray(getattr(data, f"{axis}_{name}")) for axis in "Xy")
+        copies = [noised(X, self.at_test, data.X_train, rng) for _ in range(1 if name == "eval" else COPIES)]
+        return np.concatenate(copies), np.tile(y, len(copies))
 
     @property
     def target_scales(self) -> Array:

@@ -14,6 +14,7 @@ from noiseflow.report.sections import (
     data,
     differences,
     drift,
+    ensembles,
     final_scores,
     gap,
     learning_curves,
@@ -25,6 +26,7 @@ from noiseflow.report.sections import (
     robustness,
     training_rows,
     variance,
+    what_was_read,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -33,6 +35,7 @@ SECTIONS: tuple[Section, ...] = (
     chosen_strengths.SECTION,
     rivals.SECTION,
     robustness.SECTION,
+    ensembles.SECTION,
     training_rows.SECTION,
     ranks.SECTION,
     published_runs.SECTION,
@@ -41,6 +44,7 @@ SECTIONS: tuple[Section, ...] = (
     gap.SECTION,
     boundary.SECTION,
     calibration.SECTION,
+    what_was_read.SECTION,
     data.SECTION,
     drift.SECTION,
     replays.SECTION,
