@@ -38,12 +38,13 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
     "plots": ("base", "wording"),
     "report": ("base", *KINDS, "study", "statistics", "campaigns", "store", "trials", "plots", "wording"),
     "laws": ("noise", "engine"),
-    "comparison": ("base", "scores", "engine", "statistics"),
-    "run": ("base", "datasets", "engine", "study", "statistics", "campaigns", "store", "trials", "report"),
-    "terminal": ("base", "engine", "study", "trials", "run"),
-    "cli": ("base", "study", "campaigns", "store", "trials", "laws", "run", "terminal"),
+    "comparison": ("base", "scores", "engine", "statistics", "wording"),
+    "results": ("base", "study", "store"),
+    "run": ("base", "datasets", "engine", "study", "statistics", "campaigns", "store", "trials", "report", "results"),
+    "terminal": ("base", "engine", "study", "trials", "wording", "results", "run"),
+    "cli": ("base", "study", "campaigns", "statistics", "store", "trials", "laws", "results", "run", "terminal", "__init__"),
     "__main__": ("cli",),
-    "__init__": ("noise", "controls", "engine", "comparison", "run"),
+    "__init__": ("noise", "controls", "engine", "study", "trials", "comparison", "results", "run"),
 }
 
 
