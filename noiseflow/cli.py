@@ -361,6 +361,20 @@ def compare(
 
 
 @stored.command()
+def export(
+    study: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
+    *,
+    form: Annotated[Literal["csv", "latex"], typer.Option("--format", help="CSV, or LaTeX with booktabs.")] = "csv",
+    results: ResultsOption = "results",
+) -> None:
+    """Prints a summary as CSV or as a LaTeX table."""
+    from noiseflow.results import exported  # noqa: PLC0415
+
+    with _failures_printed():
+        typer.echo(exported(results, study, form), nl=False)
+
+
+@stored.command()
 def delete(
     study: Annotated[
         str | None, typer.Argument(help="A study in the results; all that are old enough unless given.")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -22,6 +22,7 @@ Plain = str | float | int | None
 ANSWER = "answer.json"
 """File of the report that holds its answer as plain values."""
 CELL = ["dataset", "architecture", "variant"]
+PAPER = ["p_adjusted", "effect_size"]
 COMPARED = ["verdict", "n_seeds", "test_score_mean", "difference_mean", "difference_ci_low", "difference_ci_high"]
 _PARTS = ("trials", "curves", "predictions", "datasets", "replays")
 
@@ -209,19 +210,41 @@ def compare_stored(results: str, first: str, second: str) -> pd.DataFrame:
     Raises:
         InvalidInputError: one of them has no summary.
     """
-    frames, faults = [], []
-    for which in (first, second):
-        study, _, run = which.partition("/")
-        path = study_folder(results, study) / (f"runs/{run}" if run else "") / "summary.parquet"
-        if path.is_file():
-            frame = pd.read_parquet(path)
-            frames.append(frame.set_index(CELL)[[name for name in COMPARED if name in frame]])
-        else:
-            faults.append(f"{which!r} has no summary: {path} is not there. Run it, or name another.")
-    if faults:
-        raise InvalidInputError(faults)
+    shown = [stored_summary(results, which).set_index(CELL) for which in (first, second)]
+    frames = [frame[[name for name in COMPARED if name in frame]] for frame in shown]
     names = (first, second) if first != second else (first, f"{second} again")
     return pd.concat(dict(zip(names, frames, strict=True)), axis="columns").swaplevel(axis="columns")
+
+
+def stored_summary(results: str, which: str) -> pd.DataFrame:
+    """The summary of a study, or of a run of it with other settings: `circles`, `circles/epochs-200`.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
+    study, _, run = which.partition("/")
+    folder = study_folder(results, study)
+    path = folder / "runs" / run / "summary.parquet" if run else folder / "summary.parquet"
+    if not path.is_file() or (run and "/" in run):
+        raise InvalidInputError([f"{which!r} has no summary: {path} is not there. Run it, or name another."])
+    return pd.read_parquet(path)
+
+
+def exported(results: str, which: str, form: Literal["csv", "latex"]) -> str:
+    """The summary as CSV with all columns, or as a LaTeX table (booktabs) of those that a paper shows.
+
+    Args:
+        which: as for `stored_summary`.
+    """
+    summary = stored_summary(results, which)
+    if form == "csv":
+        return summary.to_csv(index=False)
+    several = [name for name in ("dataset", "architecture") if len(summary[name].unique()) > 1]
+    columns = [*several, "variant", *(name for name in COMPARED if name in summary), *PAPER]
+    shown = summary[[name for name in columns if name in summary]]
+    return shown.rename(columns=lambda name: name.replace("_", " ")).to_latex(
+        index=False, escape=True, float_format="%.3f", na_rep=""
+    )
 
 
 def older_than(results: str, days: float, now: datetime) -> list[str]:

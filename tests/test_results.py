@@ -1,5 +1,6 @@
 """What lies in the results: frames with names, the list, two side by side, deletion. The trials are made up."""
 
+import io
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -7,7 +8,15 @@ import pytest
 
 import noiseflow
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.results import changed_verdicts, compare_stored, delete_study, older_than, stored_studies, stored_study
+from noiseflow.results import (
+    changed_verdicts,
+    compare_stored,
+    delete_study,
+    exported,
+    older_than,
+    stored_studies,
+    stored_study,
+)
 from noiseflow.store import SCHEMAS, Store, footer
 from noiseflow.study.loading import validate
 from noiseflow.trials.plan import make_plan
@@ -64,6 +73,15 @@ def test_two_summaries_stand_side_by_side(results):
     assert table["difference_mean"].to_numpy().tolist() == [[0.03, 0.01]] * 2
     with pytest.raises(InvalidInputError, match="has no summary"):
         compare_stored(str(results), "small", "small/epochs-9")
+
+
+def test_summary_is_exported_as_csv_and_as_a_latex_table(results):
+    assert pd.read_csv(io.StringIO(exported(str(results), "small", "csv")))["difference_mean"].tolist() == [0.03, 0.03]
+    table = exported(str(results), "small/epochs-3", "latex").splitlines()
+    assert table[1:3] == [r"\toprule", r"variant & verdict & difference mean \\"]
+    assert r"noisy & better & 0.010 \\" in table
+    with pytest.raises(InvalidInputError, match="has no summary"):
+        exported(str(results), "small/../small", "csv")
 
 
 def test_verdicts_that_changed_are_named():
