@@ -36,7 +36,8 @@ from noiseflow.study.result_places import study_place
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 if TYPE_CHECKING:
-    from noiseflow.run import StudyRun, Watcher
+    from noiseflow.results import StudyRun
+    from noiseflow.run import Watcher
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 MOST_BYTES = 500_000

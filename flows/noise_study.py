@@ -24,8 +24,8 @@ from flows.runners import Runner, as_they_end, runner_faults, training_runner
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_faults, campaign_name
 from noiseflow.engine.progress import Progress
-from noiseflow.results import changed_verdicts, stored_answer
-from noiseflow.run import Device, DriftError, Engine, Job, StudyRun, finish, prepare, require_trials, tell_training
+from noiseflow.results import StudyRun, changed_verdicts, stored_answer
+from noiseflow.run import Device, DriftError, Engine, Job, finish, prepare, require_trials, tell_training
 from noiseflow.study import ShippedStudy, Study
 from noiseflow.study.loading import confined, load, names
 from noiseflow.study.result_places import allowed_faults, is_url, url_faults

@@ -49,8 +49,9 @@ class Comparison(pd.DataFrame):
     def __repr__(self) -> str:
         return self.short().to_string() if {*SHOWN} <= {*self.columns} else super().__repr__()
 
-    def _repr_html_(self) -> str | None:
-        return self.short().to_html(border=0) if {*SHOWN} <= {*self.columns} else super()._repr_html_()  # type: ignore[operator]
+    def _repr_html_(self) -> str:
+        shown = self.short() if {*SHOWN} <= {*self.columns} else pd.DataFrame(self)
+        return str(shown.to_html(border=0))
 
 
 SHOWN = ("score_name", "verdict", "n_seeds", "test_score_mean", "test_score_std", "difference_mean", "p_adjusted")

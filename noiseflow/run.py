@@ -439,15 +439,20 @@ def _key(plan: Plan) -> str:
 def _other_trials(plan: Plan, store: Store) -> str:
     """Which trials are there instead of the plan's, and which options ask for them."""
     trials = store.read("trials")
-    kinds = trials.assign(campaign=trials["campaign"].fillna("")).groupby(["epochs", "engine", "campaign"]).size()
+    kinds = trials.assign(campaign=trials["campaign"].fillna("")).groupby(
+        ["epochs", "engine", "campaign"], as_index=False
+    )
     planned = {cell.training.epochs for cell in plan.cells}
+    engines = {cell.engine for cell in plan.cells}
     lines = superseded_lines(plan, store.trial_ids())
-    for (epochs, engine, campaign), n in [*kinds.items()][-MOST_NAMED:]:
+    for row in kinds.size().tail(MOST_NAMED).to_dict("records"):
+        epochs, campaign = row["epochs"], row["campaign"]
         flags = [f"--epochs {epochs}"] if epochs not in planned else []
-        flags += [f"--engine {engine}"] if engine not in {cell.engine for cell in plan.cells} else []
+        flags += [f"--engine {row['engine']}"] if row["engine"] not in engines else []
         flags += [f"--campaign {campaign}"] if campaign and not plan.campaign else []
         how = f"add {' '.join(flags)}" if flags else "other settings of the study have changed since"
-        lines.append(f"{n:,} trials of {epochs:,} epochs{f', campaign {campaign}' if campaign else ''}: {how}")
+        night = f", campaign {campaign}" if campaign else ""
+        lines.append(f"{row['size']:,} trials of {epochs:,} epochs{night}: {how}")
     return "\n  ".join(["What is there:", *lines])
 
 

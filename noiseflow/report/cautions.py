@@ -30,7 +30,7 @@ class Caution:
 def _edge(evidence: Evidence) -> Iterator[str]:
     strengths = {v.name: v.strengths for v in evidence.study.variants if len(v.strengths) > 1}
     for row in evidence.findings.choices.to_dict("records"):
-        grid, chosen = strengths.get(row.get("family")), row["strength"]
+        grid, chosen = strengths.get(str(row["family"])), row["strength"]
         if grid and isfinite(chosen) and chosen in (min(grid), max(grid)):
             where = "smallest" if chosen == min(grid) else "largest"
             yield f"{wording.quoted(row['family'])} chose {chosen:g}, its {where} strength; a better one may lie beyond."
