@@ -343,7 +343,9 @@ def write_report(
     from noiseflow.report.gather import gather_evidence  # noqa: PLC0415
 
     stage.info("drawing the report")
-    report = render(gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused)))
+    evidence = gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
+    store.forget_rows()  # drawing is where a large report takes most memory
+    report = render(evidence)
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
     texts[ANSWER] = answer_json(plan.study.name, report, _key(plan) if trained + reused == len(plan.trials) else "")
     (pages or store).write_report(texts | dict(report.pictures), plan.folder)

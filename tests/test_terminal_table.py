@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from noiseflow.run import StudyRun
+from noiseflow.results import StudyRun
 from noiseflow.terminal import _table
 
 
