@@ -1,6 +1,6 @@
 """`run_study`: the whole job in plain Python.
 
-Its steps are functions that can be called alone: `prepare`, `store_rows` (data), `train` and `replay` (batches), `summarize`,
+Its steps are functions that can be called alone: `prepare`, `train` and `replay` (batches), `summarize`,
 `write_report`. The Prefect flow calls the same steps as tasks.
 """
 
@@ -20,25 +20,26 @@ import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
-from noiseflow.datasets import generate, to_frame
+from noiseflow.datasets import to_frame
+from noiseflow.datasets.facts import read_of_study
 from noiseflow.engine.progress import Progress
 from noiseflow.report import Report, render
 from noiseflow.report.claims import claims_lines, judge_claims
 from noiseflow.report.findings import Findings, find
-from noiseflow.report.gather import SEEDS_DRAWN, gather_evidence
+from noiseflow.report.gather import drawn_rows, gather_evidence, stored_trials
 from noiseflow.report.tables import Plain
 from noiseflow.store import Store, StoreError, find_store, footer
-from noiseflow.study import USERS_OWN, Dataset, Resources, Study
+from noiseflow.study import USERS_OWN, Resources, Study
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 from noiseflow.trials.batches import Tables, train_in_worker
 from noiseflow.trials.checking import check_in_worker
 from noiseflow.trials.declared import declare
 from noiseflow.trials.manifest import describe, software
-from noiseflow.trials.plan import Batch, EngineOf, Plan, dataset_key, make_plan, study_hash, study_json
+from noiseflow.trials.plan import Batch, EngineOf, Plan, make_plan, study_hash, study_json
 from noiseflow.trials.pooled_plan import pooled_plan, replays
 from noiseflow.trials.preview import superseded_lines
-from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, in_worker, worker_processes
+from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, worker_processes
 
 Engine = Literal["auto", "vectorized", "reference"]
 Device = Literal["auto", "cpu", "gpu"]
@@ -181,8 +182,6 @@ def run_study(
     night = None if campaign is None else campaign_name(campaign, datetime.now(UTC))
     with worker_processes(BATCHES_AT_ONCE):
         job = prepare(declared, str(results), engine=engine, device=device, campaign=night)
-        for dataset, data_seeds in missing_rows(job):
-            store_rows(dataset, data_seeds, job.context)
         failed = train_all(job, progress)
     require_trials(job, failed)
     store = job.context.store
@@ -202,7 +201,7 @@ def prepare(
 ) -> Job:
     """What there is to do, after the study's data, networks and seeds were found valid.
 
-    Batches whose process died are completed or dropped, and the study's content is stored.
+    Batches of a process that died are completed or dropped, and the study's content is stored.
 
     Args:
         campaign: an ISO date.
@@ -236,25 +235,19 @@ def prepare(
     return Job(plan, context, tuple(batches), tuple(replays(plan, store)), reused)
 
 
-def missing_rows(job: Job) -> list[tuple[Dataset, list[int]]]:
-    """Datasets with data seeds whose rows are not stored yet; of campaigns the latest, which are drawn."""
-    there, drawn = job.context.store.dataset_keys(), job.plan.latest(SEEDS_DRAWN)
-    wanted = [(dataset, seeds) for dataset in job.plan.study.datasets for seeds in drawn.data_seeds(dataset)]
-    return [(dataset, seeds) for dataset, seeds in wanted if dataset_key(dataset, seeds) not in there]
+def data_faults(study: Study, campaign: str | None = None) -> list[str]:
+    """What a run would refuse in a study's data, networks and seeds, as sentences.
+
+    Args:
+        campaign: an ISO date.
+    """
+    seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
+    return [*seed_faults(study, seeds), *check_in_worker(study, seeds).faults]
 
 
-def store_rows(dataset: Dataset, data_seeds: Sequence[int], context: Context) -> str:
-    """Generates the rows of each data seed, in a worker process, and stores them; their key."""
-    what, seconds = f"generated {dataset.name}", context.resources.timeout_seconds
-    given = dataset, tuple(data_seeds), context.store, context.footer
-    return in_worker(_generate, *given, what=what, timeout_seconds=seconds)
-
-
-def _generate(dataset: Dataset, data_seeds: Sequence[int], store: Store, marks: dict[str, str]) -> str:
-    key = dataset_key(dataset, data_seeds)
-    frames = (to_frame(dataset, data_seed, generate(dataset, data_seed)) for data_seed in data_seeds)
-    store.write_dataset(key, pd.concat(frames, ignore_index=True), marks)
-    return key
+def read_lines(study: Study) -> list[str]:
+    """What was read of each dataset that is a file, as lines of text."""
+    return [line for read in read_of_study(study) for line in ("", *read.lines())]
 
 
 def train_all(job: Job, progress: Watcher | None = None) -> list[str]:
@@ -322,21 +315,24 @@ def require_trials(job: Job, failed: Sequence[str]) -> None:
 
 
 def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
-    """What exactly the trials of the plan say; the summary is written to the store.
+    """What exactly the trials of the plan say; the summary is written to the store, and so are the rows that are drawn.
 
     Args:
         marks: what the Parquet footers carry.
     """
-    store.recover()  # a batch whose trials are in but whose curves are not yet
+    store.recover()  # a batch may have published its trials and not its curves
     findings = find_stored(plan, store)
     store.write_findings(findings.frames, marks, plan.folder)
+    there = store.dataset_keys()
+    for key, (dataset, data_seeds) in drawn_rows(plan).items():
+        if key not in there:
+            store.write_dataset(key, to_frame(dataset, data_seeds), marks)
     return findings
 
 
 def find_stored(plan: Plan, store: Store) -> Findings:
     """What exactly the trials of the plan say as they are stored now; nothing is written or moved."""
-    ids = plan.trial_ids
-    trials, replayed = plan.named(store.read("trials", ids)), plan.named(store.read("replays", ids))
+    trials, replayed = stored_trials(plan, store), stored_trials(plan, store, "replays")
     return find(plan.study, trials, replayed, repeated_looks=plan.campaign is not None)
 
 
@@ -452,7 +448,7 @@ def stored_plan(
 ) -> tuple[Plan, Store | None]:
     """The plan of a study, or of a campaign of it, and its store, None where there is none; no model is built.
 
-    With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
+    With engine `auto`, a user's own model is planned for the engine that has trained it: only a build would say which one can.
     """
     store = find_store(results, study.name)
     plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store, engine)

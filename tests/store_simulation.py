@@ -158,6 +158,8 @@ class Simulation:
         patch.setattr(recovery, "uuid4", world.token)
         patch.setattr(disk, "uuid4", lambda: world.token(aside=True))
         patch.setattr(bucket, "time", self.place)
+        patch.setattr(publishing, "STALE", 1 + seed % 2 * 31)
+        patch.setattr(catalogue, "STALE", -1 + seed % 3 * 32)
         kinds = [self.publish, self.publish, self.run, self.recover, self.read]
         for k in range(rng.randint(2, 5)):
             kind = self.publish if k == 0 else rng.choice(kinds)

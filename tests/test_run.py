@@ -1,6 +1,7 @@
 """`run_study`: the whole job in plain Python, in this process and its workers."""
 
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,20 @@ def test_run_trains_what_is_missing_and_says_what_it_came_to(tmp_path):
     assert second.answer in Path(second.report).with_name("report.md").read_text()
     assert len(rows(tmp_path)) == 8
     assert repr(second) == f"StudyRun('small': 4 trials trained, 4 reused; {second.report}; {second.answer})"
+
+
+def test_rows_that_are_not_stored_are_made_again_for_the_report(tmp_path):
+    """A run that is killed while it trains leaves trials, and no rows."""
+    run_study(SMALL, tmp_path, n_seeds=2)
+    folder = tmp_path / "small"
+    rows, page = pd.read_parquet(folder / "datasets"), (folder / "report" / "report.md").read_text()
+    shutil.rmtree(folder / "datasets")
+    study = SMALL.model_copy(update={"n_seeds": 2})
+    report_study(study, str(tmp_path))
+    assert (folder / "report" / "report.md").read_text().splitlines()[:20] == page.splitlines()[:20]
+    assert not (folder / "datasets").exists()
+    assert run_study(study, tmp_path).trained == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "datasets"), rows)
 
 
 def test_run_names_every_fault_at_once_and_writes_nothing(tmp_path):

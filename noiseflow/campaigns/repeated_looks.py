@@ -35,7 +35,7 @@ def compare_at_every_look(
     Args:
         pairs: (dataset, architecture, name) to data_seed, seed, score and score_baseline; NaN where a trial is left out.
         margin: differences of the score within it are not worth having; NaN where equivalence is not asked for.
-        reused: names of datasets whose data seeds split the same rows again.
+        reused: names of datasets where data seeds split the same rows again.
 
     Raises:
         ValueError: pairs are not independent: they share their data seeds, or split the same rows.
@@ -50,7 +50,7 @@ def compare_at_every_look(
     if crossed:
         raise ValueError(
             f"Repeated looks take pairs that are independent; those of {', '.join(map(repr, crossed))} share data seeds. "
-            "Give each seed a data seed of its own (design: resample), or one data seed to all."
+            "Give each seed its own data seed (design: resample), or one data seed to all."
         )
     return {key: _columns(difference_so_far(part, len(pairs)), part, margin, len(pairs)) for key, part in pairs.items()}
 

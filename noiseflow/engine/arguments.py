@@ -89,7 +89,7 @@ def measured_rows(
 
 
 def checked(problem: Problem) -> Problem:
-    """The problem, whose rows that early stopping holds back stand apart.
+    """The problem, with the rows that early stopping holds back apart.
 
     Raises:
         ValueError: a number is out of range, data do not fit together, or no row would be left to train on.
@@ -148,7 +148,7 @@ def strengths_of(noise: Sequence[Injection], strengths: ArrayLike | None, n_seed
 
 
 def _rows_held_back(problem: Problem) -> Problem:
-    """The problem without the rows that early stopping holds back, which stand apart.
+    """The problem without the rows that early stopping holds back, which are apart.
 
     Raises:
         ValueError: none would be left to train on.

@@ -34,7 +34,7 @@ class Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if epoch + 1 in self.due:
             self.rows.append(self._measured(logs))
-            self.meter.tell(self.index, 1, epoch + 1)
+            self.meter.add(self.index, 1, epoch + 1)
 
     def _measured(self, logs: Mapping[str, float] | None = None) -> dict[str, float]:
         given = {name: v for name, v in (logs or {}).items() if self.by_fit and name.startswith(f"{self.by_fit}_")}

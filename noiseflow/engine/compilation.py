@@ -84,7 +84,7 @@ class Compiler:
         return _programs[key]
 
     def _key(self, form: Form, run: Run) -> Hashable | None:
-        """What two fits must have in common to share a program; None where it cannot be told."""
+        """What two fits must have in common to share a program; None where that is not known."""
         if self.model_key is None:
             return None
         controls = self.problem.early_stopping is not None

@@ -39,7 +39,7 @@ def noised(x: Array, injections: Sequence[Injection], X_train: Array, rng: np.ra
     """Rows (n_rows, ...) with the noise of injections at the place input, at full strength.
 
     Args:
-        X_train: the training rows, whose spread a relative stddev counts in.
+        X_train: the training rows; a relative stddev counts in their spread.
     """
     values = tf.constant(x, tf.float64)
     for injection in injections:

@@ -81,7 +81,7 @@ class Noisy:
 
         Raises:
             ValueError: an injection's place is not in the model; or noise outside it, or a penalty, is asked for and the model
-                has a `train_step` of its own, which would not know of it.
+                has its own `train_step`, which would not know of it.
         """
         prepared = Prepared.of(model, problem, twins=False)
         within = bool(problem.noise) or problem.mixes

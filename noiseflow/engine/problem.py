@@ -123,7 +123,7 @@ class Problem:
 
     @property
     def average_from(self) -> int:
-        """The first epoch whose weights are averaged; 0 where none are."""
+        """The epoch from which on weights are averaged; 0 where none are."""
         found = [control for control in self.controls if control_kind(control.kind).averages]
         return control_kind(found[0].kind).first_epoch(found[0], self.epochs) if found else 0
 

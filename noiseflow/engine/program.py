@@ -1,7 +1,7 @@
 """The compiled program: some epochs of some replicas, all in one XLA function.
 
-A replica's step is the pure function of `step.py`; `tf.vectorized_map` maps it over the replicas, whose variables are
-stacked, and loops over batches and epochs stand around it. State, data and strengths are arguments, so one program serves
+A replica's step is the pure function of `step.py`; `tf.vectorized_map` maps it over the replicas with their
+variables stacked, within loops over batches and epochs. State, data and strengths are arguments, so one program serves
 every shard of the seeds, and every cell that differs in such values only.
 """
 
@@ -143,7 +143,7 @@ class Program:
         return self.form.held is not None and bool(state["stopping"].stopped.numpy().all())
 
     def epochs_of(self, state: step.State, epochs: int) -> tuple[Array, Array]:
-        """The epochs that each replica trained, and the one whose weights it ended with: (width,) each."""
+        """The epochs that each replica trained, and the one that its last weights are of: (width,) each."""
         if self.form.held is None:
             return np.full(self.form.width, epochs), np.full(self.form.width, epochs)
         return state["stopping"].epochs.numpy().astype(np.int64), state["stopping"].best_epoch.numpy().astype(np.int64)

@@ -28,7 +28,7 @@ def train(problem: Problem) -> Outcome:
     """Trains each seed with `Model.fit` and Keras' own noise layers, nothing else of Keras running in this process.
 
     Raises:
-        ValueError: the model has a `train_step` of its own, and noise is asked for.
+        ValueError: the model has its own `train_step`, and noise is asked for.
         SeedTooLargeError: the memory does not hold the training of a single seed.
     """
     meter = Meter(problem)
@@ -102,7 +102,7 @@ def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome
     if stopper is not None:
         recorder.ended(trained)
     recorder.fill()
-    meter.tell(index, 1, problem.epochs)
+    meter.add(index, 1, problem.epochs)
     ratios = signal_to_noise(problem, noisy.sites, np.repeat(spreads, len(problem.seeds), axis=0))[index]
     history = _history(problem, fitted.history, trained, best) | recorder.history()
     return Outcome(history, initial, model.get_weights(), ratios, np.asarray(trained), np.asarray(best), proof)

@@ -23,7 +23,7 @@ from noiseflow.noise.instrument import positions_of
 
 DIVERGED_ABOVE = 1000.0
 PROVEN = 32
-"""Rows whose predictions are compared with Keras'."""
+"""So many rows' predictions are compared with Keras'."""
 SAME_PREDICTION = 1e-3
 
 

@@ -116,7 +116,7 @@ def pure_updates(optimizer: Any) -> Iterator[None]:
     On TensorFlow, Keras' optimizers update through `tf.distribute`, which takes real variables and mixes what it is given.
     Without that layer they are what they are on the other backends, so that what is not elementwise (clipping by norm, LAMB,
     Muon, Adafactor, a kernel's constraint) sees one seed's weights only. The optimizer itself stays, with all that its author
-    told it: variables that it is to leave alone, a schedule of its own.
+    told it: variables that it is to leave alone, its own schedule.
     """
     own, divide = type(optimizer), backend.numpy.divide
 
@@ -149,7 +149,7 @@ def _pure(own: type) -> type:
 
 
 def _variable_key(optimizer: Any, variable: Any) -> Any:
-    """Keras' key of a variable on TensorFlow, whatever value a scope gives it: what the optimizer was told is kept by it."""
+    """Keras' key of a variable on TensorFlow, whatever value a scope gives it: the optimizer keeps settings by it."""
     del optimizer
     return (variable._value if isinstance(variable, keras.Variable) else variable)._unique_id  # noqa: SLF001
 

@@ -67,7 +67,7 @@ def targets_by_output(outputs: Any, y: Any, index: int = 0) -> list[Any]:
         outputs: nested as the model gives them.
 
     Raises:
-        ValueError: it cannot be told which targets are whose.
+        ValueError: it is not known which targets belong to which output.
     """
     flat = keras.tree.flatten(y)
     n_outputs = len(keras.tree.flatten(outputs))

@@ -28,8 +28,8 @@ def require_vectorizable(model: keras.Model) -> None:
 def explained(model: keras.Model, error: Exception) -> NotVectorizableError:
     """What TensorFlow could not vectorise or compile: the layer that the error names, if one is, and how it begins."""
     if isinstance(error, NotVectorizableError):
-        told = re.search(r"\x1b\[1m(.*?)\x1b\[0m", str(error), re.DOTALL)  # Keras puts its own words around it
-        return NotVectorizableError(told[1]) if told else error
+        found = re.search(r"\x1b\[1m(.*?)\x1b\[0m", str(error), re.DOTALL)  # Keras puts its own words around it
+        return NotVectorizableError(found[1]) if found else error
     text = " ".join(ANSI.sub("", str(error)).split())
     layers = list(model._flatten_layers(include_self=False))  # noqa: SLF001 - nested ones too
     own = " ".join(

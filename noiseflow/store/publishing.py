@@ -9,7 +9,8 @@ nothing below it again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from uuid import uuid4
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from noiseflow.store import files
 from noiseflow.store.catalogue import Catalogue
 from noiseflow.store.files import DamagedError, encode
 from noiseflow.store.guard import Guard
+from noiseflow.store.known import NOTHING, STALE, Known, read_known, write_known
 from noiseflow.store.objects import Objects, StoreError
 from noiseflow.store.schemas import FOLLOWERS, IDENTITIES, identities_of, number_of, numbered, pending
 
@@ -36,12 +38,16 @@ class Publisher:
         self._catalogue = catalogue
         self._guard = guard
         self._last: dict[str, int] = {}
+        self._noted: dict[str, Known] = {}
+        self._believed: set[str] = set()
+        """Tables of which it believes what is noted, and has not looked at the files itself."""
 
     def publish(self, trials: pa.Table, followers: Mapping[str, pa.Table], marks: Mapping[str, str]) -> int:
         """Publishes trials with their curves and predictions, less those that are there; how many."""
         for _ in range(ATTEMPTS):
             published = self._publish(trials, followers, {**marks, "batch": uuid4().hex})
             if published is not None:
+                self._note("trials")
                 return published
         raise StoreError(
             f"{self._objects.location} cannot be written: other processes took a batch for lost {ATTEMPTS} times while it "
@@ -50,7 +56,9 @@ class Publisher:
 
     def publish_replays(self, rows: pa.Table, marks: Mapping[str, str]) -> int:
         """Publishes trials that a campaign has trained again, less those that it has before; how many."""
-        return self.append("replays", rows, {**marks, "batch": uuid4().hex})[1]
+        published = self.append("replays", rows, {**marks, "batch": uuid4().hex})[1]
+        self._note("replays")
+        return published
 
     def _publish(self, trials: pa.Table, followers: Mapping[str, pa.Table], marks: Mapping[str, str]) -> int | None:
         """The number of trials published; None if another process took the batch for lost before it was complete."""
@@ -66,8 +74,8 @@ class Publisher:
 
     def append(self, table: str, rows: pa.Table, marks: Mapping[str, str]) -> tuple[int, int]:
         """Creates the next file of a table, of the rows that are not there yet; its number, and how many rows it has."""
-        number = self._next_number(table)
         keys = identities_of(rows.select(IDENTITIES[table]))
+        number = self._next_number(table, keys)
         for _ in range(MOST_TAKEN):
             there = self._catalogue.identities(table)
             new = rows.filter(pa.array([key not in there for key in keys], pa.bool_()))
@@ -82,18 +90,63 @@ class Publisher:
             "Look at what else writes there, then run again: what was published is kept."
         )
 
-    def _next_number(self, table: str) -> int:
+    def _next_number(self, table: str, keys: Collection[str]) -> int:
         """One more than any that was published, after all of these were looked at; a foreign file may have it.
 
         All publishers want the same number, so that none overlooks what another has published. What this process knows is
-        believed as long as the last file that it knows is as it was: a folder that was deleted is looked at anew.
+        believed as long as the last file that it knows is as it was: a folder that was deleted is looked at anew. So is what
+        an earlier process has noted, unless it may have one of these rows.
         """
+        if table not in self._last and self._is_noted(table):
+            self._believed.add(table)
+            self._last[table] = self._noted[table].number
         last = self._last.get(table)
-        if last is None or not self._catalogue.is_as_it_was(numbered(table, last)):
+        if (
+            last is None
+            or not self._catalogue.is_as_it_was(numbered(table, last))
+            or (table in self._believed and self._noted[table].may_have(keys))
+        ):
             self._guard.move_damaged(self._damaged(table))
-            known = [path for path in self._catalogue.found if path.startswith(f"{table}/")]
-            self._last[table] = last = max((number_of(path) or 0 for path in known), default=0)
+            last = self._looked_at_all(table)
         return last + 1
+
+    def _is_noted(self, table: str) -> bool:
+        """Whether an earlier process has noted what is there, and the last of these files is as it was."""
+        self._noted[table] = known = read_known(self._objects, table) or NOTHING
+        path = numbered(table, known.number)
+        is_there = self._catalogue.tag_of(path) is not None or self._catalogue.add(path) is not None
+        return is_there and self._catalogue.tag_of(path) == known.tag
+
+    def _looked_at_all(self, table: str) -> int:
+        """The highest number, once the catalogue has looked at all files."""
+        self._believed.discard(table)
+        paths = (path for path in self._catalogue.found if path.startswith(f"{table}/"))
+        self._last[table] = last = max((number_of(path) or 0 for path in paths), default=0)
+        if not self._is_noted(table):
+            self._noted[table] = NOTHING
+        return last
+
+    def note_all(self) -> None:
+        """Notes what is there for the processes to come, once the catalogue has looked at all files."""
+        for table in IDENTITIES:
+            self._looked_at_all(table)
+            self._note(table)
+
+    def _note(self, table: str) -> None:
+        """Notes what is there, where what was noted lacks much of it; that it cannot be written costs time only."""
+        noted, last = self._noted[table], self._last[table]
+        if last - noted.number < STALE:
+            return
+        after, path = numbered(table, noted.number), numbered(table, last)
+        new = [
+            identity
+            for name, found in self._catalogue.found.items()
+            if name.startswith(f"{table}/") and (len(name), name) > (len(after), after)
+            for identity in found.identities
+        ]
+        self._noted[table] = noted.extended(last, self._catalogue.tag_of(path) or "", new)
+        with suppress(StoreError):
+            write_known(self._objects, table, self._noted[table])
 
     def _damaged(self, table: str) -> list[str]:
         self._catalogue.refresh(table)

@@ -55,6 +55,7 @@ class Recovery:
                 self._guard.move(path, why)
         self._take_out_doubled()
         self._catalogue.write_index()
+        self._publisher.note_all()
 
     def _misplaced(self, path: str) -> str:
         """Why sound curves or predictions cannot stay: they are not those of the trials of their number."""

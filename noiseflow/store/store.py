@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -45,11 +45,11 @@ MANY = 500
 
 
 class File(NamedTuple):
-    """A file that has proved itself: its rows, what a look at it finds, and what its footer carries."""
+    """A file that has proved itself: its rows, what a look at it finds, and its bytes."""
 
     rows: pa.Table
     found: Found
-    marks: dict[str, str]
+    content: bytes
 
 
 class Batch(NamedTuple):
@@ -128,10 +128,17 @@ class Store:
             self._sound(table)
             return set(self._catalogue.identities(table))
 
-    def read(self, table: str, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
-        """The rows of a table, those of the given trials only if they are given; then no other file is read."""
-        ids = None if trial_ids is None else set(trial_ids)
-        return pa.concat_tables([SCHEMAS[table].empty_table(), *self._tables(table, ids)]).to_pandas(
+    def read(
+        self, table: str, trial_ids: Iterable[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """The rows of a table, those of the given trials only if they are given; then no other file is read.
+
+        Args:
+            columns: those that are wanted, trial_id with them; all unless given.
+        """
+        ids, names = None if trial_ids is None else set(trial_ids), columns or SCHEMAS[table].names
+        empty = SCHEMAS[table].empty_table().select(names)
+        return pa.concat_tables([empty, *self._tables(table, ids, names)]).to_pandas(
             split_blocks=True, self_destruct=True
         )
 
@@ -182,7 +189,7 @@ class Store:
                 rows = rows.filter(pc.is_in(rows["trial_id"], pc.unique(file.rows["trial_id"])))
             elif file is not None and file.found.emptied != PRUNED:
                 return None
-        return Batch({table: rows, **tables}, own.marks)
+        return Batch({table: rows, **tables}, marks_of(own.content))
 
     def _is_pruned_by_hand(self, path: str, beside: str) -> bool:
         """Whether curves or predictions are gone but not their trials: folders of earlier formats were pruned so."""
@@ -315,16 +322,16 @@ class Store:
                     self._guard.warn_of_foreign(path)
             return sound
 
-    def _tables(self, table: str, ids: set[str] | None, columns: list[str] | None = None) -> list[pa.Table]:
+    def _tables(self, table: str, ids: set[str] | None, columns: Sequence[str]) -> list[pa.Table]:
         """The rows of these trials, or of all, file by file, with these columns."""
-        schema = SCHEMAS[table] if columns is None else pa.schema([SCHEMAS[table].field(name) for name in columns])
+        schema = pa.schema([SCHEMAS[table].field(name) for name in columns])
         paths = self._holding(table, ids)
         if (
             table == "trials"
             and len(paths) > MANY
             and (ids is None or all(self._is_within(path, ids) for path in paths))
         ):
-            return [self._whole(paths).select(schema.names)]
+            return [self._whole(paths, schema)]
         wanted = None if ids is None else pa.array(ids, pa.string())
 
         def rows_of(path: str) -> pa.Table | None:
@@ -335,14 +342,14 @@ class Store:
 
         return [rows for rows in each(self._objects, rows_of, paths) if rows is not None]
 
-    def _whole(self, paths: list[str]) -> pa.Table:
+    def _whole(self, paths: list[str], schema: pa.Schema) -> pa.Table:
         """All trials of many files. A report asks three times, and reading ten thousand files takes twenty seconds."""
         seen = {path: self._catalogue.tag_of(path) for path in paths}
         if self._remembered is None or self._remembered[0] != seen:
             self._remembered = None
             parts = [self._whole_part(paths[at : at + MANY]) for at in range(0, len(paths), MANY)]
             self._remembered = seen, parts
-        return pa.concat_tables([part.cast(SCHEMAS["trials"]) for part in self._remembered[1]])
+        return pa.concat_tables([part.select(schema.names).cast(schema) for part in self._remembered[1]])
 
     def _whole_part(self, paths: list[str]) -> pa.Table:
         """All trials of some files; text other than their identities is a few words, and kept as numbers of these."""
@@ -372,7 +379,7 @@ class Store:
                 found = files.inspect(content, path)
                 why = self._foreign_to_its_trials(path, found)
                 if not why:
-                    return File(decode(content, schema), found, marks_of(content))
+                    return File(decode(content, schema), found, content)
             except FileNotFoundError:
                 return None
             except DamagedError as error:

@@ -55,7 +55,9 @@ class _DatasetRules(NamedPart):
     @model_validator(mode="before")
     @classmethod
     def _settings_of_its_kind(cls, data: Any) -> Any:
-        return settings_of_kind(data, SETTINGS, [*cls.model_fields], EVERYWHERE)
+        filled = settings_of_kind(data, SETTINGS, [*cls.model_fields], EVERYWHERE)
+        is_known = isinstance(filled, dict) and isinstance(filled.get("kind"), str) and filled["kind"] in SETTINGS
+        return dataset_kind(filled["kind"]).normalized(filled) if is_known else filled
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -95,7 +97,7 @@ class _DatasetRules(NamedPart):
     @property
     def is_split_once(self) -> bool:
         """Whether there is one split only, whatever the data seed."""
-        return self.split_kind == "time"
+        return self.split_kind in ("time", "given")
 
 
 if TYPE_CHECKING:

@@ -19,6 +19,9 @@ FOLDER = Path(__file__).parent / "shipped"
 CLAIMS = Path(__file__).parent / "claims"
 """Studies of published claims, which `noiseflow reproduce` runs."""
 
+FILES = ("path", "test_path")
+"""Keys that name a file."""
+
 
 def names() -> list[str]:
     """Names of the shipped studies, in alphabetical order."""
@@ -83,10 +86,11 @@ def confined(content: Any, **changes: Any) -> Study:
     content = content.model_dump() if isinstance(content, Study) else content
     study = validate(_placed(content, base) if base else content, **changes)
     faults = [
-        f"{field}[{i}].path {_elsewhere(name, part.path)} (study {study.name!r})."
+        f"{field}[{i}].{key} {_elsewhere(name, file)} (study {study.name!r})."
         for field in ("datasets", "architectures")
         for i, part in enumerate(getattr(study, field))
-        if part.path and not (folder and folder.allow(part.path))
+        for key in FILES
+        if (file := getattr(part, key, None)) and not (folder and folder.allow(file))
     ]
     if faults:
         raise InvalidInputError(faults)
@@ -140,12 +144,13 @@ def _placed(content: Any, folder: Path) -> Any:
     """The content with its relative paths, which are relative to `folder`, made absolute."""
 
     def placed(part: Any) -> Any:
-        path = part.get("path") if isinstance(part, Mapping) else None
-        return {**part, "path": os.path.normpath(folder / path)} if isinstance(path, str) and path else part
+        paths = {key: part.get(key) for key in FILES} if isinstance(part, Mapping) else {}
+        whole = {key: os.path.normpath(folder / path) for key, path in paths.items() if isinstance(path, str) and path}
+        return {**part, **whole} if whole else part
 
     if not isinstance(content, Mapping):
         return content
-    lists = {key: content[key] for key in ("datasets", "architectures") if isinstance(content.get(key), list)}
+    lists = {key: content[key] for key in ("datasets", "architectures") if isinstance(content.get(key), list | tuple)}
     return {**content, **{key: [placed(part) for part in parts] for key, parts in lists.items()}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -188,6 +189,8 @@ def _yaml(value: Any) -> str:
         return f"[{', '.join(map(_yaml, value))}]"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key}: {_yaml(entry)}' for key, entry in value.items())}}}"
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z].*", value):
+        return json.dumps(value)
     return str(value)
 
 

@@ -34,8 +34,9 @@ INERT = {
     "mean": 0.0,
     "draws": "element",
     "at": ["train"],
+    "channels": "last",
 }
-"""Settings of injections that were added later, with the value that changes nothing."""
+"""Settings of injections and datasets that were added later, with the value that changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,14 @@ class Cell:
         """Hash of all that determines a trial's numbers, and of nothing else: 32 hexadecimal digits.
 
         Args:
-            numerics: the version whose trials are called like this.
+            numerics: the version of the numbers that the name is for.
         """
         first, second, last = self._written[numerics]
         return hashlib.sha256(f"{first}{data_seed}{second}{seed}{last}".encode()).hexdigest()[:32]
 
     @cached_property
     def _written(self) -> dict[int, list[str]]:
-        """The settings as JSON by version, cut where the two seeds of a trial stand: a study has a million trials."""
+        """The settings as JSON by version, cut where the two seeds of a trial belong: a study has a million trials."""
         gap = {"data_seed": "<data_seed>", "seed": "<seed>"}
         versions = range(1, NUMERICS_VERSION + 1)
         texts = {version: _json({**self.settings, "numerics": version, **gap}) for version in versions}
@@ -115,7 +116,7 @@ class Cell:
 
 
 def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
-    """A part's settings; where a file or an entry point stands behind it, its content in place of its path."""
+    """A part's settings; of a file or an entry point the content instead of the path."""
     dumped = part.model_dump(mode="json", exclude=set(without), exclude_none=True)
     settings = {key: value for key, value in dumped.items() if key not in INERT or value != INERT[key]}
     content = fingerprint(part) if isinstance(part, Dataset | Architecture) else None
@@ -123,7 +124,7 @@ def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def _rows_settings(dataset: Dataset) -> dict[str, Any]:
-    return _settings(dataset, without={"label", "data_seed", "path", "epochs"})
+    return _settings(dataset, without={"label", "data_seed", "path", "test_path", "epochs"})
 
 
 class Trial(NamedTuple):
@@ -156,8 +157,8 @@ class Batch:
         cell, seeds = self.cell, sorted(set(self.seeds))
         campaigns = {campaign_of(seed) for seed in seeds}
         dates = ", ".join(sorted(name for name in campaigns if name))
-        told = _ranges(seeds) if None in campaigns else f"{dates}, {len(seeds)} seeds"
-        return f"{cell.dataset.name}/{cell.architecture.name}/{cell.variant.name} {told}"
+        which = _ranges(seeds) if None in campaigns else f"{dates}, {len(seeds)} seeds"
+        return f"{cell.dataset.name}/{cell.architecture.name}/{cell.variant.name} {which}"
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ class Plan:
     folder: str = ""
 
     def data_seeds(self, dataset: Dataset) -> list[list[int]]:
-        """The data seeds of a dataset: a list a round, whose rows are stored together."""
+        """The data seeds of a dataset: a list for each round; its rows are stored together."""
         found = [self.study.data_seeds(dataset, part.seeds) for part in self.rounds]
         return found if self.study.design == "resample" else found[:1]
 
@@ -236,7 +237,7 @@ EngineOf = Callable[[Dataset, Architecture, Variant], str]
 def make_plan(
     study: Study, engine: str | EngineOf, rounds: Sequence[Round] | None = None, campaign: str | None = None
 ) -> Plan:
-    """The plan of a study whose trials `engine` will train.
+    """The plan of a study, for the engine that will train its trials.
 
     Args:
         rounds: the seeds to train; the study's own unless given.

@@ -53,7 +53,7 @@ class BatchRows:
 
     @cached_property
     def measured(self) -> dict[str, Part]:
-        """What is measured: the parts; where noise acts at test too, COPIES of their rows, each with draws of its own."""
+        """What is measured: the parts; where noise acts at test too, COPIES of their rows, each with its own draws."""
         if not self.at_test:
             return self.parts
         return {name: self.made(partial(self._copies, name)) for name in self.first.parts}

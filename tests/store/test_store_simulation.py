@@ -10,6 +10,7 @@ from noiseflow.store import FOLLOWERS, Store, files
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.catalogue import Catalogue
 from noiseflow.store.disk import Disk
+from noiseflow.store.known import Known
 from noiseflow.store.publishing import Publisher
 from noiseflow.store.recovery import Recovery
 from tests import store_simulation
@@ -148,7 +149,18 @@ def curves_come_before_they_are_free(patch):
     patch.setattr(Publisher, "_learn", _learn)
 
 
+def noted_trials_are_overlooked(patch):
+    patch.setattr(Known, "may_have", lambda *_: False)
+
+
+def notes_lack_what_others_published(patch):
+    """What is noted up to a number holds only what the process published itself."""
+    patch.setattr(Publisher, "_learn", lambda self, table, number: number + 1)
+
+
 MUTANTS = [
+    noted_trials_are_overlooked,
+    notes_lack_what_others_published,
     number_ignores_curves,
     footer_sought_in_its_last_64_kib,
     page_checksums_off,

@@ -2,7 +2,7 @@
 
 Keras' loop over time does not compile within `tf.vectorized_map`: its gradient keeps lists of tensors. Here both loops, over
 time and back, are written out and keep plain tensors. What does not depend on the state, the projection of the inputs, is
-one product for all times; so is, in the gradient, that of the recurrent kernel. Gates stand apart, for one tensor of them all
+one product for all times; so is, in the gradient, that of the recurrent kernel. Gates are apart, for one tensor of them all
 has a gradient that XLA computes entry by entry (measured).
 """
 
@@ -161,7 +161,7 @@ FORMS: dict[type[keras.layers.Layer], _Form] = {
 
 
 def recurrent(layer: Any) -> Mapping[str, Any]:
-    """`SimpleRNN`, `LSTM` and `GRU`: the same loop, each with a step of its own."""
+    """`SimpleRNN`, `LSTM` and `GRU`: the same loop, each with its own step."""
     form = FORMS[type(layer)]
 
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
@@ -183,9 +183,9 @@ def unrolled(layer: Any) -> Mapping[str, Any]:
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
         n_times = sequences.shape[1]
         if n_times is None or n_times > MOST_UNROLLED:
-            told = f"layer {layer.name!r} ({type(layer).__name__}) does not vectorise: it runs over"
+            which = f"layer {layer.name!r} ({type(layer).__name__}) does not vectorise: it runs over"
             steps = f"{n_times} steps" if n_times else "a number of steps that is not known before"
-            raise NotVectorizableError(f"{told} {steps}, and at most {MOST_UNROLLED} can be written out")
+            raise NotVectorizableError(f"{which} {steps}, and at most {MOST_UNROLLED} can be written out")
         return _unrolled(layer, sequences, initial_state, mask, training)
 
     return {"inner_loop": inner_loop}

@@ -26,6 +26,7 @@ from noiseflow.report.sections import (
     robustness,
     training_rows,
     variance,
+    what_was_read,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -43,6 +44,7 @@ SECTIONS: tuple[Section, ...] = (
     gap.SECTION,
     boundary.SECTION,
     calibration.SECTION,
+    what_was_read.SECTION,
     data.SECTION,
     drift.SECTION,
     replays.SECTION,

@@ -41,7 +41,14 @@ def _columns(evidence: Evidence) -> Columns:
 
 
 def _note(evidence: Evidence) -> str:
-    return NOTE_OF_CAMPAIGNS if evidence.pools_campaigns else NOTE
+    if evidence.pools_campaigns:
+        return NOTE_OF_CAMPAIGNS
+    study = evidence.study
+    finite = {dataset.name for dataset in study.datasets if dataset.is_finite and study.design != "replicate"}
+    if not finite:
+        return NOTE
+    of_which = "" if len(finite) == len(study.datasets) else " where the rows are finite, else of the sign-flip test"
+    return NOTE.replace("the two-sided sign-flip test", f"the corrected resampled t test (two-sided){of_which}")
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:

@@ -41,6 +41,6 @@ def _row_faults(match: Match) -> list[str]:
     if not dataset_kind(match.dataset.kind).is_users_file or n_rows >= batch_size:
         return []
     received = f"received {n_rows} (dataset {match.dataset.name!r})"
-    mend = "Lower training.batch_size, or bring more rows."
+    fix = "Lower training.batch_size, or bring more rows."
     where = f"datasets[{match.dataset_index}]"
-    return [f"{where} must have at least as many training rows as batch_size, {batch_size}; {received}. {mend}"]
+    return [f"{where} must have at least as many training rows as batch_size, {batch_size}; {received}. {fix}"]
