@@ -15,6 +15,7 @@ from noiseflow.report.selection import drawn_cells
 from noiseflow.store import SCHEMAS, Store
 from noiseflow.study import Dataset, Study
 from noiseflow.trials.plan import Plan, dataset_key
+from noiseflow.trials.seen_rows import rows_as_seen
 
 SEEDS_DRAWN = 300
 """Seeds whose curves and predictions are drawn: more would change no picture."""
@@ -53,6 +54,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         n_planned=len(plan.trials),
         changed=_changed(findings, store),
         predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
+        seen=rows_as_seen(study),
         grids={name: data.grid for name, data in first.items() if data.grid is not None},
     )
 
