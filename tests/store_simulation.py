@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from noiseflow import run
-from noiseflow.report import findings
+from noiseflow.report import findings, gather
 from noiseflow.store import (
     SCHEMAS,
     Store,
@@ -472,6 +472,7 @@ def quick() -> Iterator[None]:  # noqa: C901
                     patch.setattr(module, name, function)
         to_table = remembered(store._rows, lambda frame, schema: _key_of(frame, schema))  # noqa: PLW0108
         patch.setattr(store, "_rows", to_table)
+        patch.setattr(gather, "drawn_rows", lambda _: {})
         patch.setattr(findings, "find", lambda *_, **__: SimpleNamespace(frames={}))
         logging.getLogger("noiseflow.store").disabled = True
         try:

@@ -31,6 +31,7 @@ class Evidence:
     family, data_seed, seed, trial_id, part (test, grid), row, output, prediction. grids: dataset name -> the points
     (n_points, 2) that the rows of part `grid` stand for, where the dataset has two features. read: what was read of the
     datasets that are files of the user's. forms: dataset name -> the shape of a row, and how many classes, 0 for a regression.
+    seen: dataset name -> variant -> a few training rows with its noise, of images and sequences.
     """
 
     study: Study
@@ -46,6 +47,7 @@ class Evidence:
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     grids: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     forms: Mapping[str, tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    seen: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
     read: Sequence[WhatWasRead] = ()
 
     @property
