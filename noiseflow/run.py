@@ -16,15 +16,17 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
-from noiseflow.datasets import generate, to_frame
+from noiseflow.datasets import constant_score, generate, to_frame
 from noiseflow.engine.progress import Progress
 from noiseflow.report import Report, render
 from noiseflow.report.findings import Findings, find
 from noiseflow.report.gather import SEEDS_DRAWN, gather_evidence
+from noiseflow.report.predicted import Predicted
 from noiseflow.report.tables import Plain
 from noiseflow.store import Store, StoreError, find_store, footer
 from noiseflow.study import USERS_OWN, Dataset, Resources, Study
@@ -334,7 +336,18 @@ def find_stored(plan: Plan, store: Store) -> Findings:
     """What exactly the trials of the plan say as they are stored now; nothing is written or moved."""
     ids = plan.trial_ids
     trials, replayed = plan.named(store.read("trials", ids)), plan.named(store.read("replays", ids))
-    return find(plan.study, trials, replayed, repeated_looks=plan.campaign is not None)
+    first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in plan.study.datasets}
+    return find(
+        plan.study,
+        trials,
+        replayed,
+        repeated_looks=plan.campaign is not None,
+        constants={dataset.name: constant_score(dataset, first[dataset.name]) for dataset in plan.study.datasets},
+        predicted=Predicted(
+            lambda ids: store.read("predictions", ids).query("part == 'test'"),
+            {name: (np.asarray(data.y_test, np.float64), data.n_classes) for name, data in first.items()},
+        ),
+    )
 
 
 def write_report(

@@ -17,11 +17,13 @@ from noiseflow.report.sections import (
     final_scores,
     gap,
     learning_curves,
+    loss_and_brier,
     one_look,
     published_runs,
     ranks,
     replays,
     rivals,
+    test_rows,
     training_rows,
     variance,
 )
@@ -29,6 +31,8 @@ from noiseflow.report.sections import (
 SECTIONS: tuple[Section, ...] = (
     differences.SECTION,
     final_scores.SECTION,
+    test_rows.SECTION,
+    loss_and_brier.SECTION,
     chosen_strengths.SECTION,
     rivals.SECTION,
     training_rows.SECTION,
