@@ -72,7 +72,7 @@ release: .venv/.installed-dev ## build the wheel and the source archive of the t
 	rm -rf dist && .venv/bin/python -m hatchling build -t wheel -t sdist && ls dist
 
 clean: ## remove the environment and the caches; the results stay
-	@if [ -e .run/services.json ]; then $(MAKE) --no-print-directory down; fi
+	@if [ -d .run ]; then $(MAKE) --no-print-directory down; fi
 	@rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.* .coverage-html dist
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.campaigns.rounds import campaign_round
-from noiseflow.datasets import generate, to_frame
+from noiseflow.datasets import to_frame
 from noiseflow.run import report_study
 from noiseflow.store import FOLLOWERS, SCHEMAS, Store, footer
 from noiseflow.study import Study
@@ -49,8 +49,7 @@ def publish_nights(store: Store, study: Study, n_nights: int, *, shift: tuple[st
             store.publish(_tables(batch, night, scores, rng, with_predictions=drawn), marks)
         for dataset in study.datasets if drawn else ():
             seeds = study.data_seeds(dataset, part.seeds)
-            frames = [to_frame(dataset, seed, generate(dataset, seed)) for seed in seeds]
-            store.write_dataset(dataset_key(dataset, seeds), pd.concat(frames, ignore_index=True), marks)
+            store.write_dataset(dataset_key(dataset, seeds), to_frame(dataset, seeds), marks)
 
 
 def _tables(

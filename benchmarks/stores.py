@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 
 from benchmarks.reports import EPOCHS, TEST_ROWS, make_study, make_trials
-from noiseflow.datasets import generate, to_frame
+from noiseflow.datasets import to_frame
 from noiseflow.store import SCHEMAS, Store, footer
 from noiseflow.store.compaction import compact
 from noiseflow.store.files import encode
@@ -51,8 +51,7 @@ def make_store(study: Study, results: Path) -> None:
     marks = footer(store.write_study(study_json(study)), software())
     for dataset in study.datasets:
         for seeds in plan.data_seeds(dataset):
-            frames = [to_frame(dataset, seed, generate(dataset, seed)) for seed in seeds]
-            store.write_dataset(dataset_key(dataset, seeds), pd.concat(frames, ignore_index=True), marks)
+            store.write_dataset(dataset_key(dataset, seeds), to_frame(dataset, seeds), marks)
     for table in ("trials", *FOLLOWERS):
         (place / table).mkdir(exist_ok=True)
     for number, tables in enumerate(made_batches(study, plan), start=1):

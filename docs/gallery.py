@@ -42,6 +42,7 @@ def draw() -> dict[str, Figure | None]:
         "gains": plots.plot_gains(_gains(), 0.01, COLOURS),
         "ranks": plots.plot_ranks(_ranks(), 6, COLOURS),
         "history": plots.plot_history(_history(rng), 0.01, COLOURS),
+        "robustness": plots.plot_robustness(_under_noise(), COLOURS),
         "learning-curves": plots.plot_learning_curves(_bands(), COLOURS),
         "gap": plots.plot_gap(trials, NAMES, COLOURS),
         "boundary": plots.plot_boundary(shares, grid, training),
@@ -68,6 +69,15 @@ def _differences(trials: pd.DataFrame) -> pd.DataFrame:
         rows.append([name, difference.mean(), difference.mean() - half, difference.mean() + half, verdict])
     columns = ["variant", "difference_mean", "difference_ci_low", "difference_ci_high", "verdict"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _under_noise() -> pd.DataFrame:
+    rows = []
+    for name, slope in zip(NAMES, (0.5, 0.42, 0.4, 0.3), strict=True):
+        for strength in (0.0, 0.05, 0.1, 0.2, 0.4):
+            mean = MEANS[name] - slope * strength**1.2
+            rows.append([name, "gaussian noise on the inputs", strength, mean, mean - 0.008, mean + 0.008])
+    return pd.DataFrame(rows, columns=["variant", "noise", "test_strength", "score_mean", "ci_low", "ci_high"])
 
 
 def _strengths() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

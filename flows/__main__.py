@@ -30,6 +30,7 @@ from noiseflow.cli import (
     refuse,
 )
 from noiseflow.study import Study
+from noiseflow.study.loading import load, names
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 if TYPE_CHECKING:
@@ -98,19 +99,23 @@ def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: A
         raise InvalidInputError(faults)
     start_temporary_server()
     with watched_by(watch):
-        run: StudyRun = noise_study(**_parameters(declared, given), **parameters)
+        run: StudyRun = noise_study(**_parameters(given), **parameters)
         return run
 
 
-def _parameters(study: Study, given: dict[str, Any]) -> dict[str, Any]:
-    """The parameters that declare the study: itself; where that is more than Prefect takes, the file that it came from.
+def _parameters(given: dict[str, Any]) -> dict[str, Any]:
+    """The parameters `study`, `n_seeds` and `epochs` of the flow: a shipped name as it is, a file as the study in it.
+
+    Where that is more than Prefect takes, the file's path.
 
     Args:
-        given: the parameters `study`, `n_seeds` and `epochs` as they were typed, from which the study was read.
+        given: the same as they were typed.
     """
-    if len(json.dumps(study.model_dump(mode="json"))) < MOST_BYTES:
-        return {"study": study}
-    return {**given, "study": os.path.abspath(given["study"])}  # noqa: PTH100 - a link is left as it is
+    if given["study"] in names():
+        return given
+    study = load(given["study"])
+    fits = len(json.dumps(study.model_dump(mode="json"))) < MOST_BYTES
+    return given | {"study": study if fits else os.path.abspath(given["study"])}  # noqa: PTH100 - a link is left as it is
 
 
 def _set_environment(*, verbose: bool) -> None:

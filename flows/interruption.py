@@ -46,7 +46,7 @@ def stoppable(runner: TaskRunner[Any]) -> Iterator[None]:
 def start_temporary_server() -> None:
     """Starts the server that Prefect runs beside a flow where no other is named, deaf to Ctrl-C.
 
-    A terminal sends Ctrl-C to all processes of the command. The server would end before the run's last state is told to it,
+    A terminal sends Ctrl-C to all processes of the command. The server would end before it hears of the run's last state,
     and the run would stay Running for ever.
     """
     if PREFECT_API_URL.value():

@@ -20,14 +20,13 @@ from flows.runners import Runner, as_they_end, runner_faults, training_runner
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_faults, campaign_name
 from noiseflow.engine.progress import Progress
-from noiseflow.run import Device, DriftError, Engine, Job, StudyRun, finish, missing_rows, prepare, require_trials
+from noiseflow.run import Device, DriftError, Engine, Job, StudyRun, finish, prepare, require_trials
 from noiseflow.study import ShippedStudy, Study
 from noiseflow.study.loading import confined, load, names
 from noiseflow.study.result_places import allowed_faults, is_url, url_faults
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 from tasks.analysis import aggregate
-from tasks.data import generate_dataset
-from tasks.listeners import tell
+from tasks.listeners import notify
 from tasks.reporting import announce, publish_artifacts, render_report
 from tasks.run_logs import send_logs_to_prefect
 from tasks.training import replay_batch, train_batch
@@ -76,15 +75,13 @@ def noise_study(
     send_logs_to_prefect()
     with worker_processes(BATCHES_AT_ONCE):
         declared, night = _declared(study, {"n_seeds": n_seeds, "epochs": epochs}, results, campaign)
-        here = runner == "local"  # on Ray each batch looks for a device of its own
+        here = runner == "local"  # on Ray each batch looks for its own device
         job = prepare(declared, results, engine=engine, device=device, campaign=night, trains_here=here)
         return _run(job, runner, fail_on_drift=fail_on_drift)
 
 
 def _run(job: Job, runner: Runner, *, fail_on_drift: bool) -> StudyRun:
     plan, context = job.plan, job.context
-    for future in [generate_dataset.submit(*rows, context) for rows in missing_rows(job)]:
-        future.result()
     failed = _train(job, runner)
     require_trials(job, failed)
     findings = aggregate(plan, context.store, context.footer)
@@ -101,7 +98,7 @@ def _run(job: Job, runner: Runner, *, fail_on_drift: bool) -> StudyRun:
 
 
 def _ended(state: State[Any]) -> StudyRun:
-    """The run's last state, whose message is the answer."""
+    """The run's last state; its message is the answer."""
     return state  # type: ignore[return-value] # Prefect gives the state's data
 
 
@@ -152,7 +149,7 @@ def _train(job: Job, runner: Runner) -> list[str]:
         futures = [run.submit(task, get_call_parameters(task.fn, given, {})) for task, given in work]
         for i in as_they_end(futures, runner):
             if runner != "local" and futures[i].state.is_completed():  # its progress was made elsewhere
-                tell(both[i], Progress(both[i].cell.training.epochs, 0.0))
+                notify(both[i], Progress(both[i].cell.training.epochs, 0.0))
     done = zip(both, futures, strict=True)
     return [f"{batch.label}: {_outcome(future)}" for batch, future in done if not future.state.is_completed()]
 

@@ -1,4 +1,4 @@
-"""A Postgres for Prefect's server alone: Debian's programs, a folder of its own, a Unix socket that only its owner reaches."""
+"""A Postgres for Prefect's server alone: Debian's programs, its own folder, a Unix socket that only its owner reaches."""
 
 from __future__ import annotations
 
@@ -63,6 +63,6 @@ def _run(program: str, *arguments: str | Path, check: bool = True) -> int:
     output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE  # the server would keep a pipe open
     done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)  # noqa: S603
     if check and done.returncode:
-        told = (done.stderr or b"").decode(errors="replace").strip()
-        raise PostgresError(f"{program} failed with status {done.returncode}. {told}".strip())
+        output = (done.stderr or b"").decode(errors="replace").strip()
+        raise PostgresError(f"{program} failed with status {done.returncode}. {output}".strip())
     return done.returncode

@@ -27,7 +27,7 @@ def progress_artifact(study: str, batches: Sequence[Batch]) -> Iterator[None]:
     total = sum(weights[label] * epochs for label, epochs in totals.items())
     done = dict.fromkeys(weights, 0)
     speeds: dict[str, float] = {}
-    lock, told = Lock(), [time.monotonic()]
+    lock, updated = Lock(), [time.monotonic()]
     described = f"{len(batches)} batches to train"
     artifact: Any = create_progress_artifact(0.0, key=f"{study}-progress", description=described)
 
@@ -45,8 +45,8 @@ def progress_artifact(study: str, batches: Sequence[Batch]) -> Iterator[None]:
         done[label], speeds[label] = progress.epochs_done, progress.seeds_a_second
         if progress.epochs_done == totals[label]:
             del speeds[label]
-        if time.monotonic() - told[0] > SECONDS_BETWEEN and lock.acquire(blocking=False):
-            told[0] = time.monotonic()
+        if time.monotonic() - updated[0] > SECONDS_BETWEEN and lock.acquire(blocking=False):
+            updated[0] = time.monotonic()
             update(f"{len(batches)} batches in training, {sum(tuple(speeds.values())):.1f} seeds a second")
             lock.release()
 

@@ -80,7 +80,7 @@ def _on_ray(resources: Resources) -> Iterator[TaskRunner[Any]]:
 
 
 def _server() -> str:
-    """The server of this run, for Ray's workers too: each would start one of its own."""
+    """The server of this run, for Ray's workers too: each would start its own."""
     if address := PREFECT_API_URL.value():
         return str(address)
     context = FlowRunContext.get()

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from noiseflow.base.faults import InvalidInputError, in_terminal, refusal
+from noiseflow.base.faults import InvalidInputError, in_terminal, printable, refusal
 from noiseflow.campaigns.rounds import campaign_name
 from noiseflow.study import Study
 from noiseflow.study import loading as studies
@@ -89,6 +89,43 @@ def list_studies() -> None:
 
 
 @app.command()
+def reproduce(
+    claims: Annotated[
+        str | None, typer.Argument(help="A shipped name, or the path of a study with claims; lists them without.")
+    ] = None,
+    *,
+    seeds: SeedsOption = None,
+    epochs: EpochsOption = None,
+    results: ResultsOption = "results",
+    engine: EngineOption = "auto",
+    device: DeviceOption = "auto",
+) -> None:
+    """Runs the study of a published claim, and says whether it holds, is refuted, or stays undecided."""
+    if claims is None:
+        for name in studies.claim_names():
+            typer.echo(f"{name:<18}{studies.load_claims(name).purpose}")
+        return
+    try:
+        declared = declare(studies.load_claims(claims), results, seeds, epochs, None)
+    except InvalidInputError as error:
+        refuse(error.faults)
+    hide_tensorflow()
+    with worker_processes(BATCHES_AT_ONCE) as workers:
+        workers.start(BATCHES_AT_ONCE)
+        from noiseflow.run import judged, run_study  # noqa: PLC0415
+        from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
+
+        status = run_in_terminal(
+            declared.name,
+            lambda watch: run_study(declared, results, engine=engine, device=device, progress=watch),
+            verbose=False,
+        )
+    if status == 0:
+        typer.echo("\n".join(judged(declared, results, engine)))
+    sys.exit(status)
+
+
+@app.command()
 def plan(
     study: StudyArgument,
     *,
@@ -100,32 +137,38 @@ def plan(
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
-    from noiseflow.run import stored_plan  # noqa: PLC0415 - imports pandas and more, which takes a second
+    from noiseflow.run import data_faults, read_lines, stored_plan  # noqa: PLC0415 - imports pandas and more
     from noiseflow.trials.preview import preview  # noqa: PLC0415
 
+    hide_tensorflow()
+    date = _date(campaign)
     with _failures_printed():
         try:
-            typer.echo(preview(*stored_plan(declared, results, engine, _date(campaign))))
+            if faults := data_faults(declared, date):
+                refuse(faults)
+            typer.echo(preview(*stored_plan(declared, results, engine, date)))
         except LookupError as error:
             refuse([str(error)])
+        for line in read_lines(declared):
+            typer.echo(printable(line))
 
 
 @app.command()
 def init(
-    data: Annotated[str, typer.Argument(help="A .csv or .parquet file, a row an example.")],
+    data: Annotated[str, typer.Argument(help="A .csv, .parquet or .npz file, a row an example.")],
     *,
-    target: Annotated[str, typer.Option(help="The column that is to be predicted.")],
+    target: Annotated[str, typer.Option(help="The column that is to be predicted; not for .npz.")] = "",
     task: Annotated[
         Literal["classification", "regression"] | None, typer.Option(help="What is learnt; guessed unless given.")
     ] = None,
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
     """Writes a commented study file for one's own data, ready to run."""
-    from noiseflow.study.draft import draft_study  # noqa: PLC0415 - imports pandas
+    from noiseflow.study.draft import draft_and_look  # noqa: PLC0415 - imports pandas
 
     path = Path(output) if output else Path(data).with_suffix(".yaml")
     try:
-        text = draft_study(data, target, task=task, written_to=str(path))
+        text, read = draft_and_look(data, target, task=task, written_to=str(path))
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except InvalidInputError as error:
@@ -134,6 +177,7 @@ def init(
         refuse([f"{path} is there already. Move it, or name another with --output."])
     except OSError as error:
         refuse([f"{path} cannot be written: {error}"])
+    typer.echo("\n".join([*map(printable, read), ""]))
     typer.echo(f"{path}: look it over, then\n\n  noiseflow run {shlex.quote(str(path))}")
 
 

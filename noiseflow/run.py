@@ -1,6 +1,6 @@
 """`run_study`: the whole job in plain Python.
 
-Its steps are functions that can be called alone: `prepare`, `store_rows` (data), `train` and `replay` (batches), `summarize`,
+Its steps are functions that can be called alone: `prepare`, `train` and `replay` (batches), `summarize`,
 `write_report`. The Prefect flow calls the same steps as tasks.
 """
 
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,24 +22,26 @@ import pandas as pd
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
 from noiseflow.datasets import constant_score, generate, to_frame
+from noiseflow.datasets.facts import read_of_study
 from noiseflow.engine.progress import Progress
 from noiseflow.report import Report, render
+from noiseflow.report.claims import claims_lines, judge_claims
 from noiseflow.report.findings import Findings, find
-from noiseflow.report.gather import SEEDS_DRAWN, gather_evidence
+from noiseflow.report.gather import drawn_rows, gather_evidence, stored_trials
 from noiseflow.report.predicted import Predicted
 from noiseflow.report.tables import Plain
 from noiseflow.store import Store, StoreError, find_store, footer
-from noiseflow.study import USERS_OWN, Dataset, Resources, Study
+from noiseflow.study import USERS_OWN, Resources, Study
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 from noiseflow.trials.batches import Tables, train_in_worker
 from noiseflow.trials.checking import check_in_worker
 from noiseflow.trials.declared import declare
 from noiseflow.trials.manifest import describe, software
-from noiseflow.trials.plan import Batch, EngineOf, Plan, dataset_key, make_plan, study_hash, study_json
+from noiseflow.trials.plan import Batch, EngineOf, Plan, make_plan, study_hash, study_json
 from noiseflow.trials.pooled_plan import pooled_plan, replays
 from noiseflow.trials.preview import superseded_lines
-from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, in_worker, worker_processes
+from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, worker_processes
 
 Engine = Literal["auto", "vectorized", "reference"]
 Device = Literal["auto", "cpu", "gpu"]
@@ -48,6 +50,8 @@ Watcher = Callable[[Batch, Progress], None]
 SEEDS_A_BATCH = 100
 REPORTS = "reports"
 """Folder of the report where the results can only be read."""
+MOST_NAMED = 10
+"""Kinds of stored trials that a message names."""
 GO_ON = "Run it again: what was trained is kept."
 logger = logging.getLogger(__name__)
 
@@ -180,8 +184,6 @@ def run_study(
     night = None if campaign is None else campaign_name(campaign, datetime.now(UTC))
     with worker_processes(BATCHES_AT_ONCE):
         job = prepare(declared, str(results), engine=engine, device=device, campaign=night)
-        for dataset, data_seeds in missing_rows(job):
-            store_rows(dataset, data_seeds, job.context)
         failed = train_all(job, progress)
     require_trials(job, failed)
     store = job.context.store
@@ -201,7 +203,7 @@ def prepare(
 ) -> Job:
     """What there is to do, after the study's data, networks and seeds were found valid.
 
-    Batches whose process died are completed or dropped, and the study's content is stored.
+    Batches of a process that died are completed or dropped, and the study's content is stored.
 
     Args:
         campaign: an ISO date.
@@ -222,7 +224,7 @@ def prepare(
         raise InvalidInputError(faults)
     store = Store(results, study.name)
     store.recover()
-    plan = _plan(study, checked.engine_of, campaign, store)
+    plan = _plan(study, checked.engine_of, campaign, store, engine)
     done = store.trial_ids()
     for line in [*checked.reasons, *superseded_lines(plan, done)]:
         logger.warning(line)
@@ -235,25 +237,19 @@ def prepare(
     return Job(plan, context, tuple(batches), tuple(replays(plan, store)), reused)
 
 
-def missing_rows(job: Job) -> list[tuple[Dataset, list[int]]]:
-    """Datasets with data seeds whose rows are not stored yet; of campaigns the latest, which are drawn."""
-    there, drawn = job.context.store.dataset_keys(), job.plan.latest(SEEDS_DRAWN)
-    wanted = [(dataset, seeds) for dataset in job.plan.study.datasets for seeds in drawn.data_seeds(dataset)]
-    return [(dataset, seeds) for dataset, seeds in wanted if dataset_key(dataset, seeds) not in there]
+def data_faults(study: Study, campaign: str | None = None) -> list[str]:
+    """What a run would refuse in a study's data, networks and seeds, as sentences.
+
+    Args:
+        campaign: an ISO date.
+    """
+    seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
+    return [*seed_faults(study, seeds), *check_in_worker(study, seeds).faults]
 
 
-def store_rows(dataset: Dataset, data_seeds: Sequence[int], context: Context) -> str:
-    """Generates the rows of each data seed, in a worker process, and stores them; their key."""
-    what, seconds = f"generated {dataset.name}", context.resources.timeout_seconds
-    given = dataset, tuple(data_seeds), context.store, context.footer
-    return in_worker(_generate, *given, what=what, timeout_seconds=seconds)
-
-
-def _generate(dataset: Dataset, data_seeds: Sequence[int], store: Store, marks: dict[str, str]) -> str:
-    key = dataset_key(dataset, data_seeds)
-    frames = (to_frame(dataset, data_seed, generate(dataset, data_seed)) for data_seed in data_seeds)
-    store.write_dataset(key, pd.concat(frames, ignore_index=True), marks)
-    return key
+def read_lines(study: Study) -> list[str]:
+    """What was read of each dataset that is a file, as lines of text."""
+    return [line for read in read_of_study(study) for line in ("", *read.lines())]
 
 
 def train_all(job: Job, progress: Watcher | None = None) -> list[str]:
@@ -321,21 +317,24 @@ def require_trials(job: Job, failed: Sequence[str]) -> None:
 
 
 def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
-    """What exactly the trials of the plan say; the summary is written to the store.
+    """What exactly the trials of the plan say; the summary is written to the store, and so are the rows that are drawn.
 
     Args:
         marks: what the Parquet footers carry.
     """
-    store.recover()  # a batch whose trials are in but whose curves are not yet
+    store.recover()  # a batch may have published its trials and not its curves
     findings = find_stored(plan, store)
-    store.write_findings(findings.frames, marks)
+    store.write_findings(findings.frames, marks, plan.folder)
+    there = store.dataset_keys()
+    for key, (dataset, data_seeds) in drawn_rows(plan).items():
+        if key not in there:
+            store.write_dataset(key, to_frame(dataset, data_seeds), marks)
     return findings
 
 
 def find_stored(plan: Plan, store: Store) -> Findings:
     """What exactly the trials of the plan say as they are stored now; nothing is written or moved."""
-    ids = plan.trial_ids
-    trials, replayed = plan.named(store.read("trials", ids)), plan.named(store.read("replays", ids))
+    trials, replayed = stored_trials(plan, store), stored_trials(plan, store, "replays")
     first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in plan.study.datasets}
     return find(
         plan.study,
@@ -361,7 +360,7 @@ def write_report(
     """
     report = render(gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused)))
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
-    (pages or store).write_report(texts | dict(report.pictures))
+    (pages or store).write_report(texts | dict(report.pictures), plan.folder)
     return report
 
 
@@ -380,7 +379,7 @@ def finish(
         table=report.answer,
         answer=report.headline,
         alarm=report.alarm,
-        report=job.context.store.page,
+        report=job.context.store.page(job.plan.folder),
         trained=job.n_trained(),
         reused=job.reused,
     )
@@ -412,23 +411,48 @@ def report_study(
     plan, store = stored_plan(study, results, engine, campaign)
     n_there = len(store.trial_ids().intersection(plan.trial_ids)) if store else 0  # of a million the set is not kept
     if store is None or not n_there:
-        place = study_place(results, study.name)
-        raise LookupError(f"{place} holds no trial of this study: train it with `noiseflow run` first")
+        there = _other_trials(plan, store) if store else "Train it first: noiseflow run"
+        raise LookupError(
+            f"{study_place(results, study.name)} holds no trial of this study as it is asked for. {there}"
+        )
     findings = find_stored(plan, store)
-    pages = _written(findings, study, [output] if output else [results, REPORTS])
+    pages = _written(findings, plan, [output] if output else [results, REPORTS])
     write_report(plan, findings, store, trained=0, reused=n_there, pages=pages)
-    return pages.page
+    return pages.page(plan.folder)
 
 
-def _written(findings: Findings, study: Study, places: Sequence[str]) -> Store:
+def _other_trials(plan: Plan, store: Store) -> str:
+    """Which trials are there instead of the plan's, and which options ask for them."""
+    trials = store.read("trials")
+    kinds = trials.assign(campaign=trials["campaign"].fillna("")).groupby(["epochs", "engine", "campaign"]).size()
+    planned = {cell.training.epochs for cell in plan.cells}
+    lines = superseded_lines(plan, store.trial_ids())
+    for (epochs, engine, campaign), n in [*kinds.items()][-MOST_NAMED:]:
+        flags = [f"--epochs {epochs}"] if epochs not in planned else []
+        flags += [f"--engine {engine}"] if engine not in {cell.engine for cell in plan.cells} else []
+        flags += [f"--campaign {campaign}"] if campaign and not plan.campaign else []
+        how = f"add {' '.join(flags)}" if flags else "other settings of the study have changed since"
+        lines.append(f"{n:,} trials of {epochs:,} epochs{f', campaign {campaign}' if campaign else ''}: {how}")
+    return "\n  ".join(["What is there:", *lines])
+
+
+def judged(study: Study, results: str, engine: str = "auto") -> list[str]:
+    """What the stored trials say of the study's claims, as lines of text."""
+    plan, store = stored_plan(study, results, engine, None)
+    if store is None:
+        return []
+    return claims_lines(judge_claims(study, plan.named(store.read("trials", plan.trial_ids))))
+
+
+def _written(findings: Findings, plan: Plan, places: Sequence[str]) -> Store:
     """The first of these places that takes the findings."""
-    *others, last = [Store(place, study.name) for place in places]
-    marks = footer(study_hash(study), software())
+    *others, last = [Store(place, plan.study.name) for place in places]
+    marks = footer(study_hash(plan.study), software())
     for pages in others:
         with suppress(StoreError):
-            pages.write_findings(findings.frames, marks)
+            pages.write_findings(findings.frames, marks, plan.folder)
             return pages
-    last.write_findings(findings.frames, marks)
+    last.write_findings(findings.frames, marks, plan.folder)
     return last
 
 
@@ -437,10 +461,10 @@ def stored_plan(
 ) -> tuple[Plan, Store | None]:
     """The plan of a study, or of a campaign of it, and its store, None where there is none; no model is built.
 
-    With engine `auto`, a model that only its own build would tell the engine of is planned for the engine that has trained it.
+    With engine `auto`, a user's own model is planned for the engine that has trained it: only a build would say which one can.
     """
     store = find_store(results, study.name)
-    plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store)
+    plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store, engine)
     if store is None or engine != "auto" or not any(a.kind in USERS_OWN for a in study.architectures):
         return plan, store
     done, reference = store.trial_ids(), _plan(study, "reference", campaign, store)
@@ -448,9 +472,13 @@ def stored_plan(
     return _plan(study, lambda d, a, v: "reference" if a.name in fell_back else "vectorized", campaign, store), store
 
 
-def _plan(study: Study, engine: str | EngineOf, campaign: str | None, store: Store | None) -> Plan:
+def _plan(study: Study, engine: str | EngineOf, campaign: str | None, store: Store | None, asked: str = "auto") -> Plan:
+    """asked: the engine as the run was asked for it."""
     if campaign is None:
-        return make_plan(study, engine)
-    if store is None:
-        return make_plan(study, engine, [campaign_round(campaign, study.n_seeds)], campaign)
-    return pooled_plan(study, engine, campaign, store)
+        plan = make_plan(study, engine)
+    elif store is None:
+        plan = make_plan(study, engine, [campaign_round(campaign, study.n_seeds)], campaign)
+    else:
+        plan = pooled_plan(study, engine, campaign, store)
+    differs = [study.changes, "engine-reference" if asked == "reference" else ""]
+    return replace(plan, folder=f"runs/{'-'.join(filter(None, differs))}" if any(differs) else "")

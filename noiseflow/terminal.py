@@ -22,11 +22,13 @@ from noiseflow.engine.progress import Progress as Training
 from noiseflow.run import GO_ON, DriftError, IncompleteRunError, StudyRun, Watcher
 from noiseflow.study.result_places import is_remote
 from noiseflow.trials.plan import Batch
+from noiseflow.wording import places_of
 
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}
 DIFFERENCES = (*HEADS, "low", "high")
+SCORES = ("score", "std")
 MOST_BARS = 8  # of batches that have ended
-WIDTHS = {"variant": 12}
+WIDTHS = {"variant": 12, "p (adjusted)": 6, "p (always valid)": 6}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 
@@ -44,7 +46,7 @@ def run_in_terminal(
         study: its name.
         run: runs it; called with what watches its progress.
         starting: programs that take a while to start, as the first line names them.
-        verbose: whether logs are shown anyway, so that warnings need no line of their own.
+        verbose: whether logs are shown anyway, so that warnings need no extra line.
         last_line: what is printed in the end.
     """
     console = Console()
@@ -172,16 +174,27 @@ def _table(done: StudyRun) -> Table:
             no_wrap=name != "variant",
             min_width=WIDTHS.get(name),
         )
+    places = {is_difference: _places(rows, is_difference) for is_difference in (True, False)}
     for row in rows:
-        table.add_row(*(Text(_cell(name, row[name])) for name in names))
+        table.add_row(*(Text(_cell(name, row[name], places[name in DIFFERENCES])) for name in names))
     return table
 
 
-def _cell(name: str, value: Any) -> str:
+def _places(rows: list[dict[str, Any]], is_difference: bool) -> int:
+    """Decimals that show three digits of the largest difference, or of the largest score; of points two."""
+    if is_difference and "difference (points)" in rows[0]:
+        return 2
+    names = DIFFERENCES if is_difference else SCORES
+    sizes = [abs(row[name]) for row in rows for name in names if row.get(name)]
+    return places_of(max(sizes, default=0.0))
+
+
+def _cell(name: str, value: Any, places: int) -> str:
     if value is None:
         return ""
     if name.startswith("p "):
         return f"{value:.3f}" if value >= 0.001 else "< .001"
     if isinstance(value, float):
-        return f"{value:+.2f}" if name in DIFFERENCES else f"{value:.3f}"
+        rounded = round(value, places) + 0.0  # no minus before a zero
+        return f"{rounded:+,.{places}f}" if name in DIFFERENCES else f"{rounded:,.{places}f}"
     return str(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from math import isfinite
+from math import floor, isfinite, log10
 from typing import Any
 
 from noiseflow.scores import Score, score_of_column
@@ -19,14 +19,15 @@ NARROW = 0.002
 
 def signed(value: float, decimals: int) -> str:
     """`+3.4`; a dash where there is none."""
-    return f"{_rounded(value, decimals):+.{decimals}f}".replace("-", MINUS) if isfinite(value) else NOTHING
+    return f"{_rounded(value, decimals):+,.{decimals}f}".replace("-", MINUS) if isfinite(value) else NOTHING
 
 
 def fraction(value: float, decimals: int = 3) -> str:
     """`.769`; a dash where there is none."""
     if not isfinite(value):
         return NOTHING
-    return re.sub(r"^(-?)0\.", r"\1.", f"{_rounded(value, decimals):.{decimals}f}").replace("-", MINUS)
+    decimals = min(decimals, places_of(abs(value))) if abs(value) >= 100 else decimals
+    return re.sub(r"^(-?)0\.", r"\1.", f"{_rounded(value, decimals):,.{decimals}f}").replace("-", MINUS)
 
 
 def _rounded(value: float, decimals: int) -> float:
@@ -72,7 +73,15 @@ def difference(row: Row) -> str:
 
 def decimals(row: Row) -> int:
     """Those that the row's difference is told with: one more than usual where its interval would not show its width."""
+    if score_of(row).in_target_units:  # of any size
+        sizes = [abs(row[f"difference_{end}"]) for end in ("mean", "ci_low", "ci_high")]
+        return places_of(max((size for size in sizes if isfinite(size)), default=0.0))
     return score_of(row).decimals + bool(row["difference_ci_high"] - row["difference_ci_low"] < NARROW)
+
+
+def places_of(size: float, most: int = 4) -> int:
+    """Decimals that show three digits of a number of this size."""
+    return min(most, max(0, 2 - floor(log10(size)))) if size else 3
 
 
 def margin(row: Row, value: float) -> str:

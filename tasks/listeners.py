@@ -1,4 +1,4 @@
-"""How far the training in this process has come, told to whoever watches: a bar in the terminal, an artifact."""
+"""Hands on how far the training in this process has come: to a bar in the terminal, to an artifact."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ Listener = Callable[[Batch, Progress], None]
 _listeners: list[Listener] = []
 
 
-def tell(batch: Batch, progress: Progress) -> None:
-    """Tells all who watch."""
+def notify(batch: Batch, progress: Progress) -> None:
+    """Calls all listeners."""
     for listener in tuple(_listeners):
         listener(batch, progress)
 
 
 @contextmanager
 def watched_by(listener: Listener) -> Iterator[None]:
-    """Within it, `listener` is told; from the threads that train, so it must be quick and thread safe."""
+    """Within it, `listener` is called, from the threads that train; so it must be quick and thread safe."""
     _listeners.append(listener)
     try:
         yield

@@ -38,13 +38,13 @@ def render_report(plan: Plan, findings: Findings, store: Store, trained: int, re
 )
 def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
     """Publishes the report and the summary under their stable keys."""
-    told = inert(report.headline)
+    headline = inert(report.headline)
     rows = [
         {name: inert(value) if isinstance(value, str) else value for name, value in row.items()}
         for row in summary_table(findings.summary)
     ]
-    create_markdown_artifact(report.artifact(), key=f"{study}-report", description=told)
-    create_table_artifact(rows, key=f"{study}-summary", description=told)
+    create_markdown_artifact(report.artifact(), key=f"{study}-report", description=headline)
+    create_table_artifact(rows, key=f"{study}-summary", description=headline)
 
 
 def announce(study: str, report: Report) -> None:

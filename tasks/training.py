@@ -15,7 +15,7 @@ from noiseflow.engine.halving import SeedTooLargeError
 from noiseflow.run import Context
 from noiseflow.trials.plan import Batch
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, WorkTimeoutError
-from tasks.listeners import tell
+from tasks.listeners import notify
 from tasks.run_logs import send_logs_to_prefect
 
 P = ParamSpec("P")
@@ -47,11 +47,11 @@ def training_task(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
 def train_batch(batch: Batch, context: Context) -> int:
     """Trains the batch and publishes its rows; the number of trials that were new to the store."""
     send_logs_to_prefect()  # on Ray this is another process than the flow's
-    return run.train(batch, context, tell)
+    return run.train(batch, context, notify)
 
 
 @training_task("replay {batch.label}")
 def replay_batch(batch: Batch, context: Context, campaign: str | None) -> int:
     """Trains trials again that are stored, for a campaign that looks whether they come out the same; how many."""
     send_logs_to_prefect()
-    return run.replay(batch, context, campaign, tell)
+    return run.replay(batch, context, campaign, notify)

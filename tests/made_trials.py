@@ -1,5 +1,7 @@
 """Trials as the store gives them, made of scores."""
 
+import json
+
 import pandas as pd
 
 
@@ -42,3 +44,15 @@ def resampled(scores):
 def crossed(grid):
     """Scores (n_data_seeds, n_seeds) as (data_seed, seed) -> score."""
     return {(i + 1, j): score for i, row in enumerate(grid) for j, score in enumerate(row)}
+
+
+def under_noise(trials, lost=lambda variant, strength: (0.5 if variant == "baseline" else 0.1) * strength):
+    """The trials, each with a score at strengths 0, .1 and .4 of noise at test time."""
+
+    def measures(row):
+        found = [(s, row["test_score"] - lost(row["variant"], s)) for s in (0.0, 0.1, 0.4)]
+        return json.dumps(
+            [{"noise": "gaussian noise on the inputs", "strength": s, "loss": 1.0, "score": x} for s, x in found]
+        )
+
+    return trials.assign(robustness=[measures(row) for row in trials.to_dict("records")])

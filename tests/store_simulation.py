@@ -34,7 +34,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from noiseflow import run
-from noiseflow.store import SCHEMAS, Store, StoreError, bucket, catalogue, compaction, disk, files, guard, store
+from noiseflow.store import (
+    SCHEMAS,
+    Store,
+    StoreError,
+    bucket,
+    catalogue,
+    compaction,
+    disk,
+    files,
+    guard,
+    publishing,
+    recovery,
+    store,
+)
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.disk import Disk
 from noiseflow.store.schemas import FOLLOWERS, number_of
@@ -141,9 +154,12 @@ class Simulation:
                 self._by_hand(f"{table}/00000001.parquet", as_format_1(table, "ab", 1))
                 self.old.add(f"{table}/00000001.parquet")
         patch.setenv("NOISEFLOW_RETENTION_HOURS", rng.choice(["0", "168"]))
-        patch.setattr(store, "uuid4", world.token)
+        patch.setattr(publishing, "uuid4", world.token)
+        patch.setattr(recovery, "uuid4", world.token)
         patch.setattr(disk, "uuid4", lambda: world.token(aside=True))
         patch.setattr(bucket, "time", self.place)
+        patch.setattr(publishing, "STALE", 1 + seed % 2 * 31)
+        patch.setattr(catalogue, "STALE", -1 + seed % 3 * 32)
         kinds = [self.publish, self.publish, self.run, self.recover, self.read]
         for k in range(rng.randint(2, 5)):
             kind = self.publish if k == 0 else rng.choice(kinds)
@@ -180,7 +196,7 @@ class Simulation:
         published = opened.publish(rows_of(ids), self.marks)
         self.publishing = [process for process in self.publishing if process is not self.world.current]
         if published:
-            number = opened._last["trials"]
+            number = opened._publisher._last["trials"]
             for one in opened._catalogue.found[f"trials/{number:08d}.parquet"].identities:
                 self.acknowledged[one] = number
         self._check_own_batches()
@@ -449,7 +465,7 @@ def quick() -> Iterator[None]:  # noqa: C901
         inspect = remembered(files.inspect, lambda content, path: ("inspect", path, content))
         decode = remembered(files.decode, lambda content, schema=None: ("decode", content, schema and schema.names[-1]))
         emptied = remembered(files.emptied, lambda path, why: ("emptied", path, why))
-        for module in (files, store, catalogue, guard):
+        for module in (files, store, catalogue, guard, publishing, recovery):
             for name, function in (("encode", encode), ("inspect", inspect), ("decode", decode), ("emptied", emptied)):
                 if hasattr(module, name):
                     patch.setattr(module, name, function)

@@ -128,8 +128,19 @@ def test_init_writes_a_study_that_can_be_planned(noiseflow):
     done = noiseflow("init", "my.csv", "--target", "bought")
     assert done.exit_code == 0, done.stderr
     assert "noiseflow run my.yaml" in done.stdout
+    for says in ("42 train and 18 test", "accuracy of a constant guess", "accuracy of gradient boosting", "2 levels"):
+        assert says in done.stdout
     planned = noiseflow("plan", "my.yaml")
     assert "6 cells, 180 trials" in planned.stdout
+    assert done.stdout.split("What was read")[1].split("\n\n")[0] == planned.stdout.split("What was read")[1].rstrip()
+
+
+def test_plan_refuses_what_a_run_refuses(noiseflow, tmp_path):
+    networks = [{"kind": "mlp"}, {"kind": "cnn", "filters": [4]}]
+    path = study_file(tmp_path, datasets=[{"kind": "circles"}], architectures=networks, variants=[{"name": "baseline"}])
+    planned, run = noiseflow("plan", path), noiseflow("run", path)
+    assert (planned.exit_code, planned.stderr) == (2, run.stderr)
+    assert "(height, width, channels)" in planned.stderr
 
 
 @pytest.mark.usefixtures("table")

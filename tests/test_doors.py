@@ -22,7 +22,8 @@ from noiseflow.architectures import architecture_kind
 from noiseflow.base.faults import InvalidInputError, in_terminal
 from noiseflow.base.user_files import DataFolder, check_directory, open_file
 from noiseflow.campaigns.rounds import FIRST_DAY, LAST_DAY, campaign_faults, campaign_name, campaign_round, seed_faults
-from noiseflow.datasets.files import read_arrays, read_table
+from noiseflow.datasets.archives import read_archive
+from noiseflow.datasets.files import read_table
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.objects import StoreError
@@ -194,9 +195,10 @@ def test_small_parquet_file_of_one_long_text_is_refused_before_it_is_written_out
     assert "once it is unpacked" in refused(read_table, tmp_path / "a.parquet")
 
 
-def test_parquet_file_with_lists_is_refused(tmp_path):
-    pq.write_table(pa.table({"x": [[1.0], [2.0]], "y": [0, 1]}), tmp_path / "a.parquet")
-    assert "where 'x' hold lists" in refused(read_table, tmp_path / "a.parquet")
+@pytest.mark.parametrize("x", [[[1.0], [2.0, 3.0]], [["a"], ["b"]], [{"a": 1}, {"a": 2}], [[1.0], None]])
+def test_parquet_file_with_lists_of_no_one_length_is_refused(tmp_path, x):
+    pq.write_table(pa.table({"x": x, "y": [0, 1]}), tmp_path / "a.parquet")
+    assert "must have columns of single values" in refused(read_table, tmp_path / "a.parquet")
 
 
 def test_parquet_file_is_read_as_before(tmp_path):
@@ -214,7 +216,7 @@ def test_small_archive_of_many_numbers_is_refused_before_it_is_unpacked(tmp_path
         for name in ("X.npy", "y.npy"):
             archive.writestr(name, header.getvalue() + bytes(250_000_000))
     assert (tmp_path / "a.npz").stat().st_size < 2**20
-    assert "at most 200,000,000 numbers" in refused(read_arrays, tmp_path / "a.npz")
+    assert "at most 200,000,000 numbers" in refused(read_archive, tmp_path / "a.npz")
 
 
 def test_archive_with_a_long_table_of_contents_is_refused(tmp_path):
@@ -222,7 +224,7 @@ def test_archive_with_a_long_table_of_contents_is_refused(tmp_path):
     (tmp_path / "a.npz").write_bytes(bytes(100) + end)
     with (tmp_path / "a.npz").open("rb") as file, pytest.raises(ValueError, match="table of contents"):
         check_directory(file)
-    assert "table of contents" in refused(read_arrays, tmp_path / "a.npz")
+    assert "table of contents" in refused(read_archive, tmp_path / "a.npz")
     with pytest.raises(ValueError, match="table of contents"):
         architecture_kind("file").source(SimpleNamespace(path=str(tmp_path / "a.npz")))
 

@@ -1,6 +1,7 @@
 """`run_study`: the whole job in plain Python, in this process and its workers."""
 
 import pickle
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ import noiseflow.report.page
 import noiseflow.run
 from noiseflow import run_study
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.run import DriftError, IncompleteRunError
+from noiseflow.run import DriftError, IncompleteRunError, report_study
+from noiseflow.study.loading import validate as load_study
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
 
@@ -56,6 +58,20 @@ def test_run_trains_what_is_missing_and_says_what_it_came_to(tmp_path):
     assert repr(second) == f"StudyRun('small': 4 trials trained, 4 reused; {second.report}; {second.answer})"
 
 
+def test_rows_that_are_not_stored_are_made_again_for_the_report(tmp_path):
+    """A run that is killed while it trains leaves trials, and no rows."""
+    run_study(SMALL, tmp_path, n_seeds=2)
+    folder = tmp_path / "small"
+    rows, page = pd.read_parquet(folder / "datasets"), (folder / "report" / "report.md").read_text()
+    shutil.rmtree(folder / "datasets")
+    study = SMALL.model_copy(update={"n_seeds": 2})
+    report_study(study, str(tmp_path))
+    assert (folder / "report" / "report.md").read_text().splitlines()[:20] == page.splitlines()[:20]
+    assert not (folder / "datasets").exists()
+    assert run_study(study, tmp_path).trained == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "datasets"), rows)
+
+
 def test_run_names_every_fault_at_once_and_writes_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidInputError) as refused:
@@ -66,6 +82,24 @@ def test_run_names_every_fault_at_once_and_writes_nothing(tmp_path):
     with pytest.raises(InvalidInputError, match="'after:nowhere'"):
         run_study(noiseflow.study.loading.validate(study), tmp_path / "results")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_run_with_other_settings_keeps_its_summary_and_report_beside_those_of_the_study(tmp_path):
+    run_study(SMALL, tmp_path, n_seeds=2)
+    before = {path: path.read_bytes() for path in (tmp_path / "small").rglob("*") if path.suffix != ".json"}
+    quick = run_study(SMALL, tmp_path, n_seeds=2, epochs=3)
+    assert Path(quick.report) == tmp_path / "small" / "runs" / "epochs-3" / "report" / "index.html"
+    assert len(pd.read_parquet(tmp_path / "small" / "runs" / "epochs-3" / "summary.parquet")) == 2
+    assert report_study(load_study(SMALL, epochs=3, n_seeds=2), str(tmp_path)) == quick.report
+    assert "epochs-3" in Path(quick.report).read_text()
+    assert {path: path.read_bytes() for path in before if path.is_file()} == before
+    assert run_study(SMALL, tmp_path, n_seeds=2, epochs=6).report == str(tmp_path / "small" / "report" / "index.html")
+
+
+def test_report_names_the_options_of_the_trials_that_are_there(tmp_path):
+    run_study(SMALL, tmp_path, n_seeds=2, epochs=3)
+    with pytest.raises(LookupError, match=r"4 trials of 3 epochs: add --epochs 3"):
+        report_study(SMALL, str(tmp_path))
 
 
 def test_run_with_a_failing_batch_finishes_the_others_and_names_it(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from noiseflow import datasets
 from noiseflow.base.entry_points import find_entry_point
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.model_file import ModelFile
-from noiseflow.study import Dataset
+from noiseflow.study import Dataset, Study
 from noiseflow.study import loading as studies
 from noiseflow.study.loading import FOLDER, confined, load, validate
 from noiseflow.trials import preflight
@@ -107,7 +107,12 @@ def test_study_that_arrives_as_a_parameter_reads_under_the_data_folder_only(data
         tmp_path / "secret.csv",
         "/etc/passwd",
     ]
+    held = Study.model_validate(inline("my.csv")).model_dump()  # as Prefect hands it over: with tuples
+    assert confined(held).datasets[0].path == str(data_folder / "my.csv")
     for path in others:
+        given = inline("my.csv")
+        given["datasets"][0]["test_path"] = str(path)
+        assert "datasets[0].test_path must lie under the folder" in refused(confined, given)
         assert "must lie under the folder that NOISEFLOW_DATA names" in refused(confined, inline(path))
         network = SMOKE | {"architectures": [{"kind": "file", "path": str(path)}]}
         assert "must lie under the folder that NOISEFLOW_DATA names" in refused(confined, network)

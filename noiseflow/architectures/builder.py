@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import keras
 
 from noiseflow.architectures import architecture_kind
-from noiseflow.architectures.kind import Shape
+from noiseflow.architectures.kind import Layer, Shape
 from noiseflow.architectures.outputs import natural_form, output_form
 from noiseflow.engine.keras_state import KERAS_LOCK, built, seeded
 from noiseflow.engine.model_file import ModelFile
@@ -34,6 +34,7 @@ class Builder:
         shape: of one row: (n_features,), (steps, n_features) or (height, width, channels).
         n_classes: 0 for a regression.
         score_name: as `Dataset.score_name` gives it.
+        normalized: the momentum of a batch normalization before each hidden activation; None without.
 
     Raises:
         ValueError: the model file cannot be used.
@@ -45,6 +46,7 @@ class Builder:
     shape: Shape
     n_classes: int
     score_name: str
+    normalized: float | None = None
     source: ModelFile | Callable[..., Any] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
@@ -53,7 +55,16 @@ class Builder:
         object.__setattr__(self, "source", source)
 
     def __hash__(self) -> int:
-        return hash((self.architecture.model_dump_json(), self.shape, self.n_classes, self.score_name, self.source))
+        return hash(
+            (
+                self.architecture.model_dump_json(),
+                self.shape,
+                self.n_classes,
+                self.score_name,
+                self.normalized,
+                self.source,
+            )
+        )
 
     def __call__(self) -> keras.Model:
         """The model."""
@@ -67,12 +78,24 @@ class Builder:
         if self.source is not None:
             return self._by_function(self.source)
         kind = architecture_kind(self.architecture.kind)
-        layers = [layer.build() for layer in kind.layers(self.architecture, self.shape)]
+        layers = [part.build() for layer in kind.layers(self.architecture, self.shape) for part in self._parts(layer)]
         model = keras.Sequential([keras.Input(self.shape), *layers, _output(self.n_classes)])
         optimizer = keras.optimizers.get({"class_name": self.training.optimizer, "config": {}})
         optimizer.learning_rate = self.training.learning_rate
         model.compile(loss=_loss(self.n_classes), optimizer=optimizer)
         return model
+
+    def _parts(self, layer: Layer) -> list[Layer]:
+        """The layer; one with an activation with a batch normalization before it, where that is asked for."""
+        if self.normalized is None or (layer.activation is None and not layer.is_activation):
+            return [layer]
+        normalization = Layer(
+            f"{layer.name}_normalization", "BatchNormalization", options={"momentum": self.normalized}
+        )
+        if layer.is_activation:
+            return [normalization, layer]
+        activation = Layer(f"{layer.name}_activation", "Activation", (layer.activation,))
+        return [layer.without_activation(), normalization, activation]
 
     def form(self) -> OutputForm:
         """What the model gives for a row: how many numbers, and whether they are logits."""

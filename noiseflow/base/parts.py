@@ -17,7 +17,7 @@ class Part(BaseModel):
 
 
 class NamedPart(Part):
-    """A part with a kind, and a label where the kind alone does not tell it from others."""
+    """A part with a kind, and a label where others of the study have the same kind."""
 
     kind: str
     label: Label | None = Field(None, description="Name in tables and plots; the kind unless given", examples=["mine"])

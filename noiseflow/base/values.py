@@ -27,6 +27,10 @@ def _readable(text: str) -> str:
 Text = Annotated[str, AfterValidator(_readable)]
 """Words for people, who may read them in a terminal, a page or a database that takes no NUL."""
 Label = Annotated[str, StringConstraints(min_length=1, max_length=63), AfterValidator(_printable)]
+ColumnName = Annotated[
+    str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), AfterValidator(_printable)
+]
+"""A column of a file; blanks at its ends do not count."""
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=4096), AfterValidator(_printable)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what keras.utils.set_random_seed takes
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -50,5 +54,5 @@ def setting(kind: Any, description: str, example: Any, **limits: Any) -> tuple[A
 
 
 def fault(kind: LiteralString, text: str) -> PydanticCustomError:
-    """A fault of a part as pydantic wants it raised; `kind` chooses the mend that the message ends with."""
+    """A fault of a part as pydantic wants it raised; `kind` chooses the advice that the message ends with."""
     return PydanticCustomError(kind, "{text}", {"text": text})

@@ -31,7 +31,7 @@ def log_evidence(mean: ArrayLike, std: ArrayLike, n: ArrayLike) -> Array:
         n: their number.
 
     References: Lai (1976), On confidence sequences, Annals of Statistics 4; Rouder, Speckman, Sun, Morey and Iverson
-    (2009), Bayesian t tests, Psychonomic Bulletin & Review 16, whose Bayes factor averages this one over g; Hendriksen,
+    (2009), Bayesian t tests, Psychonomic Bulletin & Review 16: its Bayes factor averages this one over g; Hendriksen,
     de Heide and Grünwald (2021), Optional stopping with Bayes factors, Bayesian Analysis 16; Wang and Ramdas (2024),
     Anytime-valid t-tests and confidence sequences for Gaussian means with unknown variance.
     """
@@ -99,7 +99,7 @@ def are_telling(n_alike: ArrayLike, n: ArrayLike) -> npt.NDArray[np.bool_]:
     """Whether values vary enough to be bounded: at most half are alike, or 15 differ from the commonest.
 
     Where nearly all differences are 0 and the rest lie on one side, the few that were seen say little about how many will
-    come, and the sequence, whose width they make, is too narrow (docs/method.md, "What the methods hold").
+    come. They make the sequence's width, which is then too narrow (docs/method.md, "What the methods hold").
 
     Args:
         n_alike: how many share the commonest value, as of a look; any shape.

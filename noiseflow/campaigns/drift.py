@@ -58,14 +58,14 @@ def drift(trials: pd.DataFrame, campaign: str | None = None) -> pd.DataFrame:
             f"campaign must be one of the trials' campaigns; received {campaign!r}. Known: {', '.join(known) or 'none'}."
         )
     asked = known[-1:] if campaign is None else [campaign]
-    return _told([row for scores in _cells(trials, labels) for night in asked for row in scores.rows(night)])
+    return _table([row for scores in _cells(trials, labels) for night in asked for row in scores.rows(night)])
 
 
 def drift_history(trials: pd.DataFrame) -> pd.DataFrame:
     """What `drift` said as of each campaign, all of them: DRIFT_COLUMNS, no rows for the first."""
     labels = campaigns_of(trials)
     known = sorted(labels[labels != BEFORE_ALL].unique())
-    return _told([row for scores in _cells(trials, labels) for night in known for row in scores.rows(night)])
+    return _table([row for scores in _cells(trials, labels) for night in known for row in scores.rows(night)])
 
 
 def campaigns_of(trials: pd.DataFrame) -> pd.Series[str]:
@@ -124,8 +124,8 @@ class _Cell:
             old, new = self.scores[:start], self.scores[start:end]
             p = function(in_ticks(new), in_ticks(old))
             adjusted = nan if isnan(p) else min(1.0, p * self.n_tests)
-            told = [new.size, old.size, _mean(new), _mean(old), p, adjusted, adjusted < ALPHA]
-            yield [campaign, *self.names, test, *told]
+            figures = [new.size, old.size, _mean(new), _mean(old), p, adjusted, adjusted < ALPHA]
+            yield [campaign, *self.names, test, *figures]
 
 
 def _cells(trials: pd.DataFrame, labels: pd.Series[str]) -> list[_Cell]:
@@ -148,9 +148,9 @@ def _mean(scores: Array) -> float:
     return float(scores.mean()) if scores.size else nan
 
 
-def _told(rows: list[list[object]]) -> pd.DataFrame:
+def _table(rows: list[list[object]]) -> pd.DataFrame:
     """Rows of DRIFT_COLUMNS as a frame, by campaign."""
     kinds = dict.fromkeys(DRIFT_COLUMNS, "object") | dict.fromkeys(("n_new", "n_old"), "int64") | {"flagged": "bool"}
     kinds |= dict.fromkeys(("mean_new", "mean_old", "p_value", "p_adjusted"), "float64")
-    told = pd.DataFrame(rows, columns=DRIFT_COLUMNS).astype(kinds)
-    return told.sort_values("campaign", kind="stable", ignore_index=True)
+    table = pd.DataFrame(rows, columns=DRIFT_COLUMNS).astype(kinds)
+    return table.sort_values("campaign", kind="stable", ignore_index=True)

@@ -44,15 +44,15 @@ def history(trials: pd.DataFrame, drifts: pd.DataFrame | None = None) -> pd.Data
     parts = [_of_cell(key, part, ALPHA / len(pairs)) for key, part in pairs.items() if len(part)]
     if not parts:
         return pd.DataFrame(columns=HISTORY_COLUMNS)
-    told = pd.concat(parts, ignore_index=True)
-    told = told[told["campaign"] != BEFORE_ALL].merge(_seconds(labelled), on=["campaign", *CELL], how="left")
-    told = told.merge(trials.drop_duplicates(CELL)[[*CELL, "score_name"]], on=CELL, how="left")
-    told["drifted"] = _drifted(told, drift_history(trials) if drifts is None else drifts)
-    return told[HISTORY_COLUMNS].sort_values("campaign", kind="stable", ignore_index=True)
+    found = pd.concat(parts, ignore_index=True)
+    found = found[found["campaign"] != BEFORE_ALL].merge(_seconds(labelled), on=["campaign", *CELL], how="left")
+    found = found.merge(trials.drop_duplicates(CELL)[[*CELL, "score_name"]], on=CELL, how="left")
+    found["drifted"] = _drifted(found, drift_history(trials) if drifts is None else drifts)
+    return found[HISTORY_COLUMNS].sort_values("campaign", kind="stable", ignore_index=True)
 
 
 def _of_cell(key: CellKey, pairs: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """The columns of one cell that tell differences: a row a campaign."""
+    """The columns of one cell about differences: a row a campaign."""
     sums, centre = _sums(pairs)
     n, mean, std = _moments(sums, centre)
     half = std / np.sqrt(n.clip(1)) * stats.t.ppf(1 - ALPHA / 2, (n - 1).clip(1))
@@ -133,11 +133,11 @@ def _seconds(trials: pd.DataFrame) -> pd.DataFrame:
     return nights.groupby(["campaign", *CELL], sort=False)["seconds_per_trial"].mean().reset_index()
 
 
-def _drifted(told: pd.DataFrame, drifts: pd.DataFrame) -> list[bool]:
+def _drifted(found: pd.DataFrame, drifts: pd.DataFrame) -> list[bool]:
     """Whether a test of the row's cell, or of its baseline, was flagged that night."""
     flagged = drifts[drifts["flagged"]]
     cells = set(flagged[["campaign", *CELL]].itertuples(index=False, name=None))
     return [
         (*group, name) in cells or (*group, BASELINE) in cells
-        for *group, name in told[["campaign", *GROUP, "variant"]].itertuples(index=False, name=None)
+        for *group, name in found[["campaign", *GROUP, "variant"]].itertuples(index=False, name=None)
     ]

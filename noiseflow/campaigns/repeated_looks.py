@@ -44,7 +44,7 @@ def compare_at_every_look(asked: Sequence[Asked]) -> list[dict[str, Any]]:
     if crossed:
         raise ValueError(
             f"Repeated looks take pairs that are independent; those of {', '.join(map(repr, crossed))} share data seeds. "
-            "Give each seed a data seed of its own (design: resample), or one data seed to all."
+            "Give each seed its own data seed (design: resample), or one data seed to all."
         )
     return [_columns(one, len(asked)) for one in asked]
 

@@ -1,4 +1,4 @@
-"""Replays: trials that a later campaign trained again, held against what they gave the first time."""
+"""Replays: trials that a later campaign trained again, compared with what they gave the first time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def compare_replays(replays: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
       two is not finite, 0 where all are equal.
     - score_before, score_after: the compared score, NaN where the trial diverged.
 
-    Replays whose trial is not among the trials have no row.
+    A replay has no row where its trial is not among the trials.
 
     Args:
         replays: with the columns of the trials; campaign is the later one.
@@ -40,7 +40,7 @@ def compare_replays(replays: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
     shared = [name for name in map(str, trials.columns) if name in replays and name not in NOT_COMPARED]
     unequal = pd.DataFrame({name: _differ(pairs[name], pairs[f"{name}_after"]) for name in shared}, index=pairs.index)
     measured = [name for name in shared if name.endswith(MEASURED)]
-    told = pairs[["trial_id", *CELL, "seed"]].assign(
+    compared = pairs[["trial_id", *CELL, "seed"]].assign(
         campaign=pairs["campaign_after"],
         equal=~unequal.any(axis=1).astype(bool),
         largest_difference=_largest([_gap(pairs[name], pairs[f"{name}_after"]) for name in measured], len(pairs)),
@@ -48,7 +48,7 @@ def compare_replays(replays: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame
         score_before=pairs["compared"],
         score_after=pairs["compared_after"],
     )
-    return told[REPLAY_COLUMNS].sort_values("campaign", kind="stable", ignore_index=True)
+    return compared[REPLAY_COLUMNS].sort_values("campaign", kind="stable", ignore_index=True)
 
 
 def _scored(trials: pd.DataFrame) -> pd.DataFrame:

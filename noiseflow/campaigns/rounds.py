@@ -98,7 +98,7 @@ def campaign_faults(study: Study, campaign: str) -> list[str]:
 
 
 def seed_faults(study: Study, seeds: Sequence[int] | None) -> list[str]:
-    """Datasets whose data seeds, which follow these seeds, are more than 32 bits hold; None: the study's own seeds."""
+    """Faults of datasets where a data seed is more than 32 bits hold; seeds None: the study's own."""
     return [
         f"datasets[{i}].data_seed must leave room for the seeds that are added to it, below {2**32:,}; received "
         f"{dataset.data_seed} (study {study.name!r}). Lower it."
@@ -128,7 +128,7 @@ def _study_faults(study: Study) -> list[str]:
     if study.design == "crossed":
         texts.append(
             "a campaign needs the design resample or replicate: crossed pairs depend on each other; received crossed. "
-            "Use resample, where each seed has rows of its own."
+            "Use resample, where each seed has its own rows."
         )
     if study.design == "resample" and any(dataset.is_finite for dataset in study.datasets):
         texts.append(
@@ -138,6 +138,6 @@ def _study_faults(study: Study) -> list[str]:
     if any(variant.strengths for variant in study.variants):
         texts.append(
             "a campaign needs variants of one strength: a choice that may change every night has no interval that stays "
-            "valid. Give each strength as a variant of its own."
+            "valid. Give each strength as its own variant."
         )
     return [f"{text} (study {study.name!r})" for text in texts]

@@ -28,7 +28,7 @@ class EarlyStopping(ControlKind):
     strength_label = "patience (epochs)"
     defaults = {"validation_fraction": 0.2}
     stops = True
-    typical = 1
+    typical: float = 1
     sentence = (
         "holds the last `validation_fraction` of the training rows back, ends a seed's training when their loss has not fallen "
         "for `patience` epochs, and restores that seed's best weights "
@@ -39,10 +39,13 @@ class EarlyStopping(ControlKind):
         """The last rows, a share `validation_fraction` of all; 0 where that is less than one."""
         return floor((control.validation_fraction or 0.0) * n_rows + ROUNDING)
 
-    def callback(self, control: Any) -> Any:
+    def patience(self, control: Any) -> int:
+        return int(control.patience or 0)
+
+    def callback(self, control: Any, epochs: int) -> Any:
         import keras
 
-        return keras.callbacks.EarlyStopping("val_loss", patience=control.patience, restore_best_weights=True)
+        return keras.callbacks.EarlyStopping("val_loss", patience=self.patience(control), restore_best_weights=True)
 
     def fit_lines(self, control: Any) -> list[str]:
         """A call with the callback."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from noiseflow.base.values import Fields
 
 Tensor = Any
+Part = tuple[Any, Any, Any]
+"""A part of the loss: its share, targets nested as the outputs are, and the rows' weights or None."""
+OfClass = Callable[[Any, int], Any]
 
 
 class ControlKind:
@@ -20,7 +23,14 @@ class ControlKind:
         strength_label: what the report calls that field.
         defaults: of its other fields.
         penalises: whether it adds to the loss that is minimised.
-        stops: whether it ends a seed's training early; a variant may have one such control.
+        steps: whether it acts in each step, so that both engines ask its hooks (`losses`, `share`, `climb`, `after_step`).
+        mixes: whether it blends the rows of a batch.
+        stops: whether it ends a seed's training early, or takes the weights of an earlier epoch; a variant may have one such.
+        averages: whether the weights become their mean over the last epochs; a variant may have one such, or one that stops.
+        changes_network: whether it is a part of the network; only those that ship take it.
+        labels: `classes` where it is for these only.
+        by_fit_seeds: whether no few lines of Keras do the same.
+        neutral: the argument that changes nothing.
         typical: a strength that stands for an unknown one where only the form of the training matters.
         sentence: what it does, for the docs.
     """
@@ -31,7 +41,14 @@ class ControlKind:
     strength_label: str
     defaults: Mapping[str, Any] = {}
     penalises: bool = False
+    steps: bool = False
+    mixes: bool = False
     stops: bool = False
+    averages: bool = False
+    changes_network: bool = False
+    labels: str | None = None
+    by_fit_seeds: bool = False
+    neutral: Any = 0.0
     typical: float = 0.5
     sentence: str
 
@@ -41,6 +58,34 @@ class ControlKind:
         Args:
             weights: the trainable weights of one replica.
         """
+        raise NotImplementedError
+
+    def argument(self, strength: float) -> Any:
+        """What the hooks of a step are given for a strength: a number or an array, always of one shape."""
+        return strength
+
+    def losses(self, argument: Tensor, parts: Sequence[Part], of_class: OfClass, n_classes: int) -> Sequence[Part]:
+        """The parts whose sum is minimised, from the parts so far.
+
+        Args:
+            of_class: the targets of one output and a class, to targets that are that class everywhere.
+        """
+        return parts
+
+    def share(self, argument: Tensor, uniform: Tensor) -> Tensor:
+        """Of a control that mixes, the share of a row itself, for a number uniform in (0, 1)."""
+        raise NotImplementedError
+
+    def climb(self, argument: Tensor, gradients: Sequence[Tensor]) -> Sequence[Tensor] | None:
+        """What is added to the weights for a second gradient, the one that counts; None where there is no second one."""
+        return None
+
+    def after_step(self, argument: Tensor, weights: Sequence[Tensor]) -> Sequence[Tensor]:
+        """The trainable weights after the optimizer has changed them."""
+        return weights
+
+    def first_epoch(self, control: Any, epochs: int) -> int:
+        """Of a control that averages, the first epoch whose weights count, from 1."""
         raise NotImplementedError
 
     def regularizer(self, strength: float) -> str | None:
@@ -55,8 +100,16 @@ class ControlKind:
         """
         return 0
 
-    def callback(self, control: Any) -> Any:
-        """A Keras callback that does the same to one seed, for a control that stops."""
+    def patience(self, control: Any) -> int:
+        """Of a control that stops, the epochs that it waits."""
+        raise NotImplementedError
+
+    def callback(self, control: Any, epochs: int) -> Any:
+        """A Keras callback that does the same to one seed, for a control that stops or averages."""
+        raise NotImplementedError
+
+    def layer(self, control: Any) -> str:
+        """Of a control that is a part of the network, the layer before each hidden activation, as code."""
         raise NotImplementedError
 
     def fit_lines(self, control: Any) -> list[str]:

@@ -17,6 +17,7 @@ class L2(ControlKind):
     strength = "factor"
     strength_label = "L2 factor"
     penalises = True
+    steps = True
     sentence = (
         "adds factor × Σ kernel² to the loss that is minimised, over all weights with two axes or more (biases have one); "
         "measured losses are without it"

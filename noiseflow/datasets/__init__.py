@@ -5,6 +5,7 @@ Importing it imports neither pandas nor scikit-learn.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.arrays import Arrays
 from noiseflow.datasets.breast_cancer import BreastCancer
 from noiseflow.datasets.circles import Circles
+from noiseflow.datasets.corrupt import with_wrong_labels
 from noiseflow.datasets.data import Array, Data, boundary_grid
 from noiseflow.datasets.diabetes import Diabetes
 from noiseflow.datasets.digits import Digits
@@ -24,6 +26,7 @@ from noiseflow.datasets.moons import Moons
 from noiseflow.datasets.table import Table
 from noiseflow.datasets.waves import Waves
 from noiseflow.datasets.wine import Wine
+from noiseflow.datasets.xor import Xor
 from noiseflow.scores import scores_of
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 DATASETS: tuple[DatasetKind, ...] = (
     Circles(),
     Moons(),
+    Xor(),
     Friedman1(),
     Waves(),
     Digits(),
@@ -55,6 +59,7 @@ __all__ = [
     "bayes_accuracy",
     "boundary_grid",
     "ceiling",
+    "columns_of",
     "constant_score",
     "dataset_kind",
     "faults",
@@ -75,19 +80,33 @@ def generate(dataset: Dataset, data_seed: int) -> Data:
     Raises:
         InvalidInputError: its file or entry point is faulty; `faults` tells before.
     """
-    return dataset_kind(dataset.kind).data(dataset, data_seed)
+    data = dataset_kind(dataset.kind).data(dataset, data_seed)
+    return with_wrong_labels(data, dataset.corrupt.labels, data_seed) if dataset.corrupt else data
 
 
-def to_frame(dataset: Dataset, data_seed: int, data: Data) -> pd.DataFrame:
-    """The rows in long form: dataset, data_seed, split, row, X (a list a row), y."""
+def columns_of(dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
+    """Name of each column of its rows, and whether it is numeric rather than one of a category's; None where it has no names.
+
+    Raises:
+        InvalidInputError, OSError: its file is faulty.
+    """
+    return dataset_kind(dataset.kind).entries(dataset)
+
+
+def to_frame(dataset: Dataset, data_seeds: Sequence[int]) -> pd.DataFrame:
+    """The rows of these data seeds in long form: dataset, data_seed, split, row, X (a list a row), y."""
     import pandas as pd
 
-    names = {"dataset": dataset.name, "data_seed": data_seed}
     splits = [
-        pd.DataFrame({**names, "split": split, "row": np.arange(len(y)), "X": list(X.reshape(len(X), -1)), "y": y})
-        for split, (X, y) in data.parts.items()
+        pd.DataFrame(
+            {"data_seed": seed, "split": split, "row": np.arange(len(y)), "X": list(X.reshape(len(X), -1)), "y": y}
+        )
+        for seed in data_seeds
+        for split, (X, y) in generate(dataset, seed).parts.items()
     ]
-    return pd.concat(splits, ignore_index=True)
+    rows = pd.concat(splits, ignore_index=True)
+    rows.insert(0, "dataset", dataset.name)
+    return rows
 
 
 def ceiling(dataset: Dataset, X: Array, y: Array) -> float | None:
@@ -128,7 +147,15 @@ def faults(dataset: Dataset, data_seeds: Sequence[int], where: str) -> list[str]
         found = dataset_kind(dataset.kind).faults(dataset, list(data_seeds))
     except InvalidInputError as error:
         found = error.faults
-    return [f"{where}.{text}" for text in found]
+    return [f"{where}.{_placed(text, dataset)}" for text in found]
+
+
+def _placed(text: str, dataset: Dataset) -> str:
+    """The sentence with the name of the dataset and of its file, where it lacks them."""
+    if not dataset.path or dataset.path in text:
+        return text
+    of = f"{dataset.name!r}, " if dataset.label else ""
+    return f"{text} (dataset {of}file {os.path.basename(dataset.path)!r})"  # noqa: PTH119 - importing pathlib is no gain
 
 
 def warnings(dataset: Dataset, data: Data) -> list[str]:

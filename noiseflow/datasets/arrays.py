@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.values import setting
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import MAX_NUMBER, Rows
 
 if TYPE_CHECKING:
+    from noiseflow.datasets.archives import Archive
     from noiseflow.study import Dataset
 
 
@@ -18,23 +20,102 @@ class Arrays(Finite):
     """X and y in an .npz file, classes of any type as indices in sorted order."""
 
     name = "arrays"
-    sentence = "an .npz file with X and y"
-    settings = FROM_FILE
-    fields = {**Finite.fields, **FILE_FIELDS}
+    sentence = "an .npz file with X and y, or with x_train, y_train, x_test and y_test"
+    settings = {**FROM_FILE, "channels": None}
+    fields = {
+        **Finite.fields,
+        **FILE_FIELDS,
+        "channels": setting(
+            Literal["first", "last", "none"],
+            "Where an image or a sequence has its channels: before its height or steps, after them, or nowhere",
+            "first",
+        ),
+    }
     is_users_file = True
+    splits_by_itself = True
 
     def rows(self, dataset: Dataset) -> Rows:
-        from noiseflow.datasets.files import read_arrays
+        """X with its channels last, y, and what the rows are split by: the arrays `groups`, `time`, or the given test."""
+        from noiseflow.datasets.archives import read_archive
 
-        X, y = read_arrays(str(dataset.path))
+        archive = read_archive(str(dataset.path))
+        X, y = _channels_last(archive.X, dataset.channels), archive.y
         faults = [*features_faults(X, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
+        faults = faults or [*_channel_faults(archive.X, dataset.channels), *_by_faults(archive, dataset)]
         if faults:
             raise InvalidInputError([f"path must hold {fault}" for fault in faults])
-        X = X.astype(np.float64)
+        X, by = X.astype(np.float64), _by(archive, dataset)
         if dataset.of_task == "regression":
-            return Rows(X, y.astype(np.float64))
+            return Rows(X, y.astype(np.float64), by=by)
         classes, index = np.unique(y, return_inverse=True)
-        return Rows(X, index.astype(np.float64), tuple(map(str, classes.tolist())))
+        return Rows(X, index.astype(np.float64), tuple(map(str, classes.tolist())), by)
+
+    def cautions(self, dataset: Dataset) -> list[str]:
+        """Pixels that are not scaled, and rows that have groups but are not split by them."""
+        from noiseflow.datasets.archives import read_archive
+
+        archive, found = read_archive(str(dataset.path)), []
+        if archive.X.dtype == np.uint8 and not dataset.standardize:
+            found.append("X holds whole numbers from 0 to 255, which are hard to learn from: set standardize: true.")
+        if archive.is_padded:
+            found.append(
+                "Sequences of several lengths are padded at their begin; the last feature is 1 where a step is there."
+            )
+        unused = [n for n in GIVEN_BY if getattr(archive, n) is not None and dataset.split_kind not in GIVEN_BY[n]]
+        found += [f"The file holds {n}, by which rows are not split: split: {GIVEN_BY[n][0]} does so." for n in unused]
+        return found
+
+
+GIVEN_BY = {"groups": ("group",), "time": ("time", "time_series")}
+"""Arrays of the file and the splits that go by them."""
+
+
+def channels_of(X: np.ndarray) -> str | None:
+    """Where an X seems to have its channels, if not where Keras has them: `first`, or `none`."""
+    if X.ndim == 4 and X.shape[1] in (1, 3, 4) and X.shape[3] > 4 and X.shape[2] > 4:
+        return "first"
+    if X.ndim == 3 and X.shape[1] == 1 < X.shape[2]:
+        return "first"
+    is_image = X.ndim == 3 and X.dtype == np.uint8 and min(X.shape[1:]) >= 8
+    return "none" if is_image or (X.ndim == 3 and X.shape[1] == X.shape[2] >= 8) else None
+
+
+def _channels_last(X: np.ndarray, channels: str | None) -> np.ndarray:
+    if channels == "first" and X.ndim > 2:
+        return np.moveaxis(X, 1, -1)
+    return X[..., None] if channels == "none" and X.ndim in (2, 3) else X
+
+
+def _channel_faults(X: np.ndarray, channels: str | None) -> list[str]:
+    """A shape that has its channels first, as it seems, while nothing is said of them."""
+    if channels is not None or channels_of(X) != "first":
+        return []
+    one = "one step" if X.ndim == 3 else f"a height of {X.shape[1]}"
+    text = f"an X with its channels last; received {X.shape}, which would be {one} with {X.shape[-1]} channels"
+    return [f"{text}. Set channels: first, or channels: last if that is meant."]
+
+
+def _by(archive: Archive, dataset: Dataset) -> np.ndarray | None:
+    values = archive.is_test if dataset.split_kind == "given" else None
+    for name, splits in GIVEN_BY.items():
+        values = getattr(archive, name) if dataset.split_kind in splits else values
+    return None if values is None else np.unique(values, return_inverse=True)[1]
+
+
+def _by_faults(archive: Archive, dataset: Dataset) -> list[str]:
+    """A split that the file has nothing for, or the other way round."""
+    if archive.is_test is not None and dataset.split_kind != "given":
+        return ["X and y, or a given test; received x_train and x_test. Set split: given, with design: replicate."]
+    if dataset.split_kind == "given" and archive.is_test is None:
+        return ["x_train, y_train, x_test and y_test to have split: given; received X and y. Drop split."]
+    for name, splits in GIVEN_BY.items():
+        values = getattr(archive, name)
+        if dataset.split_kind in splits and (values is None or values.shape != archive.y.shape):
+            received = "none" if values is None else f"one of shape {values.shape}"
+            return [
+                f"an array {name} with a value for each row to be split by {splits[0]}; received {received}. Add it."
+            ]
+    return []
 
 
 def features_faults(X: np.ndarray, n_rows: int) -> list[str]:
@@ -43,9 +124,9 @@ def features_faults(X: np.ndarray, n_rows: int) -> list[str]:
         return [f"an X of numbers; received {X.dtype}. Encode it."]
     if X.ndim not in (2, 3, 4) or 0 in X.shape:
         shapes = "(rows, features), (rows, steps, features) or (rows, height, width, channels)"
-        return [f"an X of the shape {shapes}; received {X.shape}. Reshape it; grey images have one channel."]
+        return [f"an X of the shape {shapes}; received {X.shape}. Reshape it, or set channels: none for grey images."]
     if len(X) != n_rows:
-        return [f"as many rows in X as in y; received {len(X)} and {n_rows}. Mend the shorter."]
+        return [f"as many rows in X as in y; received {len(X)} and {n_rows}. Correct the shorter."]
     n_wrong = int((~(np.abs(X.astype(np.float64)) <= MAX_NUMBER)).sum())
     if n_wrong:
         return [f"an X of finite numbers, at most {MAX_NUMBER:g}; received {n_wrong} others. Mend or remove them."]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Collection, Iterator
 from datetime import date
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.datasets.data import Array
+from noiseflow.datasets.number_text import parse
 from noiseflow.datasets.rows import MAX_NUMBER
 
 ColumnKind = Literal["number", "category", "date", "other", "empty"]
@@ -37,9 +39,11 @@ def kind_of(column: pd.Series[Any]) -> ColumnKind:
 
 
 def _kind_of_objects(values: pd.Series[Any]) -> ColumnKind:
-    if all(isinstance(value, date) for value in values):
+    if isinstance(values.iloc[0], date) and all(isinstance(value, date) for value in values):
         return "date"
-    if not all(isinstance(value, str | bool | int | float) for value in values):
+    if pd.api.types.infer_dtype(values) != "string" and not all(
+        isinstance(v, str | bool | int | float) for v in values
+    ):
         return "other"
     return "date" if all(_DATE.fullmatch(str(value)) for value in values.unique()[:50]) else "category"
 
@@ -61,22 +65,64 @@ def label_of(value: Any) -> str:
 
 
 def times(column: pd.Series[Any]) -> Any:
-    """The column as what sorts by time: numbers, or dates, NaN or NaT where a value is missing or no date of ISO 8601."""
+    """The column as what sorts by time: numbers, or dates, NaN or NaT where a value is missing or no date."""
     if kind_of(column) == "number":
         return numbers(column)
     if isinstance(column.dtype, pd.PeriodDtype):
         return column.dt.to_timestamp()
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return column
-    return pd.to_datetime(texts(column), format="ISO8601", utc=True, errors="coerce")
+    written = texts(column).str.strip()
+    dates = pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce")
+    rest = written[dates.isna() & written.notna()]
+    return dates if rest.empty else dates.fillna(_dates_of_other_forms(rest))
 
 
-def feature_faults(frame: pd.DataFrame, *, imputes: bool) -> list[str]:
-    """What keeps columns from being features, all of a sort in one sentence."""
+def _dates_of_other_forms(written: pd.Series[Any]) -> pd.Series[Any]:
+    """Dates such as 31/01/2026, 31-Jan-2026, 2026Q1 and 2026-W05; NaT where there is none.
+
+    The day comes first where a first number is over 12, or where only then the rows are in order.
+    """
+    quarters = written.str.extract(r"^(?:(\d{4})[-/ ]?Q([1-4])|Q([1-4])[-/ ]?(\d{4}))$", flags=re.IGNORECASE)
+    year, quarter = quarters[0].fillna(quarters[3]), quarters[1].fillna(quarters[2])
+    months = year + "-" + (3 * pd.to_numeric(quarter) - 2).map("{:02.0f}".format) + "-01"
+    shares = written.str.extract(r"^(\d{1,2})/(\d{4}|\d{2})$"), written.str.extract(r"^(\d{4})[-/]\d{2}$")
+    of_month, of_season = "1 " + shares[0][0] + " " + shares[0][1], shares[1][0] + "-01-01"
+    both = pd.to_datetime(of_month, format="%d %m %y", errors="coerce", utc=True).fillna(
+        pd.to_datetime(of_month, format="%d %m %Y", errors="coerce", utc=True)
+    )  # 1/86, and 1889-90
+    both = both.fillna(pd.to_datetime(of_season, format="%Y-%m-%d", errors="coerce", utc=True))
+    written = months.fillna(written).where(both.isna(), both.astype(str))
+    weeks = pd.to_datetime(
+        written.str.replace(r"-?W(\d)(-\d)?$", r"-W0\1\2", regex=True) + "-1",
+        format="%G-W%V-%u",
+        utc=True,
+        errors="coerce",
+    )
+    first = pd.to_numeric(written.str.extract(r"^(\d{1,2})[-/.]")[0], errors="coerce")
+    second = pd.to_numeric(written.str.extract(r"^\d{1,2}[-/.](\d{1,2})[-/.]")[0], errors="coerce")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a day that cannot be a month
+        month_first, day_first = (
+            pd.to_datetime(written, format="mixed", dayfirst=is_first, utc=True, errors="coerce")
+            for is_first in (False, True)
+        )
+    is_open = not (first > 12).any() and not (second > 12).any()
+    in_order = day_first.is_monotonic_increasing and not month_first.is_monotonic_increasing
+    return weeks.fillna(day_first if (first > 12).any() or (is_open and in_order) else month_first)
+
+
+def feature_faults(frame: pd.DataFrame, categorical: Collection[str] = (), *, imputes: bool) -> list[str]:
+    """What keeps columns from being features, all of a sort in one sentence.
+
+    Args:
+        categorical: columns that the study calls so.
+        imputes: whether missing values are filled.
+    """
     kinds = {str(name): kind_of(frame[name]) for name in frame.columns}
     found: dict[Callable[[], tuple[str, str]], list[str]] = {}
     for name, kind in kinds.items():
-        for sort, detail in _column_faults(frame[name], kind, imputes=imputes):
+        for sort, detail in _column_faults(frame[name], kind, imputes=imputes, is_named=name in categorical):
             found.setdefault(sort, []).append(f"{name!r}{detail}")
     return [
         f"path must be a table {must}; received {_few(columns)}. {mend}"
@@ -85,7 +131,7 @@ def feature_faults(frame: pd.DataFrame, *, imputes: bool) -> list[str]:
 
 
 def _column_faults(
-    column: pd.Series[Any], kind: ColumnKind, *, imputes: bool
+    column: pd.Series[Any], kind: ColumnKind, *, imputes: bool, is_named: bool
 ) -> Iterator[tuple[Callable[[], tuple[str, str]], str]]:
     missing = int(column.isna().sum())
     if kind == "empty":
@@ -102,16 +148,18 @@ def _column_faults(
         if n_large:
             yield _infinite, f" ({n_large})"
     elif kind == "category":
-        yield from _category_faults(column.dropna())
+        yield from _category_faults(column.dropna(), is_named=is_named)
 
 
-def _category_faults(values: pd.Series[Any]) -> Iterator[tuple[Callable[[], tuple[str, str]], str]]:
+def _category_faults(values: pd.Series[Any], *, is_named: bool) -> Iterator[tuple[Callable[[], tuple[str, str]], str]]:
     distinct = pd.Series(texts(values).unique())
     is_number = pd.to_numeric(distinct, errors="coerce").notna()
-    if len(distinct) >= 10 and 0.8 <= is_number.mean() < 1:
+    if not is_named and len(distinct) >= 10 and 0.8 <= is_number.mean() < 1:
         yield _mixed, f" (with {', '.join(map(repr, distinct[~is_number][:3]))})"
     elif is_identity(values):
-        yield _identities, ""
+        parsed = parse(list(distinct))
+        detail = f" (such as {distinct[0]!r})" if parsed.numbers and not parsed.odd else ""
+        yield (_written_numbers if detail else _identities), detail
     elif len(distinct) > MAX_CATEGORIES:
         yield _crowded, f" ({len(distinct)})"
     elif (longest := int(distinct.str.len().max())) > MAX_CATEGORY_LENGTH:
@@ -154,11 +202,21 @@ def _infinite() -> tuple[str, str]:
 
 
 def _mixed() -> tuple[str, str]:
-    return "whose columns are numbers or text, not both", "Mend those values; empty cells count as missing."
+    return (
+        "whose columns are numbers or text, not both",
+        "Name what means a missing value in na_values, or the column under categorical.",
+    )
 
 
 def _identities() -> tuple[str, str]:
-    return "without columns of text that differ in every row", "Nothing can be learnt from them: name them under drop."
+    return (
+        "without columns of text that differ in every row",
+        "Nothing can be learnt from them: name them under drop.",
+    )
+
+
+def _written_numbers() -> tuple[str, str]:
+    return "without columns of text that differ in every row", "They look like numbers: name them under numeric."
 
 
 def _crowded() -> tuple[str, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import re
 import struct
-import warnings
 import zipfile
 from collections import Counter
+from collections.abc import Callable
+from decimal import Decimal
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -18,7 +21,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from noiseflow.base.faults import InvalidInputError, one_line
-from noiseflow.base.user_files import NotAFileError, open_archive, open_file
+from noiseflow.base.user_files import NotAFileError, check_directory, open_file
+from noiseflow.datasets.text_files import (
+    MAX_HEADER,
+    SEPARATORS,
+    TEXT_SUFFIXES,
+    Reading,
+    guess_text,
+    header_of,
+    rows_of,
+    suffix_of,
+    unpacked,
+)
 
 MAX_BYTES = 2**30
 """Largest file, and largest content of a Parquet or .npz file, unpacked; rows must fit into memory several times over."""
@@ -27,99 +41,201 @@ MAX_NUMBERS = 200_000_000
 MAX_COLUMNS = 10_000
 _NUMBER = 8  # bytes
 _ROWS_AT_ONCE = 2**14
-_MAX_HEADER = 2**22  # bytes of a CSV's first line, or of a Parquet file's footer for each row group
 
 
-def read_table(path: str) -> pd.DataFrame:
-    """The table of a .csv or .parquet file; not to be changed, as it is kept for the next caller.
+def read_table(path: str, reading: Reading = Reading()) -> pd.DataFrame:  # noqa: B008 - frozen
+    """The table of a file; not to be changed, as it is kept for the next caller.
 
     Raises:
         InvalidInputError: it cannot be read; the sentence begins with `path must`.
     """
-    return _read_table(path, *_check(path, (".csv", ".parquet")))
+    return _read_table(path, reading, *check_file(path, SUFFIXES))
 
 
-def read_arrays(path: str) -> tuple[np.ndarray, np.ndarray]:
-    """X and y of an .npz file; not to be changed.
+def stamp(path: str) -> tuple[int, int]:
+    """When a table's file was changed, and its size.
 
     Raises:
-        InvalidInputError: it cannot be read, or lacks one.
+        InvalidInputError: it cannot be looked at.
     """
-    return _read_arrays(path, *_check(path, (".npz",)))
+    return check_file(path, SUFFIXES)
 
 
-def _fault(path: str, must: str, received: str, mend: str) -> InvalidInputError:
+def file_fault(path: str, must: str, received: str, mend: str) -> InvalidInputError:
     return InvalidInputError([f"path must {must}; received {path!r}, {received}. {mend}"])
 
 
-def _check(path: str, suffixes: tuple[str, ...]) -> tuple[int, int]:
+def check_file(path: str, suffixes: tuple[str, ...]) -> tuple[int, int]:
     """When the file was changed, and its size; raises unless it is a file of that kind and of a reasonable size."""
-    wanted = f"be a {' or '.join(suffixes)} file"
+    wanted = f"be a {' or '.join(suffixes[:2])} file"
     try:
         with open_file(path) as file:
             stat = os.fstat(file.fileno())
     except NotAFileError:
-        raise _fault(path, wanted, "which is no file", "Name the file itself.") from None
+        raise file_fault(path, wanted, "which is no file", "Name the file itself.") from None
     except (FileNotFoundError, NotADirectoryError):
-        raise _fault(path, wanted, "which does not exist", "Mend the path; it is relative to the study file.") from None
+        raise file_fault(
+            path, wanted, "which does not exist", "Mend the path; it is relative to the study file."
+        ) from None
     except (OSError, ValueError) as error:
-        raise _fault(path, wanted, f"which cannot be looked at: {error}", "Mend the path or its rights.") from None
+        raise file_fault(path, wanted, f"which cannot be looked at: {error}", "Mend the path or its rights.") from None
     size = stat.st_size
-    if Path(path).suffix.lower() not in suffixes:
-        raise _fault(path, wanted, f"of the kind {Path(path).suffix or 'none'}", f"Save it as {suffixes[0]}.")
+    if suffix_of(path) not in suffixes:
+        others = f" Read are {', '.join(suffixes)}." if len(suffixes) > 1 else ""
+        raise file_fault(path, wanted, f"of the kind {suffix_of(path) or 'none'}", f"Save it as {suffixes[0]}.{others}")
     if size == 0:
-        raise _fault(path, wanted, "which is empty", "Save the rows again.")
+        raise file_fault(path, wanted, "which is empty", "Save the rows again.")
     if size > MAX_BYTES:
-        raise _fault(path, f"have at most {MAX_BYTES:,} bytes", f"which has {size:,}", "Take a sample of the rows.")
+        raise file_fault(path, f"have at most {MAX_BYTES:,} bytes", f"which has {size:,}", "Take a sample of the rows.")
     return stat.st_mtime_ns, size
 
 
 @lru_cache(maxsize=4)
-def _read_table(path: str, _modified: int, _size: int) -> pd.DataFrame:
-    read = _read_csv if path.lower().endswith(".csv") else _read_parquet
+def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.DataFrame:
     try:
         with open_file(path) as file:  # an open file: pandas would fetch a path that is an address
-            frame = read(path, file)
+            frame = FORMATS[suffix_of(path)](path, file, reading)
     except InvalidInputError:
         raise
-    except UnicodeDecodeError as error:
-        raise _fault(path, "be a table", f"whose text is not UTF-8 ({error})", "Save it as UTF-8.") from None
+    except UnicodeError as error:
+        mend = _hint(path, reading) or "Save it as UTF-8."
+        raise file_fault(path, "be a table", f"whose text is not UTF-8 ({error})", mend) from None
+    except ImportError as error:
+        raise file_fault(
+            path, "be a table", f"which {error} reads", f"Install {error.name}, or save it as .csv."
+        ) from None
     except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
-        text = one_line(error)
-        raise _fault(path, "be a table", f"which cannot be read: {text}", "Open and save it again.") from None
-    _check_frame(path, frame)
+        mend = _hint(path, reading) or "See that each row has as many values as the header has names."
+        raise file_fault(path, "be a table", f"which cannot be read: {_said(error)}", mend) from None
+    empty = [name for name in frame.columns if re.fullmatch(r"Unnamed: \d+", str(name)) and frame[name].isna().all()]
+    frame = frame.drop(columns=empty)  # of a mark at the end of each line
+    _check_frame(path, frame, reading)
+    stripped = [str(name).strip() for name in frame.columns]
+    return frame.set_axis(stripped, axis=1) if len(set(stripped)) == len(stripped) else frame
+
+
+def _said(error: Exception) -> str:
+    """What pandas says of a file, less what it says of itself."""
+    if isinstance(error, pd.errors.ParserWarning):
+        return "a row has more values than the header has names"
+    return one_line(error).removeprefix("Error tokenizing data. C error: ")
+
+
+def _hint(path: str, reading: Reading) -> str:
+    """Which keys would read a text file, where others than the given ones would."""
+    if suffix_of(path) not in TEXT_SUFFIXES:
+        return ""
+    try:
+        guessed = guess_text(path)[0].keys()
+    except Exception:  # noqa: BLE001 - it cannot be read, which is what is being said
+        return ""
+    form = ("separator", "encoding", "skip_rows", "header")
+    keys = {name: value for name, value in guessed.items() if name in form and getattr(reading, name) != value}
+    lines = ", ".join(f"{name}: {json.dumps(value)}" for name, value in keys.items())
+    separated = (
+        f" It looks as if values were separated by {SEPARATORS[keys['separator']]}." if "separator" in keys else ""
+    )
+    return f"Set {lines} (or let `noiseflow init` do it).{separated}" if keys else ""
+
+
+def _read_text(path: str, packed: BinaryIO, reading: Reading) -> pd.DataFrame:
+    file = unpacked(path, packed, MAX_BYTES)
+    head = file.read(MAX_HEADER)
+    if b"\0" in head and "16" not in (reading.encoding or "") and "32" not in (reading.encoding or ""):
+        mend = _hint(path, reading) if head.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
+        raise file_fault(path, "be a table", "which holds binary data", mend or "Save it as text with commas.")
+    if b"\n" not in head and len(head) == MAX_HEADER:
+        raise file_fault(path, "be a table", f"whose first line is over {MAX_HEADER:,} bytes", "Give it fewer columns.")
+    if isinstance(file, io.BytesIO):
+        _refuse_unpacked(path, file.seek(0, 2))
+    file.seek(0)
+    _check_columns(path, header_of(file, path, reading) if reading.header != "none" else [])
+    file.seek(0)
+    frame = rows_of(file, path, reading)
+    _check_columns(path, [str(name) for name in frame.columns])
     return frame
 
 
-def _read_csv(path: str, file: BinaryIO) -> pd.DataFrame:
-    head = file.read(_MAX_HEADER)
-    if b"\0" in head:
-        raise _fault(path, "be a table", "which holds binary data", "Save it as text with commas.")
-    if b"\n" not in head and len(head) == _MAX_HEADER:
-        raise _fault(path, "be a table", f"whose first line is over {_MAX_HEADER:,} bytes", "Give it fewer columns.")
-    file.seek(0)
-    header = pd.read_csv(file, header=None, nrows=1, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    _check_columns(path, [str(name) for name in header.iloc[0]])
-    file.seek(0)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
-        return pd.read_csv(file, index_col=False, encoding="utf-8-sig", low_memory=False)
+def _read_feather(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
+    reader = pa.ipc.open_file(file)
+    batches, n_bytes = [], 0
+    for i in range(reader.num_record_batches):
+        batches.append(reader.get_batch(i))
+        n_bytes += batches[-1].nbytes
+        _refuse_unpacked(path, n_bytes)
+    return _finished(path, pa.Table.from_batches(batches, reader.schema).to_pandas())
 
 
-def _read_parquet(path: str, file: BinaryIO) -> pd.DataFrame:
+def _read_excel(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
+    check_directory(file)
+    with zipfile.ZipFile(file) as archive:
+        _refuse_unpacked(path, sum(member.file_size for member in archive.infolist()))
+    options: dict[str, Any] = {"skiprows": reading.skip_rows or 0, "na_values": list(reading.na_values or ())}
+    options |= {"header": None} if reading.header == "none" else {}
+    try:
+        frame = pd.read_excel(file, sheet_name=reading.sheet or 0, engine="openpyxl", **options)
+    except ImportError:
+        raise ImportError("the package openpyxl", name="openpyxl") from None
+    named = [f"column_{i}" for i in range(1, len(frame.columns) + 1)]
+    return _finished(path, frame.set_axis(named, axis=1) if reading.header == "none" else frame)
+
+
+def _read_lines(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
+    return _finished(path, pd.DataFrame([json.loads(line) for line in file if line.strip()]))
+
+
+def _read_arff(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
+    from scipy.io import arff
+
+    rows, _about = arff.loadarff(io.StringIO(file.read().decode("utf-8")))
+    frame = pd.DataFrame(rows)
+    texts = {name: frame[name].str.decode("utf-8") for name in frame.columns if frame[name].dtype == object}
+    return _finished(path, frame.assign(**{name: text.where(text != "?") for name, text in texts.items()}))
+
+
+def _read_parquet(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
     file.seek(-8, 2)
     length, mark = struct.unpack("<I4s", file.read(8))
     if mark != b"PAR1":
-        raise _fault(path, "be a table", "which is no Parquet file", "Save it again, or as .csv.")
-    if length > _MAX_HEADER * 8:
-        raise _fault(path, "be a table", f"whose footer has {length:,} bytes", "Give it fewer columns.")
+        raise file_fault(path, "be a table", "which is no Parquet file", "Save it again, or as .csv.")
+    if length > MAX_HEADER * 8:
+        raise file_fault(path, "be a table", f"whose footer has {length:,} bytes", "Give it fewer columns.")
     _check_unpacked(path, file)
-    frame = pd.read_parquet(file)
+    return _finished(path, pd.read_parquet(file))
+
+
+def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame with names of text, its named index as a column, decimals as numbers and lists of one length as columns."""
     frame = frame.reset_index(drop=list(frame.index.names) == [None])  # a named index is a column that was set aside
-    _check_columns(path, [str(name) for name in frame.columns])
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    _check_columns(path, list(frame.columns))
     # text is decoded here, not when it is first looked at: what is no UTF-8 is the file's fault
-    return frame.astype({name: object for name in frame.columns if isinstance(frame[name].dtype, pd.StringDtype)})
+    frame = frame.astype({name: object for name in frame.columns if isinstance(frame[name].dtype, pd.StringDtype)})
+    parts = [_single_values(path, frame[name]) for name in frame.columns if frame[name].dtype == object]
+    if any(parts):
+        columns = {name: {name: frame[name]} for name in frame.columns} | {part[0]: part[1] for part in parts if part}
+        frame = pd.DataFrame({name: values for made in columns.values() for name, values in made.items()})
+        _check_columns(path, list(frame.columns))
+    return frame
+
+
+def _single_values(path: str, column: pd.Series[Any]) -> tuple[str, dict[str, Any]] | None:
+    """The columns that a column of decimals or of lists stands for; None for others."""
+    values, name = column.dropna(), str(column.name)
+    if len(values) and all(isinstance(value, Decimal) for value in values):
+        return name, {name: column.astype(float)}
+    if values.empty or not all(isinstance(value, np.ndarray | list) for value in values):
+        return None
+    lengths = {len(value) for value in values}
+    if len(lengths) > 1 or len(values) < len(column) or len(values) * lengths.pop() > MAX_NUMBERS:
+        received = f"where {name!r} holds lists of several lengths"
+        raise file_fault(path, "have columns of single values", received, "Make a column of each entry.")
+    try:
+        stacked = np.stack([np.asarray(value, dtype=np.float64) for value in values])
+    except (TypeError, ValueError):
+        received = f"where {name!r} holds lists of no numbers"
+        raise file_fault(path, "have columns of single values", received, "Make a column of each entry.") from None
+    return name, {f"{name}_{i}": stacked[:, i] for i in range(stacked.shape[1])}
 
 
 def _check_unpacked(path: str, file: BinaryIO) -> None:
@@ -134,10 +250,10 @@ def _check_unpacked(path: str, file: BinaryIO) -> None:
     texts = [
         field.name for field in table.schema_arrow if pa.types.is_string(field.type) or pa.types.is_binary(field.type)
     ]
-    nested = [field.name for field in table.schema_arrow if pa.types.is_nested(field.type)]
+    nested = [f.name for f in table.schema_arrow if pa.types.is_nested(f.type) and not _is_list_of_numbers(f.type)]
     if nested:
-        raise _fault(
-            path, "have columns of single values", f"where {_few(nested)} hold lists", "Make a column of each entry."
+        raise file_fault(
+            path, "have columns of single values", f"where {few(nested)} hold lists", "Make a column of each entry."
         )
     groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
     columns = [group.column(i) for group in groups for i in range(table.metadata.num_columns)]
@@ -151,6 +267,12 @@ def _check_unpacked(path: str, file: BinaryIO) -> None:
     file.seek(0)
 
 
+def _is_list_of_numbers(kind: Any) -> bool:
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    return any(of(kind) for of in lists) and any(of(kind.value_type) for of in number)
+
+
 def _unpacked(column: Any) -> int:
     """Bytes that a column takes once its text is written out."""
     if not isinstance(column, pa.DictionaryArray):
@@ -162,74 +284,47 @@ def _unpacked(column: Any) -> int:
 def _refuse_unpacked(path: str, n_bytes: int) -> None:
     if n_bytes > MAX_BYTES:
         must = f"hold at most {MAX_BYTES:,} bytes once it is unpacked"
-        raise _fault(path, must, f"which holds {n_bytes:,} or more", "Take a sample of the rows.")
+        raise file_fault(path, must, f"which holds {n_bytes:,} or more", "Take a sample of the rows.")
 
 
 def _check_columns(path: str, names: list[str]) -> None:
     if len(names) > MAX_COLUMNS:
-        raise _fault(path, f"have at most {MAX_COLUMNS:,} columns", f"which has {len(names):,}", "Give it fewer.")
+        raise file_fault(path, f"have at most {MAX_COLUMNS:,} columns", f"which has {len(names):,}", "Give it fewer.")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise _fault(path, "have columns of different names", f"where {_few(twice)} stand twice", "Rename them.")
-    if not all(name.isprintable() for name in names):
-        raise _fault(path, "have columns with printable names", "whose first line holds others", "Rename them.")
-
-
-def _check_frame(path: str, frame: pd.DataFrame) -> None:
-    if len(frame) == 0:
-        raise _fault(path, "have rows", "which has a header only", "Save the rows again.")
-    if len(frame.columns) < 2:
-        hint = " It looks as if values were separated by semicolons or tabs: save it with commas."
-        only = str(frame.columns[0]) if len(frame.columns) else ""
-        raise _fault(
+        raise file_fault(
             path,
-            "have a target and at least one feature",
-            f"whose only column is {only[:80]!r}",
-            "Add features." + hint * any(mark in only for mark in ";\t|"),
+            "have columns of different names",
+            f"where {few(twice)} stand twice",
+            "Rename them, or set header: none if the first line is none.",
         )
+    if not all(name.isprintable() for name in names):
+        mend = _hint(path, Reading()) or "Rename them."
+        raise file_fault(path, "have columns with printable names", "whose first line holds others", mend)
 
 
-@lru_cache(maxsize=2)
-def _read_arrays(path: str, _modified: int, _size: int) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        with open_archive(path) as file:
-            _check_archive(path, file)
-            with np.load(file, allow_pickle=False) as archive:
-                return archive["X"], archive["y"]
-    except InvalidInputError:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
-        text = one_line(error)
-        mend = "Save plain numbers with numpy.savez(path, X=X, y=y)."
-        raise _fault(path, "be an .npz file", f"which cannot be read: {text}", mend) from None
+def _check_frame(path: str, frame: pd.DataFrame, reading: Reading) -> None:
+    if len(frame) == 0:
+        raise file_fault(path, "have rows", "which has a header only", "Save the rows again.")
+    if len(frame.columns) < 2:
+        only = str(frame.columns[0]) if len(frame.columns) else ""
+        received = f"whose only column is {only[:80]!r}"
+        hint = _hint(path, reading) or "Add features."
+        raise file_fault(path, "have a target and at least one feature", received, hint)
 
 
-def _check_archive(path: str, file: BinaryIO) -> None:
-    """Raises where the arrays would take more memory than allowed once they are unpacked."""
-    with zipfile.ZipFile(file) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-        if size > MAX_BYTES:
-            raise _fault(path, f"hold at most {MAX_BYTES:,} bytes", f"which holds {size:,}", "Take a sample.")
-        if not {"X.npy", "y.npy"} <= set(archive.namelist()):
-            names = _few([name.removesuffix(".npy") for name in archive.namelist()]) or "nothing"
-            raise _fault(path, "hold the arrays X and y", f"which holds {names}", "numpy.savez(path, X=X, y=y).")
-        for name in ("X.npy", "y.npy"):
-            with archive.open(name) as member:
-                _check_header(path, member, archive.getinfo(name).file_size)
-    file.seek(0)
+FORMATS: dict[str, Callable[[str, BinaryIO, Reading], pd.DataFrame]] = {
+    ".csv": _read_text,
+    ".parquet": _read_parquet,
+    ".feather": _read_feather,
+    ".xlsx": _read_excel,
+    ".jsonl": _read_lines,
+    ".arff": _read_arff,
+    **dict.fromkeys(TEXT_SUFFIXES, _read_text),
+}
+SUFFIXES = tuple(FORMATS)
+"""Kinds of files that are tables."""
 
 
-def _check_header(path: str, member: Any, size: int) -> None:
-    """Raises where an array claims to be larger than its bytes are; numpy would make room for the claim."""
-    version = np.lib.format.read_magic(member)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(member)
-    n_numbers = int(np.prod([int(length) for length in shape], dtype=object))
-    if dtype.itemsize * n_numbers > size:
-        raise _fault(path, "be an .npz file", f"whose array of shape {shape} has {size:,} bytes only", "Save it again.")
-    if n_numbers > MAX_NUMBERS:
-        raise _fault(path, f"hold at most {MAX_NUMBERS:,} numbers", f"which holds {n_numbers:,}", "Take a sample.")
-
-
-def _few(names: list[str]) -> str:
+def few(names: list[str]) -> str:
     return ", ".join(repr(name[:80]) for name in names[:10])

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from noiseflow.base.values import Fields, FilePath, setting
 from noiseflow.datasets.data import Array, Data, grid_of, standardized
 from noiseflow.datasets.kind import N_TRAIN, STANDARDIZE, TASK, DatasetKind
-from noiseflow.datasets.rows import Rows, seed_faults, split, split_faults
+from noiseflow.datasets.rows import FOLDS, Rows, seed_faults, split, split_faults
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
 
-SPLIT: dict[str, Any] = {"n_train": None, "test_fraction": 0.3, "standardize": True, "split": None}
+SPLIT: dict[str, Any] = {"n_train": None, "test_fraction": 0.3, "standardize": True, "split": None, "n_splits": None}
 FROM_FILE: dict[str, Any] = {**SPLIT, "path": ..., "task": ...}
 FILE_FIELDS: Fields = {
     "path": setting(FilePath, "The file; relative to the study file", "my.csv"),
@@ -25,14 +25,20 @@ FILE_FIELDS: Fields = {
 class Finite(DatasetKind):
     """A finite dataset: it gives all its `rows`."""
 
+    splits_by_itself = False
+    """Whether the rows bring the groups and times that they are split by."""
     settings = SPLIT
     fields: Fields = {
         **N_TRAIN,
         "test_fraction": setting(float, "Share of the rows that test", 0.3, gt=0, lt=1),
         "split": setting(
-            Literal["stratified", "random", "group", "time"],
-            "How rows are split; stratified for classification, else random, unless given",
+            Literal["stratified", "random", "group", "time", "given", "k_fold", "stratified_k_fold", "time_series"],
+            "How rows are split; stratified for classification, else random, unless given. With k_fold, stratified_k_fold "
+            "(scikit-learn's) and time_series (equal windows, each tested on what follows) the data seeds count the folds",
             "group",
+        ),
+        "n_splits": setting(
+            int, "Folds of k_fold, stratified_k_fold and time_series; 5 unless given", 5, ge=2, le=1_000
         ),
         **STANDARDIZE,
     }
@@ -50,10 +56,14 @@ class Finite(DatasetKind):
 
     def rules(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
         """A split that fits the task, and has what it splits by."""
-        if dataset.split == "stratified" and dataset.of_task == "regression":
+        if dataset.n_splits and dataset.split not in FOLDS:
+            yield "split", f"must be split by {' or '.join(FOLDS)} to have n_splits"
+        if str(dataset.split).startswith("stratified") and dataset.of_task == "regression":
             yield "split", "must be a classification to be split stratified"
-        if dataset.split in ("group", "time") and not dataset.split_by:
+        if dataset.split in ("group", "time", "time_series") and not (dataset.split_by or self.splits_by_itself):
             yield "split", f"must be a table with split_by to be split by {dataset.split}"
+        if dataset.split == "given" and not (dataset.test_path or dataset.split_by or self.splits_by_itself):
+            yield "split", "must have a test_path, or a split_by that says which rows test, to be split as given"
 
     def data(self, dataset: Dataset, data_seed: int) -> Data:
         """One split of the rows, standardised on the training rows if so asked."""

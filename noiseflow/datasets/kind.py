@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from noiseflow.base.values import Fields, Label, Setting, setting
@@ -10,6 +10,7 @@ from noiseflow.datasets.data import Array, Data
 from noiseflow.scores import Task
 
 if TYPE_CHECKING:
+    from noiseflow.datasets.facts import ColumnRead
     from noiseflow.study import Dataset
 
 N_TRAIN: Fields = {"n_train": setting(int, "Rows that train; the others test", 30, ge=2)}
@@ -44,6 +45,10 @@ class DatasetKind:
     fields: Fields
     is_users_file: bool = False
 
+    def normalized(self, data: dict[str, Any]) -> dict[str, Any]:
+        """The settings with those that are short for others written out."""
+        return data
+
     def rules(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
         """What does not go together in the settings of a dataset: the kind of fault, and what must hold."""
         yield from ()
@@ -68,9 +73,25 @@ class DatasetKind:
         """
         raise NotImplementedError
 
+    def entries(self, dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
+        """Name of each entry of a row's last axis, and whether it is numeric rather than one of a category's; None without.
+
+        Raises:
+            InvalidInputError, OSError: its file is faulty.
+        """
+        return None
+
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
         """What the class indices stand for; empty where they stand for themselves, and for a regression."""
         return ()
+
+    def columns(self, dataset: Dataset) -> Iterable[ColumnRead]:
+        """What each column of a table is used as."""
+        return ()
+
+    def aside(self, dataset: Dataset) -> Mapping[str, int]:
+        """How many rows were set aside, by the reason."""
+        return {}
 
     def cautions(self, dataset: Dataset) -> list[str]:
         """What a reader of the results should know about these rows, beyond what is said of all datasets."""

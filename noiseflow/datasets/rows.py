@@ -41,7 +41,10 @@ def split(rows: Rows, dataset: Dataset, data_seed: int) -> tuple[Index, Index]:
     n_train, if given, keeps the first of the training rows: the test rows stay what they are, and fewer training rows are
     part of more. Of a split by time it keeps the latest.
     """
-    train, test = SPLITS[dataset.split_kind](rows, float(dataset.test_fraction or 0), data_seed)
+    if dataset.split_kind in FOLDS:
+        train, test = FOLDS[dataset.split_kind](rows, dataset.n_splits or N_SPLITS, data_seed)
+    else:
+        train, test = SPLITS[dataset.split_kind](rows, float(dataset.test_fraction or 0), data_seed)
     if dataset.n_train is None:
         return train, test
     return (train[-dataset.n_train :] if dataset.is_split_once else train[: dataset.n_train]), test
@@ -91,6 +94,46 @@ def _time(rows: Rows, test_fraction: float, _data_seed: int) -> tuple[Index, Ind
     return order[:-n_test], order[-n_test:]
 
 
+def _given(rows: Rows, _test_fraction: float, _data_seed: int) -> tuple[Index, Index]:
+    """The rows that are marked test, the others train."""
+    return np.flatnonzero(_by(rows) == 0), np.flatnonzero(_by(rows) == 1)
+
+
+def _k_fold(rows: Rows, n_splits: int, data_seed: int) -> tuple[Index, Index]:
+    from sklearn.model_selection import KFold
+
+    return _fold(KFold, rows, n_splits, data_seed)
+
+
+def _stratified_k_fold(rows: Rows, n_splits: int, data_seed: int) -> tuple[Index, Index]:
+    from sklearn.model_selection import StratifiedKFold
+
+    return _fold(StratifiedKFold, rows, n_splits, data_seed)
+
+
+def _fold(splitter: Any, rows: Rows, n_splits: int, data_seed: int) -> tuple[Index, Index]:
+    """A fold of a repeated k-fold: data seeds go through the folds of one shuffle, then through those of the next.
+
+    Folds differ by some rows, yet data seeds must have equally many to be trained together: the larger ones lose those.
+    """
+    repetition, fold = divmod(data_seed, n_splits)
+    made = list(splitter(n_splits, shuffle=True, random_state=repetition).split(rows.y, rows.y))
+    n_train, n_test = (min(len(part[side]) for part in made) for side in (0, 1))
+    rng, (train, test) = np.random.default_rng(data_seed), made[fold]
+    return rng.permutation(train)[:n_train], rng.permutation(test)[:n_test]
+
+
+def _time_series(rows: Rows, n_splits: int, data_seed: int) -> tuple[Index, Index]:
+    """Windows of equal length, each tested on the rows that follow; there are n_splits of them, in turn."""
+    from sklearn.model_selection import TimeSeriesSplit
+
+    order = np.argsort(_by(rows), kind="stable")
+    length = len(order) // (n_splits + 1)
+    made = TimeSeriesSplit(n_splits, max_train_size=length, test_size=length).split(order)
+    train, test = list(made)[data_seed % n_splits]
+    return order[train], order[test]
+
+
 def _by(rows: Rows) -> NDArray[np.int64]:
     if rows.by is None:
         raise ValueError("rows of a split by group or time must name the groups or times; received none")
@@ -102,7 +145,15 @@ SPLITS: dict[str, Callable[[Rows, float, int], tuple[Index, Index]]] = {
     "random": _random,
     "group": _group,
     "time": _time,
+    "given": _given,
 }
+FOLDS: dict[str, Callable[[Rows, int, int], tuple[Index, Index]]] = {
+    "k_fold": _k_fold,
+    "stratified_k_fold": _stratified_k_fold,
+    "time_series": _time_series,
+}
+"""Splits of which each data seed takes the next."""
+N_SPLITS = 5
 
 
 def split_faults(rows: Rows, dataset: Dataset) -> list[str]:
@@ -112,7 +163,17 @@ def split_faults(rows: Rows, dataset: Dataset) -> list[str]:
     n_train = n - n_test
     if dataset.split_kind == "group":
         n_test, n_train = group_sizes(rows, fraction)
+    elif dataset.split_kind in FOLDS or dataset.split_kind == "given":
+        k = dataset.n_splits or N_SPLITS
+        if (found := _fold_faults(rows, dataset, k)) or (dataset.split_kind in FOLDS and n < 2 * k + 2):
+            return found or [f"n_splits must leave 2 rows in each fold; received {k} for {n} rows. Lower it."]
+        train, test = split(rows, dataset.model_copy(update={"n_train": None}), dataset.data_seed)
+        n_train, n_test = len(train), len(test)
     least = len(rows.labels) if dataset.split_kind == "stratified" else 2
+    if dataset.split_kind == "given" and min(n_train, n_test) < 2:
+        return [
+            f"split must leave at least 2 rows to train and 2 to test; received {n_train} and {n_test}. Bring more."
+        ]
     if n_train < least or n_test < least:
         must = f"test_fraction must leave at least {least} rows to train and {least} to test"
         received = f"{fraction:g}, which leaves {max(n_train, 0)} and {n_test} of {n} rows{_why(dataset)}"
@@ -121,6 +182,16 @@ def split_faults(rows: Rows, dataset: Dataset) -> list[str]:
         why = f"the rows that test_fraction {fraction:g} leaves to train of {n}{_why(dataset)}"
         return [f"n_train must be at most {n_train}, {why}; received {dataset.n_train}. Lower it, or drop it."]
     return _rare_classes(rows) if dataset.split_kind == "stratified" else []
+
+
+def _fold_faults(rows: Rows, dataset: Dataset, k: int) -> list[str]:
+    """Classes of too few rows for that many folds."""
+    if dataset.split_kind != "stratified_k_fold":
+        return []
+    counts = np.bincount(rows.y.astype(int), minlength=len(rows.labels))
+    rare = [label for label, count in zip(rows.labels, counts, strict=True) if count < k]
+    must = f"target must have at least {k} rows of each class to be split in {k} folds by class"
+    return [f"{must}; received fewer of {_list(rare)}. Lower n_splits, or use split: k_fold."] if rare else []
 
 
 def _why(dataset: Dataset) -> str:
@@ -133,7 +204,8 @@ def _rare_classes(rows: Rows) -> list[str]:
     if not rare:
         return []
     must = "must have at least 2 rows of each class to be split by class"
-    return [f"target {must}; received one of {_list(rare)}. Merge or remove the class, or use split: random."]
+    mend = "Merge or remove them (of a table by set_aside: [rare_classes]), or use split: random."
+    return [f"target {must}; received one of {_list(rare)}. {mend}"]
 
 
 def seed_faults(rows: Rows, dataset: Dataset, data_seeds: Sequence[int]) -> list[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from noiseflow.datasets.columns import feature_faults, kind_of, label_of, numbers, times
+from noiseflow.datasets.columns import feature_faults, kind_of, label_of, numbers, texts, times
+from noiseflow.datasets.number_text import parse
 from noiseflow.datasets.rows import MAX_NUMBER
 
 if TYPE_CHECKING:
@@ -25,29 +26,19 @@ def features_of(frame: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
 
 def table_faults(frame: pd.DataFrame, dataset: Dataset) -> list[str]:
     """Every fault of a table's columns."""
-    names = [str(name) for name in frame.columns]
-    found = [
-        f"{key} must be a column of the table; received {name!r}, the columns are {_few(names)}. Mend the name."
-        for key, name in (
-            ("target", dataset.target),
-            ("split_by", dataset.split_by),
-            *(("drop", name) for name in dataset.drop or ()),
-        )
-        if name is not None and name not in names
-    ]
-    if found:
-        return found
     features = features_of(frame, dataset)
     if features.shape[1] == 0:
-        return [f"path must be a table with a feature; received {_few(names)} only. Add columns to learn from."]
+        names = ", ".join(str(name)[:80] for name in frame.columns[:20])
+        return [f"path must be a table with a feature; received {names} only. Add columns to learn from."]
     faults = [*_target_faults(frame[dataset.target], dataset), *_by_faults(frame, dataset)]
-    return [*faults, *feature_faults(features, imputes=dataset.missing == "impute")]
+    return [*faults, *feature_faults(features, dataset.categorical or (), imputes=dataset.missing == "impute")]
 
 
 def _target_faults(column: pd.Series[Any], dataset: Dataset) -> list[str]:
     name, n = repr(dataset.target), int(column.isna().sum())
     if n:
-        return [f"target must have a value in each row; received {name} with {n} missing. Remove those rows."]
+        mend = "Remove those rows, or set set_aside: [missing_target]."
+        return [f"target must have a value in each row; received {name} with {n} missing. {mend}"]
     kind = kind_of(column)
     if kind in ("date", "other"):
         return [f"target must be numbers or classes; received {name} of {column.dtype}. Convert it."]
@@ -63,7 +54,14 @@ def _number_faults(column: pd.Series[Any], kind: str, dataset: Dataset) -> list[
     name = repr(column.name)
     if kind != "number":
         wrong = dataset.of_task == "regression"
-        text = f"target of a regression must be numbers; received {name} of text. Set task: classification."
+        unique = list(texts(column.dropna()).str.strip().unique())
+        is_price = not parse(unique).odd
+        mend = (
+            f"Name it under numeric, as it looks like numbers written as text ({unique[0]!r})."
+            if is_price
+            else "Set task: classification."
+        )
+        text = f"target of a regression must be numbers; received {name} of text. {mend}"
         return [text] if wrong else []
     n_large = int((np.abs(numbers(column)) > MAX_NUMBER).sum())
     must = f"target must be finite, at most {MAX_NUMBER:g}"
@@ -88,15 +86,10 @@ def _by_faults(frame: pd.DataFrame, dataset: Dataset) -> list[str]:
     n = int(column.isna().sum())
     if n:
         return [f"split_by must have a value in each row; received {name} with {n} missing. Remove those rows."]
-    if dataset.split == "group":
+    if dataset.split in ("group", "given"):
         return []
     wrong = column[np.asarray(pd.isna(times(column)))]
     if wrong.empty:
         return []
     mend = "Write dates as 2026-01-31, or times as numbers."
     return [f"split_by must be times; received {name} with {len(wrong)} others such as {wrong.iloc[0]!r}. {mend}"]
-
-
-def _few(names: list[str], most: int = 20) -> str:
-    shown = ", ".join(name[:80] for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

@@ -16,7 +16,8 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardSc
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.columns import kind_of, label_of, numbers, texts, times
 from noiseflow.datasets.data import Array, Data, grid_of, standardize_target
-from noiseflow.datasets.files import MAX_COLUMNS, read_table
+from noiseflow.datasets.files import MAX_COLUMNS
+from noiseflow.datasets.preparation import as_read, prepare_table
 from noiseflow.datasets.rows import Index, Rows, split
 from noiseflow.datasets.table_checks import features_of, table_faults
 
@@ -84,26 +85,13 @@ def read(dataset: Dataset) -> Table:
     Raises:
         InvalidInputError: the file or its content is faulty.
     """
-    others = dict.fromkeys(("label", "data_seed", "score", "n_train", "test_fraction", "standardize"))
-    return _read(_Frame(read_table(str(dataset.path))), dataset.model_copy(update=others))
-
-
-class _Frame:
-    """A frame that is itself and no other, for the cache."""
-
-    def __init__(self, frame: pd.DataFrame) -> None:
-        self.frame = frame
-
-    def __hash__(self) -> int:
-        return id(self.frame)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Frame) and self.frame is other.frame
+    return _read(*as_read(dataset))
 
 
 @lru_cache(maxsize=4)
-def _read(held: _Frame, dataset: Dataset) -> Table:
-    frame = held.frame
+def _read(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Table:
+    prepared = prepare_table(dataset)
+    frame = prepared.frame
     faults = table_faults(frame, dataset)
     if faults:
         raise InvalidInputError(faults)
@@ -118,7 +106,8 @@ def _read(held: _Frame, dataset: Dataset) -> Table:
         must = f"path must be a table of at most {MAX_COLUMNS:,} features, each category being one"
         raise InvalidInputError([f"{must}; received {width:,}. Remove columns, or group rare categories."])
     y, labels = _target(frame[dataset.target], dataset)
-    return Table(Rows(X, y, labels, _by(frame, dataset)), numeric, categories)
+    by = _by(frame, dataset) if prepared.is_test is None else prepared.is_test.astype(np.int64)
+    return Table(Rows(X, y, labels, by), numeric, categories)
 
 
 def _target(column: pd.Series[Any], dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
@@ -142,5 +131,5 @@ def _by(frame: pd.DataFrame, dataset: Dataset) -> Any:
     if dataset.split_by is None:
         return None
     column = frame[dataset.split_by]
-    values = times(column) if dataset.split == "time" else texts(column)
+    values = times(column) if str(dataset.split).startswith("time") else texts(column)
     return np.unique(np.asarray(values), return_inverse=True)[1]

@@ -89,7 +89,7 @@ def measured_rows(
 
 
 def checked(problem: Problem) -> Problem:
-    """The problem, whose rows that early stopping holds back stand apart.
+    """The problem, with the rows that early stopping holds back apart.
 
     Raises:
         ValueError: a number is out of range, data do not fit together, or no row would be left to train on.
@@ -148,7 +148,7 @@ def strengths_of(noise: Sequence[Injection], strengths: ArrayLike | None, n_seed
 
 
 def _rows_held_back(problem: Problem) -> Problem:
-    """The problem without the rows that early stopping holds back, which stand apart.
+    """The problem without the rows that early stopping holds back, which are apart.
 
     Raises:
         ValueError: none would be left to train on.
@@ -182,7 +182,11 @@ def _check(problem: Problem) -> None:
 
 
 def _faults(problem: Problem) -> list[tuple[bool, str, Any]]:
-    seeds, stopping = problem.seeds, [c.kind for c in problem.controls if control_kind(c.kind).stops]
+    seeds, stopping = (
+        problem.seeds,
+        [c.kind for c in problem.controls if (k := control_kind(c.kind)).stops or k.averages],
+    )
+    parts = [c.kind for c in problem.controls if control_kind(c.kind).changes_network]
     weak = [control.kind for control in problem.controls if control.strength is None]
     needed = ", ".join(f"{kind.name} a {kind.strength}" for kind in CONTROLS)
     own_rows = problem.train.per_seed  # a seed may come again with other rows
@@ -198,5 +202,6 @@ def _faults(problem: Problem) -> list[tuple[bool, str, Any]]:
         (bool((problem.strengths < 0).any()), "strengths must not be negative", problem.strengths.min(initial=0)),
         (bool((rates >= 1).any()), "strengths of a kind with a rate must lie below 1", rates.max(initial=0)),
         (bool(weak), f"controls must have a strength: {needed}", weak),
-        (len(stopping) > 1, "controls must stop early once at most", stopping),
+        (len(stopping) > 1, "controls must stop early, or average weights, once at most", stopping),
+        (bool(parts), "controls that are a part of the network need a study's own networks", parts),
     ]

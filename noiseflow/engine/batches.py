@@ -26,7 +26,7 @@ def read_data(x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool
     """What `fit_seeds` is given, as arrays: those of a dataset are read, its batches give the batch size.
 
     Args:
-        ordered: whether the order of the rows matters, so that a second pass has to tell it.
+        ordered: whether the order of the rows matters, so that a second pass has to be looked at.
 
     Raises:
         ValueError: x is a dataset without end, of batches that differ in size, or of rows that change from pass to pass.
@@ -51,8 +51,8 @@ def read_data(x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool
     moves = ordered and len(first) > 1 and not _equal(rows, again := _joined(list(_batches(x))))
     if moves and _sorted(rows) != _sorted(again):
         raise ValueError(
-            "x must be a dataset that gives the same rows at each pass; received one whose rows change. Put what changes them "
-            "at random (augmentation) into the model, as layers"
+            "x must be a dataset that gives the same rows at each pass; received one with rows that change. Put what "
+            "changes them at random (augmentation) into the model, as layers"
         )
     x_read, y_read, weight_read = keras.utils.unpack_x_y_sample_weight(rows)
     return DataRead(x_read, y_read, weight_read, sizes[0], bool(moves))
@@ -65,7 +65,7 @@ def _batches(x: Any) -> Iterator[Any]:
         yield from x.as_numpy_iterator()
         return
     if x.num_batches is None:
-        raise ValueError("x must be a PyDataset with an end; received one whose number of batches is None")
+        raise ValueError("x must be a PyDataset with an end; received one with None as its number of batches")
     for i in range(x.num_batches):
         yield keras.tree.map_structure(np.asarray, x[i])
 

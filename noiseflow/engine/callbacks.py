@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from noiseflow.engine.meter import Meter
 from noiseflow.engine.problem import Array, Problem, Rows
@@ -14,10 +15,15 @@ from noiseflow.engine.sites import Sites, factor
 
 
 class Recorder(keras.callbacks.Callback):
-    """Measures the evaluations in inference mode at each recorded epoch, and reports progress."""
+    """Measures the evaluations in inference mode at each recorded epoch, and reports progress.
 
-    def __init__(self, problem: Problem, index: int, meter: Meter, rows_a_batch: int) -> None:
+    Args:
+        by_fit: the evaluation that `Model.fit` measures, and its logs hold; None for none.
+    """
+
+    def __init__(self, problem: Problem, index: int, meter: Meter, rows_a_batch: int, by_fit: str | None) -> None:
         super().__init__()
+        self.by_fit = by_fit
         self.rows_a_batch = rows_a_batch
         self.problem = problem
         self.index = index
@@ -26,21 +32,25 @@ class Recorder(keras.callbacks.Callback):
         self.rows: list[dict[str, float]] = []
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        del logs
         if epoch + 1 in self.due:
-            self.rows.append(evaluate(self.model, self.problem.evaluations, self.index, self.rows_a_batch))
-            self.meter.tell(self.index, 1, epoch + 1)
+            self.rows.append(self._measured(logs))
+            self.meter.add(self.index, 1, epoch + 1)
+
+    def _measured(self, logs: Mapping[str, float] | None = None) -> dict[str, float]:
+        given = {name: v for name, v in (logs or {}).items() if self.by_fit and name.startswith(f"{self.by_fit}_")}
+        ours = {name: rows for name, rows in self.problem.evaluations.items() if not given or name != self.by_fit}
+        return evaluate(self.model, ours, self.index, self.rows_a_batch) | given
 
     def ended(self, epoch: int) -> None:
         """Early stopping has restored weights at the end of this epoch: what is recorded from it on is theirs."""
         before = [row for row, due in zip(self.rows, self.due, strict=False) if due < epoch]
-        last = evaluate(self.model, self.problem.evaluations, self.index, self.rows_a_batch)
+        last = self._measured()
         self.rows = before + [last] * (len(self.due) - len(before))
 
     def fill(self) -> None:
         """A callback has ended the training: what was measured last stays."""
         if not self.rows:
-            self.rows = [evaluate(self.model, self.problem.evaluations, self.index, self.rows_a_batch)]
+            self.rows = [self._measured()]
         self.rows += [self.rows[-1]] * (len(self.due) - len(self.rows))
 
     def history(self) -> dict[str, Array]:
@@ -53,7 +63,7 @@ class Scales(keras.callbacks.Callback):
 
     Args:
         variable: (n_sites,), which the noise reads.
-        scales: (n_sites,), at the first epoch.
+        scales: (n_sites,), at full strength.
     """
 
     def __init__(self, problem: Problem, sites: Sites, variable: Any, scales: Array) -> None:
@@ -66,18 +76,38 @@ class Scales(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         del logs
         t = epoch / max(1, self.problem.epochs - 1)
-        finals = [self.problem.noise[site.injection].final for site in self.sites.all]
-        factors = [factor(site.schedule, final, t) for site, final in zip(self.sites.all, finals, strict=True)]
+        factors = [factor(site.schedule, *self.problem.noise[site.injection].scheduled, t) for site in self.sites.all]
         self.variable.assign(self.scales * np.asarray(factors))
 
 
 def evaluate(model: keras.Model, evaluations: Mapping[str, Rows], index: int, rows_a_batch: int) -> dict[str, Any]:
-    """Loss and metrics of each evaluation in inference mode, by prefixed names."""
+    """Loss and metrics of each evaluation in inference mode, by prefixed names; the model's state stays as it is."""
     measured: dict[str, Any] = {}
+    state = State(model)
     for name, rows in evaluations.items():
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(rows.of(index))
         values = model.evaluate(
             x, y, sample_weight=sample_weight, verbose=0, return_dict=True, batch_size=min(rows.n_rows, rows_a_batch)
         )
         measured |= {f"{name}_{quantity}": value for quantity, value in values.items()}
+        state.restore()
     return measured
+
+
+class State:
+    """The values that a model's weights have now, and the states that its recurrences keep from batch to batch."""
+
+    def __init__(self, model: keras.Model) -> None:
+        layers = model._flatten_layers()  # noqa: SLF001 - nested ones too
+        kept = [v for layer in layers if getattr(layer, "stateful", False) for v in tf.nest.flatten(layer.states)]
+        variables = [*model.weights, *(v for v in kept if isinstance(v, keras.Variable))]
+        self.values = [(variable, variable.numpy()) for variable in variables]
+
+    def changed(self) -> list[keras.Variable]:
+        """The variables that have other values by now."""
+        return [variable for variable, value in self.values if variable.numpy().tobytes() != value.tobytes()]
+
+    def restore(self) -> None:
+        """Gives them back the values that they had."""
+        for variable, value in self.values:
+            variable.assign(value)

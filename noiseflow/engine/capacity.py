@@ -11,7 +11,7 @@ import keras
 from noiseflow.engine.problem import Problem
 from noiseflow.engine.replicas import WIDTH
 
-WIDTH_ON_GPU = 64  # a GPU has no use for small shards; with 30 seeds half of it stands idle
+WIDTH_ON_GPU = 64  # a GPU has no use for small shards; with 30 seeds half of it is idle
 CACHE_BYTES = (
     2**23
 )  # what a program may work on (measured: an MLP is fastest with 8 replicas, the CNN of 2 MB each with 4)

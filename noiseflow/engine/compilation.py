@@ -84,7 +84,7 @@ class Compiler:
         return _programs[key]
 
     def _key(self, form: Form, run: Run) -> Hashable | None:
-        """What two fits must have in common to share a program; None where it cannot be told."""
+        """What two fits must have in common to share a program; None where that is not known."""
         if self.model_key is None:
             return None
         controls = self.problem.early_stopping is not None
@@ -114,6 +114,7 @@ def form_of(problem: Problem, width: int) -> Form:
         shuffle=problem.shuffle,
         train=Layout.of(problem.train, width, gathered=gathered),
         evaluations=tuple((name, Layout.of(rows, width, gathered=False)) for name, rows in problem.evaluations.items()),
+        averages=problem.average_from > 0,
         held=None if problem.held is None else Layout.of(problem.held, width, gathered=False),
     )
 
@@ -124,6 +125,6 @@ def with_sites(run: Run, problem: Problem, sites: Sites, scales: Array) -> Run:
     floats = keras.config.floatx()
     return run._replace(
         scales=tf.constant(scales, floats),
-        finals=tf.constant([injection.final for injection in injections], floats),
+        schedules=tf.constant(np.reshape([injection.scheduled for injection in injections], (-1, 3)), floats),
         decays=tf.constant([injection.decay or 0.0 for injection in injections], floats),
     )

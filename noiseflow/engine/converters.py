@@ -39,7 +39,7 @@ def _pad(conversion: Any) -> Any:
 
 
 def _scatter_nd(conversion: Any) -> Any:
-    """Each replica into a part of its own, as the gradient of a sort uses it."""
+    """Each replica into its own part, as the gradient of a sort uses it."""
     conversion.stack_inputs([0, 1])
     indices, updates = conversion.stacked_input(0), conversion.stacked_input(1)
     n, *between, _ = indices.shape
@@ -107,7 +107,7 @@ def _where_kernels_differ(kind: str, stacked: Callable[[Any], Any], of_kernel: i
         if own is not None and not conversion.input(of_kernel).is_stacked:
             return own(conversion)
         if conversion.get_attr("data_format").startswith(b"NC") or conversion.get_attr("padding") == b"EXPLICIT":
-            raise ValueError(f"No vectorised form of {kind} with channels first or with paddings of its own")
+            raise ValueError(f"No vectorised form of {kind} with channels first or with its own paddings")
         return stacked(conversion)
 
     return converted
@@ -123,7 +123,7 @@ def _known_shape(conversion: Any, i: int) -> list[int]:
     shape = conversion.op.outputs[0].shape
     value = tf.get_static_value(conversion.op.inputs[i]) if not shape.is_fully_defined() else list(shape)
     if value is None:
-        raise ValueError("No vectorised form of a convolution whose shape is not known while it is traced")
+        raise ValueError("No vectorised form of a convolution without a known shape while it is traced")
     return [int(size) for size in value]
 
 

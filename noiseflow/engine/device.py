@@ -36,7 +36,7 @@ def require_device(wanted: str) -> None:
 
 
 def prepare_device(wanted: str) -> str:
-    """TensorFlow's name of the chosen device, whose memory, if it is a GPU, will grow as needed.
+    """TensorFlow's name of the chosen device; the memory of a GPU will grow as needed.
 
     Raises:
         RuntimeError: gpu is wanted and there is none.

@@ -1,7 +1,7 @@
 """Compiled programs on disk: a second process that trains the same form compiles nothing.
 
 TensorFlow itself keeps what XLA compiled for a CPU, one file a program, found by the program's own text. An environment
-variable tells it where; it reads that once, when it first computes. What it does not see to is done here. Its files are machine
+variable says where; it reads that once, when it first computes. What it does not see to is done here. Its files are machine
 code, so their folder belongs to the user alone, and to one version of TensorFlow and one kind of processor. They have no
 checksums, and a flipped bit would give wrong numbers or end the process, so each gets one beside it, and what has none or
 another is thrown away before TensorFlow can read it.
@@ -33,23 +33,23 @@ _DIGEST = ".sha256"
 def keep_programs() -> None:
     """Has TensorFlow keep its compiled programs and use those that are sound, if it has not computed yet.
 
-    Nothing is kept where the variable says `off`, where TensorFlow was told of another folder, where no folder can be made that
+    Nothing is kept where the variable says `off`, where TensorFlow has another folder, where no folder can be made that
     is the user's alone, and where TensorFlow is there and talks: it would write two lines for each program that it reads.
     """
     if "tensorflow" not in sys.modules:
         os.environ.setdefault(_LOG_LEVEL, _QUIET)
-    told = os.environ.get(_FLAGS, "")
+    flags = os.environ.get(_FLAGS, "")
     try:
         if os.environ.get(VARIABLE) == OFF or os.environ.get(_LOG_LEVEL) != _QUIET:
             return
-        if _FOLDER in told and f"{_FOLDER}{_folder()}" not in told.split():
+        if _FOLDER in flags and f"{_FOLDER}{_folder()}" not in flags.split():
             return
         _require_own(_folder())
         _drop_unsound(_folder())
     except (OSError, RuntimeError):  # a full or read-only disk, no home: all is compiled anew
         return
-    if _FOLDER not in told:
-        os.environ[_FLAGS] = f"{told} {_FOLDER}{_folder()} {_KINDS}".strip()
+    if _FOLDER not in flags:
+        os.environ[_FLAGS] = f"{flags} {_FOLDER}{_folder()} {_KINDS}".strip()
 
 
 def seal() -> None:
@@ -69,8 +69,8 @@ def seal() -> None:
 
 @cache
 def _folder() -> Path:
-    told, caches = os.environ.get(VARIABLE), os.environ.get("XDG_CACHE_HOME")
-    base = Path(told) if told else (Path(caches) if caches else Path.home() / ".cache") / "noiseflow"
+    given, caches = os.environ.get(VARIABLE), os.environ.get("XDG_CACHE_HOME")
+    base = Path(given) if given else (Path(caches) if caches else Path.home() / ".cache") / "noiseflow"
     folder = base.absolute() / f"programs-{_identity()}"
     if any(character.isspace() for character in str(folder)):
         raise NotADirectoryError(f"TensorFlow takes no folder with a blank in its name: {folder}")

@@ -1,4 +1,4 @@
-"""What a model is, told from every other one without its configuration, which may forget what matters."""
+"""What a model is, apart from every other one; its configuration may lack what matters, and is not used."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def _is_filled(cell: Any) -> bool:
 
 
 def model_key(build_model: Callable[[], keras.Model], model: keras.Model) -> Hashable | None:
-    """What tells the model that a function builds from every other; None where it cannot be told.
+    """What no other function's model has; None where that is not known.
 
     The function alone would not do: it may read a setting that changes.
     """

@@ -65,9 +65,9 @@ def fit_seeds(
         build_model: returns the compiled model, or the path of a `.keras` file that holds one. Seed s starts from its
             weights after `keras.utils.set_random_seed(s)`.
         x: (n_samples, ...); a list or dict of such for a model with several inputs; or a `tf.data.Dataset` or `PyDataset` of
-            batches, whose rows are read once: they are shuffled if two passes give them in another order.
+            batches. Its rows are read once: they are shuffled if two passes give them in another order.
         y: (n_samples, ...), or nested as the model's outputs are; None where x is a dataset.
-        seeds: each in [0, 2**32), none twice unless each has rows of its own.
+        seeds: each in [0, 2**32), none twice unless each has its own rows.
         epochs: passes over the rows.
         batch_size: rows of a step; the last step of an epoch may have fewer.
         validation_data: (x, y) or (x, y, sample_weight), measured in inference mode as `val_loss`, `val_accuracy`, ...
@@ -75,11 +75,11 @@ def fit_seeds(
         sample_weight: (n_samples,), weights of the rows in the loss and in the weighted metrics; for several outputs nested as
             y is, or a dict by the names of the outputs.
         class_weight: weight of each class's rows in the loss; of several outputs, of each one's own classes.
-        callbacks: Keras' callbacks that look at epochs, each seed with copies of its own: they see the seed's logs, change its
+        callbacks: Keras' callbacks that look at epochs, each seed with its own copies: they see the seed's logs, change its
             learning rate, stop it, restore its weights. From the epoch that a seed stops at its history stays as it is.
             Callbacks that look at batches, or at more of the model, train on `reference`.
         noise: injections, put into the model once its initial weights are drawn, or around it; active at train time only.
-        controls: l2, which `loss` is measured without, and early stopping, whose rows held back are the last ones. From
+        controls: l2, which `loss` is measured without, and early stopping, which holds the last rows back. From
             the epoch that a seed stops at, its history holds the measures of the weights that it restored.
         strengths: (n_seeds, n_injections), each seed's stddev or rate for each injection, instead of the injections' own.
         shuffle: whether each epoch visits the rows in a new order, each seed in its own.

@@ -19,17 +19,19 @@ MOST_BYTES_REPEATED = 2**28
 class Run(NamedTuple):
     """What the replicas of one shard are to do, as tensors.
 
-    seeds: uint32, (width,); scales: (width, n_sites), the strength of each site at the first epoch and step; finals and
-    decays: (n_sites,), of their schedules; penalties: the factor of each, a scalar; patience: int32 scalar; parts: the
+    seeds: uint32, (width,); scales: (width, n_sites), the full strength of each site; schedules: (n_sites, 3), start, final and
+    step_at of each, and decays: (n_sites,); arguments: of the controls that act
+    in a step; average_from: the first epoch whose weights are averaged, int32 scalar; patience: int32 scalar; parts: the
     rows to train on, those to measure, then those that are held back, if any; epochs and record_every: int32 scalars;
     quiet: 1 where all randomness is off, else 0; steps: of an epoch, at most.
     """
 
     seeds: Tensor
     scales: Tensor
-    finals: Tensor
+    schedules: Tensor
     decays: Tensor
-    penalties: tuple[Tensor, ...]
+    arguments: tuple[Tensor, ...]
+    average_from: Tensor
     patience: Tensor
     parts: tuple[Any, ...]
     epochs: Tensor
@@ -83,3 +85,4 @@ class Form:
     train: Layout
     evaluations: tuple[tuple[str, Layout], ...]
     held: Layout | None = None
+    averages: bool = False

@@ -137,12 +137,12 @@ class Replica:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights it ended with."""
+        """The epoch that its last weights are of."""
         return best_epoch(self.callbacks, int(self.stopped_at or 0))
 
 
 def best_epoch(callbacks: Sequence[Any], trained: int) -> int:
-    """The epoch whose weights a training ended with: that of a callback that restored them, else the last one."""
+    """The epoch that a training's last weights are of: that of a callback that restored them, else the last one."""
     best = [
         callback.best_epoch + 1
         for callback in callbacks

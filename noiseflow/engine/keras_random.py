@@ -21,7 +21,7 @@ from noiseflow.noise.instrument import current_walk
 
 Tensor = Any
 MOST_INTEGERS = 2**20
-"""Whole numbers that a uniform number of 23 bits can tell apart evenly enough."""
+"""So many whole numbers a uniform number of 23 bits reaches evenly enough."""
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def _randint(numbers: Any, name: str, shape: Any, minval: Any, maxval: Any, dtyp
 
 
 def _categorical(numbers: Any, name: str, logits: Tensor, num_samples: int, dtype: Any = "int64") -> Tensor:
-    """The class whose logit and Gumbel noise together are the largest (Gumbel, 1954)."""
+    """The class with the largest sum of logit and Gumbel noise (Gumbel, 1954)."""
     rows, classes = _static(logits.shape)
     u = numbers.uniform(name, (rows, int(num_samples), classes), logits.dtype)
     return tf.cast(tf.argmax(logits[:, None] - tf.math.log(-tf.math.log(u)), axis=-1), dtype)
@@ -142,7 +142,7 @@ def _static(shape: Any) -> tuple[int, ...]:
     """The shape as numbers that are known while a graph is built."""
     values: Sequence[Any] = [shape] if isinstance(shape, int) else list(_known(shape))
     if any(not isinstance(value, int) for value in values):
-        raise NotVectorizableError("random numbers whose count is not known before the model is called")
+        raise NotVectorizableError("a count of random numbers that is not known before the model is called")
     return tuple(values)
 
 

@@ -47,7 +47,7 @@ def floatx(dtype: str) -> Iterator[None]:
 def seeded(seed: int) -> Iterator[None]:
     """Within it, Keras draws as after `keras.utils.set_random_seed(seed)`, and counts the names that it gives from the start.
 
-    So every build of a model has the same names, and metrics without a name of their own too. At the end Python's and numpy's
+    So every build of a model has the same names, and so have metrics without a name. At the end Python's and numpy's
     generators and the names are put back.
     """
     with KERAS_LOCK:
@@ -110,7 +110,7 @@ def initial_weights(
     """The weights of a fresh build after each seed: arrays (n_seeds, ...), in the model's order.
 
     Args:
-        model_key: what tells the model from every other; weights drawn before under this key are not drawn again, since the
+        model_key: what no other model has; weights drawn before under this key are not drawn again, since the
             variants of a study start from the same ones, and building a small model takes as long as training it.
     """
     draws = [_drawn_before(build_model, seed, model_key) for seed in seeds]

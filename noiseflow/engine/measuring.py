@@ -18,7 +18,7 @@ Tensor = Any
 
 
 class Measures:
-    """Loss and metrics of `width` replicas of a compiled model whose metrics are built."""
+    """Loss and metrics of `width` replicas of a compiled model with its metrics built."""
 
     def __init__(self, prepared: Prepared, width: int) -> None:
         self.prepared = prepared

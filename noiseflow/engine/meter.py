@@ -10,7 +10,7 @@ from noiseflow.engine.progress import Progress
 
 
 class Meter:
-    """Adds up what the shards have done and tells it to the problem's listener, from whichever thread it was done in."""
+    """Adds up what the shards have done and calls the problem's listener, from the thread that did it."""
 
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
@@ -18,7 +18,7 @@ class Meter:
         self._began: tuple[float, int] | None = None
         self._lock = Lock()
 
-    def tell(self, shard: int, n_seeds: int, epochs_done: int) -> None:
+    def add(self, shard: int, n_seeds: int, epochs_done: int) -> None:
         """A shard, named by its first seed's index, has done so many epochs."""
         with self._lock:
             self._done[shard] = n_seeds * epochs_done

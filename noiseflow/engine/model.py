@@ -28,7 +28,7 @@ SAME = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A compiled model whose loss and metrics are built, and what its engine needs to know of it.
+    """A compiled model with its loss and metrics built, and what its engine needs to know of it.
 
     names: of its loss and metrics, the loss first; twins: whether its layers are computed in other ways, that vectorise.
     """

@@ -18,6 +18,7 @@ from noiseflow.engine.proof import Step, compare, keras_step, moved
 from noiseflow.engine.random import Quiet, drawing_from
 from noiseflow.engine.sites import Sites, sites_of
 from noiseflow.engine.spread import is_measured
+from noiseflow.engine.step import total_loss
 from noiseflow.engine.step_noise import StepNoise
 from noiseflow.engine.targets import outputs_of, target_forms, targets_by_output
 from noiseflow.noise import kind_of
@@ -44,6 +45,9 @@ class KerasNumbers:
                 scales[i] *= tf.cast(step + 1, self.variable.dtype) ** (-decay / 2)
         self.scales = scales
 
+    def again(self) -> None:
+        """A second pass of the same step draws other numbers."""
+
     def normal(self, stream: str, shape: Any, dtype: Any) -> Tensor:
         """Standard normal numbers."""
         del stream
@@ -69,6 +73,7 @@ class Noisy:
     numbers: KerasNumbers
     scales: Any
     rows_a_batch: int
+    is_proof: bool = False
 
     @classmethod
     def of(cls, model: keras.Model, problem: Problem, seed: int) -> Noisy:
@@ -76,14 +81,18 @@ class Noisy:
 
         Raises:
             ValueError: an injection's place is not in the model; or noise outside it, or a penalty, is asked for and the model
-                has a `train_step` of its own, which would not know of it.
+                has its own `train_step`, which would not know of it.
         """
         prepared = Prepared.of(model, problem, twins=False)
-        within = bool(problem.noise)
+        within = bool(problem.noise) or problem.mixes
         targets = target_forms(model, problem)
-        sites = sites_of(problem, prepared.survey(problem), targets) if within else Sites((), tuple(problem.penalties))
+        sites = (
+            sites_of(problem, prepared.survey(problem), targets)
+            if within
+            else Sites((), tuple(problem.steered), tuple(targets))
+        )
         own = type(model).train_step is not keras.Model.train_step
-        if own and (sites.outside or sites.penalties):
+        if own and (sites.outside or sites.steered):
             raise ValueError(
                 f"noise on labels, weights or gradients, and l2, need a model that Keras' own train_step trains; received "
                 f"{type(model).__name__}, which has its own. Use noise within the model, or add it in that train_step"
@@ -95,10 +104,10 @@ class Noisy:
     @contextmanager
     def fitting(self) -> Iterator[None]:
         """Within it, the model's train step adds the noise."""
-        if not self.sites.all and not self.sites.penalties:
+        if not self.sites.all and not self.sites.steered:
             yield
             return
-        step = self._own_step if self.sites.outside or self.sites.penalties else self.model.train_step
+        step = self._own_step if self.sites.outside or self.sites.steered else self.model.train_step
 
         def train_step(data: Any) -> Any:
             self.numbers.begin_step(self.sites, self.problem, self.model.optimizer.iterations)
@@ -129,7 +138,7 @@ class Noisy:
                 self.prepared.call(x, training=False)
         for i, site in enumerate(self.sites.all):
             if is_measured(site) and site.point is not None:
-                spreads[0, i] = np.asarray(found[site.point]).std()
+                spreads[0, i] = site.of_columns(np.asarray(found[site.point])).std()
             elif site.place == "labels" and kind_of(site.kind).adds:
                 y = targets_by_output(outputs_of(self.model, rows.of(index)[0]), rows.of(index)[1])[site.output]
                 spreads[0, i] = np.asarray(y).std(dtype=np.float64)
@@ -144,7 +153,7 @@ class Noisy:
         Raises:
             NotVectorizableError: by more than rounding.
         """
-        if not self.sites.all and not self.sites.penalties:
+        if not self.sites.all and not self.sites.steered:
             return Proof()
         trainable = {id(v) for v in bare.trainable_variables}
         weights = moved(bare.get_weights(), [id(v) in trainable for v in bare.weights])
@@ -155,8 +164,10 @@ class Noisy:
         self.scales.assign(tf.zeros_like(self.scales))
         batch = keras.tree.map_structure(lambda v: tf.constant(v[:n_rows]), self.problem.train.of(0))
         self.model.reset_metrics()
+        self.is_proof = True
         with self.fitting(), led_to_streams(), drawing_from(Quiet()):
             logs = self.model.train_step(batch)
+        self.is_proof = False
         ours = Step({name: float(np.asarray(logs[name])) for name in theirs.measures}, {}, self.model.get_weights())
         self.model.set_weights(kept[0])
         for variable, value in zip(self.model.optimizer.variables, kept[1], strict=True):
@@ -165,27 +176,41 @@ class Noisy:
         self.model.reset_metrics()
         return compare(ours, theirs, self.model.compute_dtype)
 
-    def _factors(self) -> tuple[Any, ...]:
-        return tuple(tf.constant(factor, keras.config.floatx()) for factor in self.problem.penalties.values())
+    def _arguments(self) -> tuple[Any, ...]:
+        return tuple(map(tf.constant, self.problem.neutral if self.is_proof else self.problem.arguments))
 
     def _own_step(self, data: Any) -> Any:
-        """A train step as Keras' own, with noise on targets, weights and gradients, and the penalty."""
-        model, x_y = self.model, keras.utils.unpack_x_y_sample_weight(data)
-        x, y, sample_weight = x_y
-        noise = StepNoise(self.sites, self.numbers, self._factors())
+        """A train step as Keras' own, with noise on targets, weights and gradients, and what controls do."""
+        model = self.model
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        noise = StepNoise(self.sites, self.numbers, self._arguments())
+        x, parts = noise.batch(x, y, sample_weight)
         variables = model.trainable_variables
         clean = [tf.identity(v.value) for v in variables]
-        for variable, value in zip(variables, noise.weights(clean), strict=True):
-            variable.assign(value)
-        with tf.GradientTape() as tape:
-            y_pred = self.prepared.call(x, training=True)
-            loss = model.compute_loss(
-                x=x, y=noise.targets(y), y_pred=y_pred, sample_weight=sample_weight, training=True
-            )
-            minimised = noise.loss(loss, [v.value for v in variables])
+
+        def passed(weights: Sequence[Tensor]) -> tuple[Tensor, Tensor, Any]:
+            for variable, value in zip(variables, noise.weights(weights), strict=True):
+                variable.assign(value)
+            with tf.GradientTape() as tape:
+                y_pred = self.prepared.call(x, training=True)
+                loss = total_loss(model, x, parts, y_pred, training=True)
+                minimised = noise.loss(loss, [v.value for v in variables])
+            return y_pred, loss, tape.gradient(minimised, [v.value for v in variables])
+
+        y_pred, loss, gradients = passed(clean)
+        climb = noise.climb(gradients)
+        if climb is not None:
+            others = [(v, tf.identity(v.value)) for v in model.non_trainable_variables]
+            higher = [w if step is None else w + step for w, step in zip(clean, climb, strict=True)]
+            _, _, gradients = passed(higher)
+            for variable, value in others:
+                variable.assign(value)
         model._loss_tracker.update_state(loss, sample_weight=tf.shape(keras.tree.flatten(x)[0])[0])  # noqa: SLF001
-        gradients = noise.gradients(tape.gradient(minimised, [v.value for v in variables]))
+        gradients = noise.gradients(gradients)
         for variable, value in zip(variables, clean, strict=True):
             variable.assign(value)
         model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        if self.sites.steered:
+            for variable, value in zip(variables, noise.after_step([v.value for v in variables]), strict=True):
+                variable.assign(value)
         return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)

@@ -1,4 +1,4 @@
-"""Whether the vectorised engine can train a model, told before anything is trained."""
+"""Whether the vectorised engine can train a model, known before anything is trained."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def why_not_vectorizable(
 
     The program of two replicas is built as for a training of one epoch on at most two batches, and it is called once without
     training: so XLA has compiled it, for some operations are refused only then. It takes some seconds; the program is kept
-    for no training, whose form is another.
+    for no training: its form is another.
 
     Args:
         noise: injections; one without a strength is given one, since what it is does not matter here.

@@ -94,13 +94,38 @@ class Problem:
     callbacks: tuple[Any, ...] = ()
 
     @property
-    def penalties(self) -> dict[str, float]:
-        """The strength of each kind of control that adds to the loss; without those of strength 0."""
+    def steered(self) -> dict[str, float]:
+        """The strength of each kind of control that acts in a step; without those of strength 0, penalties of a kind added."""
         found: dict[str, float] = {}
         for control in self.controls:
-            if control_kind(control.kind).penalises and control.strength:
-                found[control.kind] = found.get(control.kind, 0.0) + control.strength
+            kind = control_kind(control.kind)
+            if kind.steps and control.strength:
+                found[control.kind] = control.strength + (found.get(control.kind, 0.0) if kind.penalises else 0.0)
         return found
+
+    @property
+    def arguments(self) -> tuple[Array, ...]:
+        """What the hooks of each of these are given, in Keras' floatx."""
+        floatx = keras.config.floatx()
+        return tuple(np.asarray(control_kind(name).argument(s), floatx) for name, s in self.steered.items())
+
+    @property
+    def neutral(self) -> tuple[Array, ...]:
+        """The same, where all but penalties change nothing."""
+        kinds = [control_kind(name) for name in self.steered]
+        pairs = zip(kinds, self.arguments, strict=True)
+        return tuple(own if kind.penalises else np.asarray(kind.neutral, own.dtype) for kind, own in pairs)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether a control blends rows."""
+        return any(control_kind(name).mixes for name in self.steered)
+
+    @property
+    def average_from(self) -> int:
+        """The epoch from which on weights are averaged; 0 where none are."""
+        found = [control for control in self.controls if control_kind(control.kind).averages]
+        return control_kind(found[0].kind).first_epoch(found[0], self.epochs) if found else 0
 
     @property
     def early_stopping(self) -> Control | None:
@@ -110,7 +135,8 @@ class Problem:
     @property
     def patience(self) -> int:
         """Epochs that early stopping waits; 0 without it."""
-        return 0 if self.early_stopping is None else int(self.early_stopping.strength or 0)
+        control = self.early_stopping
+        return 0 if control is None else control_kind(control.kind).patience(control)
 
     @property
     def used(self) -> list[bool]:

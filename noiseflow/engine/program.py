@@ -1,7 +1,7 @@
 """The compiled program: some epochs of some replicas, all in one XLA function.
 
-A replica's step is the pure function of `step.py`; `tf.vectorized_map` maps it over the replicas, whose variables are
-stacked, and loops over batches and epochs stand around it. State, data and strengths are arguments, so one program serves
+A replica's step is the pure function of `step.py`; `tf.vectorized_map` maps it over the replicas with their
+variables stacked, within loops over batches and epochs. State, data and strengths are arguments, so one program serves
 every shard of the seeds, and every cell that differs in such values only.
 """
 
@@ -74,6 +74,8 @@ class Program:
             "non_trainable": [stacked(v) for v in self.model.non_trainable_variables],
             "optimizer": [stacked(v) for v in self.model.optimizer.variables],
         }
+        if self.form.averages:
+            state["average"] = [*state["trainable"], *state["non_trainable"]]
         if self.form.held is not None:
             best = [*state["trainable"], *state["non_trainable"], *self.measures.fresh()]
             state["stopping"] = stopping.begin(best, self.form.width, self.dtype)
@@ -141,7 +143,7 @@ class Program:
         return self.form.held is not None and bool(state["stopping"].stopped.numpy().all())
 
     def epochs_of(self, state: step.State, epochs: int) -> tuple[Array, Array]:
-        """The epochs that each replica trained, and the one whose weights it ended with: (width,) each."""
+        """The epochs that each replica trained, and the one that its last weights are of: (width,) each."""
         if self.form.held is None:
             return np.full(self.form.width, epochs), np.full(self.form.width, epochs)
         return state["stopping"].epochs.numpy().astype(np.int64), state["stopping"].best_epoch.numpy().astype(np.int64)
@@ -154,6 +156,8 @@ class Program:
 
         def body(epoch: Tensor, state: step.State, slot: Tensor, records: Tensor) -> tuple[Any, ...]:
             state, metrics = self._epoch(epoch, state, run)
+            if self.form.averages:
+                state = _averaged(epoch, state, run)
             if held is not None:
                 state, metrics = self._stopped(epoch, state, metrics, run, held)
 
@@ -243,7 +247,7 @@ class Program:
                 batch = keras.tree.map_structure(lambda values: tf.gather(values, inputs["rows"]), batch)
             stream = Stream(tf.unstack(inputs["scales"]), dict(zip(draws, inputs["drawn"], strict=True)))
             with self.prepared.walking(stream, self.sites.noise(stream)):
-                noise = StepNoise(self.sites, stream, run.penalties)
+                noise = StepNoise(self.sites, stream, run.arguments)
                 return step.train(self.model, inputs["state"], inputs["metrics"], batch, noise)
 
         return mapped(replica, stacked)
@@ -256,12 +260,12 @@ class Program:
                 lambda v: tf.TensorSpec([length, *v.shape[axis + 1 :]], v.dtype), run.parts[0][:2]
             )
             stream = Stream([tf.zeros([], self.dtype)] * run.scales.shape[1])
-            noise = StepNoise(self.sites, stream, run.penalties)
+            noise = StepNoise(self.sites, stream, run.arguments)
 
             def ask(x: Any, y: Any) -> None:
                 with self.prepared.walking(stream, self.sites.noise(stream)):
                     self.prepared.call(x, training=True)
-                    noise.targets(y)
+                    noise.batch(x, y, None)
                     values = [tf.zeros(v.shape, v.dtype) for v in self.model.trainable_variables]
                     noise.gradients(noise.weights(values))
 
@@ -277,8 +281,25 @@ class Program:
 
 
 def _learnt(state: step.State) -> step.State:
-    """The state without what early stopping keeps."""
-    return {name: values for name, values in state.items() if name != "stopping"}
+    """The state without what early stopping and averaging keep."""
+    return {name: values for name, values in state.items() if name not in ("stopping", "average")}
+
+
+def _averaged(epoch: Tensor, state: step.State, run: Run) -> step.State:
+    """The state after an epoch with the mean of the weights so far, which they become after the last epoch."""
+    values = [*state["trainable"], *state["non_trainable"]]
+    n = epoch - run.average_from + 1
+
+    def mean(value: Tensor, before: Tensor) -> Tensor:
+        if not value.dtype.is_floating:
+            return value
+        new = before + (value - before) / tf.cast(tf.maximum(n, 1), value.dtype)
+        return tf.where(n == 1, value, tf.where(n > 1, new, before))
+
+    average = [mean(value, before) for value, before in zip(values, state["average"], strict=True)]
+    ended = [tf.where(epoch == run.epochs, new, value) for new, value in zip(average, values, strict=True)]
+    cut = len(state["trainable"])
+    return {**state, "trainable": ended[:cut], "non_trainable": ended[cut:], "average": average}
 
 
 def _spec(value: Any) -> Any:

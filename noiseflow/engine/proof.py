@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from noiseflow.engine.callbacks import State
 from noiseflow.engine.keras_random import led_to_streams
 from noiseflow.engine.problem import Array, NotVectorizableError, Problem, Proof, Rows
 from noiseflow.engine.random import Quiet, drawing_from
@@ -25,7 +26,7 @@ MOST_ROWS_MEASURED = 4096
 TOLERANCES = {"float32": 1e-3, "float64": 1e-9}
 """Relative differences that count as rounding."""
 LEAST_GRADIENT = {"float32": 1e-5, "float64": 1e-10}
-"""Share of the largest gradient below which an entry is rounding, and tells nothing."""
+"""Share of the largest gradient below which an entry is rounding, and says nothing."""
 NUDGES = {"float32": 1e-5, "float64": 1e-13}
 """Relative change of predictions that shows how much a metric may differ by rounding, at its thresholds."""
 
@@ -45,7 +46,7 @@ class Step:
 
 @dataclass(frozen=True)
 class KerasStep(Step):
-    """The same by Keras, and what tells how near another one has to be.
+    """The same by Keras, and what says how near another one has to be.
 
     rounding: for each of the measures, how much it moves when predictions move by their rounding; before and gradients: of
     the weights, None for those that are not trained.
@@ -80,6 +81,7 @@ def keras_step(
         rows_a_batch: of evaluations.
     """
     model.set_weights(list(weights))
+    state = State(model)
     batch = keras.tree.map_structure(lambda v: v[rows], problem.train.of(0))
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     n = keras.tree.flatten(x)[0].shape[0]
@@ -90,11 +92,12 @@ def keras_step(
             for name, part in smallest(problem.evaluations).items()
             for quantity, value in _measured(model, part.of(0), rows_a_batch).items()
         }
+        _require_unchanged(state)
         model.reset_metrics()
         with tf.GradientTape() as tape:
             y_pred = _call(model, x, training=True)
             loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-            minimised = penalised(loss, problem.penalties, [v.value for v in variables])
+            minimised = penalised(loss, problem.steered, [v.value for v in variables])
         gradients = tape.gradient(minimised, [v.value for v in variables])
 
         def measured(y_pred: Any, *, anew: bool = True) -> dict[str, float]:
@@ -119,6 +122,12 @@ def keras_step(
         before=list(weights),
         gradients=[by_id.get(id(v)) for v in model.weights],
     )
+
+
+def _require_unchanged(state: State) -> None:
+    """Refuses a model that changes its state in evaluation: Keras carries the change into the next epoch."""
+    for variable in state.changed():
+        raise NotVectorizableError(f"an evaluation changes the model's weight {variable.path!r}")
 
 
 def compare(ours: Step, theirs: KerasStep, dtype: str) -> Proof:
@@ -169,13 +178,13 @@ def _weights_differ(ours: Step, theirs: KerasStep, dtype: str, tolerance: float)
         update = np.abs(expected.astype(np.float64) - before)
         difference = np.abs(mine.astype(np.float64) - expected)
         rounding = 8 * np.finfo(expected.dtype).eps * np.abs(expected)
-        told = np.ones(expected.shape, bool) if gradient is None else (np.abs(gradient) > least) | (update == 0)
-        excess = np.where(told, difference - rounding, 0.0) / max(float(update.max(initial=0)), 1e-30)
+        counts = np.ones(expected.shape, bool) if gradient is None else (np.abs(gradient) > least) | (update == 0)
+        excess = np.where(counts, difference - rounding, 0.0) / max(float(update.max(initial=0)), 1e-30)
         largest = float(excess.max(initial=0))
         if largest > 10 * tolerance:
-            if float(difference[told].max(initial=0)) > 64 * float(rounding.max(initial=0)):
+            if float(difference[counts].max(initial=0)) > 64 * float(rounding.max(initial=0)):
                 return min(largest, 1e30), f"weight {i} of shape {expected.shape}"
-            continue  # the update is as small as the rounding of the weight, and tells nothing
+            continue  # the update is as small as the rounding of the weight, and says nothing
         worst = max(worst, largest)
     return worst, None
 
@@ -187,8 +196,8 @@ def prove_optimizer(pure: Any, model: keras.Model, own: keras.Model) -> float:
 
     Args:
         pure: context manager in which `model.optimizer.stateless_apply` works on the values of one replica.
-        model: whose optimizer the engine uses.
-        own: another build, whose optimizer updates as in `Model.fit`.
+        model: the engine uses its optimizer.
+        own: another build; its optimizer updates as in `Model.fit`.
 
     Raises:
         NotVectorizableError: they differ by more than rounding.

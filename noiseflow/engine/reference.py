@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from noiseflow.controls import control_kind
-from noiseflow.engine.callbacks import Recorder, Scales, evaluate
+from noiseflow.engine.callbacks import Recorder, Scales, State, evaluate
 from noiseflow.engine.device import prepare_device
 from noiseflow.engine.host_callbacks import best_epoch, copied
 from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded, seeded
@@ -28,7 +28,7 @@ def train(problem: Problem) -> Outcome:
     """Trains each seed with `Model.fit` and Keras' own noise layers, nothing else of Keras running in this process.
 
     Raises:
-        ValueError: the model has a `train_step` of its own, and noise is asked for.
+        ValueError: the model has its own `train_step`, and noise is asked for.
         SeedTooLargeError: the memory does not hold the training of a single seed.
     """
     meter = Meter(problem)
@@ -67,13 +67,19 @@ def _updates_in_order() -> Iterator[None]:
 def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome:
     """The outcome of one seed, without the axis of seeds."""
     model = build_seeded(problem.build_model, seed)
+    built = State(model)
     noisy = Noisy.of(model, problem, seed)
     proof = noisy.proof(build_seeded(problem.build_model, seed)) if index == 0 else Proof()
-    recorder = Recorder(problem, index, meter, noisy.rows_a_batch)
     initial = evaluate(model, problem.evaluations, index, noisy.rows_a_batch)
     spreads = noisy.spreads(index)
-    stopper = problem.early_stopping and control_kind(problem.early_stopping.kind).callback(problem.early_stopping)
+    carries = bool(built.changed())  # what was called so far has changed a state, which training starts from
+    built.restore()
+    validation = _validation(problem, index, noisy.rows_a_batch, carries)
+    recorder = Recorder(problem, index, meter, noisy.rows_a_batch, "val" if carries and problem.held is None else None)
+    stopping, averaging = problem.early_stopping, [c for c in problem.controls if control_kind(c.kind).averages]
+    stopper = stopping and control_kind(stopping.kind).callback(stopping, problem.epochs)
     callbacks = [
+        *(control_kind(control.kind).callback(control, problem.epochs) for control in averaging),
         recorder,
         Scales(problem, noisy.sites, noisy.scales, scales(problem, noisy.sites, spreads, [index])[0]),
     ]
@@ -89,23 +95,27 @@ def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome
             shuffle=problem.shuffle,
             verbose=0,
             callbacks=[*callbacks, *([stopper] if stopper else own)],
-            **_validation(problem, index, noisy.rows_a_batch),
+            **validation,
         )
     trained = len(fitted.epoch)
     best = best_epoch(own, trained) if stopper is None else stopper.best_epoch + 1
     if stopper is not None:
         recorder.ended(trained)
     recorder.fill()
-    meter.tell(index, 1, problem.epochs)
+    meter.add(index, 1, problem.epochs)
     ratios = signal_to_noise(problem, noisy.sites, np.repeat(spreads, len(problem.seeds), axis=0))[index]
     history = _history(problem, fitted.history, trained, best) | recorder.history()
     return Outcome(history, initial, model.get_weights(), ratios, np.asarray(trained), np.asarray(best), proof)
 
 
-def _validation(problem: Problem, index: int, rows_a_batch: int) -> dict[str, Any]:
-    """What early stopping and callbacks look at after each epoch."""
+def _validation(problem: Problem, index: int, rows_a_batch: int, carries: bool) -> dict[str, Any]:
+    """What early stopping and callbacks look at after each epoch.
+
+    Args:
+        carries: whether an evaluation changes a state that the training goes on from.
+    """
     if problem.held is None:
-        given = problem.evaluations.get("val") if problem.callbacks else None
+        given = problem.evaluations.get("val") if problem.callbacks or carries else None
         if given is None:
             return {}
         return {"validation_data": given.of(index), "validation_batch_size": min(given.n_rows, rows_a_batch)}

@@ -35,7 +35,7 @@ class StackedCall:
 
     Args:
         prepared: the model.
-        replica: from the values of its variables and inputs of its own to outputs; the model's own call unless given.
+        replica: from the values of its variables and its own inputs to outputs; the model's own call unless given.
     """
 
     def __init__(self, prepared: Prepared, replica: Callable[[Sequence[Tensor], Any], Any] | None = None) -> None:

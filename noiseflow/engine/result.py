@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,7 @@ from noiseflow.noise.instrument import positions_of
 
 DIVERGED_ABOVE = 1000.0
 PROVEN = 32
-"""Rows whose predictions are compared with Keras'."""
+"""So many rows' predictions are compared with Keras'."""
 SAME_PREDICTION = 1e-3
 
 
@@ -75,6 +75,18 @@ class SeedsFit:
         with KERAS_LOCK:
             model = build_seeded(self.build_model, self.seeds[0])
             return StackedCall(Prepared(model, (), positions_of(model)))
+
+    @property
+    def trainable(self) -> list[bool]:
+        """Whether each of the weights is trained."""
+        return [bool(variable.trainable) for variable in self._replicas.prepared.model.weights]
+
+    def with_weights(self, weights: list[Array]) -> SeedsFit:
+        """The same seeds with other weights, in the same order."""
+        other = replace(self, weights=weights)
+        if self.engine == "vectorized":
+            vars(other)["_replicas"] = self._replicas  # what is compiled serves both
+        return other
 
     def predict(self, x_new: Any, *, per_seed: bool = False) -> Any:
         """The model's outputs in inference mode: (n_seeds, n_samples, ...), nested as they are.

@@ -15,6 +15,7 @@ from noiseflow.noise import OUTSIDE, kind_of
 from noiseflow.noise.injection import Injection
 from noiseflow.noise.instrument import Point, Survey, place_fault, points_of
 from noiseflow.noise.kind import Numbers
+from noiseflow.noise.shaped import Shaped
 
 Tensor = Any
 
@@ -35,7 +36,8 @@ class Site:
     """One place where an injection acts.
 
     injection: its index; stream: the name of the site's random numbers; used: whether any seed has a strength above 0 there;
-    point: within the model, where; output: for labels, the index of the output, and target how its targets look.
+    point: within the model, where; output: for labels, the index of the output, and target how its targets look; mean, draws,
+    ar1, length_scale: as in `Injection` and `Shaped`; columns: the share of the strength for each entry of the last axis.
     """
 
     injection: int
@@ -48,20 +50,52 @@ class Site:
     point: Point | None = None
     output: int = 0
     target: Target = Target("values")
+    mean: float = 0.0
+    draws: str = "element"
+    ar1: float | None = None
+    length_scale: float | None = None
+    columns: tuple[float, ...] | None = None
 
     @classmethod
     def of(cls, index: int, injection: Injection, stream: str, **more: Any) -> Site:
         """A site of the injection at this index."""
-        decays = bool(injection.decay)
-        return cls(index, stream, injection.kind, injection.place, injection.schedule, decays, **more)
+        correlation = injection.correlation
+        return cls(
+            index,
+            stream,
+            injection.kind,
+            injection.place,
+            injection.schedule,
+            bool(injection.decay),
+            mean=injection.mean,
+            draws=injection.draws,
+            ar1=None if correlation is None else correlation.ar1,
+            length_scale=None if correlation is None else correlation.length_scale,
+            **more,
+        )
+
+    def apply(self, x: Tensor, scale: Tensor, numbers: Numbers) -> Tensor:
+        """A tensor with the noise of this site."""
+        strength = tf.cast(scale, x.dtype)
+        if self.columns is not None:
+            strength = strength * tf.constant(self.columns, x.dtype)
+        is_plain = self.draws == "element" and self.ar1 is None and self.length_scale is None
+        drawn: Any = numbers if is_plain else Shaped(numbers, self.draws, self.ar1, self.length_scale)
+        noisy = kind_of(self.kind).apply(x, strength, drawn, self.stream)
+        return noisy + strength * self.mean if self.mean else noisy
+
+    def of_columns(self, signal: Any) -> Any:
+        """What of a signal (..., n_columns) takes noise here."""
+        return signal if self.columns is None else signal[..., [i for i, share in enumerate(self.columns) if share]]
 
 
 @dataclass(frozen=True)
 class Sites:
-    """All sites of a fit, those within the model first, and the kinds of controls that penalise."""
+    """All sites of a fit, those within the model first; the kinds of controls that act in a step; and the forms of targets."""
 
     all: tuple[Site, ...] = ()
-    penalties: tuple[str, ...] = ()
+    steered: tuple[str, ...] = ()
+    targets: tuple[Target, ...] = ()
 
     @cached_property
     def within(self) -> Mapping[Point, tuple[tuple[int, Site], ...]]:
@@ -83,7 +117,7 @@ class Sites:
         def at(point: Point, x: Tensor) -> Tensor:
             for i, site in self.within.get(point, ()):
                 if site.used:  # one of strength 0 is left out, since XLA would round another sum otherwise
-                    x = kind_of(site.kind).apply(x, tf.cast(numbers.scales[i], x.dtype), numbers, site.stream)
+                    x = site.apply(x, numbers.scales[i], numbers)
             return x
 
         return at
@@ -100,18 +134,35 @@ def sites_of(problem: Problem, found: Survey, targets: Sequence[Target]) -> Site
         ValueError: an injection's place does not exist in the model, or takes no noise; the message says what does.
     """
     noise, used = problem.noise, problem.used
-    for i, injection in enumerate(noise):
-        if injection.place not in OUTSIDE and (fault := place_fault(injection.place, found)):
-            raise ValueError(f"noise[{i}].place: {fault}")
+    wanted = [(f"noise[{i}].place", injection.place) for i, injection in enumerate(noise)]
+    wanted += [("controls: mixup blends rows", "input")] if problem.mixes else []
+    for what, place in wanted:
+        if place not in OUTSIDE and (fault := place_fault(place, found)):
+            raise ValueError(f"{what}: {fault}")
     at: dict[Point, list[int]] = {}
     for i, injection in enumerate(noise):
         if injection.place not in OUTSIDE:
             for point in points_of(injection.place, found):
                 at.setdefault(point, []).append(i)
     ranks = _ranks(noise)
+    faults = [
+        f"noise[{i}].{fault}"
+        for point, indices in at.items()
+        for i in indices
+        for fault in noise[i].faults_at(found.points[point])
+    ]
+    if faults:
+        raise ValueError("\n".join(dict.fromkeys(faults)))
     sites = [
-        Site.of(i, noise[i], f"{point.place}_{point.label}_{ranks[i]}", used=used[i], point=point)
-        for point in found.points
+        Site.of(
+            i,
+            noise[i],
+            f"{point.place}_{point.label}_{ranks[i]}",
+            used=used[i],
+            point=point,
+            columns=noise[i].shares(shape[-1] or 0),
+        )
+        for point, shape in found.points.items()
         for i in at.get(point, ())
     ]
     for i, injection in enumerate(noise):
@@ -120,7 +171,7 @@ def sites_of(problem: Problem, found: Survey, targets: Sequence[Target]) -> Site
             for output, target in outputs:
                 name = f"{injection.place}_{output}_{ranks[i]}"
                 sites.append(Site.of(i, injection, name, used=used[i], output=output, target=target))
-    return Sites(tuple(sites), tuple(problem.penalties))
+    return Sites(tuple(sites), tuple(problem.steered), tuple(targets))
 
 
 def _ranks(noise: Sequence[Injection]) -> list[int]:
@@ -129,16 +180,18 @@ def _ranks(noise: Sequence[Injection]) -> list[int]:
     return [places[:i].count(place) for i, place in enumerate(places)]
 
 
-def factor(schedule: str, final: Any, t: Any, cos: Callable[[Any], Any] = math.cos) -> Any:
-    """What a schedule leaves of the strength when the share t of the epochs is over; 1 at t = 0, `final` at t = 1.
+def factor(schedule: str, start: Any, final: Any, step_at: Any, t: Any, cos: Callable[[Any], Any] = math.cos) -> Any:
+    """What a schedule leaves of the strength when the share t of the epochs is over: `start` at t = 0, `final` at t = 1.
 
     References:
         Loshchilov and Hutter (2017), SGDR: stochastic gradient descent with warm restarts, equation 5, for the cosine.
     """
     if schedule == "linear":
-        return 1.0 + (final - 1.0) * t
+        return start + (final - start) * t
     if schedule == "cosine":
-        return final + (1.0 - final) * (1.0 + cos(math.pi * t)) / 2.0
+        return final + (start - final) * (1.0 + cos(math.pi * t)) / 2.0
+    if schedule == "step":
+        return start + (final - start) * (t >= step_at if isinstance(t, float) else tf.cast(t >= step_at, t.dtype))
     return 1.0
 
 
@@ -150,7 +203,8 @@ def scales_at(sites: Sites, run: Any, epoch: Tensor, step: Tensor) -> Tensor:
     t = tf.cast(epoch - 1, dtype) / tf.cast(tf.maximum(run.epochs - 1, 1), dtype)
     factors = []
     for i, site in enumerate(sites.all):
-        at_epoch = tf.cast(factor(site.schedule, run.finals[i], t, tf.cos), dtype)
+        start, final, step_at = tf.unstack(run.schedules[i], 3)
+        at_epoch = tf.cast(factor(site.schedule, start, final, step_at, t, tf.cos), dtype)
         # Neelakantan et al. (2015), equation 1: the variance falls as 1 / (1 + step)^decay.
         factors.append(at_epoch * tf.cast(step + 1, dtype) ** (-run.decays[i] / 2) if site.decays else at_epoch)
     return run.scales * tf.stack(factors)

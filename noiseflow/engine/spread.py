@@ -17,6 +17,7 @@ from noiseflow.engine.sites import Sites
 from noiseflow.engine.targets import outputs_of, targets_by_output
 from noiseflow.noise import OUTSIDE, kind_of
 from noiseflow.noise.instrument import Point
+from noiseflow.noise.kind import STATE
 
 Tensor = Any
 
@@ -50,7 +51,7 @@ class Spreads:
             )
             signals = self._call(weights, x, per_seed=rows.per_seed)
             for i, signal in zip(self.measured, signals, strict=True):
-                spreads[:, i] = signal.reshape(len(group), -1).std(axis=1)
+                spreads[:, i] = self.sites.all[i].of_columns(signal).reshape(len(group), -1).std(axis=1)
         return spreads
 
     def _signals(self, state: Sequence[Tensor], x: Any) -> list[Tensor]:
@@ -71,11 +72,11 @@ class Spreads:
 
 def is_measured(site: Any) -> bool:
     """Whether the spread of the signal at a site is known: noise is added to it, within the model."""
-    return kind_of(site.kind).adds and site.place not in OUTSIDE
+    return kind_of(site.kind).adds and site.place not in (*OUTSIDE, STATE)
 
 
 def scales(problem: Problem, sites: Sites, spreads: Array, group: Sequence[int]) -> Array:
-    """What a site's numbers are multiplied with, or its rate, at the first epoch: (n_group, n_sites), float64.
+    """What a site's numbers are multiplied with, or its rate, at full strength: (n_group, n_sites), float64.
 
     Args:
         spreads: (n_group, n_sites).
@@ -89,7 +90,7 @@ def scales(problem: Problem, sites: Sites, spreads: Array, group: Sequence[int])
 
 
 def signal_to_noise(problem: Problem, sites: Sites, spreads: Array) -> Array:
-    """Spread of the signal over the stddev at the first epoch, the least of an injection's sites: (n_seeds, n_injections).
+    """Spread of the signal over the stddev at full strength, the least of an injection's sites: (n_seeds, n_injections).
 
     inf where the stddev is 0; NaN for kinds and places that add no noise within the model.
 

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 from keras.src import backend
 
+from noiseflow.controls.kind import Part
 from noiseflow.engine.step_noise import StepNoise
 
 Tensor = Any
@@ -36,15 +37,15 @@ def call(
     batch: Batch,
     *,
     training: bool,
-    targets: Any = None,
+    parts: Sequence[Part] | None = None,
 ) -> Call:
     """Loss and metrics on one batch, as `train_step` and `test_step` of `keras.Model` compute them.
 
     Args:
-        targets: what the loss compares with instead of y; the metrics compare with y.
+        parts: of the loss, in place of y and its weights; the metrics compare with y.
     """
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
-    y_loss = y if targets is None else targets
+    losses = [(1.0, y, sample_weight)] if parts is None else parts
     mode = {"training": training} if model._call_has_training_arg else {}  # noqa: SLF001 - as Keras' trainers ask it
     values = [
         *zip(model.trainable_variables, state["trainable"], strict=True),
@@ -54,11 +55,23 @@ def call(
     # one scope for all: a loss of the user's may call layers, and a layer may update a metric
     with keras.StatelessScope(values, collect_losses=True) as scope:
         y_pred = model(x, **mode)
-        loss = model.compute_loss(x=x, y=y_loss, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        loss = total_loss(model, x, losses, y_pred, training=training)
         model._loss_tracker.update_state(loss, sample_weight=tf.nest.flatten(x)[0].shape[0])  # noqa: SLF001
         model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
     now = scope.get_current_value
     return Call(loss, [now(v) for v in model.non_trainable_variables], [now(v) for v in model.metrics_variables])
+
+
+def total_loss(model: keras.Model, x: Any, parts: Sequence[Part], y_pred: Any, *, training: bool) -> Tensor:
+    """The sum of the parts of the loss; one part alone is Keras' own loss."""
+
+    def loss(y: Any, weight: Any) -> Tensor:
+        return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=weight, training=training)
+
+    if len(parts) == 1:
+        return loss(*parts[0][1:])
+    found = [(share, loss(y, weight)) for share, y, weight in parts]
+    return tf.add_n([tf.cast(share, value.dtype) * value for share, value in found])
 
 
 def train(
@@ -69,14 +82,30 @@ def train(
     Args:
         noise: on targets, weights and gradients, and the penalty, if any.
     """
-    with tf.GradientTape() as tape:
-        tape.watch(state["trainable"])
-        noisy = {**state, "trainable": noise.weights(state["trainable"])}
-        called = call(model, noisy, metrics, batch, training=True, targets=noise.targets(batch[1]))
-        minimised = noise.loss(called.loss, noisy["trainable"])
-    gradients = noise.gradients(tape.gradient(minimised, state["trainable"]))
+    x, parts = noise.batch(*keras.utils.unpack_x_y_sample_weight(batch))
+    mixed = (x, *batch[1:])
+
+    def passed(weights: list[Tensor]) -> tuple[Call, Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            noisy = {**state, "trainable": noise.weights(weights)}
+            called = call(model, noisy, metrics, mixed, training=True, parts=parts)
+            minimised = noise.loss(called.loss, noisy["trainable"])
+        return called, tape.gradient(minimised, weights)
+
+    called, gradients = passed(state["trainable"])
+    climb = noise.climb(gradients)
+    if climb is not None:
+        noise.numbers.again()
+        higher = [w if step is None else w + step for w, step in zip(state["trainable"], climb, strict=True)]
+        _, gradients = passed(higher)
+    gradients = noise.gradients(gradients)
     trainable, variables = model.optimizer.stateless_apply(state["optimizer"], gradients, state["trainable"])
-    new = {"trainable": list(trainable), "non_trainable": called.non_trainable, "optimizer": list(variables)}
+    new = {
+        "trainable": list(noise.after_step(list(trainable))),
+        "non_trainable": called.non_trainable,
+        "optimizer": list(variables),
+    }
     return new, called.metrics
 
 
@@ -87,7 +116,7 @@ def pure_updates(optimizer: Any) -> Iterator[None]:
     On TensorFlow, Keras' optimizers update through `tf.distribute`, which takes real variables and mixes what it is given.
     Without that layer they are what they are on the other backends, so that what is not elementwise (clipping by norm, LAMB,
     Muon, Adafactor, a kernel's constraint) sees one seed's weights only. The optimizer itself stays, with all that its author
-    told it: variables that it is to leave alone, a schedule of its own.
+    told it: variables that it is to leave alone, its own schedule.
     """
     own, divide = type(optimizer), backend.numpy.divide
 
@@ -120,7 +149,7 @@ def _pure(own: type) -> type:
 
 
 def _variable_key(optimizer: Any, variable: Any) -> Any:
-    """Keras' key of a variable on TensorFlow, whatever value a scope gives it: what the optimizer was told is kept by it."""
+    """Keras' key of a variable on TensorFlow, whatever value a scope gives it: the optimizer keeps settings by it."""
     del optimizer
     return (variable._value if isinstance(variable, keras.Variable) else variable)._unique_id  # noqa: SLF001
 

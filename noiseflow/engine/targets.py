@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras.src import backend
 
+from noiseflow.controls import control_kind
 from noiseflow.engine.problem import Array, Problem
 from noiseflow.engine.sites import Target
 from noiseflow.noise import kind_of
@@ -24,9 +25,18 @@ def target_forms(model: keras.Model, problem: Problem) -> list[Target]:
         ValueError: noise on the labels is asked for, and the targets are not of a form that it is known for.
     """
     noises = [(i, injection) for i, injection in enumerate(problem.noise) if injection.place == "labels"]
-    if not noises:
+    classes = [name for name in problem.steered if control_kind(name).labels == "classes"]
+    if not noises and not classes:
         return []
     outputs = outputs_of(model, problem.train.of(0)[0])
+    if classes:
+        flat, shapes = keras.tree.flatten(problem.train.y), [o.shape for o in keras.tree.flatten(outputs)]
+        forms = [_form(y, shape, int(problem.train.per_seed)) for y, shape in zip(flat, shapes, strict=True)]
+        found = [form or Target("values") for form in forms]
+        if len({target.n_classes for target in found if target.form != "values"}) != 1:
+            raise ValueError(f"controls: {classes[0]} needs classes ({FORMS}), as many for each output")
+        if not noises:
+            return found
     targets = targets_by_output(outputs, problem.train.y, noises[0][0])
     shapes = [output.shape for output in keras.tree.flatten(outputs)]
     axes = 1 if problem.train.per_seed else 0
@@ -57,7 +67,7 @@ def targets_by_output(outputs: Any, y: Any, index: int = 0) -> list[Any]:
         outputs: nested as the model gives them.
 
     Raises:
-        ValueError: it cannot be told which targets are whose.
+        ValueError: it is not known which targets belong to which output.
     """
     flat = keras.tree.flatten(y)
     n_outputs = len(keras.tree.flatten(outputs))

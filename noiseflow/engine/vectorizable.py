@@ -28,8 +28,8 @@ def require_vectorizable(model: keras.Model) -> None:
 def explained(model: keras.Model, error: Exception) -> NotVectorizableError:
     """What TensorFlow could not vectorise or compile: the layer that the error names, if one is, and how it begins."""
     if isinstance(error, NotVectorizableError):
-        told = re.search(r"\x1b\[1m(.*?)\x1b\[0m", str(error), re.DOTALL)  # Keras puts its own words around it
-        return NotVectorizableError(told[1]) if told else error
+        found = re.search(r"\x1b\[1m(.*?)\x1b\[0m", str(error), re.DOTALL)  # Keras puts its own words around it
+        return NotVectorizableError(found[1]) if found else error
     text = " ".join(ANSI.sub("", str(error)).split())
     layers = list(model._flatten_layers(include_self=False))  # noqa: SLF001 - nested ones too
     own = " ".join(
@@ -76,17 +76,23 @@ def _faults(model: keras.Model) -> Iterator[str]:
             yield f"{type(model).__name__} has its own {name}, which runs in Python"
     if model.run_eagerly:
         yield "the model was compiled with run_eagerly=True"
-    for layer in model._flatten_layers():  # noqa: SLF001 - nested ones too
-        if layer._remat_mode:  # noqa: SLF001 - no public name
-            yield f"{_named(layer)} is computed again for the gradient (RematScope), with other random numbers"
-        if layer.compute_dtype != layer.variable_dtype:
-            yield f"{_named(layer)} computes in {layer.compute_dtype} (mixed precision)"
+    yield from _layer_faults(model)
     optimizer = model.optimizer
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         yield "optimizer LossScaleOptimizer belongs to mixed precision"
     for setting in ("gradient_accumulation_steps", "ema_overwrite_frequency" if optimizer.use_ema else "use_ema"):
         if getattr(optimizer, setting):
             yield f"optimizer {optimizer.name!r} has {setting}, by which it acts at some steps only"
+
+
+def _layer_faults(model: keras.Model) -> Iterator[str]:
+    for layer in model._flatten_layers():  # noqa: SLF001 - nested ones too
+        if layer._remat_mode:  # noqa: SLF001 - no public name
+            yield f"{_named(layer)} is computed again for the gradient (RematScope), with other random numbers"
+        if getattr(layer, "stateful", False):
+            yield f"{_named(layer)} keeps its state from one batch to the next (stateful=True)"
+        if layer.compute_dtype != layer.variable_dtype:
+            yield f"{_named(layer)} computes in {layer.compute_dtype} (mixed precision)"
 
 
 def _operations(graph: Any) -> Iterator[tuple[str, str]]:

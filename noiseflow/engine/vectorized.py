@@ -1,7 +1,7 @@
 """The vectorised engine: all seeds of a model in one compiled program, a few at a time on each core.
 
 The seeds are cut into shards of one width. Every shard runs the same program, so a row never depends on which other seeds
-there are; a shard's numbers stay in a core's cache, and each core works on a shard of its own.
+there are; a shard's numbers stay in a core's cache, and each core works on its own shard.
 """
 
 from __future__ import annotations
@@ -184,7 +184,9 @@ class _Fit:
         width, n_names = program.form.width, len(program.names)
         run = self._run(program.form, [0] * width)
         run = with_sites(run, self.problem, self.compiler.sites, np.zeros((width, len(self.compiler.sites.all))))
-        run = run._replace(quiet=tf.constant(1), steps=tf.constant(1))
+        run = run._replace(
+            quiet=tf.constant(1), steps=tf.constant(1), arguments=tuple(map(tf.constant, self.problem.neutral))
+        )
         with core, tf.device(self.device):
             state = program.start([np.stack([w] * width) for w in weights])
             state, before = _call(program, state, run, 0, 0)
@@ -292,9 +294,10 @@ class _Fit:
         return Run(
             seeds=tf.constant([self.problem.seeds[i] for i in group], tf.uint32),
             scales=none,
-            finals=none,
+            schedules=tf.zeros([0, 3]),
             decays=none,
-            penalties=tuple(tf.constant(v, keras.config.floatx()) for v in self.problem.penalties.values()),
+            arguments=tuple(map(tf.constant, self.problem.arguments)),
+            average_from=tf.constant(self.problem.average_from),
             patience=tf.constant(self.problem.patience),
             parts=tuple(
                 self._part(at, rows, layout, group)
@@ -333,7 +336,7 @@ class _Fit:
                 if first and not ended:
                     program.seconds_an_epoch = (time.perf_counter() - began) / (last - first + 1)
             blocks.append(records)
-            self.meter.tell(shard.group[0], len(set(shard.group)), self.problem.epochs if ended else last)
+            self.meter.add(shard.group[0], len(set(shard.group)), self.problem.epochs if ended else last)
             if ended:
                 break
             first = last + 1
@@ -378,12 +381,12 @@ class _Fit:
                     replicas[i].end(epoch)
                 ended[i] = replicas[i].model.weights_now
             state = program.with_weights(state, [np.stack(arrays) for arrays in zip(*ended, strict=True)])
-            self.meter.tell(shard.group[0], len(set(shard.group)), epoch)
+            self.meter.add(shard.group[0], len(set(shard.group)), epoch)
         records = np.concatenate(rows)
         kept = np.minimum(self.recorded, len(records) - 1)
         trained = np.array([replica.stopped_at for replica in replicas])
         best = np.array([replica.best_epoch for replica in replicas])
-        self.meter.tell(shard.group[0], len(set(shard.group)), epochs)
+        self.meter.add(shard.group[0], len(set(shard.group)), epochs)
         return _Trained([np.stack(arrays) for arrays in zip(*ended, strict=True)], records[kept], trained, best)
 
     def _advance(self, program: Program, state: State, run: Run, epoch: int) -> tuple[State, Array]:

@@ -17,9 +17,12 @@ from noiseflow.laws import (
     distribution,
     independent_places,
     input_loss,
+    kinds,
     no_noise,
+    recurrent_state,
     repeated_streams,
     ridge,
+    shaped_draws,
     target_noise,
 )
 from noiseflow.laws.law import Figure, Law, Train
@@ -34,6 +37,9 @@ LAWS: tuple[Law, ...] = (
     target_noise.LAW,
     distribution.LAW,
     independent_places.LAW,
+    kinds.LAW,
+    shaped_draws.LAW,
+    recurrent_state.LAW,
     repeated_streams.LAW,
     no_noise.LAW,
 )

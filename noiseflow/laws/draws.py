@@ -32,7 +32,7 @@ def noise_fit(train: Train, hidden_layers: int, places: tuple[str, ...], **argum
         hidden = [_identity(0.0 if i else LIFT) for i in range(hidden_layers)]
         output = keras.layers.Dense(N_STEPS, use_bias=False, kernel_initializer="zeros")
         model = keras.Sequential([keras.Input((n_units,)), *hidden, output])
-        model.compile(loss=_product, optimizer=keras.optimizers.SGD(1.0))
+        model.compile(loss=product_loss, optimizer=keras.optimizers.SGD(1.0))
         return model
 
     n_units = N_HIDDEN if hidden_layers else N_UNITS
@@ -47,7 +47,8 @@ def noise_draws(train: Train, hidden_layers: int, places: tuple[str, ...]) -> Ar
     return -float64(fit.weights[-1])[0] - (LIFT if hidden_layers else 0.0)
 
 
-def _product(y: Any, output: Any) -> Any:
+def product_loss(y: Any, output: Any) -> Any:
+    """Of a row, y·output."""
     return keras.ops.sum(y * output, axis=-1)
 
 

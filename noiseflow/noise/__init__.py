@@ -13,11 +13,31 @@ from noiseflow.noise.flip import Flip
 from noiseflow.noise.gaussian import Gaussian
 from noiseflow.noise.gaussian_dropout import GaussianDropout
 from noiseflow.noise.kind import OUTSIDE, PLACES, Kind
+from noiseflow.noise.mask import Mask
+from noiseflow.noise.neftune import Neftune
+from noiseflow.noise.salt_pepper import SaltPepper
+from noiseflow.noise.speckle import Speckle
+from noiseflow.noise.time_shift import TimeShift
+from noiseflow.noise.time_warp import TimeWarp
+from noiseflow.noise.uniform import Uniform
 
 if TYPE_CHECKING:
     from noiseflow.noise.instrument import hidden_activations
 
-KINDS: tuple[Kind, ...] = (Gaussian(), GaussianDropout(), Dropout(), AlphaDropout(), Flip())
+KINDS: tuple[Kind, ...] = (
+    Gaussian(),
+    Uniform(),
+    Speckle(),
+    GaussianDropout(),
+    Dropout(),
+    AlphaDropout(),
+    Mask(),
+    SaltPepper(),
+    TimeShift(),
+    TimeWarp(),
+    Neftune(),
+    Flip(),
+)
 """All kinds, in the order that they are documented in."""
 __all__ = ["KINDS", "OUTSIDE", "PLACES", "Kind", "hidden_activations", "kind_of"]
 

@@ -30,3 +30,8 @@ class AlphaDropout(Kind):
         b = -a * SELU_FLOOR * strength
         kept = numbers.uniform(stream, shape_of(x), x.dtype) >= strength
         return a * ops.where(kept, x, SELU_FLOOR * ops.ones_like(x)) + b
+
+    def moments(self, x: Any, strength: float) -> tuple[Any, Any]:
+        a = ((1 - strength) * (1 + strength * SELU_FLOOR**2)) ** -0.5
+        mean = a * ((1 - strength) * x + strength * SELU_FLOOR) - a * SELU_FLOOR * strength
+        return mean, a**2 * strength * (1 - strength) * (x - SELU_FLOOR) ** 2

@@ -25,3 +25,6 @@ class Dropout(Kind):
 
         kept = numbers.uniform(stream, shape_of(x), x.dtype) >= strength
         return ops.where(kept, x / (1 - strength), ops.zeros_like(x))
+
+    def moments(self, x: Any, strength: float) -> tuple[Any, Any]:
+        return x, strength / (1 - strength) * x**2

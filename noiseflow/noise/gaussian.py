@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from noiseflow.noise.kind import OUTSIDE, WITHIN, Kind, Numbers, shape_of
+from noiseflow.noise.kind import OUTSIDE, STATE, WITHIN, Kind, Numbers, shape_of
 
 
 class Gaussian(Kind):
@@ -12,7 +12,7 @@ class Gaussian(Kind):
 
     name = "gaussian"
     strength = "stddev"
-    places = (*WITHIN, *OUTSIDE)
+    places = (*WITHIN, STATE, *OUTSIDE)
     keras_layer = "GaussianNoise"
     adds = True
     labels = "values"
@@ -21,6 +21,16 @@ class Gaussian(Kind):
     def apply(self, x: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
         """The tensor plus stddev times standard normal numbers."""
         return x + strength * numbers.normal(stream, shape_of(x), x.dtype)
+
+    def layer(self, strength: float) -> str | None:
+        """Keras' own refuses a stddev above 1."""
+        return super().layer(strength) if strength <= 1 else None
+
+    def expression(self, strength: float) -> str:
+        return f"x + {strength:g} * keras.random.normal(keras.ops.shape(x))"
+
+    def moments(self, x: Any, strength: float) -> tuple[Any, Any]:
+        return x, 0 * x + strength**2
 
     def apply_to_labels(self, y: Any, target: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
         """The same, for targets that are numbers."""

@@ -23,3 +23,6 @@ class GaussianDropout(Kind):
         """X × (1 + √(rate / (1 - rate)) × ξ), ξ standard normal."""
         stddev = (strength / (1 - strength)) ** 0.5
         return x * (1 + stddev * numbers.normal(stream, shape_of(x), x.dtype))
+
+    def moments(self, x: Any, strength: float) -> tuple[Any, Any]:
+        return x, strength / (1 - strength) * x**2

@@ -20,6 +20,8 @@ import keras
 from keras.src import backend
 from keras.src.layers.layer import Layer
 
+from noiseflow.noise.kind import STATE
+
 Tensor = Any
 Call = Callable[..., Any]
 
@@ -49,8 +51,8 @@ class Position:
 class Point(NamedTuple):
     """A point that noise can be added at, in one call of a model.
 
-    place: `input`, `before_activation`, `after_activation` or `after`; label: that of the layer, of an input its number;
-    occurrence: counted from 0, where a layer is called more than once.
+    place: `input`, `before_activation`, `after_activation`, `after` or `recurrent_state`; label: that of the layer (of a state
+    that of the cell), of an input its number; occurrence: counted from 0, where a layer is called more than once.
     """
 
     place: str
@@ -94,6 +96,11 @@ def fused_activation(layer: Layer) -> Callable[..., Any] | None:
     return None if activation is keras.activations.linear else activation
 
 
+def is_cell(layer: Layer) -> bool:
+    """Whether a layer is the step of a recurrent layer, and not several such steps one upon another."""
+    return hasattr(layer, "state_size") and not hasattr(layer, "cells") and not isinstance(layer, keras.layers.RNN)
+
+
 def is_activated(layer: Layer) -> bool:
     """Whether the last thing that a layer does is an activation."""
     return isinstance(layer, ACTIVATION_LAYERS) or fused_activation(layer) is not None
@@ -132,7 +139,7 @@ class Walk:
             self._inside.pop()
         self.calls.append((position, layer, outputs))
         if position.recurrent:
-            return outputs
+            return self._after_step(position, outputs) if is_cell(layer) else outputs
 
         def after(x: Tensor) -> Tensor:
             if is_activated(layer):
@@ -140,6 +147,23 @@ class Walk:
             return self._pass("after", position.label, x)
 
         return keras.tree.map_structure(after, outputs)
+
+    def _after_step(self, position: Position, outputs: Any) -> Any:
+        """What a cell gives, with noise on the state that it hands on and that is its output too."""
+        output, states = outputs
+        flat = keras.tree.flatten(states)
+        state = self.state(position.label, flat[0])
+        new = keras.tree.pack_sequence_as(states, [state, *flat[1:]])
+        return (state if output is flat[0] else output), new
+
+    def label_of(self, layer: Layer) -> str:
+        """The label of a layer of the model; empty for another one."""
+        position = self.positions.get(id(layer))
+        return position.label if position else ""
+
+    def state(self, label: str, x: Tensor) -> Tensor:
+        """The state of a recurrent cell, or such states at all times, with what `at` adds at each step."""
+        return self.at(Point(STATE, label, 0), x)
 
     def pre_activation(self, position: Position, x: Tensor) -> Tensor:
         """What the activation of a layer is given."""
@@ -219,6 +243,8 @@ def instrumented(model: keras.Model, calls: Callable[[Layer], Mapping[str, Any]]
             position = positions.get(id(layer))
             if position is None:  # Keras' own, such as the functional model within a Sequential
                 continue
+            if getattr(layer, "use_cudnn", False):
+                changes.set(layer, "use_cudnn", False)  # its kernel for a GPU never calls the cell
             for name, value in calls(layer).items():
                 changes.set(layer, name, value)
             activation = fused_activation(layer)
@@ -394,8 +420,8 @@ def hidden_activations(model: keras.Model) -> list[str]:
 
 def points_of(place: str, found: Survey) -> list[Point]:
     """The points of a model that a place names, in the order that they come in."""
-    if place == "input":
-        return [point for point in found.points if point.place == "input"]
+    if place in ("input", STATE):
+        return [point for point in found.points if point.place == place]
     if place.startswith("after:"):
         labels = found.find(place.removeprefix("after:"))
         return [point for point in found.points if point.place == "after" and point.label in labels]
@@ -413,6 +439,8 @@ def place_fault(place: str, found: Survey) -> str | None:
     if place.endswith("_activation") and not found.hidden:
         these = f"the model's layers {', '.join(names)} have none"
         return f"{place!r} needs a hidden layer with an activation; {these}. Choose input or after:<layer>"
+    if place == STATE and not points_of(place, found):
+        return f"{place!r} needs a recurrent layer; the model's layers are {', '.join(names)}. Choose another place"
     if place == "input" and (found.words or not found.floats):
         embedding = next((p.name for p in found.positions if "embedding" in p.name.lower()), "<layer>")
         return (

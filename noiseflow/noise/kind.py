@@ -10,7 +10,8 @@ PLACES = {
     "input": "on the inputs",
     "before_activation": "between each hidden layer and its activation",
     "after_activation": "after the activation of each hidden layer",
-    "after:<layer>": "after the layer of that name",
+    "after:<layer>": "after the layer of that name, nested ones included: `after:encoder/dense`",
+    "recurrent_state": "on the state that a recurrent layer hands from step to step",
     "labels": "on the targets",
     "weights": "on the trainable weights while the gradient is computed",
     "gradients": "on the gradients; its variance falls as stddev² / (1 + step)^decay",
@@ -18,8 +19,9 @@ PLACES = {
 """The places in words."""
 OUTSIDE = ("labels", "weights", "gradients")
 """Those outside the model, which no Keras layer reaches."""
-WITHIN = tuple(place.partition(":")[0] for place in PLACES if place not in OUTSIDE)
-"""Those within it; `after` stands for `after:<layer>`."""
+STATE = "recurrent_state"
+WITHIN = tuple(place.partition(":")[0] for place in PLACES if place not in (*OUTSIDE, STATE))
+"""Those within it that tensors flow through; `after` stands for `after:<layer>`."""
 
 
 class Numbers(Protocol):
@@ -28,6 +30,9 @@ class Numbers(Protocol):
     @property
     def scales(self) -> Sequence[Tensor]:
         """The strength of each site, scalars."""
+
+    def again(self) -> None:
+        """A second pass of the same step begins; streams of replicas give it the same numbers."""
 
     def normal(self, stream: str, shape: Any, dtype: Any) -> Tensor:
         """Standard normal numbers of the stream of this name."""
@@ -41,11 +46,13 @@ class Kind:
 
     Attributes:
         name: as a study writes it.
-        strength: the key of its strength, `stddev` or `rate`.
+        strength: the key of its strength, `stddev`, `rate` or `alpha`.
         places: where it can be.
+        n_axes: how many axes the tensor there may have, that of the rows included; any where empty.
+        elementwise: whether each element takes a number of its own, so that columns, `draws` and a correlation make sense.
         keras_layer: the Keras layer that does the same within a model; None where there is none.
         adds: whether it adds numbers in the units of the signal, so that its strength can be relative to the signal's
-            spread and follow a schedule.
+            spread and have a mean.
         labels: what targets it takes at the place `labels`, `classes` or `values`; None where it is not for that place.
         sentence: what it does, for the docs.
     """
@@ -53,6 +60,8 @@ class Kind:
     name: str
     strength: str
     places: tuple[str, ...] = WITHIN
+    n_axes: tuple[int, ...] = ()
+    elementwise: bool = True
     keras_layer: str | None = None
     adds: bool = False
     labels: str | None = None
@@ -63,10 +72,22 @@ class Kind:
 
         Args:
             x: what flows at the place; any shape.
-            strength: scalar.
+            strength: scalar, or one number for each entry of the last axis.
             numbers: for this step.
             stream: the name of the site's numbers.
         """
+        raise NotImplementedError
+
+    def layer(self, strength: float) -> str | None:
+        """The Keras layer that does the same, as code; None where Keras has none of this strength."""
+        return None if self.keras_layer is None else f"keras.layers.{self.keras_layer}({strength:g})"
+
+    def expression(self, strength: float) -> str | None:
+        """What it makes of a tensor `x` at train time, as code, where Keras has no layer; None where that is too long."""
+        return None
+
+    def moments(self, x: Any, strength: float) -> tuple[Any, Any]:
+        """Mean and variance of each element of an array (n_rows, ...) with noise, in closed form; of x's shape each."""
         raise NotImplementedError
 
     def apply_to_labels(self, y: Tensor, target: Any, strength: Tensor, numbers: Numbers, stream: str) -> Tensor:
@@ -85,3 +106,21 @@ def shape_of(x: Tensor) -> tuple[Any, ...]:
     from keras import ops
 
     return tuple(ops.shape(x))
+
+
+def resampled(x: Tensor, positions: Tensor) -> Tensor:
+    """Series read at other times: between two steps interpolated, beyond the ends held.
+
+    Args:
+        x: (n_rows, n_steps, n_features).
+        positions: (n_rows, n_steps), in steps.
+    """
+    import tensorflow as tf
+
+    last = x.shape[1] - 1
+    at = tf.clip_by_value(positions, 0.0, float(last))
+    before = tf.floor(at)
+    first = tf.cast(before, tf.int32)
+    share = (at - before)[..., None]
+    start, end = (tf.gather(x, i, batch_dims=1) for i in (first, tf.minimum(first + 1, last)))
+    return start + share * (end - start)

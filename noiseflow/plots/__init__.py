@@ -11,6 +11,7 @@ from noiseflow.plots.gap import plot_gap
 from noiseflow.plots.history import plot_history
 from noiseflow.plots.ranks import plot_ranks
 from noiseflow.plots.reliability import reliability
+from noiseflow.plots.robustness import plot_robustness
 from noiseflow.plots.scores import plot_final_scores
 from noiseflow.plots.strengths import plot_strengths
 
@@ -26,6 +27,7 @@ __all__ = [
     "plot_history",
     "plot_learning_curves",
     "plot_ranks",
+    "plot_robustness",
     "plot_strengths",
     "reliability",
     "to_png",

@@ -66,6 +66,7 @@ def blank_figure(
         axes.spines[["top", "right"]].set_visible(False)
         axes.spines[["left", "bottom"]].set_color(MUTED)
         axes.tick_params(labelsize=SMALL, labelcolor=INK, color=MUTED)
+        axes.ticklabel_format(style="plain", useOffset=False)  # no 1e6 over the labels
     return figure, panels[:n_panels]
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from noiseflow.base.values import BASELINE
 from noiseflow.plots.canvas import BASELINE_COLOUR, INK, NORMAL, SMALL, blank_figure, label_axes, wrapped
@@ -31,6 +32,7 @@ def plot_learning_curves(bands: pd.DataFrame, colours: Mapping[str, str], score_
             axes.plot(reference["epoch"], reference["mean"], color=BASELINE_COLOUR, linewidth=1, linestyle=":")
         label_axes(axes, title=wrapped(name, 24 if columns > 1 else 70))
         axes.tick_params(labelbottom=True)
+        axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     for axes in panels[::columns]:
         label_axes(axes, y=score_label)
     figure.supxlabel("epoch", fontsize=NORMAL, color=INK)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import ceil, isfinite, nan
 
 from noiseflow import wording
+from noiseflow.datasets import columns_of
 from noiseflow.report.answer import named
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.recipe import keras_lines
@@ -70,7 +71,7 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
     yield Advice(
         f"Take {named([best])}{why}. In Keras:",
-        keras_lines(architecture, _variant(evidence, best)),
+        keras_lines(architecture, _with_columns(evidence, best)),
     )
 
 
@@ -82,6 +83,16 @@ def _variant(evidence: Evidence, row: Row) -> Variant:
     """The variant of a row; of a family its member of the strength that was chosen most often."""
     variant = next(v for v in evidence.study.variants if v.name == row["variant"])
     return next((member for member in variant.members if member.strength == row["strength"]), variant.members[0])
+
+
+def _with_columns(evidence: Evidence, row: Row) -> Variant:
+    """The variant of a row, its columns as numbers."""
+    variant = _variant(evidence, row)
+    if not any(injection.place == "input" for injection in variant.injections):
+        return variant
+    columns = columns_of(next(d for d in evidence.study.datasets if d.name == row["dataset"]))
+    resolved = tuple(injection.resolved(columns) for injection in variant.injections)
+    return variant.model_copy(update={"injections": resolved})
 
 
 def _more_seeds(evidence: Evidence, groups: Sequence[Sequence[Row]]) -> Iterator[Advice]:

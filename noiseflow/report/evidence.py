@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from noiseflow.report.findings import Findings
 from noiseflow.statistics import CELL, GROUP, PAIR, CellKey, compared_score
 from noiseflow.study import BASELINE, Study
+
+if TYPE_CHECKING:
+    from noiseflow.datasets.facts import WhatWasRead
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Evidence:
     `command` repeats the study. n_planned: trials of the plan. changed: what the last replays were made with that the first
     campaign was not, `2.20 → 2.21` by name. predictions: of finished trials, with names: dataset, architecture, variant,
     family, data_seed, seed, trial_id, part (test, grid), row, output, prediction. grids: dataset name -> the points
-    (n_points, 2) that the rows of part `grid` stand for, where the dataset has two features.
+    (n_points, 2) that the rows of part `grid` stand for, where the dataset has two features. read: what was read of the
+    datasets that are files of the user's.
     """
 
     study: Study
@@ -41,6 +45,7 @@ class Evidence:
     changed: Mapping[str, str] = field(default_factory=dict)
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     grids: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    read: Sequence[WhatWasRead] = ()
 
     @property
     def summary(self) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.failures import mark_failures
 from noiseflow.statistics.families import choose_strengths, compare_families
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
+from noiseflow.statistics.robustness import compare_under_noise
 from noiseflow.statistics.trend import gain_trend
 from noiseflow.statistics.variance_table import variance_components
 from noiseflow.study import Study
@@ -33,6 +34,7 @@ class Findings:
     summary: a row a cell. choices: a row a family of strengths, chosen without leakage. rivals: the first variant against each
     of the others, each with the strength it chose. trend: the gain of each family over the number of training rows.
     components: variance from data and from initialisation. ranks: of the variants over five datasets or more, None below.
+    robustness: a row a cell and strength of noise at test time.
     Of studies with campaigns, history: a row a campaign and compared cell; drift: a row a cell and test of the latest
     campaign; replays: a row a trial that a campaign trained again. test_rows: of a study whose one split has fresh rows to be
     scored on, the differences on its few test rows.
@@ -46,6 +48,7 @@ class Findings:
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     drift: pd.DataFrame = field(default_factory=pd.DataFrame)
     replays: pd.DataFrame = field(default_factory=pd.DataFrame)
+    robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranks: MeanRanks | None = None
     test_rows: pd.DataFrame = field(default_factory=pd.DataFrame)
 
@@ -84,7 +87,7 @@ def find(
         ValueError: there are campaigns, and pairs that depend on each other (see `summarize`).
     """
     nothing = pd.DataFrame()
-    reused, trials = _reused(study, trials), mark_failures(trials, constants or {})
+    reused, trials = reused_rows(study, trials), mark_failures(trials, constants or {})
     if repeated_looks and "campaign" in trials and trials["campaign"].notna().any():
         return _of_campaigns(trials, replays, study.margin, reused)
     rows = {} if predicted is None else predicted.variances(study, trials)
@@ -105,6 +108,7 @@ def find(
         rivals=_told(rivals, summary),
         trend=_trend(trials, sizes) if sizes else nothing,
         components=variance_components(trials) if study.design == "crossed" else nothing,
+        robustness=compare_under_noise(trials, study.margin, reused),
         ranks=mean_ranks(trials),
         test_rows=on_test_rows(study, trials, predicted),
     )
@@ -135,7 +139,7 @@ def _trend(trials: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
     return gain_trend(honest_scores(trials), sizes).assign(score_name=names.iloc[0])
 
 
-def _reused(study: Study, trials: pd.DataFrame) -> dict[str, float]:
+def reused_rows(study: Study, trials: pd.DataFrame) -> dict[str, float]:
     """Datasets whose rows are split anew by each data seed: name to test rows over training rows."""
     if study.design == "replicate":
         return {}

@@ -7,16 +7,23 @@ from dataclasses import replace
 
 import pandas as pd
 
-from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, warnings
+from noiseflow.datasets import Data, bayes_accuracy, ceiling, generate, to_frame, warnings
+from noiseflow.datasets.facts import read_of_study
 from noiseflow.report.evidence import Evidence, compact_predictions
 from noiseflow.report.findings import Findings
 from noiseflow.report.selection import drawn_cells
-from noiseflow.store import Store
-from noiseflow.study import Study
+from noiseflow.store import SCHEMAS, Store
+from noiseflow.study import Dataset, Study
 from noiseflow.trials.plan import Plan, dataset_key
 
 SEEDS_DRAWN = 300
 """Seeds whose curves and predictions are drawn: more would change no picture."""
+
+
+UNUSED = frozenset(
+    {"study", "dataset", "architecture", "variant", "family", "strength", "data_seed", "seed", "engine", "finished_at"}
+)
+"""Columns of trials that the plan names itself, or that no report uses; of a million trials they take much memory."""
 
 
 def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapping[str, str]) -> Evidence:
@@ -31,21 +38,36 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         ),
     )
     first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in study.datasets}
-    keys = [dataset_key(dataset, seeds) for dataset in study.datasets for seeds in drawn.data_seeds(dataset)]
+    there = store.dataset_keys()
+    rows = [store.read_dataset(key) if key in there else to_frame(*what) for key, what in drawn_rows(plan).items()]
     return Evidence(
         study=study,
         findings=findings,
-        trials=plan.named(store.read("trials", plan.trial_ids)),
+        trials=stored_trials(plan, store),
         curves=drawn.named(store.read("curves", drawn.trial_ids)),
-        data=pd.concat([store.read_dataset(key) for key in keys], ignore_index=True),
+        data=pd.concat(rows, ignore_index=True),
         ceilings=_ceilings(study, first),
         cautions=[text for d in study.datasets for text in warnings(d, first[d.name])],
         manifest=dict(manifest),
+        read=read_of_study(study),
         n_planned=len(plan.trials),
         changed=_changed(findings, store),
         predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
         grids={name: data.grid for name, data in first.items() if data.grid is not None},
     )
+
+
+def stored_trials(plan: Plan, store: Store, table: str = "trials") -> pd.DataFrame:
+    """The plan's rows of `trials` or `replays` under the plan's names, with the columns that findings and reports use."""
+    columns = [name for name in SCHEMAS[table].names if name not in UNUSED]
+    return plan.named(store.read(table, plan.trial_ids, columns))
+
+
+def drawn_rows(plan: Plan) -> dict[str, tuple[Dataset, list[int]]]:
+    """Datasets with the data seeds whose rows are drawn, those of the latest rounds, by the key they are stored under."""
+    latest = plan.latest(SEEDS_DRAWN)
+    wanted = [(dataset, seeds) for dataset in plan.study.datasets for seeds in latest.data_seeds(dataset)]
+    return {dataset_key(*what): what for what in wanted}
 
 
 def _changed(findings: Findings, store: Store) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from noiseflow.architectures import Layer, architecture_kind
 from noiseflow.controls import control_kind
 from noiseflow.noise import OUTSIDE, PLACES, kind_of
+from noiseflow.noise.kind import STATE
 from noiseflow.study import Architecture, Control, Injection, Variant
 
 
@@ -16,7 +17,11 @@ def keras_lines(architecture: Architecture, variant: Variant) -> str:
     What no Keras layer can do (noise on labels, weights or gradients, schedules, strengths in units of the signal) is told as
     a call of `noiseflow.fit_seeds`.
     """
-    if any(_is_ours(injection) for injection in variant.injections) or len(_regularizers(variant)) > 1:
+    classes = [
+        _class_name(i) for i in dict.fromkeys(variant.injections) if kind_of(i.kind).layer(i.strength or 0.0) is None
+    ]
+    ours = any(_is_ours(injection) for injection in variant.injections) or len(set(classes)) < len(classes)
+    if ours or len(_regularizers(variant)) > 1 or any(control_kind(c.kind).by_fit_seeds for c in variant.controls):
         return _by_fit_seeds(variant)
     if architecture_kind(architecture.kind).is_users_own:
         return _in_own_model(variant)
@@ -24,7 +29,11 @@ def keras_lines(architecture: Architecture, variant: Variant) -> str:
 
 
 def _is_ours(injection: Injection) -> bool:
-    return injection.place in OUTSIDE or injection.relative or injection.schedule != "constant"
+    """Whether no Keras layer, nor a few lines of one, does the same."""
+    kind, plain = kind_of(injection.kind), {"place", "kind", kind_of(injection.kind).strength}
+    special = {key for key in injection.model_dump(exclude_defaults=True) if key not in plain}
+    has_code = kind.layer(injection.strength or 0.0) or kind.expression(injection.strength or 0.0)
+    return injection.place in (*OUTSIDE, STATE) or bool(special) or has_code is None
 
 
 def _by_fit_seeds(variant: Variant) -> str:
@@ -40,9 +49,11 @@ def _by_fit_seeds(variant: Variant) -> str:
 
 
 def _in_own_model(variant: Variant) -> str:
-    lines = []
+    lines = [*_classes(variant)]
     for injection in variant.injections:
         lines += [f"# {PLACES.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
+    normal = [control_kind(c.kind).layer(c) for c in variant.controls if control_kind(c.kind).changes_network]
+    lines += [f"# before each hidden activation: x = {text}(x)" for text in normal]
     lines += [f"# in each layer with a kernel: kernel_regularizer={text}" for text in _regularizers(variant)]
     return "\n".join([*lines, *_fit(variant.controls)])
 
@@ -52,7 +63,22 @@ def _after_named(place: str) -> str:
 
 
 def _noise(injection: Injection) -> str:
-    return f"keras.layers.{kind_of(injection.kind).keras_layer}({injection.strength:g})"
+    return kind_of(injection.kind).layer(injection.strength or 0.0) or f"{_class_name(injection)}()"
+
+
+def _class_name(injection: Injection) -> str:
+    return f"{''.join(word.capitalize() for word in injection.kind.split('_'))}Noise"
+
+
+def _classes(variant: Variant) -> Iterator[str]:
+    """Layers that Keras lacks, as code."""
+    for injection in dict.fromkeys(variant.injections):
+        kind = kind_of(injection.kind)
+        if kind.layer(injection.strength or 0.0) is None:
+            yield f"class {_class_name(injection)}(keras.layers.Layer):"
+            yield "    def call(self, x, training=False):"
+            yield f"        return {kind.expression(injection.strength or 0.0)} if training else x"
+            yield ""
 
 
 def _regularizers(variant: Variant) -> list[str]:
@@ -65,6 +91,7 @@ def _regularizers(variant: Variant) -> list[str]:
 
 
 def _model(architecture: Architecture, variant: Variant) -> Iterator[str]:
+    yield from _classes(variant)
     yield "model = keras.Sequential(["
     yield "    keras.Input(shape),"
     for injection in variant.injections:
@@ -80,7 +107,8 @@ def _model(architecture: Architecture, variant: Variant) -> Iterator[str]:
 
 def _with_noise(layer: Layer, variant: Variant) -> Iterator[str]:
     """The lines of a layer and of the noise before and after its activation."""
-    places: dict[str, list[str]] = {}
+    normal = [control_kind(c.kind).layer(c) for c in variant.controls if control_kind(c.kind).changes_network]
+    places: dict[str, list[str]] = {"before_activation": normal}
     for injection in variant.injections:
         places.setdefault(injection.place, []).append(_noise(injection))
     activated = layer.activation is not None or layer.is_activation

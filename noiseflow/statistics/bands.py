@@ -93,8 +93,9 @@ def long_tail(differences: Array) -> tuple[float, float]:
     """What the low and the high end of a band are moved out by, in its half-widths: 1 where there is no long tail there.
 
     A tail that the sample hardly shows yet takes the mean with it once it comes. Its sign is a skewness of more than n/10 − 1
-    standard errors, .1 at least and 2 at most: few pairs must look symmetric on the side that a claim bets against. WIDER up to 100 pairs;
-    beyond, it falls to 1 as 10/√n, as the skewness of a mean does. Chosen by simulation (docs/method.md, "The band").
+    standard errors, .1 at least and 2 at most: few pairs must look symmetric on the side that a claim bets against. WIDER up
+    to 100 pairs; beyond, it falls to 1 as 10/√n, as the skewness of a mean does. Chosen by simulation (docs/method.md, "The
+    band").
     """
     n = differences.size
     if n < 3 or is_constant(differences):

@@ -83,7 +83,7 @@ class Catalogue:
         """Looks at one file as it is now; None if it is gone or damaged."""
         self._drop([path])
         if (tag := self._objects.tag(path)) is not None:
-            self._look([path], {path: tag})
+            self._look([path], {path: tag}, believing=False)
         return self.found.get(path)
 
     def identities(self, table: str) -> set[str]:

@@ -19,6 +19,7 @@ _TRIALS = pa.schema(
         **dict.fromkeys(("test_loss", "test_score", "eval_loss", "eval_score"), pa.float64()),
         **dict.fromkeys(("brier", "ece", "signal_to_noise", "train_seconds"), pa.float64()),
         "proven": pa.bool_(),
+        "robustness": pa.string(),
         "finished_at": pa.timestamp("us", tz="UTC"),
     }
 )
@@ -54,6 +55,8 @@ ADDED_IN_FORMAT_1 = frozenset({"family", "epochs_trained", "n_test"})
 """Columns of trials that the first files of format 1 lack; they are read as null."""
 ADDED_IN_FORMAT_3 = frozenset({"proven"})
 """Columns of trials that files of formats 1 and 2 lack; they are read as null."""
+ADDED_IN_FORMAT_4 = frozenset({"robustness"})
+"""Columns of trials that files of formats 1 to 3 lack; they are read as null."""
 IDENTITIES = {"trials": ["trial_id"], "replays": ["trial_id", "campaign"]}
 """What no two rows of a table share."""
 FOLLOWERS = ("curves", "predictions")

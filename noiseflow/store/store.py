@@ -1,10 +1,4 @@
-"""Results as Parquet: atomic publishing, which trials are there, and what was damaged.
-
-A batch is published whole or not at all, and no trial twice, whoever else is publishing: its rows become the next file of
-a numbered sequence, and creating a file that exists is refused, so of two that want one number the second looks at what the
-first has brought, drops it from its batch, and takes the next number. The file of the trials is what decides; the curves and
-predictions of the batch wait beside it under `_pending` and follow. If the process dies in between, the next run lets them
-follow. So a publisher that knows what is there up to a number looks at nothing below it again.
+"""The results of a study as Parquet: what is there, and the calls that write.
 
 Only `publish…`, `write…`, `prune` and `recover` write or move anything; a store that is read only refuses these.
 """
@@ -13,15 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import RLock
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import pandas as pd
 import pyarrow as pa
@@ -31,40 +23,33 @@ from noiseflow.store import files
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.catalogue import Catalogue
 from noiseflow.store.disk import Disk
-from noiseflow.store.files import DamagedError, Found, NewerError, decode, emptied, encode, marks_of
+from noiseflow.store.files import DamagedError, Found, decode, encode, marks_of
 from noiseflow.store.guard import Guard, logger
 from noiseflow.store.objects import Objects, StoreError, each
+from noiseflow.store.publishing import Publisher
+from noiseflow.store.recovery import PRUNED, Recovery
 from noiseflow.store.schemas import (
     FOLLOWERS,
     IDENTITIES,
     SCHEMAS,
-    identities_of,
     identity,
     number_of,
     numbered,
-    pending,
     table_of,
 )
-from noiseflow.store.waiting import Clock, overdue, own_clock, retention
+from noiseflow.store.waiting import Clock, own_clock
 from noiseflow.study.result_places import is_remote, study_place
 
-ATTEMPTS = 5
-"""Times that a batch is published anew after another process took it for lost."""
-MOST_TAKEN = 1_000
-"""Times that a number may be taken when a publisher wants it."""
-LOOKED_AT_AGAIN = 2_000
-"""Files that a run looks at again although an earlier run did: all of a small store, a random choice of a large one."""
 MANY = 500
 """Files of trials whose rows are remembered as long as no file changes."""
-PRUNED = "pruned"
 
 
 class File(NamedTuple):
-    """A file that has proved itself: its rows, what a look at it finds, and what its footer carries."""
+    """A file that has proved itself: its rows, what a look at it finds, and its bytes."""
 
     rows: pa.Table
     found: Found
-    marks: dict[str, str]
+    content: bytes
 
 
 class Batch(NamedTuple):
@@ -111,10 +96,10 @@ class Store:
 
     def _open(self, objects: Objects, clock: Clock) -> None:
         self._objects = objects
-        self._clock = clock
         self._catalogue = Catalogue(objects)
         self._guard = Guard(objects, self._catalogue)
-        self._last: dict[str, int] = {}
+        self._publisher = Publisher(objects, self._catalogue, self._guard)
+        self._recovery = Recovery(objects, self._catalogue, self._guard, self._publisher, clock)
         self._remembered: tuple[dict[str, str | None], list[pa.Table]] | None = None
         self._lock = RLock()
 
@@ -126,14 +111,10 @@ class Store:
         self.location, self.read_only = state["location"], state["read_only"]
         self._open(state["objects"], own_clock)
 
-    @property
-    def page(self) -> str:
-        """Path or URL of the report's page."""
-        return (
-            f"{self.location}/report/index.html"
-            if self._objects.is_remote
-            else str(Path(self.location, "report", "index.html"))
-        )
+    def page(self, folder: str = "") -> str:
+        """Path or URL of the report's page, of a run with other settings in its folder."""
+        path = f"{_within(folder)}report/index.html"
+        return f"{self.location}/{path}" if self._objects.is_remote else str(Path(self.location, path))
 
     # -- reading --------------------------------------------------------------------------------------------------------
 
@@ -147,10 +128,17 @@ class Store:
             self._sound(table)
             return set(self._catalogue.identities(table))
 
-    def read(self, table: str, trial_ids: Iterable[str] | None = None) -> pd.DataFrame:
-        """The rows of a table, those of the given trials only if they are given; then no other file is read."""
-        ids = None if trial_ids is None else set(trial_ids)
-        return pa.concat_tables([SCHEMAS[table].empty_table(), *self._tables(table, ids)]).to_pandas(
+    def read(
+        self, table: str, trial_ids: Iterable[str] | None = None, columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """The rows of a table, those of the given trials only if they are given; then no other file is read.
+
+        Args:
+            columns: those that are wanted, trial_id with them; all unless given.
+        """
+        ids, names = None if trial_ids is None else set(trial_ids), columns or SCHEMAS[table].names
+        empty = SCHEMAS[table].empty_table().select(names)
+        return pa.concat_tables([empty, *self._tables(table, ids, names)]).to_pandas(
             split_blocks=True, self_destruct=True
         )
 
@@ -201,7 +189,7 @@ class Store:
                 rows = rows.filter(pc.is_in(rows["trial_id"], pc.unique(file.rows["trial_id"])))
             elif file is not None and file.found.emptied != PRUNED:
                 return None
-        return Batch({table: rows, **tables}, own.marks)
+        return Batch({table: rows, **tables}, marks_of(own.content))
 
     def _is_pruned_by_hand(self, path: str, beside: str) -> bool:
         """Whether curves or predictions are gone but not their trials: folders of earlier formats were pruned so."""
@@ -242,123 +230,16 @@ class Store:
         followers = {table: _rows(tables[table], SCHEMAS[table]) for table in FOLLOWERS}
         trials = _rows(tables["trials"], SCHEMAS["trials"])
         with self._lock:
-            for _ in range(ATTEMPTS):
-                published = self._publish(trials, followers, {**footer, "batch": uuid4().hex})
-                if published is not None:
-                    return published
-        raise StoreError(
-            f"{self.location} cannot be written: other processes took a batch for lost {ATTEMPTS} times while it was "
-            "published. Look for what deletes or moves its files, then run again: its trials are trained anew."
-        )
+            return self._publisher.publish(trials, followers, footer)
 
     def publish_replays(self, trials: pd.DataFrame | pa.Table, footer: Mapping[str, str]) -> int:
         """Publishes trials that a campaign has trained again, less those that it has before; how many."""
         self._check_writable()
         with self._lock:
-            return self._append("replays", _rows(trials, SCHEMAS["replays"]), {**footer, "batch": uuid4().hex})[1]
-
-    def _publish(self, trials: pa.Table, followers: dict[str, pa.Table], marks: dict[str, str]) -> int | None:
-        """The number of trials published; None if another process took the batch for lost before it was complete."""
-        for table, rows in followers.items():
-            path = pending(marks["batch"], table)
-            self._objects.create(path, encode(rows, path, marks))
-        number, published = self._append("trials", trials, marks)
-        if published and not self._follow(number, followers, marks):
-            self._guard.move(numbered("trials", number), "its curves or predictions were taken for lost")
-            return None
-        self._delete_waiting(marks["batch"])
-        return published
-
-    def _append(self, table: str, rows: pa.Table, marks: Mapping[str, str]) -> tuple[int, int]:
-        """Creates the next file of a table, of the rows that are not there yet; its number, and how many rows it has."""
-        number = self._next_number(table)
-        keys = identities_of(rows.select(IDENTITIES[table]))
-        for _ in range(MOST_TAKEN):
-            there = self._catalogue.identities(table)
-            new = rows.filter(pa.array([key not in there for key in keys], pa.bool_()))
-            if not new.num_rows:
-                return 0, 0
-            if self._is_free(table, number) and self._created(numbered(table, number), new, marks):
-                self._last[table] = number
-                return number, new.num_rows
-            number = self._learn(table, number)
-        raise StoreError(
-            f"{self.location}/{numbered(table, number)} cannot be written: the number was taken {MOST_TAKEN:,} times. "
-            "Look at what else writes there, then run again: what was published is kept."
-        )
-
-    def _next_number(self, table: str) -> int:
-        """One more than any that was published, after all of these were looked at; a foreign file may have it.
-
-        All publishers want the same number, so that none overlooks what another has published. What this process knows is
-        believed as long as the last file that it knows is as it was: a folder that was deleted is looked at anew.
-        """
-        last = self._last.get(table)
-        if last is None or not self._catalogue.is_as_it_was(numbered(table, last)):
-            self._guard.move_damaged(self._damaged(table))
-            known = [path for path in self._catalogue.found if path.startswith(f"{table}/")]
-            self._last[table] = last = max((number_of(path) or 0 for path in known), default=0)
-        return last + 1
-
-    def _damaged(self, table: str) -> list[str]:
-        self._catalogue.refresh(table)
-        return [path for path in self._catalogue.damaged if path.startswith(f"{table}/")]
-
-    def _is_free(self, table: str, number: int) -> bool:
-        """Whether no curves have this number: they may be of trials that someone took away. Creation tells of trials."""
-        return table != "trials" or all(self._objects.tag(numbered(name, number)) is None for name in FOLLOWERS)
-
-    def _learn(self, table: str, number: int) -> int:
-        """Looks at what others have published from this number on; the first number that is free."""
-        while True:
-            path = numbered(table, number)
-            is_free = self._is_free(table, number)  # first: trials are there before their curves are
-            known = self._catalogue.add(path) is not None
-            if path in self._catalogue.damaged:
-                self._guard.move_damaged([path])
-            elif not known and is_free:
-                return number
-            number += 1
-
-    def _follow(self, number: int, followers: Mapping[str, pa.Table], marks: Mapping[str, str]) -> bool:
-        """Lets curves and predictions follow the trials with this number; False if another process took them for lost."""
-        ids = pa.array(self._catalogue.found[numbered("trials", number)].identities, pa.string())
-        for table, rows in followers.items():
-            path = numbered(table, number)
-            if not self._created(path, rows.filter(pc.is_in(rows["trial_id"], ids)), marks):
-                found = self._catalogue.add(path)
-                if found is None or found.batch != marks["batch"]:
-                    return False
-        return True
-
-    def _created(self, path: str, rows: pa.Table, marks: Mapping[str, str]) -> bool:
-        """Creates a file of these rows and reads it back; False if there is one.
-
-        Raises:
-            StoreError: it could not be read.
-        """
-        content = encode(rows, path, marks)
-        try:
-            files.inspect(content, path)
-        except DamagedError as error:
-            raise StoreError(f"{self.location}/{path} cannot be written so that it can be read: {error}.") from error
-        if not self._objects.create(path, content):
-            return False
-        if self._catalogue.add(path) is None:
-            why = self._catalogue.damaged[path].why if path in self._catalogue.damaged else "it is gone"
-            raise StoreError(f"{self.location}/{path} cannot be read back: {why}. Look at the disk, then run again.")
-        return True
-
-    def _delete_waiting(self, batch: str) -> None:
-        for table in FOLLOWERS:
-            self._objects.delete(pending(batch, table))
-
-    # -- recovering -----------------------------------------------------------------------------------------------------
+            return self._publisher.publish_replays(_rows(trials, SCHEMAS["replays"]), footer)
 
     def recover(self) -> None:
         """Looks at the files, moves what is damaged to quarantine, and completes or drops batches whose process died.
-
-        Files that an earlier run looked at and that are as they were then are looked at again up to LOOKED_AT_AGAIN, at random.
 
         Raises:
             InvalidInputError: a later noiseflow wrote here; nothing was moved.
@@ -366,95 +247,7 @@ class Store:
         """
         self._check_writable()
         with self._lock:
-            for table in (*FOLLOWERS, *(name for name in SCHEMAS if name not in FOLLOWERS)):
-                self._catalogue.refresh(table)  # curves and predictions before the trials that they follow
-            only_indexed = sorted(self._catalogue.found.keys() - self._catalogue.seen)
-            random.Random(uuid4().hex).shuffle(only_indexed)
-            self._catalogue.again(only_indexed[:LOOKED_AT_AGAIN])
-            self._guard.move_damaged()
-            self._complete_waiting()
-            for path in sorted(path for path in self._catalogue.found if path.startswith(FOLLOWERS)):
-                if why := self._misplaced(path):
-                    self._guard.move(path, why)
-            self._take_out_doubled()
-            self._catalogue.write_index()
-
-    def _misplaced(self, path: str) -> str:
-        """Why sound curves or predictions cannot stay: they are not those of the trials of their number."""
-        found, decides = self._catalogue.found.get(path), numbered("trials", number_of(path) or 0)
-        trials = self._catalogue.found.get(decides)
-        if found is None:
-            return ""
-        if trials is None:
-            return "" if decides in self._catalogue.damaged else f"{decides} is gone"
-        if found.emptied == PRUNED:
-            return ""
-        if (trials.emptied is None) != (found.emptied is None):
-            return "its trials and it were not put into quarantine together"
-        return "" if trials.batch == found.batch else f"it is not of the batch of {decides}"
-
-    def _take_out_doubled(self) -> None:
-        """Of two batches with the same trial the later loses it; somebody deleted files while processes published there."""
-        for table in IDENTITIES:
-            paths = [path for path in sorted(self._catalogue.found) if path.startswith(f"{table}/")]
-            if sum(len(self._catalogue.found[path].identities) for path in paths) == len(
-                self._catalogue.identities(table)
-            ):
-                continue
-            there: set[str] = set()
-            for path in paths:
-                identities = set(self._catalogue.found[path].identities)
-                if doubled := there & identities:
-                    self._guard.take_out(path, doubled)
-                there |= identities
-
-    def _complete_waiting(self) -> None:
-        """Lets what waits follow its trials, drops what waits for too long, and finds trials that nothing follows."""
-        numbers = {self._catalogue.found[path].batch: number_of(path) for path in self._catalogue.refresh("trials")}
-        waiting = defaultdict(list)
-        for path in self._objects.listed("_pending"):
-            if not path.endswith((".json", ".lock")):
-                waiting[PurePosixPath(path).name.partition("-")[0]].append(path)
-        broken = {
-            numbers[batch] for batch in waiting if batch in numbers and not self._completed(batch, numbers[batch])
-        }
-        late = overdue(self._objects, waiting.keys() - numbers.keys(), self._clock, retention())
-        for batch in late | (waiting.keys() & numbers.keys()):
-            for path in waiting[batch]:
-                self._objects.delete(path)
-        for number in numbers.values():
-            if number is not None and self._needs_followers(number, broken):
-                self._move_if_alone(number)
-
-    def _completed(self, batch: str, number: int | None) -> bool:
-        """Lets the curves and predictions that wait follow the trials of this number; False if they were damaged."""
-        followers, marks = {}, {}
-        for table in FOLLOWERS:
-            path = pending(batch, table)
-            with suppress(FileNotFoundError):
-                content = self._objects.get(path)
-                try:
-                    files.inspect(content, path)
-                except (DamagedError, NewerError) as error:
-                    logger.warning("%s/%s is damaged: %s. It is dropped.", self.location, path, error)
-                    return False
-                followers[table] = decode(content)
-                marks = {k.decode(): v.decode() for k, v in (followers[table].schema.metadata or {}).items()}
-        self._follow(number or 0, followers, marks)
-        return True
-
-    def _needs_followers(self, number: int, broken: set[int | None]) -> bool:
-        """Whether trials without curves are damage; folders of earlier formats were pruned by hand."""
-        found = self._catalogue.found[numbered("trials", number)]
-        return found.emptied is None and (found.version >= 3 or number in broken)
-
-    def _move_if_alone(self, number: int) -> None:
-        for table in FOLLOWERS:
-            path = numbered(table, number)
-            known = path in self._catalogue.found or path in self._catalogue.damaged
-            if not known and self._objects.tag(path) is None:
-                self._guard.move_lone_trials(number, path)
-                return
+            self._recovery.recover()
 
     def prune(self, keep: int) -> int:
         """Drops the curves and predictions of all but the last so many batches; how many files became empty.
@@ -463,15 +256,7 @@ class Store:
         """
         self._check_writable()
         with self._lock:
-            self.recover()
-            numbers = [number_of(path) or 0 for path in self._catalogue.refresh("trials")]
-            old = {numbered(table, number) for number in numbers[: max(len(numbers) - keep, 0)] for table in FOLLOWERS}
-            old = {
-                path for path in old if path in self._catalogue.found and self._catalogue.found[path].emptied is None
-            }
-            for path in sorted(old):
-                self._objects.replace(path, emptied(path, PRUNED))
-            return len(old)
+            return self._recovery.prune(keep)
 
     # -- writing --------------------------------------------------------------------------------------------------------
 
@@ -494,28 +279,29 @@ class Store:
         self._check_writable()
         path, table = f"datasets/{key}.parquet", _rows(rows, SCHEMAS["datasets"])
         with self._lock:
-            if self._created(path, table, footer) or self._catalogue.add(path):
+            if self._publisher.created(path, table, footer) or self._catalogue.add(path):
                 return
             self._guard.move_damaged([path])
-            if not self._created(path, table, footer):
+            if not self._publisher.created(path, table, footer):
                 raise StoreError(f"{self.location}/{path} is no file of noiseflow's. Move it away, then run again.")
 
-    def write_findings(self, frames: Mapping[str, pd.DataFrame], footer: Mapping[str, str]) -> None:
-        """Replaces the summary, and the other tables of what was found."""
+    def write_findings(self, frames: Mapping[str, pd.DataFrame], footer: Mapping[str, str], folder: str = "") -> None:
+        """Replaces the summary, and the other tables of what was found, of a run with other settings in its folder."""
         self._check_writable()
         for name, frame in frames.items():
-            self._objects.replace(f"{name}.parquet", encode(_rows(frame, None), f"{name}.parquet", footer))
+            path = f"{_within(folder)}{name}.parquet"
+            self._objects.replace(path, encode(_rows(frame, None), path, footer))
 
-    def write_report(self, contents: Mapping[str, bytes]) -> None:
+    def write_report(self, contents: Mapping[str, bytes], folder: str = "") -> None:
         """Replaces the files of the report; pictures that the earlier one named and this one lacks go."""
         self._check_writable()
-        named = ""
+        named, report = "", f"{_within(folder)}report"
         with suppress(FileNotFoundError):
-            named = self._objects.get("report/report.md").decode(errors="replace")
+            named = self._objects.get(f"{report}/report.md").decode(errors="replace")
         for name, content in contents.items():
-            self._objects.replace(f"report/{name}", content)
-        for path in self._objects.listed("report"):
-            name = path.removeprefix("report/")
+            self._objects.replace(f"{report}/{name}", content)
+        for path in self._objects.listed(report):
+            name = path.removeprefix(f"{report}/")
             if name.endswith(".png") and name in named and name not in contents:
                 self._objects.delete(path)
 
@@ -536,16 +322,16 @@ class Store:
                     self._guard.warn_of_foreign(path)
             return sound
 
-    def _tables(self, table: str, ids: set[str] | None, columns: list[str] | None = None) -> list[pa.Table]:
+    def _tables(self, table: str, ids: set[str] | None, columns: Sequence[str]) -> list[pa.Table]:
         """The rows of these trials, or of all, file by file, with these columns."""
-        schema = SCHEMAS[table] if columns is None else pa.schema([SCHEMAS[table].field(name) for name in columns])
+        schema = pa.schema([SCHEMAS[table].field(name) for name in columns])
         paths = self._holding(table, ids)
         if (
             table == "trials"
             and len(paths) > MANY
             and (ids is None or all(self._is_within(path, ids) for path in paths))
         ):
-            return [self._whole(paths).select(schema.names)]
+            return [self._whole(paths, schema)]
         wanted = None if ids is None else pa.array(ids, pa.string())
 
         def rows_of(path: str) -> pa.Table | None:
@@ -556,14 +342,14 @@ class Store:
 
         return [rows for rows in each(self._objects, rows_of, paths) if rows is not None]
 
-    def _whole(self, paths: list[str]) -> pa.Table:
+    def _whole(self, paths: list[str], schema: pa.Schema) -> pa.Table:
         """All trials of many files. A report asks three times, and reading ten thousand files takes twenty seconds."""
         seen = {path: self._catalogue.tag_of(path) for path in paths}
         if self._remembered is None or self._remembered[0] != seen:
             self._remembered = None
             parts = [self._whole_part(paths[at : at + MANY]) for at in range(0, len(paths), MANY)]
             self._remembered = seen, parts
-        return pa.concat_tables([part.cast(SCHEMAS["trials"]) for part in self._remembered[1]])
+        return pa.concat_tables([part.select(schema.names).cast(schema) for part in self._remembered[1]])
 
     def _whole_part(self, paths: list[str]) -> pa.Table:
         """All trials of some files; text other than their identities is a few words, and kept as numbers of these."""
@@ -593,7 +379,7 @@ class Store:
                 found = files.inspect(content, path)
                 why = self._foreign_to_its_trials(path, found)
                 if not why:
-                    return File(decode(content, schema), found, marks_of(content))
+                    return File(decode(content, schema), found, content)
             except FileNotFoundError:
                 return None
             except DamagedError as error:
@@ -635,6 +421,10 @@ def find_store(results: str | Path, study: str) -> Store | None:
     """The store of a study, to be read only; None where there is nothing of it. Nothing is made."""
     store = Store(results, study, read_only=True)
     return store if store._objects.listed("trials") else None  # noqa: SLF001 - of this module
+
+
+def _within(folder: str) -> str:
+    return f"{folder}/" if folder else ""
 
 
 def _rows(rows: pd.DataFrame | pa.Table, schema: pa.Schema | None) -> pa.Table:

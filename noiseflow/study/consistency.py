@@ -39,6 +39,14 @@ def faults_between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
     for i, run in enumerate(_sequence(data.get("published"))):
         if _read(run, "variant") not in names:
             faults.append(_fault(("published", i, "variant"), _read(run, "variant"), f"must be one of {names}"))
+    for i, claim in enumerate(_sequence(data.get("claims"))):
+        networks = _names("architectures", _sequence(data.get("architectures")))
+        cell = {"dataset": _names("datasets", _sequence(data.get("datasets"))), "architecture": networks}
+        given = {"architecture": "mlp", "against": BASELINE}
+        for key, known in {**cell, "variant": names, "against": names}.items():
+            name = _read(claim, key) or given.get(key)
+            if name is not None and name not in known:
+                faults.append(_fault(("claims", i, key), name, f"must be one of this study's, {known}"))
     return [*faults, *_strangers(data, "architectures", "datasets"), *_strangers(data, "variants", "architectures")]
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, create_model, model_validator
 
-from noiseflow.base.parts import NamedPart, settings_of_kind
+from noiseflow.base.parts import NamedPart, Part, settings_of_kind
 from noiseflow.base.values import Seed, fault
 from noiseflow.datasets import DATASETS, dataset_kind
 from noiseflow.scores import SCORES, Score, Task, score_named, scores_of
@@ -14,7 +14,19 @@ from noiseflow.scores import SCORES, Score, Task, score_named, scores_of
 TASKS: tuple[Task, ...] = get_args(Task)
 SETTINGS = {kind.name: kind.settings for kind in DATASETS}
 """The settings of each kind with their defaults; `...` where one must be given."""
-EVERYWHERE = ("kind", "label", "data_seed", "score", "epochs")
+EVERYWHERE = ("kind", "label", "data_seed", "score", "epochs", "corrupt")
+
+
+class Corrupt(Part):
+    """What is wrong in the training rows, and stays so; the test rows are clean."""
+
+    labels: float = Field(
+        gt=0,
+        lt=1,
+        description="Share of the training rows whose label is that of another class, or in a regression that of another row; "
+        "the same rows for each data seed",
+        examples=[0.2],
+    )
 
 
 class _DatasetRules(NamedPart):
@@ -36,10 +48,16 @@ class _DatasetRules(NamedPart):
         examples=[500],
     )
 
+    corrupt: Corrupt | None = Field(
+        None, description="What is wrong in the training rows; the test rows stay clean", examples=[{"labels": 0.2}]
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _settings_of_its_kind(cls, data: Any) -> Any:
-        return settings_of_kind(data, SETTINGS, [*cls.model_fields], EVERYWHERE)
+        filled = settings_of_kind(data, SETTINGS, [*cls.model_fields], EVERYWHERE)
+        is_known = isinstance(filled, dict) and isinstance(filled.get("kind"), str) and filled["kind"] in SETTINGS
+        return dataset_kind(filled["kind"]).normalized(filled) if is_known else filled
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -79,7 +97,7 @@ class _DatasetRules(NamedPart):
     @property
     def is_split_once(self) -> bool:
         """Whether there is one split only, whatever the data seed."""
-        return self.split_kind == "time"
+        return self.split_kind in ("time", "given")
 
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from noiseflow.base.faults import printable
+from noiseflow.noise import PLACES
 from noiseflow.study.result_places import is_remote, is_url, key_faults, url_faults
 
 LIMITS = {
@@ -33,11 +34,11 @@ LIMITS = {
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "must be a mapping of keys to values"),
 }
 MENDS = {
-    "stddev": "A stddev lies in [0, 1]: rescale the inputs or drop the value.",
+    "stddev": "A stddev is a finite number of at least 0: drop the value.",
     "extra_forbidden": "Look for a misspelling, or drop it.",
     "missing": "Add it.",
     "rows": "Lower it, or raise n_samples.",
-    "place": "Places are input, before_activation, after_activation, after:<layer>, labels, weights and gradients.",
+    "place": f"Places are {', '.join(PLACES)}.",
 }
 
 

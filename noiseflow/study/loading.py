@@ -16,11 +16,34 @@ from noiseflow.study.faults import sentences
 from noiseflow.study.reading import read_yaml
 
 FOLDER = Path(__file__).parent / "shipped"
+CLAIMS = Path(__file__).parent / "claims"
+"""Studies of published claims, which `noiseflow reproduce` runs."""
+
+FILES = ("path", "test_path")
+"""Keys that name a file."""
 
 
 def names() -> list[str]:
     """Names of the shipped studies, in alphabetical order."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def claim_names() -> list[str]:
+    """Names of the shipped studies of claims, in alphabetical order."""
+    return sorted(path.stem for path in CLAIMS.glob("*.yaml"))
+
+
+def load_claims(name: str, **changes: Any) -> Study:
+    """The shipped study of claims of that name, or one of a YAML file.
+
+    Raises:
+        InvalidInputError: there is none, it is faulty, or holds no claims; the message names every fault.
+    """
+    study = load(str(CLAIMS / f"{name}.yaml") if name in claim_names() else name, **changes)
+    if not study.claims:
+        known = ", ".join(claim_names())
+        raise InvalidInputError([f"study must hold claims; received {name!r}, without. Those that ship are {known}."])
+    return study
 
 
 def load(study: str, **changes: Any) -> Study:
@@ -63,10 +86,11 @@ def confined(content: Any, **changes: Any) -> Study:
     content = content.model_dump() if isinstance(content, Study) else content
     study = validate(_placed(content, base) if base else content, **changes)
     faults = [
-        f"{field}[{i}].path {_elsewhere(name, part.path)} (study {study.name!r})."
+        f"{field}[{i}].{key} {_elsewhere(name, file)} (study {study.name!r})."
         for field in ("datasets", "architectures")
         for i, part in enumerate(getattr(study, field))
-        if part.path and not (folder and folder.allow(part.path))
+        for key in FILES
+        if (file := getattr(part, key, None)) and not (folder and folder.allow(file))
     ]
     if faults:
         raise InvalidInputError(faults)
@@ -84,14 +108,26 @@ def validate(content: Any, **changes: Any) -> Study:
     Raises:
         InvalidInputError: the content is faulty; the message names every fault.
     """
+    before = content.changes if isinstance(content, Study) else ""
     if isinstance(content, Study):
         content = content.model_dump()
     if not isinstance(content, Mapping):
         raise InvalidInputError([f"a study must be a mapping of keys to values; received {type(content).__name__}"])
     try:
-        return Study.model_validate(_changed(content, **changes))
+        study = Study.model_validate(_changed(content, **changes))
     except ValidationError as error:
         raise InvalidInputError(sentences(error, content.get("name"))) from None
+    epochs = changes.get("epochs")
+    study._changes = before if epochs is None or _declares(content, study) else f"epochs-{epochs}"  # noqa: SLF001 - set here only
+    return study
+
+
+def _declares(content: Mapping[str, Any], study: Study) -> bool:
+    """Whether the content declares this study but for its number of seeds, so that its epochs change nothing."""
+    try:
+        return Study.model_validate({**content, "n_seeds": study.n_seeds}) == study
+    except ValidationError:
+        return False
 
 
 def _read(study: str) -> Any:
@@ -108,12 +144,13 @@ def _placed(content: Any, folder: Path) -> Any:
     """The content with its relative paths, which are relative to `folder`, made absolute."""
 
     def placed(part: Any) -> Any:
-        path = part.get("path") if isinstance(part, Mapping) else None
-        return {**part, "path": os.path.normpath(folder / path)} if isinstance(path, str) and path else part
+        paths = {key: part.get(key) for key in FILES} if isinstance(part, Mapping) else {}
+        whole = {key: os.path.normpath(folder / path) for key, path in paths.items() if isinstance(path, str) and path}
+        return {**part, **whole} if whole else part
 
     if not isinstance(content, Mapping):
         return content
-    lists = {key: content[key] for key in ("datasets", "architectures") if isinstance(content.get(key), list)}
+    lists = {key: content[key] for key in ("datasets", "architectures") if isinstance(content.get(key), list | tuple)}
     return {**content, **{key: [placed(part) for part in parts] for key, parts in lists.items()}}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from noiseflow.controls import CONTROLS
 from noiseflow.datasets import DATASETS, DatasetKind
 from noiseflow.noise import KINDS as NOISES
 from noiseflow.noise import PLACES
+from noiseflow.noise.injection import Correlation
 from noiseflow.scores import SCORES
 from noiseflow.study import (
     Architecture,
@@ -29,6 +31,9 @@ from noiseflow.study import (
     Training,
     Variant,
 )
+from noiseflow.study.claim import Claim
+from noiseflow.study.dataset import Corrupt
+from noiseflow.study.robustness import Robustness
 
 TEMPLATE = "study-file.md.jinja"
 PARTS: dict[str, type[BaseModel]] = {
@@ -39,6 +44,10 @@ PARTS: dict[str, type[BaseModel]] = {
     "Variant": Variant,
     "Injection": Injection,
     "Control": Control,
+    "Robustness": Robustness,
+    "Correlation": Correlation,
+    "Corrupt": Corrupt,
+    "Claim": Claim,
     "Published": Published,
     "Resources": Resources,
 }
@@ -180,6 +189,8 @@ def _yaml(value: Any) -> str:
         return f"[{', '.join(map(_yaml, value))}]"
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key}: {_yaml(entry)}' for key, entry in value.items())}}}"
+    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z].*", value):
+        return json.dumps(value)
     return str(value)
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, StringConstraints, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from noiseflow.base.parts import Part
 from noiseflow.base.values import Fraction, Label, Text
 from noiseflow.study.architecture import Architecture, Training
+from noiseflow.study.claim import Claim
 from noiseflow.study.consistency import faults_between, faults_of_study
 from noiseflow.study.dataset import Dataset
 from noiseflow.study.resources import Resources
+from noiseflow.study.robustness import Robustness, as_list
 from noiseflow.study.variant import Variant
 
 ShippedStudy = Literal[
@@ -70,12 +72,34 @@ class Study(Part):
     training: Training = Field(
         default=Training(), description="How each network is trained", examples=[{"epochs": 500}]
     )
+    robustness: Annotated[tuple[Robustness, ...], BeforeValidator(as_list)] = Field(
+        (),
+        max_length=16,
+        description="Noise at test time that every trained network is measured under; one entry or a list",
+        examples=[[{"place": "input", "stddev": [0.05, 0.1, 0.2], "relative": True}]],
+    )
     margin: float = Field(
         0.01,
         gt=0,
         description="Differences of the score within it are not worth having; of an rmse in units of the target, and then it "
         "must be given",
         examples=[0.01],
+    )
+    claims: tuple[Claim, ...] = Field(
+        (),
+        max_length=200,
+        description="Published claims that its cells decide on; `noiseflow reproduce` prints how",
+        examples=[
+            [
+                {
+                    "says": "Noise helps",
+                    "source": "a paper",
+                    "dataset": "circles",
+                    "variant": "noise",
+                    "published": 0.03,
+                }
+            ]
+        ],
     )
     published: tuple[Published, ...] = Field(
         (),
@@ -88,6 +112,13 @@ class Study(Part):
         description="What each batch may use of a machine, and for how long; changes no number",
         examples=[{"timeout_seconds": 3600}],
     )
+
+    _changes: str = PrivateAttr("")
+
+    @property
+    def changes(self) -> str:
+        """What this run trains otherwise than the study declares, `epochs-200`; empty where that is nothing."""
+        return self._changes
 
     @model_validator(mode="before")
     @classmethod

@@ -20,8 +20,12 @@ def fingerprint(part: Dataset | Architecture) -> str | None:
         LookupError: there is no such entry point.
     """
     if part.path is not None:
-        with open_file(part.path) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        digests = []
+        for path in (part.path, getattr(part, "test_path", None)):
+            if path is not None:
+                with open_file(path) as file:
+                    digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        return " ".join(digests)
     if part.entry_point is not None:
         found = find_entry_point(part.entry_points, part.entry_point)
         version = found.dist.version if found.dist else "?"

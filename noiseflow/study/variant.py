@@ -52,8 +52,11 @@ class Variant(Part):
                 kind = kind_of(part.kind) if isinstance(part, Injection) else control_kind(part.kind)
                 needed = kind.strength
                 raise fault("strength", f"must give the {part.kind} part its {needed}, or the variant its strengths")
-        if sum(control_kind(control.kind).stops for control in self.controls) > 1:
-            raise fault("control", "must not stop early twice")
+        ends = [
+            kind for kind in (control_kind(control.kind) for control in self.controls) if kind.stops or kind.averages
+        ]
+        if len(ends) > 1:
+            raise fault("control", "must not stop early, or average weights, twice")
         _ = self.members  # a strength that a part does not take is found here
         return self
 

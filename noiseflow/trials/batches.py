@@ -30,7 +30,7 @@ def train_in_worker(
 ) -> Tables:
     """The rows of the trials of a batch by table: trials, curves and predictions.
 
-    A batch whose process the machine kills for lack of memory, and kills again when it is alone, is trained in halves.
+    Where the machine kills the process for lack of memory, and again when the batch is alone, the batch is trained in halves.
 
     Args:
         batch: trials of one cell.

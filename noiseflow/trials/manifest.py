@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import subprocess
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -57,12 +58,13 @@ def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str
         "study": f"{study.name} ({study_hash(study)})",
         "trials": f"{len(plan.trials)}: {trained} trained in this run, {reused} reused",
         "seeds": _seeds(plan),
+        **({"settings": f"{plan.folder.removeprefix('runs/')}: other than the study declares"} if plan.folder else {}),
         "engine": ", ".join(sorted({cell.engine for cell in plan.cells})),
         **_training(plan, store),
         "results": store.location,
         "finished": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         **software(),
-        "command": _command(plan),
+        "command": _command(plan, store),
     }
 
 
@@ -75,7 +77,7 @@ def _seeds(plan: Plan) -> str:
 
 def _training(plan: Plan, store: Store) -> dict[str, str]:
     """What the trials were trained on, and how long that took."""
-    trials = store.read("trials", plan.trial_ids)
+    trials = store.read("trials", plan.trial_ids, ["trial_id", "train_seconds", "device", "proven"])
     if trials.empty:
         return {}
     seconds = trials["train_seconds"].sum()
@@ -88,18 +90,19 @@ def _training(plan: Plan, store: Store) -> dict[str, str]:
 
 def _proof(n_proven: int, n_trials: int) -> str:
     """How many trials are of a fit that was compared with Keras before it trained."""
-    whose = (
+    models = (
         "each trial" if n_proven == n_trials else f"{n_proven:,} of {n_trials:,} trials (older ones were not compared)"
     )
-    return f"before training, one step of the engine was compared with Keras' own: equal within rounding, for {whose}"
+    return f"before training, one step of the engine was compared with Keras' own: equal within rounding, for {models}"
 
 
-def _command(plan: Plan) -> str:
-    """What repeats the study: its name if it ships, else the file that its YAML below is saved to."""
+def _command(plan: Plan, store: Store) -> str:
+    """What repeats the study, from any folder: its name if it ships, else the file that its YAML below is saved to."""
     study = plan.study
     engine = "" if {cell.engine for cell in plan.cells} == {"vectorized"} else " --engine reference"
     campaign = "" if plan.campaign is None else f" --campaign {plan.campaign}"
-    return f"noiseflow run {_source(study)}{engine}{campaign}"
+    results = shlex.quote(store.location.rsplit("/", 1)[0])
+    return f"noiseflow run {_source(study)} --results {results}{engine}{campaign}"
 
 
 def _source(study: Study) -> str:

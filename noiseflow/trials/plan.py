@@ -16,15 +16,27 @@ import pandas as pd
 from pydantic import BaseModel
 
 from noiseflow.campaigns.rounds import Round, campaign_of
+from noiseflow.datasets import columns_of
+from noiseflow.noise.injection import Injection
 from noiseflow.study import Architecture, Dataset, Study, Training, Variant
+from noiseflow.study.robustness import Robustness
 from noiseflow.study.users_own import fingerprint
 
 NUMERICS_VERSION = 3
 """Raised whenever the numbers of a trial change; tests/test_golden.py notices."""
 
 
-INERT = {"relative": False, "schedule": "constant", "final": 0.0}
-"""Settings of injections that were added later, with the value that changes nothing."""
+INERT = {
+    "relative": False,
+    "schedule": "constant",
+    "start": 1.0,
+    "final": 0.0,
+    "mean": 0.0,
+    "draws": "element",
+    "at": ["train"],
+    "channels": "last",
+}
+"""Settings of injections and datasets that were added later, with the value that changes nothing."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,7 @@ class Cell:
     family: str
     training: Training
     engine: str
+    robustness: tuple[Robustness, ...] = ()
 
     @property
     def names(self) -> dict[str, Any]:
@@ -51,6 +64,19 @@ class Cell:
             "family": self.family,
             "strength": self.variant.strength,
         }
+
+    @cached_property
+    def injections(self) -> tuple[Injection, ...]:
+        """Those of the variant, their columns as numbers; without columns where all take the noise alike.
+
+        A table's columns are looked at here, and not the key in the study: so the trials of a table without categories are
+        the same whether their noise is on numeric columns or on all, and as before there was a choice.
+        """
+        own = self.variant.injections
+        if not any(injection.place == "input" for injection in own):
+            return own
+        columns = columns_of(self.dataset)
+        return tuple(injection.resolved(columns) for injection in own)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -65,23 +91,24 @@ class Cell:
             "engine": self.engine,
             "dataset": _rows_settings(self.dataset),
             "architecture": _settings(self.architecture, without={"label", "path", "datasets", "training"}),
-            "injections": [_settings(injection) for injection in self.variant.injections],
+            "injections": [_settings(injection) for injection in self.injections],
             "training": _settings(self.training, without={"record_every"}),
             **({"controls": controls} if controls else {}),
+            **({"robustness": [_settings(noise) for noise in self.robustness]} if self.robustness else {}),
         }
 
     def trial_id(self, data_seed: int, seed: int, numerics: int = NUMERICS_VERSION) -> str:
         """Hash of all that determines a trial's numbers, and of nothing else: 32 hexadecimal digits.
 
         Args:
-            numerics: the version whose trials are called like this.
+            numerics: the version of the numbers that the name is for.
         """
         first, second, last = self._written[numerics]
         return hashlib.sha256(f"{first}{data_seed}{second}{seed}{last}".encode()).hexdigest()[:32]
 
     @cached_property
     def _written(self) -> dict[int, list[str]]:
-        """The settings as JSON by version, cut where the two seeds of a trial stand: a study has a million trials."""
+        """The settings as JSON by version, cut where the two seeds of a trial belong: a study has a million trials."""
         gap = {"data_seed": "<data_seed>", "seed": "<seed>"}
         versions = range(1, NUMERICS_VERSION + 1)
         texts = {version: _json({**self.settings, "numerics": version, **gap}) for version in versions}
@@ -89,7 +116,7 @@ class Cell:
 
 
 def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
-    """A part's settings; where a file or an entry point stands behind it, its content in place of its path."""
+    """A part's settings; of a file or an entry point the content instead of the path."""
     dumped = part.model_dump(mode="json", exclude=set(without), exclude_none=True)
     settings = {key: value for key, value in dumped.items() if key not in INERT or value != INERT[key]}
     content = fingerprint(part) if isinstance(part, Dataset | Architecture) else None
@@ -97,7 +124,7 @@ def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def _rows_settings(dataset: Dataset) -> dict[str, Any]:
-    return _settings(dataset, without={"label", "data_seed", "path", "epochs"})
+    return _settings(dataset, without={"label", "data_seed", "path", "test_path", "epochs"})
 
 
 class Trial(NamedTuple):
@@ -130,8 +157,8 @@ class Batch:
         cell, seeds = self.cell, sorted(set(self.seeds))
         campaigns = {campaign_of(seed) for seed in seeds}
         dates = ", ".join(sorted(name for name in campaigns if name))
-        told = _ranges(seeds) if None in campaigns else f"{dates}, {len(seeds)} seeds"
-        return f"{cell.dataset.name}/{cell.architecture.name}/{cell.variant.name} {told}"
+        which = _ranges(seeds) if None in campaigns else f"{dates}, {len(seeds)} seeds"
+        return f"{cell.dataset.name}/{cell.architecture.name}/{cell.variant.name} {which}"
 
 
 @dataclass(frozen=True)
@@ -139,6 +166,7 @@ class Plan:
     """The cells and trials of a study, in the order of the study.
 
     rounds: the seeds, by campaign where there are such. campaign: the one that was asked for, where the plan pools campaigns.
+    folder: of the summary and the report in the study's results, `runs/epochs-200`; empty for the study as it is declared.
     """
 
     study: Study
@@ -146,9 +174,10 @@ class Plan:
     trials: tuple[Trial, ...]
     rounds: tuple[Round, ...]
     campaign: str | None = None
+    folder: str = ""
 
     def data_seeds(self, dataset: Dataset) -> list[list[int]]:
-        """The data seeds of a dataset: a list a round, whose rows are stored together."""
+        """The data seeds of a dataset: a list for each round; its rows are stored together."""
         found = [self.study.data_seeds(dataset, part.seeds) for part in self.rounds]
         return found if self.study.design == "resample" else found[:1]
 
@@ -208,7 +237,7 @@ EngineOf = Callable[[Dataset, Architecture, Variant], str]
 def make_plan(
     study: Study, engine: str | EngineOf, rounds: Sequence[Round] | None = None, campaign: str | None = None
 ) -> Plan:
-    """The plan of a study whose trials `engine` will train.
+    """The plan of a study, for the engine that will train its trials.
 
     Args:
         rounds: the seeds to train; the study's own unless given.
@@ -219,7 +248,7 @@ def make_plan(
     """
     engine_of = (lambda *_: engine) if isinstance(engine, str) else engine
     cells = tuple(
-        Cell(d, a, member, variant.name, study.training_of(d, a), engine_of(d, a, member))
+        Cell(d, a, member, variant.name, study.training_of(d, a), engine_of(d, a, member), study.robustness)
         for d, a, variant, member in study.parts()
     )
     rounds = tuple(rounds or [Round(None, tuple(range(study.n_seeds)))])

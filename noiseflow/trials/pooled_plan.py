@@ -11,7 +11,7 @@ REPLAYED = 2  # trials of each cell
 
 
 def pooled_plan(study: Study, engine: str | EngineOf, campaign: str, store: Store) -> Plan:
-    """The plan of a campaign: its own seeds, and those of every stored campaign whose trials were trained in the same way.
+    """The plan of a campaign: its own seeds, and those of every stored campaign that was trained in the same way.
 
     A campaign of which trials are missing, because a batch of it failed, is completed by the next.
 

@@ -52,7 +52,7 @@ def _forecast(plan: Plan, store: Store | None, missing: Sequence[Trial], done: C
 
 
 def _some(plan: Plan, done: Collection[str]) -> list[str]:
-    """Trials that are there, so many of each cell at most: enough to tell how long others take."""
+    """Trials that are there, so many of each cell at most: enough to forecast how long others take."""
     chosen: dict[int, list[str]] = defaultdict(list)
     for trial in plan.trials:
         of_cell = chosen[id(trial.cell)]

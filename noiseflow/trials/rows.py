@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from noiseflow.datasets import Data, generate
+from noiseflow.engine.noised import noised
 from noiseflow.engine.problem import Array
+from noiseflow.noise.injection import Injection
 from noiseflow.trials.plan import Batch
 
 Part = tuple[Array, Array]
+AT_TEST = 0x74657374  # the stream of noise at test time
+COPIES = 10
+"""Draws that a score is the mean of, where noise acts at test too."""
 
 
 @dataclass(frozen=True)
 class BatchRows:
     """What the trials of a batch train on and are measured on.
 
-    data: one for each trial; per_trial: whether they differ, so that arrays have a trial axis in front.
+    data: one for each trial, and data_seeds; per_trial: whether they differ, so that arrays have a trial axis in front;
+    at_test: injections that act at test time too.
     """
 
     data: tuple[Data, ...]
     per_trial: bool
+    data_seeds: tuple[int, ...] = ()
+    at_test: tuple[Injection, ...] = ()
 
     @classmethod
     def of(cls, batch: Batch) -> BatchRows:
         """The rows of a batch, each data seed's generated once."""
-        made = {seed: generate(batch.cell.dataset, seed) for seed in dict.fromkeys(t.data_seed for t in batch.trials)}
-        return cls(tuple(made[trial.data_seed] for trial in batch.trials), len(made) > 1)
+        seeds = tuple(trial.data_seed for trial in batch.trials)
+        made = {seed: generate(batch.cell.dataset, seed) for seed in dict.fromkeys(seeds)}
+        at_test = tuple(injection for injection in batch.cell.injections if "test" in injection.at)
+        return cls(tuple(made[seed] for seed in seeds), len(made) > 1, seeds, at_test)
 
     @property
     def first(self) -> Data:
@@ -41,11 +52,38 @@ class BatchRows:
         return {name: self._stacked(*[d.parts[name] for d in self.data]) for name in self.first.parts}
 
     @cached_property
+    def measured(self) -> dict[str, Part]:
+        """What is measured: the parts; where noise acts at test too, COPIES of their rows, each with its own draws."""
+        if not self.at_test:
+            return self.parts
+        return {name: self.made(partial(self._copies, name)) for name in self.first.parts}
+
+    @cached_property
     def fresh(self) -> Part | None:
-        """The fresh rows that are scored, if any."""
+        """The fresh rows that are scored, if any; where noise acts at test too, with one draw."""
         if self.first.X_eval is None:
             return None
-        return self._stacked(*[(d.X_eval, d.y_eval) for d in self.data])
+        if not self.at_test:
+            return self._stacked(*[(d.X_eval, d.y_eval) for d in self.data])
+        return self.made(partial(self._copies, "eval"))
+
+    def made(self, make: Callable[[Data, np.random.Generator], Part], *stream: int) -> Part:
+        """Rows that are made of each data seed's own, the same for all trials of it.
+
+        Args:
+            stream: numbers of another stream are others.
+        """
+        found: dict[int, Part] = {}
+        for seed, data in zip(self.data_seeds, self.data, strict=True):
+            if seed not in found:
+                found[seed] = make(data, np.random.default_rng([seed, AT_TEST, *stream]))
+        return self._stacked(*[found[seed] for seed in self.data_seeds])
+
+    def _copies(self, name: str, data: Data, rng: np.random.Generator) -> Part:
+        """COPIES of the rows of a part, or one of the fresh ones, each with draws of its own."""
+        X, y = (np.asarray(getattr(data, f"{axis}_{name}")) for axis in "Xy")
+        copies = [noised(X, self.at_test, data.X_train, rng) for _ in range(1 if name == "eval" else COPIES)]
+        return np.concatenate(copies), np.tile(y, len(copies))
 
     @property
     def target_scales(self) -> Array:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +15,17 @@ import pandas as pd
 from noiseflow.architectures.builder import Builder
 from noiseflow.architectures.outputs import probabilities
 from noiseflow.campaigns.rounds import campaign_of
-from noiseflow.datasets import Data, generate
+from noiseflow.controls import control_kind
+from noiseflow.datasets import Data, columns_of, generate
 from noiseflow.engine.device import kind, prepare_device
 from noiseflow.engine.fit import fit_seeds
 from noiseflow.engine.keras_state import floatx
 from noiseflow.engine.memory import OUT_OF_MEMORY, halves
+from noiseflow.engine.noised import noised, noisy_weights
 from noiseflow.engine.problem import Array
 from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
+from noiseflow.noise.injection import Injection
 from noiseflow.scores import OutputForm, loss, score_of_column
 from noiseflow.statistics.calibration import (
     brier_score,
@@ -31,6 +36,8 @@ from noiseflow.statistics.calibration import (
 from noiseflow.trials.plan import Batch, Cell
 from noiseflow.trials.rows import BatchRows
 
+MOST_ROWS = 2_000
+"""Fresh rows that noise at test time is measured on, at most."""
 CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 """Columns of the curves, which the history calls alike: every model carries a metric named `score`."""
 
@@ -90,27 +97,30 @@ def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress
             seeds=batch.seeds,
             epochs=cell.training.epochs,
             batch_size=cell.training.batch_size,
-            noise=cell.variant.injections,
-            controls=cell.variant.controls,
+            noise=cell.injections,
+            controls=[c for c in cell.variant.controls if not control_kind(c.kind).changes_network],
             per_seed_data=rows.per_trial,
             record_every=cell.training.record_every,
-            evaluations=rows.parts,
+            evaluations=rows.measured,
             engine=cell.engine,  # type: ignore[arg-type]
             device=device,  # type: ignore[arg-type]
             progress=progress,
         )
         form = builder.form()
         outputs = _predict(batch, fit, rows, form)
-        fresh = _fresh_measures(batch, fit, rows, form)
+        fresh = _fresh_measures(batch, fit, rows, form) | robustness_of(batch, fit, rows, form)
     seconds = (time.perf_counter() - began) / len(batch.trials)
     names = {**cell.names, "study": study, "device": device_kind, "train_seconds": seconds}
     trials = _trials(batch, fit, rows, outputs["test"]).assign(**names, **fresh)
+    outputs["test"] = outputs["test"][:, : len(rows.first.y_test)]  # of noise at test time the first draw
     return Records(trials, _curves(batch, fit, rows), _predictions(batch, outputs))
 
 
 def builder_of(cell: Cell, data: Data) -> Builder:
     """What builds the model of a cell for data of this form."""
-    return Builder(cell.architecture, cell.training, data.X_train.shape[1:], data.n_classes, cell.dataset.score_name)
+    normalized = next((c.strength for c in cell.variant.controls if control_kind(c.kind).changes_network), None)
+    shape, score = data.X_train.shape[1:], cell.dataset.score_name
+    return Builder(cell.architecture, cell.training, shape, data.n_classes, score, normalized)
 
 
 def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:
@@ -118,7 +128,7 @@ def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> 
 
     The grid is that of the dataset's first data seed for all trials, and a family's members are too many to draw.
     """
-    outputs = {"test": _outputs(fit, rows.parts["test"][0], form, per_seed=rows.per_trial)}
+    outputs = {"test": _outputs(fit, rows.measured["test"][0], form, per_seed=rows.per_trial)}
     dataset = batch.cell.dataset
     grid = generate(dataset, dataset.data_seed).grid if batch.cell.family == batch.cell.variant.name else None
     return outputs if grid is None else outputs | {"grid": _outputs(fit, grid, form, per_seed=False)}
@@ -160,7 +170,7 @@ def _calibration(outputs: Array, y: Array, n_classes: int) -> dict[str, Array]:
 
 def _trials(batch: Batch, fit: SeedsFit, rows: BatchRows, test_outputs: Array) -> pd.DataFrame:
     last = {name: values[:, -1] for name, values in _history(batch, fit, rows).items()}
-    y = rows.truth(rows.parts["test"])
+    y = rows.truth(rows.measured["test"])
     name = batch.cell.dataset.score_name
     if not score_of_column(name).keras_is_exact:
         last["test_score"] = _measured(batch, rows, test_outputs, y, prefix="test_")["test_score"]
@@ -182,6 +192,7 @@ def _trials(batch: Batch, fit: SeedsFit, rows: BatchRows, test_outputs: Array) -
             **{column: last[column] for column in CURVES},
             "eval_loss": np.nan,
             "eval_score": np.nan,
+            "robustness": None,
             **_calibration(test_outputs, y, rows.first.n_classes),
             "signal_to_noise": _signal_to_noise(fit),
             "proven": _proven(fit),
@@ -221,6 +232,44 @@ def _curves(batch: Batch, fit: SeedsFit, rows: BatchRows) -> pd.DataFrame:
 
 def _predictions(batch: Batch, outputs: dict[str, Array]) -> pd.DataFrame:
     return pd.concat([_part(batch, part, values) for part, values in outputs.items()], ignore_index=True)
+
+
+def robustness_of(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, list[str]]:
+    """Loss and score of each trial at each strength of noise at test time, as JSON; nothing where none is asked for.
+
+    Measured on the fresh rows, MOST_ROWS of them, where there are such, else on the test rows.
+    """
+    asked = batch.cell.robustness
+    if not asked:
+        return {}
+    name, n_classes = batch.cell.dataset.score_name, rows.first.n_classes
+    found: list[list[dict[str, Any]]] = [[] for _ in batch.trials]
+    for number, noise in enumerate(asked):
+        for strength in noise.strengths:
+            injection = noise.at(strength).resolved(columns_of(batch.cell.dataset))
+            measures = []
+            for draw in range(noise.n_draws if strength else 1):
+
+                def part(data: Data, rng: np.random.Generator, injection: Injection = injection) -> tuple[Array, Array]:
+                    X, y = (data.X_test, data.y_test) if data.X_eval is None else (data.X_eval, data.y_eval)
+                    chosen = [injection] if injection.place == "input" and injection.strength else []
+                    return noised(X[:MOST_ROWS], chosen, data.X_train, rng), np.asarray(y)[:MOST_ROWS]
+
+                X, y = rows.made(part, number, draw)
+                at = fit
+                if noise.place == "weights" and strength:
+                    rngs = [np.random.default_rng([*t[1:3], number, draw]) for t in batch.trials]
+                    at = fit.with_weights(
+                        noisy_weights(fit.weights, fit.trainable, strength, rngs, relative=noise.relative)
+                    )
+                outputs = _outputs(at, X, form, per_seed=rows.per_trial)
+                truth = rows.truth((X, y))
+                score = score_of_column(name).measure(outputs, truth, rows.target_scales)
+                measures.append((loss(outputs, truth, n_classes), score))
+            means = np.mean(measures, axis=0)
+            for trial, (lost, score) in zip(found, means.T, strict=True):
+                trial.append({"noise": noise.name, "strength": strength, "loss": float(lost), "score": float(score)})
+    return {"robustness": [json.dumps(trial) for trial in found]}
 
 
 def _part(batch: Batch, part: str, values: Array) -> pd.DataFrame:

@@ -302,9 +302,9 @@ def serve(talks: int, watched: int, loaded_first: tuple[str, ...], level: int) -
             import_module(name)
     while True:
         try:
-            function, arguments, tells, current_thread().name, folder = connection.recv()
+            function, arguments, reports, current_thread().name, folder = connection.recv()
             os.chdir(folder)
-            named = {"progress": lambda told: send("progress", told)} if tells else {}
+            named = {"progress": lambda done: send("progress", done)} if reports else {}
             send("returned", function(*arguments, **named))
         except (EOFError, ConnectionError):
             return

@@ -1,12 +1,15 @@
 """The controls: each has all its parts, and is refused where it does not fit."""
 
 import json
+from pathlib import Path
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
+from noiseflow import controls
 from noiseflow.controls import CONTROLS
 from noiseflow.study import Control
 
@@ -26,7 +29,8 @@ def test_control_has_all_its_parts(kind):
         assert field.default is None
         assert field.description
         assert field.examples
-    assert kind.penalises != kind.stops
+    assert sum([kind.steps, kind.stops, kind.averages, kind.changes_network]) == 1
+    assert kind.penalises <= kind.steps
     strength = kind.fields[kind.strength][1].examples[0]
     control = Control(**{"kind": kind.name, kind.strength: strength})
     assert control.strength == strength
@@ -38,9 +42,23 @@ def test_control_has_all_its_parts(kind):
         ours = sum(control.strength * float(kind.penalty([value])) for value in WEIGHTS)
         assert float(made(WEIGHTS[0])) == pytest.approx(ours)
         assert not kind.held_back(control, 100)
+    if kind.stops or kind.averages:
+        assert isinstance(kind.callback(control, 10), keras.callbacks.Callback)
+        assert kind.stops == (0 < kind.held_back(control, 100) < 100)
     if kind.stops:
-        assert isinstance(kind.callback(control), keras.callbacks.Callback)
-        assert 0 < kind.held_back(control, 100) < 100
+        assert kind.patience(control) >= 1
+    if kind.averages:
+        assert [kind.first_epoch(control.of_strength(share), 10) for share in (0.01, 0.3, 1.0)] == [10, 8, 1]
+    if kind.changes_network:
+        assert isinstance(eval(kind.layer(control), {"keras": keras}), keras.layers.Layer)  # noqa: S307 - code of ours
+    if kind.steps:
+        argument, neutral = (np.asarray(value) for value in (kind.argument(strength), kind.neutral))
+        assert argument.shape == neutral.shape
+        kept = kind.after_step(tf.constant(float(neutral.flat[0])), WEIGHTS)
+        np.testing.assert_allclose(kept[0], WEIGHTS[0])
+        parts = kind.losses(0.2, [(1.0, tf.zeros(3), None)], lambda y, k: y + k, 2)
+        assert sum(share for share, _, _ in parts) == pytest.approx(1.0)
+    if not (kind.penalises or kind.changes_network or kind.by_fit_seeds):
         assert "model.fit(" in "\n".join(kind.fit_lines(control))
 
 
@@ -52,8 +70,13 @@ def test_control_refuses_the_fields_of_others(kind):
             Control(**{"kind": kind.name, key: next(k.fields[key] for k in CONTROLS if key in k.fields)[1].examples[0]})
 
 
-def test_names_of_controls_and_their_fields_are_different():
+def test_controls_have_names_of_their_own_and_a_field_of_two_is_the_same():
     names = [kind.name for kind in CONTROLS]
-    fields = [key for kind in CONTROLS for key in kind.fields]
     assert len(set(names)) == len(names)
-    assert len(set(fields)) == len(fields)
+    for key in {key for kind in CONTROLS for key in kind.fields}:
+        assert len({id(kind.fields[key]) for kind in CONTROLS if key in kind.fields}) == 1
+
+
+def test_every_file_of_a_control_is_in_the_tuple():
+    files = {path.stem for path in Path(controls.__file__).parent.glob("*.py")} - {"__init__", "kind", "control"}
+    assert {kind.name for kind in CONTROLS} == files

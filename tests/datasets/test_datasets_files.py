@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from noiseflow.datasets import faults, files, generate
+from noiseflow.datasets import faults, files, generate, text_files
 from noiseflow.study import Dataset
 
 GOOD = b"x,y\n" + b"".join(b"%d,%d\n" % (i * i, i % 2) for i in range(30))
@@ -40,12 +40,12 @@ def test_a_good_file_has_no_faults(tmp_path):
         (b"\n\n\n", "which cannot be read"),
         (b"\x00\x01\x02\xff" * 50, "which holds binary data"),
         (b"x,y\n\xff\xfe,1\n", "whose text is not UTF-8"),
-        (GOOD + b"1,2,3\n", "which cannot be read: Error tokenizing data."),
-        (b"x,y\n1,2,3\n4,5,6\n", "which cannot be read: Length of header"),
+        (GOOD + b"1,2,3\n", "which cannot be read: Expected 2 fields in line 32, saw 3. See that each row has"),
+        (b"x,y\n1,2,3,4\n4,5,6,7\n", "a row has more values than the header has names"),
         (b"x,x,y\n1,2,0\n3,4,1\n", "where 'x' stand twice"),
         (GOOD.replace(b",", b";"), "values were separated by semicolons"),
         (b",".join(b"c%d" % i for i in range(10_001)) + b"\n1\n", "which has 10,001"),
-        (b"x" * (files._MAX_HEADER + 5), "whose first line is over"),
+        (b"x" * (text_files.MAX_HEADER + 5), "whose first line is over"),
         (b'"x,y\n1,2\n', "which cannot be read"),
         (b"x,\x1b[31my\n1,2\n", "printable names"),
         (b"<html><body>,</body>\n<p>a,b</p>\n", "target must be a column of the table"),
@@ -99,7 +99,7 @@ def test_paths_that_are_no_files(tmp_path):
     for path, text in [
         (tmp_path / "none.csv", "which does not exist"),
         (tmp_path / "folder.csv", "which is no file"),
-        (tmp_path / "a.xlsx", "of the kind .xlsx"),
+        (tmp_path / "a.xlsx", "File is not a zip file"),
         (tmp_path / "a.pickle", "of the kind .pickle"),
         ("https://example.org/a.csv", "which does not exist"),
         ("/dev/zero", "which is no file"),
@@ -118,8 +118,8 @@ def test_files_that_are_too_large_are_refused(tmp_path, monkeypatch):
 def test_a_file_is_parsed_once(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_bytes(GOOD)
     calls = []
-    read = files._read_csv
-    monkeypatch.setattr(files, "_read_csv", lambda *arguments: calls.append(1) or read(*arguments))
+    read = files._read_text
+    monkeypatch.setitem(files.FORMATS, ".csv", lambda *arguments: calls.append(1) or read(*arguments))
     for seed in range(5):
         generate(table(tmp_path / "a.csv"), seed)
     assert len(calls) == 1
@@ -156,8 +156,11 @@ def test_arrays_of_a_regression_have_a_scale(tmp_path):
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ({"x": IMAGES, "y": np.arange(40)}, "hold the arrays X and y; received"),
-        ({"X": IMAGES, "y": np.array([{}] * 40)}, "Object arrays cannot be loaded when allow_pickle=False"),
+        (
+            {"images": IMAGES, "y": np.arange(40)},
+            "hold the arrays X and y, or x_train, y_train, x_test and y_test; received",
+        ),
+        ({"X": IMAGES, "y": np.array([{}] * 40)}, "a y of numbers or text; received object"),
         ({"X": np.arange(40), "y": np.arange(40)}, "received (40,)"),
         ({"X": IMAGES[None], "y": np.arange(40)}, "received (1, 40, 6, 6, 2)"),
         ({"X": IMAGES[:30], "y": np.arange(40)}, "as many rows in X as in y; received 30 and 40"),

@@ -134,8 +134,8 @@ class Up:
 
     def process(self, name: str) -> int:
         """The id of the server or the worker."""
-        (pid,) = running(name, self.state)
-        return pid
+        (process,) = running(name, self.state)
+        return int(process.pid)
 
     def post(self, path: str, **body: Any) -> Any:
         """An answer of the server's, which is asked again while it is too busy."""

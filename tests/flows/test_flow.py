@@ -131,9 +131,11 @@ def test_flow_takes_the_path_of_a_study_below_the_data_folder(tmp_path, monkeypa
 def test_command_hands_prefect_the_file_of_a_study_that_is_too_large_for_a_parameter(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     given = {"study": "wide.yaml", "n_seeds": 3, "epochs": None}
-    assert command._parameters(SMALL, given) == {"study": SMALL}
+    (tmp_path / "wide.yaml").write_text(yaml.safe_dump(SMALL.model_dump(mode="json", exclude_defaults=True)))
+    assert command._parameters(given) == given | {"study": SMALL}
+    assert command._parameters(given | {"study": "smoke"}) == given | {"study": "smoke"}
     monkeypatch.setattr(command, "MOST_BYTES", 1_000)
-    assert command._parameters(SMALL, given) == given | {"study": str(tmp_path / "wide.yaml")}
+    assert command._parameters(given) == given | {"study": str(tmp_path / "wide.yaml")}
 
 
 def test_flow_writes_where_the_worker_allows_it_alone(tmp_path, monkeypatch):

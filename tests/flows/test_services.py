@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 from prefect.workers.process import ProcessJobConfiguration
@@ -23,7 +24,7 @@ from typer.testing import CliRunner
 
 from flows import services
 from flows.declared import automations, notifies, pools
-from flows.services import SETTINGS, Record, app, environment, fingerprint, forget_if_gone, keep_to_this_host, running
+from flows.services import SETTINGS, app, environment, forget_if_gone, keep_to_this_host, running
 
 FOLDER = Path(__file__).parents[2] / "deployments"
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -47,7 +48,7 @@ def started(name: str, state: Path, command: list[str] = SLEEP, **settings: str)
     told = os.environ | {"NOISEFLOW_SERVICES": f"{state.resolve()}:{name}"} | settings
     with subprocess.Popen(command, env=told, stdout=subprocess.PIPE, start_new_session=True) as process:
         try:
-            wait_for(lambda: process.pid in running(name, state, runs=True))
+            wait_for(lambda: process.pid in pids(name, state, runs=True))
             yield process
         finally:
             process.kill()
@@ -60,8 +61,8 @@ def wait_for(ready) -> None:
         time.sleep(0.02)
 
 
-def record(state: Path, **settings) -> None:
-    (state / "services.json").write_text(Record(**{"port": 4567} | settings).model_dump_json())
+def pids(name: str, state: Path, *, runs: bool = False) -> set[int]:
+    return {process.pid for process in running(name, state, runs=runs)}
 
 
 def call(*words: str, state: Path):
@@ -70,24 +71,23 @@ def call(*words: str, state: Path):
 
 def test_process_is_known_by_the_folder_and_the_name_that_it_was_started_with(state, tmp_path):
     with started("server", state) as server, started("worker", state) as worker:
-        assert running("server", state) == {server.pid}
-        assert running("worker", state) == {worker.pid}
-        assert running("server", tmp_path / "other") == set()
+        assert pids("server", state) == {server.pid}
+        assert pids("worker", state) == {worker.pid}
+        assert pids("server", tmp_path / "other") == set()
         os.kill(server.pid, signal.SIGKILL)
         os.waitid(os.P_PID, server.pid, os.WEXITED | os.WNOWAIT)
-        assert running("server", state) == set()  # a zombie has ended
+        assert pids("server", state) == set()  # a zombie has ended
 
 
 def test_run_that_outlives_its_worker_is_not_taken_for_it(state):
     with started("worker", state, PREFECT__FLOW_RUN_ID="1") as run:
-        assert running("worker", state) == set()
-        assert running("worker", state, runs=True) == {run.pid}
+        assert pids("worker", state) == set()
+        assert pids("worker", state, runs=True) == {run.pid}
 
 
 def test_down_ends_what_was_started_here_and_nothing_else(state, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
-    record(state)
     (tmp_path / "prefect.toml").write_text(SETTINGS)
     with (
         started("server", state) as server,
@@ -97,9 +97,8 @@ def test_down_ends_what_was_started_here_and_nothing_else(state, tmp_path):
     ):
         done = call("down", state=state)
         assert done.exit_code == 0, done.output
-        assert [process.wait(10) for process in (worker, run, server)] == [-signal.SIGTERM] * 3
+        assert not any(psutil.pid_exists(process.pid) for process in (worker, run, server))
         assert stranger.poll() is None
-    assert not (state / "services.json").exists()
     assert not (tmp_path / "prefect.toml").exists()
 
 
@@ -109,7 +108,7 @@ def test_down_kills_what_ignores_sigterm(state, monkeypatch):
         assert worker.stdout is not None
         worker.stdout.readline()
         assert call("down", state=state).exit_code == 0
-        assert worker.wait(10) == -signal.SIGKILL
+        assert not psutil.pid_exists(worker.pid)
 
 
 def test_down_without_anything_up_says_so(state):
@@ -127,38 +126,17 @@ def test_up_refuses_a_port_that_is_taken(state, tmp_path):
     assert done.exit_code == 1
     assert f"port {port} on 127.0.0.1 cannot be had" in done.output
     assert f"make up PORT={port + 1}" in done.output
-    assert not (state / "services.json").exists()
     assert not (tmp_path / "prefect.toml").exists()
 
 
-def test_up_says_that_it_is_up_already(state):
-    record(state, deployed=fingerprint())
-    with started("server", state), started("worker", state) as worker:
-        done = call("up", "--port", "4567", state=state)
-        assert done.exit_code == 0, done.output
-        assert "is up already" in done.output
-        assert worker.poll() is None
-
-
-def test_up_refuses_another_port_while_it_is_up(state):
-    record(state)
-    with started("server", state) as server, started("worker", state):
-        done = call("up", "--port", "4568", state=state)
-        assert done.exit_code == 1
-        assert "run on port 4567. End them first" in done.output
-        assert server.poll() is None
-
-
-@pytest.mark.parametrize("own_secret", [False, True])
-def test_up_refuses_another_secret_than_that_of_the_server_that_is_up(state, monkeypatch, own_secret):
-    monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
-    if not own_secret:
-        monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "admin:other")
-    record(state, own_secret=own_secret)
-    with started("server", state) as server:
+@pytest.mark.parametrize(
+    "other", [{"PREFECT_API_URL": "http://127.0.0.1:4568/api"}, {"PREFECT_API_AUTH_STRING": "a:b"}]
+)
+def test_up_refuses_another_port_or_secret_than_those_of_the_server_that_is_up(state, other):
+    with started("server", state, **environment(4567, state) | other) as server:
         done = call("up", "--port", "4567", state=state)
         assert done.exit_code == 1
-        assert "PREFECT_SERVER_API_AUTH_STRING must be" in done.output
+        assert "up with another port or another secret. End it first: make down" in done.output
         assert server.poll() is None
 
 
@@ -171,7 +149,6 @@ def test_one_up_or_down_at_a_time(state):
 
 def test_forget_if_gone_removes_only_what_up_wrote(state, tmp_path):
     settings = tmp_path / "prefect.toml"
-    record(state)
     with started("server", state):
         settings.write_text(SETTINGS)
         forget_if_gone(state)
@@ -214,12 +191,13 @@ def test_empty_secret_opens_nothing(state, monkeypatch):
 
 
 @pytest.mark.usefixtures("bare")
-def test_settings_that_hold_the_secret_are_read_by_their_owner_alone(state, tmp_path):
-    services._point_to(Record(port=4567), state)
+def test_settings_that_hold_the_secret_are_read_by_their_owner_alone(state, tmp_path, monkeypatch):
+    services._point_to(4567, state)
     settings = tmp_path / "prefect.toml"
     assert stat.S_IMODE(settings.stat().st_mode) == 0o600
     assert (state / "secret").read_text().strip() in settings.read_text()
-    services._point_to(Record(port=4567, own_secret=True), state)
+    monkeypatch.setenv("PREFECT_SERVER_API_AUTH_STRING", "admin:pass")
+    services._point_to(4567, state)
     assert "auth_string" not in settings.read_text()  # the operator's own is written nowhere
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from noiseflow.noise import KINDS, hidden_activations
+from noiseflow.noise import hidden_activations
 from noiseflow.noise.instrument import (
     Walk,
     instrumented,
@@ -189,31 +189,3 @@ def test_unknown_layer_lists_those_that_are_there():
 def test_model_without_hidden_activation_says_so():
     model = keras.Sequential([keras.Input((2,)), L.Dense(1, name="out")])
     assert "needs a hidden layer with an activation" in place_fault("before_activation", survey(model))
-
-
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-def test_kind_has_all_its_parts(kind):
-    """The contract of a kind: what it is called, where it can be, what it does, the Keras layer that does the same."""
-    assert kind.name
-    assert kind.strength in ("stddev", "rate")
-    assert kind.places
-    assert kind.sentence
-    if "input" not in kind.places:
-        return
-    layer = getattr(L, kind.keras_layer)(0.3, seed=1)
-
-    class Numbers:
-        generator = np.random.default_rng(4)
-        scales = ()
-
-        def normal(self, _, shape, dtype):
-            return tf.constant(self.generator.normal(size=shape), dtype)
-
-        def uniform(self, _, shape, dtype):
-            return tf.constant(self.generator.uniform(size=shape), dtype)
-
-    from scipy import stats
-
-    x = tf.ones((400, 50))
-    ours = np.asarray(kind.apply(x, 0.3, Numbers(), "any"))
-    assert stats.ks_2samp(ours.ravel(), np.asarray(layer(x, training=True)).ravel(), method="asymp").pvalue > 1e-5

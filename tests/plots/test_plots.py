@@ -164,3 +164,17 @@ def test_to_png_gives_the_same_bytes_from_many_threads_at_once():
 
     with ThreadPoolExecutor(4) as pool:
         assert len(set(pool.map(draw, range(4)))) == 1
+
+
+def test_axes_show_whole_epochs_and_no_power_of_ten_over_the_labels():
+    rows = [
+        ("baseline", epoch, part, 2e6 + 1e6 * epoch, 1e6, 9e6)
+        for part in ("train_score", "test_score")
+        for epoch in (1, 2)
+    ]
+    drawn = pd.DataFrame(rows, columns=["variant", "epoch", "quantity", "mean", "low", "high"])
+    figure = plots.plot_learning_curves(drawn, {"baseline": "#4d4d4d"})
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
+    assert all(float(tick) % 1 == 0 for tick in axes.get_xticks())
+    assert axes.yaxis.get_offset_text().get_text() == ""

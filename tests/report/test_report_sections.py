@@ -1,22 +1,27 @@
 """Every section of the report is whole, and folds where a study has more than anyone reads."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from made_trials import crossed, made_trials, resampled
+from made_trials import crossed, made_trials, resampled, under_noise
 from sketch_study import make_data, make_evidence, make_grid, make_history, make_predictions, make_study, make_trials
 
+from noiseflow.datasets.facts import ColumnRead, WhatWasRead
 from noiseflow.report import render, sections, summary_table
 from noiseflow.report.evidence import compact_predictions
 from noiseflow.report.findings import Findings, find
+from noiseflow.report.limits import limits
 from noiseflow.report.picture import Picture
+from noiseflow.report.predicted import Predicted
 from noiseflow.report.section import Section, parts_of
-from noiseflow.report.sections import SECTIONS
+from noiseflow.report.sections import SECTIONS, differences, what_was_read
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
 from noiseflow.statistics.ranks import mean_ranks
-from noiseflow.study import BASELINE
+from noiseflow.study import BASELINE, Dataset
+from noiseflow.wording import NOTHING
 from tests.plots.test_plots_page import family_study, family_trials
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
@@ -24,11 +29,29 @@ ALL = pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.t
 rng = np.random.default_rng(8)
 
 
+READ = WhatWasRead(
+    dataset="circles",
+    rows="30 train and 70 test",
+    target="2 classes, 0: 50, 1: 50",
+    split="at random",
+    shape=(2,),
+    columns=(ColumnRead("when", "dropped", 3, 9, why="holds dates."), ColumnRead("job", "category", 0, 4, 4)),
+    score="accuracy",
+    scores={"constant guess": 0.99, "logistic regression": 0.5},
+)
+
+
 def plain():
     study = make_study(n_seeds=20)
     trials = make_trials(study)
-    told = {"predictions": compact_predictions(make_predictions(study, trials))}
+    told = {"predictions": compact_predictions(make_predictions(study, trials)), "read": [READ]}
     return make_evidence(study, trials, **told, grids={d.name: make_grid() for d in study.datasets})
+
+
+def noisy_at_test():
+    study = make_study(n_seeds=8)
+    trials = under_noise(make_trials(study))
+    return make_evidence(study, trials, findings=find(study, trials))
 
 
 def families():
@@ -91,10 +114,22 @@ def crossed_seeds():
     return make_evidence(study, trials, findings=find(study, trials), curves=pd.DataFrame())
 
 
+def fresh_rows():
+    """One split with fresh rows to be scored on, predictions on its test rows, losses and Brier scores."""
+    study = make_study(n_seeds=8, datasets=[{"kind": "circles", "n_eval": 1000}])
+    trials = make_trials(study)
+    fresh = {"eval_score": trials["test_score"], "eval_loss": 1 - trials["test_score"], "brier": 0.2, "n_test": 70}
+    trials = trials.assign(**fresh, test_loss=0.5)
+    predictions, data = make_predictions(study, trials), make_data(study)
+    truth = {"circles": (data.loc[data["split"] == "test", "y"].to_numpy(), 2)}
+    predicted = Predicted(lambda ids: predictions[predictions["part"] == "test"], truth)
+    return make_evidence(study, trials, findings=find(study, trials, predicted=predicted))
+
+
 @pytest.fixture(scope="module")
 def evidences():
     """Evidence that has something to say in every section, between them."""
-    return [make() for make in (plain, families, campaigns, growing, ranked, crossed_seeds)]
+    return [make() for make in (plain, noisy_at_test, families, campaigns, growing, ranked, crossed_seeds, fresh_rows)]
 
 
 def test_every_file_of_a_section_is_in_the_tuple():
@@ -187,3 +222,27 @@ def test_drawn_cells_are_few_and_the_clearest(wide):
     cells = drawn_cells(wide.findings)
     assert len(cells) == 18
     assert {("clear", "mlp", name) for name in ("baseline", "noise 7", "noise 8")} <= cells
+
+
+def test_what_was_read_is_shown_beside_the_baseline_and_plain_models(evidences):
+    evidence = evidences[0]
+    (score,) = evidence.summary.query("variant == 'baseline' and dataset == 'circles'")["score_mean"]
+    (part,) = parts_of(what_was_read.SECTION, evidence)
+    rows = {row[0]: row[1:] for row in part.table.rows}
+    assert rows["when"] == ["dropped", "holds dates.", "3", "9", NOTHING]
+    assert rows["accuracy of a constant guess"][0] == "0.990"
+    assert rows["accuracy of the baseline (mlp)"][0] == f"{score:.3f}"
+    told = f"On circles the baseline (mlp) scores {score:.3f}, no better than a constant guess (0.990)"
+    assert any(text.startswith(told) for text in limits(evidence))
+    ahead = replace(READ, scores={"constant guess": score - 0.01, "gradient boosting": 0.999})
+    texts = limits(replace(evidence, read=[ahead]))
+    assert any("gradient boosting scores 0.999 on the same splits" in text for text in texts)
+
+
+def test_note_names_the_test_that_was_used(evidences):
+    evidence = evidences[0]
+    assert "that of jointly flipped signs (Westfall and Young, 1993)" in parts_of(differences.SECTION, evidence)[0].note
+    table = Dataset(kind="wine")
+    finite = evidence.study.model_copy(update={"design": "resample", "datasets": (table,)})
+    (part,) = parts_of(differences.SECTION, replace(evidence, study=finite))
+    assert "Student's, of the corrected resampled t test." in part.note

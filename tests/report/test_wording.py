@@ -56,3 +56,17 @@ def test_listed_counts_what_does_not_fit():
     assert wording.listed("ab", last="or") == "a or b"
     assert wording.listed("abcdefgh") == "a, b, c, d, e and 3 more"
     assert not wording.listed([])
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [(5234.123, "5,234"), (105382.4, "105,382"), (-152.34, "−152"), (9.87654, "9.877")]
+)
+def test_fraction_of_a_large_number_has_the_digits_that_tell(value, words):
+    assert wording.fraction(value) == words
+
+
+def test_difference_of_an_rmse_has_the_digits_of_its_size():
+    row = {"score_name": "-rmse", "difference_mean": 5234.4, "difference_ci_low": 4100.2, "difference_ci_high": 6300.9}
+    assert (wording.difference(row), wording.difference_interval(row)) == ("+5,234", "4,100 to 6,301")
+    small = {name: value if isinstance(value, str) else value / 1e6 for name, value in row.items()}
+    assert wording.difference(small) == "+0.0052"

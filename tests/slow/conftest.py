@@ -50,7 +50,7 @@ class Up:
 
     def pids(self, name: str) -> set[int]:
         """Ids of the processes of the server or of the worker with its runs."""
-        return running(name, self.state, runs=True)
+        return {process.pid for process in running(name, self.state, runs=True)}
 
     def run(self, *command: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -87,11 +87,9 @@ def test_run_completes_with_the_secret(completed, guarded):
 
 @pytest.mark.usefixtures("completed")
 def test_secret_is_in_no_file(guarded):
-    """Logs, services.json, prefect.toml, the results, and Prefect's own folder with its database."""
+    """Logs, prefect.toml, the results, and Prefect's own folder with its database."""
     looked_at = [path for path in guarded.state.parent.rglob("*") if path.is_file()]
-    assert {"server.log", "worker.log", "deploy.log", "services.json", "prefect.toml", "prefect.db"} <= {
-        path.name for path in looked_at
-    }
+    assert {"server.log", "worker.log", "prefect.toml", "prefect.db"} <= {path.name for path in looked_at}
     forms = (SECRET.encode(), SECRET.partition(":")[2].encode(), BASIC.encode())
     assert not [path for path in looked_at if any(form in path.read_bytes() for form in forms)]
 

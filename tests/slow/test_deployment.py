@@ -78,12 +78,17 @@ def test_deployment_run_publishes_artifacts(artifacts):
     assert float(artifacts["tutorial-progress"]["data"]) == 100
 
 
-def test_up_again_changes_nothing(up):
-    before = (up.state / "services.json").read_text()
+def test_up_again_starts_nothing_and_leaves_what_is_declared(up):
+    before = up.pids("server"), up.pids("worker"), deployments(up)
     again = up.run("flows.services", "up", "--port", str(up.port), "--state", str(up.state))
-    assert again.returncode == 0
-    assert "is up already" in again.stdout
-    assert (up.state / "services.json").read_text() == before
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "starting" not in again.stdout
+    assert (up.pids("server"), up.pids("worker"), deployments(up)) == before
+
+
+def deployments(up: Up) -> list[tuple[str, dict[str, Any], str]]:
+    found = up.post("deployments/filter")
+    return sorted((found["name"], found["parameters"], found["id"]) for found in found)
 
 
 @pytest.fixture(scope="module")
@@ -230,5 +235,4 @@ def test_down_leaves_no_process_and_frees_the_port(up):
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", up.port))
-    assert not (up.state / "services.json").exists()
     assert not (up.state.parent / "prefect.toml").exists()

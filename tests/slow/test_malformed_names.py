@@ -2,7 +2,7 @@
 
 import pytest
 
-from noiseflow.run import Context, store_rows, summarize, write_report
+from noiseflow.run import summarize, write_report
 from noiseflow.store import Store
 from noiseflow.study.loading import validate
 from noiseflow.trials.plan import make_plan
@@ -30,8 +30,6 @@ def test_study_of_nasty_names_writes_into_its_folder_only(tmp_path, monkeypatch)
     }
     study = validate(content)
     plan, store = make_plan(study, "vectorized"), Store("results", study.name)
-    for dataset in study.datasets:
-        store_rows(dataset, [1], Context(store, {}, study.name, "cpu", study.resources))
     for batch in plan.batches((), 10):
         store.publish(
             vars(train_trials(batch, study=study.name, device="cpu", progress=lambda _: None)), {"software": "{}"}

@@ -40,10 +40,8 @@ LISTENING = "0A"  # the state of a socket in /proc/net/tcp
 
 
 def up_again(up: Up, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`make up` where everything is up, but something that is deployed has changed."""
+    """`make up` where everything is up."""
     up.environment.update(environment)
-    record = up.state / "services.json"
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"deployed": ""}))
     done = up.run("flows.services", "up", "--port", str(up.port), "--state", str(up.state))
     assert done.returncode == 0, done.stdout + done.stderr
     return done

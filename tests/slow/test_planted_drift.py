@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 
 from noiseflow.campaigns.rounds import campaign_round
-from noiseflow.report.gather import SEEDS_DRAWN
-from noiseflow.run import Context, report_study, store_rows
+from noiseflow.run import report_study
 from noiseflow.store import Store, footer
 from noiseflow.study.loading import load
 from noiseflow.trials.manifest import software
@@ -32,15 +31,13 @@ def nights(tmp_path_factory):
 @pytest.mark.parametrize("planted", [False, True])
 def test_planted_shift_shows_in_the_report(planted, nights, tmp_path):
     """Three points less on one cell, in the last eight nights; the report is that of the last."""
-    plan, tables = nights
+    _, tables = nights
     trials = tables["trials"].copy()
     late = (trials["variant"] == "after_activation") & (trials["campaign"] >= NIGHTS[-SHIFTED])
     assert late.sum() == SHIFTED * N_SEEDS
     trials.loc[late, "eval_score"] -= 0.03 * planted
     store = Store(tmp_path, STUDY.name)
     store.publish({**tables, "trials": trials}, MARKS)
-    for seeds in plan.latest(SEEDS_DRAWN).data_seeds(STUDY.datasets[0]):
-        store_rows(STUDY.datasets[0], seeds, Context(store, MARKS, STUDY.name, "cpu", STUDY.resources))
     report_study(STUDY, str(tmp_path), campaign=NIGHTS[-1])
     folder = tmp_path / STUDY.name
     page, drift = (folder / "report" / "report.md").read_text(), pd.read_parquet(folder / "drift.parquet")

@@ -32,8 +32,6 @@ def arrays(tmp_path):
 @pytest.mark.parametrize("engine", ["vectorized", "reference"])
 def test_study_of_images_completes(tmp_path, arrays, engine):
     content = images_28(arrays)
-    if engine == "reference":  # `after:pool` fails there: issue 12
-        content["variants"][1]["injections"] = [{"place": "input", "stddev": 0.1}]
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(content))
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, "run", "study.yaml", "--results", "results", "--engine", engine],

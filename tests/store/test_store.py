@@ -9,6 +9,7 @@ import pytest
 from noiseflow.store import SCHEMAS, Store, footer
 from noiseflow.store import store as store_module
 from noiseflow.store.disk import Disk
+from noiseflow.store.publishing import Publisher
 
 
 def batch(ids):
@@ -76,7 +77,7 @@ def test_recover_completes_a_batch_whose_process_died_after_its_trials(store, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_follow", die)
+        patch.setattr(Publisher, "follow", die)
         with pytest.raises(KeyboardInterrupt):
             store.publish(batch("ab"), {})
     assert store.read("curves").empty
@@ -91,7 +92,7 @@ def test_recover_leaves_alone_what_may_still_be_written(store, monkeypatch):
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Store, "_append", die)
+    monkeypatch.setattr(Publisher, "append", die)
     with pytest.raises(KeyboardInterrupt):
         store.publish(batch("ab"), {})
     store.recover()

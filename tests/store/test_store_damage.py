@@ -15,6 +15,7 @@ from noiseflow.store import files as store_files
 from noiseflow.store.disk import Disk
 from noiseflow.store.files import DamagedError, encode, inspect
 from noiseflow.store.guard import Guard
+from noiseflow.store.publishing import Publisher
 from tests.store.test_store import batch
 
 BATCH_TABLES = ("trials", *FOLLOWERS)
@@ -293,7 +294,7 @@ def die(*_):
 
 def test_damaged_curves_that_still_wait_take_their_trials_along(store, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "_follow", die)
+        patch.setattr(Publisher, "follow", die)
         with pytest.raises(KeyboardInterrupt):
             store.publish(batch("ef"), MARKS)
     (waiting,) = Path(store.location, "_pending").glob("*-curves.parquet")

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.store import Store, StoreError, disk, files, find_store, footer
-from noiseflow.store import store as store_module
+from noiseflow.store import Store, StoreError, disk, files, find_store, footer, publishing
+from noiseflow.store.publishing import Publisher
 from tests.store.test_store import batch
 from tests.store.test_store import files as files_in
 
@@ -278,7 +278,7 @@ def test_folder_that_is_a_link_is_refused_and_nothing_outside_is_touched(store, 
 
 
 def test_publish_gives_up_on_a_number_that_is_taken_and_free_by_turns(store, monkeypatch):
-    monkeypatch.setattr(store_module, "MOST_TAKEN", 20)
+    monkeypatch.setattr(publishing, "MOST_TAKEN", 20)
     monkeypatch.setattr(disk.Disk, "_named", lambda *_: "trials" not in _[2])
     with pytest.raises(StoreError, match="the number was taken 20 times"):
         store.publish(batch("cd"), MARKS)
@@ -338,14 +338,14 @@ def test_retention_that_is_no_number_is_refused(store, monkeypatch, text):
 
 
 def test_curves_whose_waiting_file_another_host_deleted_come_all_the_same(store, monkeypatch):
-    append = Store._append
+    append = Publisher.append
 
     def append_while_another_host_deletes(self, *arguments):
-        for path in Path(self.location, "_pending").glob("*-curves.parquet"):
+        for path in Path(store.location, "_pending").glob("*-curves.parquet"):
             path.unlink()
         return append(self, *arguments)
 
-    monkeypatch.setattr(Store, "_append", append_while_another_host_deletes)
+    monkeypatch.setattr(Publisher, "append", append_while_another_host_deletes)
     assert store.publish(batch("cd"), MARKS) == 2
     assert sorted(fresh(store).read("curves")["trial_id"]) == list("aabbccdd")
 

@@ -10,6 +10,9 @@ from noiseflow.store import FOLLOWERS, Store, files
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.catalogue import Catalogue
 from noiseflow.store.disk import Disk
+from noiseflow.store.known import Known
+from noiseflow.store.publishing import Publisher
+from noiseflow.store.recovery import Recovery
 from tests import store_simulation
 from tests.store_simulation import Violation, simulate
 
@@ -22,7 +25,7 @@ def test_store_holds_in_a_hundred_schedules():
 
 
 def number_ignores_curves(patch):
-    patch.setattr(Store, "_is_free", lambda *_: True)
+    patch.setattr(Publisher, "_is_free", lambda *_: True)
 
 
 def footer_sought_in_its_last_64_kib(patch):
@@ -118,17 +121,17 @@ def foreign_files_are_moved(patch):
 
 def what_waits_is_needed(patch):
     """Curves come only from what waits: a clock that is ahead loses them."""
-    follow = Store._follow
+    follow = Publisher.follow
 
-    def _follow(self, number, followers, marks):
+    def following(self, number, followers, marks):
         waits = [table for table in FOLLOWERS if self._objects.tag(f"_pending/{marks['batch']}-{table}.parquet")]
         return follow(self, number, {table: rows for table, rows in followers.items() if table in waits}, marks)
 
-    patch.setattr(Store, "_follow", _follow)
+    patch.setattr(Publisher, "follow", following)
 
 
 def trials_without_curves_are_overlooked(patch):
-    patch.setattr(Store, "_needs_followers", lambda *_: False)
+    patch.setattr(Recovery, "_needs_followers", lambda *_: False)
 
 
 def names_are_not_exclusive(patch):
@@ -143,10 +146,21 @@ def curves_come_before_they_are_free(patch):
             number += 1
         return number
 
-    patch.setattr(Store, "_learn", _learn)
+    patch.setattr(Publisher, "_learn", _learn)
+
+
+def noted_trials_are_overlooked(patch):
+    patch.setattr(Known, "may_have", lambda *_: False)
+
+
+def notes_lack_what_others_published(patch):
+    """What is noted up to a number holds only what the process published itself."""
+    patch.setattr(Publisher, "_learn", lambda self, table, number: number + 1)
 
 
 MUTANTS = [
+    noted_trials_are_overlooked,
+    notes_lack_what_others_published,
     number_ignores_curves,
     footer_sought_in_its_last_64_kib,
     page_checksums_off,

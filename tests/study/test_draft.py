@@ -9,7 +9,8 @@ import yaml
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import faults
-from noiseflow.study.draft import draft_study, guess_task, study_name
+from noiseflow.study.choosing import guess_task
+from noiseflow.study.draft import draft_study, study_name
 from noiseflow.study.loading import validate
 
 N = 120
@@ -110,14 +111,16 @@ def test_draft_points_out_groups_and_counters(write):
     frame = {"index": range(N), **columns(patient_id=np.arange(N) // 6, userID=np.arange(N) * 7 % 1009)}
     text, _ = draft(write(frame))
     assert "'patient_id' looks like a name that rows share" in text
-    assert "split_by: patient_id." in text
+    assert "split: group\n    split_by: patient_id\n" in text
     assert "'index' seems to number the rows" in text
     assert "'userID' seems to number the rows" in text
     assert yaml.safe_load(text)["datasets"][0]["drop"] == ["index", "userID"]
 
 
 def test_draft_drops_what_nothing_can_be_learnt_from_and_says_why(write):
-    frame = columns(name=[f"n{i}" for i in range(N)], born=["1990-01-01"] * N, seen=["2020-01-01"] * N)
+    frame = columns(
+        name=[f"n{i}" for i in range(N)], born=["1990-01-01", "1991-02-03"] * 60, seen=["2020-01-01", "2021-02-03"] * 60
+    )
     text, study = draft(write(frame))
     assert set(study.datasets[0].drop) == {"name", "born", "seen"}
     assert study.datasets[0].split == "stratified"
@@ -187,6 +190,7 @@ def test_guess_task(values, task):
 
 
 def test_study_name_keeps_what_a_name_may_have():
-    assert study_name("/x/Ärger im_Büro.v2.csv") == "rger-im-b-ro-v2"
-    assert study_name("数据.csv") == "study"
+    assert study_name("/x/Ärger im_Büro.v2.csv") == "arger-im-buro-v2"
+    assert study_name("数据.csv") != study_name("音楽.csv")
+    assert study_name("数据.csv").startswith("study-")
     assert study_name("a" * 62 + "_b.csv") == "a" * 62

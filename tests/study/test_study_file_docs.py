@@ -52,7 +52,7 @@ def test_rows_hold_type_limits_and_default():
     )
     assert rows["Study.name"].default == "**required**"
     assert rows["Study.datasets"].type == "list of [Dataset](#dataset); 1 to 100 entries"
-    assert rows["Injection.schedule"].type == "one of `constant`, `linear`, `cosine`"
+    assert rows["Injection.schedule"].type == "one of `constant`, `linear`, `cosine`, `step`"
 
 
 def test_tables_of_the_page_have_equally_many_cells_in_each_row():

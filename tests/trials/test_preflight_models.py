@@ -91,7 +91,7 @@ UNFIT = {
     ),
     "another input": (
         "wine", lambda s, n: network(L.Dense(3, activation="softmax"), shape=(4,), loss=SPARSE),
-        r"take rows of the data's shape, \(13,\) \(dataset 'wine'\); received a model whose input is \(4,\)",
+        r"take rows of the data's shape, \(13,\) \(dataset 'wine'\); received a model with the input \(4,\)",
     ),
     "no sigmoid": (
         "circles", lambda s, n: network(L.Dense(1), shape=s), "end with activation sigmoid, .* received linear",

@@ -20,6 +20,7 @@ from noiseflow.trials.plan import make_plan
 )
 def test_command_repeats_the_study(study, command, tmp_path):
     store = Store(tmp_path, study.name)
+    command += f" --results {tmp_path}"
     assert describe(make_plan(study, "vectorized"), store, trained=0, reused=0)["command"] == command
     by_reference = describe(make_plan(study, "reference"), store, trained=0, reused=0)["command"]
     assert by_reference == f"{command} --engine reference"

@@ -1,4 +1,4 @@
-"""Convolutions whose filters differ between replicas, as products of matrices.
+"""Convolutions with other filters in each replica, as products of matrices.
 
 TensorFlow has no vectorised convolution with stacked filters, and XLA's own convolutions are slow on a CPU. Here one
 spatial axis is unfolded into windows, which are multiplied with the kernel for all rows of the window at once; the rows
@@ -108,7 +108,7 @@ def _matrix(x: Tensor, n_columns: int) -> Tensor:
 
 
 def convolve_depthwise(x: Tensor, kernel: Tensor, strides: tuple[int, int], dilations: tuple[int, int]) -> Tensor:
-    """Each channel of x (rows, height, width, channels) with filters of its own: (..., channels * multiplier)."""
+    """Each channel of x (rows, height, width, channels) with its own filters: (..., channels * multiplier)."""
     height, width, channels, multiplier = kernel.shape
     rows = Slide(x.shape[1], height, strides[0], dilations[0])
     columns = Slide(x.shape[2], width, strides[1], dilations[1])

@@ -85,7 +85,7 @@ def max_pooling(layer: Any) -> Mapping[str, Any]:
             ones = (1,) * len(sizes)
             inside = pad_same(tf.ones([1, *inputs.shape[1:-1], 1], tf.int32), sizes, strides, ones) > 0
             inputs = pad_same(inputs, sizes, strides, ones)
-            inputs = tf.where(inside, inputs, inputs.dtype.min)  # vectorized_map pads with zeros whatever it is told
+            inputs = tf.where(inside, inputs, inputs.dtype.min)  # vectorized_map pads with zeros, always
         return max_pool(inputs, sizes, strides)
 
     return {} if layer.data_format != "channels_last" else {"call": call}

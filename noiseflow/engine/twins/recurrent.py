@@ -2,7 +2,7 @@
 
 Keras' loop over time does not compile within `tf.vectorized_map`: its gradient keeps lists of tensors. Here both loops, over
 time and back, are written out and keep plain tensors. What does not depend on the state, the projection of the inputs, is
-one product for all times; so is, in the gradient, that of the recurrent kernel. Gates stand apart, for one tensor of them all
+one product for all times; so is, in the gradient, that of the recurrent kernel. Gates are apart, for one tensor of them all
 has a gradient that XLA computes entry by entry (measured).
 """
 
@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from noiseflow.engine.problem import NotVectorizableError
 from noiseflow.engine.twins.windows import add
+from noiseflow.noise.instrument import current_walk
 
 Tensor = Any
 Tensors = list[Tensor]
@@ -160,7 +161,7 @@ FORMS: dict[type[keras.layers.Layer], _Form] = {
 
 
 def recurrent(layer: Any) -> Mapping[str, Any]:
-    """`SimpleRNN`, `LSTM` and `GRU`: the same loop, each with a step of its own."""
+    """`SimpleRNN`, `LSTM` and `GRU`: the same loop, each with its own step."""
     form = FORMS[type(layer)]
 
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
@@ -169,7 +170,7 @@ def recurrent(layer: Any) -> Mapping[str, Any]:
         begun = mask is not None and not all(
             map(_is_zero, initial_state)
         )  # Keras' first masked output is 0, not the state
-        if drops or begun or layer.stateful or sequences.shape[1] <= form.unrolls:
+        if drops or begun or sequences.shape[1] <= form.unrolls:
             return _unrolled(layer, sequences, initial_state, mask, training)
         return _scanned(layer, form, sequences, list(initial_state), mask)
 
@@ -182,12 +183,22 @@ def unrolled(layer: Any) -> Mapping[str, Any]:
     def inner_loop(sequences: Tensor, initial_state: Any, mask: Tensor | None, training: bool = False) -> Any:
         n_times = sequences.shape[1]
         if n_times is None or n_times > MOST_UNROLLED:
-            told = f"layer {layer.name!r} ({type(layer).__name__}) does not vectorise: it runs over"
+            which = f"layer {layer.name!r} ({type(layer).__name__}) does not vectorise: it runs over"
             steps = f"{n_times} steps" if n_times else "a number of steps that is not known before"
-            raise NotVectorizableError(f"{told} {steps}, and at most {MOST_UNROLLED} can be written out")
+            raise NotVectorizableError(f"{which} {steps}, and at most {MOST_UNROLLED} can be written out")
         return _unrolled(layer, sequences, initial_state, mask, training)
 
     return {"inner_loop": inner_loop}
+
+
+def _with_noise(step: Step) -> Step:
+    """The step, with the last of the projected inputs added to the state that it hands on."""
+
+    def noisy(x: Tensors, inner: Tensors, states: Tensors, further: Tensors) -> Tensors:
+        state, *others = step(x[:-1], inner, states, further)
+        return [state + x[-1], *others]
+
+    return noisy
 
 
 def _is_zero(state: Tensor) -> bool:
@@ -228,7 +239,13 @@ def _scanned(layer: Any, form: _Form, sequences: Tensor, states: Tensors, mask: 
         else:
             input_biases = gates(given)
         projected = [x + bias for x, bias in zip(projected, input_biases, strict=True)]
-    history = scan(form.step(layer), projected, states, kernels, biases, further, kept)
+    step, walk = form.step(layer), current_walk()
+    if walk is not None and (label := walk.label_of(layer.cell)):
+        clean = tf.zeros([sequences.shape[0], *states[0].shape], states[0].dtype)
+        noise = walk.state(label, clean)
+        if noise is not clean:
+            step, projected = _with_noise(step), [*projected, noise]
+    history = scan(step, projected, states, kernels, biases, further, kept)
     last = [state[-1] for state in history]
     outputs = history[0]
     if layer.zero_output_for_mask and kept is not None:

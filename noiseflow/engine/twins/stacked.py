@@ -1,4 +1,4 @@
-"""Convolutions of a whole stack of replicas, each with a kernel of its own, and their two gradients, as products of matrices.
+"""Convolutions of a whole stack of replicas, each with its own kernel, and their two gradients, as products of matrices.
 
 What `converters.py` needs where a layer without a twin convolves: transposed convolutions, those of volumes, ConvLSTM, and
 `keras.ops.conv` in a layer of a user.

@@ -14,6 +14,7 @@ from noiseflow.report.sections import (
     data,
     differences,
     drift,
+    ensembles,
     final_scores,
     gap,
     learning_curves,
@@ -23,9 +24,11 @@ from noiseflow.report.sections import (
     ranks,
     replays,
     rivals,
+    robustness,
     test_rows,
     training_rows,
     variance,
+    what_was_read,
 )
 
 SECTIONS: tuple[Section, ...] = (
@@ -35,6 +38,8 @@ SECTIONS: tuple[Section, ...] = (
     loss_and_brier.SECTION,
     chosen_strengths.SECTION,
     rivals.SECTION,
+    robustness.SECTION,
+    ensembles.SECTION,
     training_rows.SECTION,
     ranks.SECTION,
     published_runs.SECTION,
@@ -43,6 +48,7 @@ SECTIONS: tuple[Section, ...] = (
     gap.SECTION,
     boundary.SECTION,
     calibration.SECTION,
+    what_was_read.SECTION,
     data.SECTION,
     drift.SECTION,
     replays.SECTION,

@@ -20,9 +20,8 @@ BOTH = " Thick lines are for these test rows and new seeds, thin ones for new te
 NOTE = (
     "Scores are those of the last epoch. Differences are variant minus baseline on the same seeds. One band of 95 % holds "
     "all of them together, and the verdicts are read off it: p, adjusted for all comparisons of the study, is at most .05 "
-    "where an interval leaves 0 out. The band is that of jointly flipped signs (Westfall and Young, 1993); Student's, where "
-    "pairs depend on each other or new test rows are allowed for. d_z is the mean difference over its standard deviation; "
-    "P(better) is the share of seeds on which the variant wins, ties counting half."
+    "where an interval leaves 0 out. The band is {band}. d_z is the mean difference over its standard deviation; P(better) "
+    "is the share of seeds on which the variant wins, ties counting half."
 )
 NOTE_OF_CAMPAIGNS = (
     "Scores are those of the last epoch, with t intervals that are not valid under repeated looks. Differences are variant "
@@ -47,7 +46,19 @@ def _columns(evidence: Evidence) -> Columns:
 
 
 def _note(evidence: Evidence) -> str:
-    return NOTE_OF_CAMPAIGNS if evidence.pools_campaigns else NOTE
+    if evidence.pools_campaigns:
+        return NOTE_OF_CAMPAIGNS
+    study = evidence.study
+    finite = {dataset.name for dataset in study.datasets if dataset.is_finite and study.design != "replicate"}
+    band = "that of jointly flipped signs (Westfall and Young, 1993)"
+    if evidence.answers_for_new_rows:
+        band = "Student's, of the variance of seeds and of test rows; on these rows, that of jointly flipped signs"
+    elif study.design == "crossed":
+        band = "Student's, of the variance of data seeds and of seeds"
+    if finite:
+        rest = "" if len(finite) == len(study.datasets) else f" where the rows are finite, else {band}"
+        band = f"Student's, of the corrected resampled t test{rest}"
+    return NOTE.replace("{band}", band)
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:

@@ -9,7 +9,7 @@ from noiseflow.study import Study
 from noiseflow.trials.preflight.engines import Engines, choose_engines
 from noiseflow.trials.preflight.matches import Match, datasets_of, matches
 from noiseflow.trials.preflight.networks import network_faults
-from noiseflow.trials.preflight.places import place_faults, task_faults
+from noiseflow.trials.preflight.places import column_faults, place_faults, task_faults
 
 __all__ = ["Engines", "choose_engines", "faults"]
 
@@ -31,6 +31,7 @@ def faults(study: Study, seeds: Sequence[int] | None = None) -> list[str]:
     found += of_networks
     found += place_faults(models)
     found += task_faults(study, pairs)
+    found += column_faults(study, pairs)
     return list(dict.fromkeys(found))
 
 
@@ -40,6 +41,6 @@ def _row_faults(match: Match) -> list[str]:
     if not dataset_kind(match.dataset.kind).is_users_file or n_rows >= batch_size:
         return []
     received = f"received {n_rows} (dataset {match.dataset.name!r})"
-    mend = "Lower training.batch_size, or bring more rows."
+    fix = "Lower training.batch_size, or bring more rows."
     where = f"datasets[{match.dataset_index}]"
-    return [f"{where} must have at least as many training rows as batch_size, {batch_size}; {received}. {mend}"]
+    return [f"{where} must have at least as many training rows as batch_size, {batch_size}; {received}. {fix}"]

@@ -41,7 +41,7 @@ class Match:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The names of the two, which tell it from the others of its study."""
+        """The names of the two; no other match of the study has both."""
         return self.dataset.name, self.architecture.name
 
     @property

@@ -11,6 +11,7 @@ import keras
 from noiseflow.architectures import ARCHITECTURES, architecture_kind
 from noiseflow.architectures.outputs import compiled_loss, output_activation
 from noiseflow.base.values import MAX_WEIGHTS
+from noiseflow.datasets import dataset_kind
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
 from noiseflow.engine.targets import outputs_of
 from noiseflow.noise import OUTSIDE
@@ -33,7 +34,7 @@ Models = dict[tuple[str, str], tuple[Match, keras.Model]]
 
 
 def network_faults(study: Study, pairs: Sequence[Match]) -> tuple[Models, list[str]]:
-    """The model of each match whose network fits its data; and the faults of the others."""
+    """The model of each match where the network fits the data, and the faults of the others."""
     models: Models = {}
     found = _source_faults(study)
     broken = {fault.split(" ", 1)[0] for fault in found}
@@ -80,9 +81,16 @@ def _axes_faults(match: Match) -> Iterator[str]:
     if axes and len(match.shape) != len(axes):
         yield (
             f"{match.where} must be for data of its form, ({', '.join(axes)}) a row for kind {match.architecture.kind}; "
-            f"received {match.shape} (dataset {match.dataset.name!r}). Take kind {any_form}, or list the datasets that "
-            f"it is for under {match.where}.datasets."
+            f"received {match.shape} (dataset {match.dataset.name!r}). {_channel_hint(match, len(axes))}"
+            f"Take kind {any_form}, or list the datasets that it is for under {match.where}.datasets."
         )
+
+
+def _channel_hint(match: Match, n_axes: int) -> str:
+    """What makes images or sequences without an axis of channels fit."""
+    is_file = "channels" in dataset_kind(match.dataset.kind).settings
+    lacks = is_file and len(match.shape) + 1 == n_axes
+    return f"If a row has no channels, set datasets[{match.dataset_index}].channels: none. Else: " if lacks else ""
 
 
 def _size_faults(match: Match) -> Iterator[str]:
@@ -144,7 +152,7 @@ def _has_place(match: Match, place: str) -> bool:
 
 
 def _shape_faults(match: Match, model: Any) -> Iterator[str]:
-    if not getattr(model, "inputs", None):  # a subclassed model does not tell
+    if not getattr(model, "inputs", None):  # a subclassed model has none
         return
     if len(model.inputs) != 1:
         yield f"must have one input; received {len(model.inputs)}. Join them, and split them inside the model."
@@ -154,7 +162,7 @@ def _shape_faults(match: Match, model: Any) -> Iterator[str]:
     if not fits:
         yield (
             f"must take rows of the data's shape, {match.shape} (dataset {match.dataset.name!r}); received a model "
-            f"whose input is {wanted}. Change its input, or list the datasets that it is for."
+            f"with the input {wanted}. Change its input, or list the datasets that it is for."
         )
 
 

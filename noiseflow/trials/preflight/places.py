@@ -8,18 +8,21 @@ import tensorflow as tf
 
 from noiseflow.controls import control_kind
 from noiseflow.controls.control import Control
+from noiseflow.datasets import columns_of
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx
 from noiseflow.noise import KINDS, OUTSIDE, kind_of
 from noiseflow.noise.injection import Injection
-from noiseflow.noise.instrument import Survey, place_fault, survey
-from noiseflow.study import Study
+from noiseflow.noise.instrument import Survey, place_fault, points_of, survey
+from noiseflow.study import USERS_OWN, Study
 from noiseflow.trials.preflight.matches import Match, attempt
 from noiseflow.trials.preflight.networks import Models
+
+MOST_NAMED = 20
 
 
 def place_faults(models: Models) -> list[str]:
     """Places that a variant names and the model lacks, once for each network, whatever the data."""
-    found: dict[tuple[str, str], str] = {}
+    found: dict[tuple[str, ...], str] = {}
     for match, model in models.values():
         rows = tf.TensorSpec([2, *match.shape], match.training.dtype)
         if not any(injection.place not in OUTSIDE for v in match.variants.values() for injection in v.injections):
@@ -29,8 +32,11 @@ def place_faults(models: Models) -> list[str]:
         for i, variant in match.variants.items():
             for k, injection in enumerate(variant.injections):
                 where = f"variants[{i}].injections[{k}].place"
-                for fault in _of_place(where, injection.place, match, seen):
-                    found.setdefault((where, match.architecture.name), fault)
+                for fault in [
+                    *_of_place(where, injection.place, match, seen),
+                    *_of_shape(where, injection, match, seen),
+                ]:
+                    found.setdefault((where, match.architecture.name, fault[:80]), fault)
     return list(found.values())
 
 
@@ -39,6 +45,56 @@ def _of_place(where: str, place: str, match: Match, found: Survey | Exception) -
         return
     if fault := place_fault(place, found):
         yield f"{where} must be a place of the model; received {place!r} (architecture {match.architecture.name!r}): {fault}."
+
+
+def _of_shape(where: str, injection: Injection, match: Match, found: Survey | Exception) -> Iterator[str]:
+    """What keeps an injection from acting on the tensors of its place; names of a table's columns are looked at elsewhere."""
+    if injection.place in OUTSIDE or isinstance(found, Exception) or place_fault(injection.place, found):
+        return
+    faults = [
+        text
+        for point in points_of(injection.place, found)
+        for text in injection.model_copy(update={"columns": None}).faults_at(found.points[point])
+    ]
+    for text in dict.fromkeys(faults):
+        yield f"{where.removesuffix('place')}{text} (architecture {match.architecture.name!r}). Take another place, or drop it."
+
+
+def column_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
+    """Columns that an injection names and the rows lack."""
+    found = []
+    for i, variant in enumerate(study.variants):
+        on_input = any(injection.place == "input" for injection in variant.injections)
+        for match in [match for match in pairs if on_input and i in match.variants]:
+            columns = columns_of(match.dataset)
+            for k, injection in enumerate(variant.injections):
+                where = f"variants[{i}].injections[{k}].columns"
+                found += [
+                    f"{where} {fault} (dataset {match.dataset.name!r})."
+                    for fault in _of_columns(injection, match, columns)
+                ]
+    for n, noise in enumerate(study.robustness):
+        for match in pairs:
+            injection, where = noise.at(noise.strengths[-1]), f"robustness[{n}]."
+            faults = [f"columns {fault}" for fault in _of_columns(injection, match, columns_of(match.dataset))]
+            if injection.place == "input":
+                faults += injection.model_copy(update={"columns": None}).faults_at((None, *match.shape))
+            found += [f"{where}{fault} (dataset {match.dataset.name!r})." for fault in faults]
+    return found
+
+
+def _of_columns(injection: Injection, match: Match, columns: Sequence[tuple[str, bool]] | None) -> Iterator[str]:
+    if injection.place != "input" or not kind_of(injection.kind).elementwise:
+        return
+    named = columns or [(str(i), True) for i in range(match.shape[-1])]
+    known = list(dict.fromkeys(name for name, _ in named))
+    if isinstance(injection.columns, tuple | dict):
+        strangers = [name for name in injection.columns if name not in known]
+        if strangers:
+            shown = ", ".join(known[:MOST_NAMED]) + (" and others" if len(known) > MOST_NAMED else "")
+            yield f"must be columns that the rows have, {shown}; received {', '.join(strangers)}"
+    elif injection.columns != "all" and not any(is_numeric for _, is_numeric in named):
+        yield "must be all or some names where no column is numeric; received numeric, the default"
 
 
 def task_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
@@ -51,7 +107,9 @@ def task_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
             found += [fault for match in on for fault in _of_labels(where, injection, match)]
         for k, control in enumerate(variant.controls):
             where = f"variants[{i}].controls[{k}]"
-            found += [fault for match in on for fault in _of_rows(where, control, match)]
+            found += [
+                fault for match in on for fault in (*_of_rows(where, control, match), *_of_kind(where, control, match))
+            ]
     return found
 
 
@@ -63,6 +121,17 @@ def _of_labels(where: str, injection: Injection, match: Match) -> Iterator[str]:
             f"{where}.kind must go with what is learnt, {wanted} with {match.dataset.of_task}; received {injection.kind!r} "
             f"(dataset {match.dataset.name!r}). Take {wanted}, or list under variants' architectures those that it is for."
         )
+
+
+def _of_kind(where: str, control: Control, match: Match) -> Iterator[str]:
+    """Rivals that are for classes only, or for the networks that ship."""
+    kind = control_kind(control.kind)
+    if kind.labels == "classes" and not match.data.n_classes:
+        received = f"received a regression (dataset {match.dataset.name!r})"
+        yield f"{where}.kind {control.kind} must be for classes; {received}. Drop it, or list under variants' architectures."
+    if kind.changes_network and match.architecture.kind in USERS_OWN:
+        received = f"received {match.architecture.kind} (architecture {match.architecture.name!r})"
+        yield f"{where}.kind {control.kind} must be for a network that ships; {received}. Build it into your own network."
 
 
 def _of_rows(where: str, control: Control, match: Match) -> Iterator[str]:

@@ -1,0 +1,29 @@
+"""Wrong labels that stay wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from noiseflow.datasets.data import Data
+
+STREAM = 0x6C61626C  # apart from all else that a data seed draws
+
+
+def with_wrong_labels(data: Data, share: float, data_seed: int) -> Data:
+    """The data, a share of its training rows, rounded to whole rows, with a wrong label; the same ones for each data seed.
+
+    A wrong class is any other one, each as likely as the next. The values of a regression go round among those rows.
+
+    References:
+        Angluin and Laird (1988), Learning from noisy examples: classification noise.
+    """
+    rng = np.random.default_rng([data_seed, STREAM])
+    y = data.y_train.copy()
+    rows = rng.choice(len(y), round(share * len(y)), replace=False)
+    if data.n_classes:
+        y[rows] = (y[rows] + rng.integers(1, data.n_classes, len(rows))) % data.n_classes
+    else:
+        y[rows] = np.roll(y[rows], 1)
+    return replace(data, y_train=y)

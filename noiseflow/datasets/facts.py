@@ -1,0 +1,233 @@
+"""What was read of a dataset, as `init`, `plan` and the report show it; and what plain models score on the same splits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from noiseflow.datasets.data import Array, Data
+
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset, Study
+
+CONSTANT = "constant guess"
+LINEAR = {True: "logistic regression", False: "ridge regression"}
+BOOSTING = "gradient boosting"
+MOST_SPLITS = 5
+"""Splits on which plain models are scored; of more data seeds the first ones."""
+MOST_NUMBERS = 2_000_000
+"""Numbers that a plain model is trained on; of more rows the first ones."""
+MOST_DATASETS = 10
+MOST_TREES = 1_000
+HOW = {
+    "stratified": "at random, each class in its share",
+    "random": "at random",
+    "group": "by {by}: rows that share a value stay together",
+    "time": "by {by}: the latest rows test",
+    "given": "as given{by}",
+    "k_fold": "in {k} folds",
+    "stratified_k_fold": "in {k} folds, each class in its share",
+    "time_series": "by {by}: {k} windows, each tested on what follows",
+}
+
+
+@dataclass(frozen=True)
+class ColumnRead:
+    """A column of a table.
+
+    name; used_as: number, category, target, dropped and so on; missing: how many rows have no value; levels: different values;
+    width: features that it becomes; why: what is to be said of it.
+    """
+
+    name: str
+    used_as: str
+    missing: int = 0
+    levels: int = 0
+    width: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class WhatWasRead:
+    """What was read of a dataset.
+
+    dataset: its name. rows: how many there are, train and test. target: its classes with their counts, or its range. split:
+    how rows are split. shape: of a row that the network sees. columns: of a table. scores: what plain models score on the
+    same splits, larger being better, by their names; score: what the numbers are.
+    """
+
+    dataset: str
+    rows: str
+    target: str
+    split: str
+    shape: tuple[int, ...]
+    columns: tuple[ColumnRead, ...]
+    score: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+    def frame(self) -> pd.DataFrame:
+        """A row for each thing that was read: what, read_as, missing, levels, width, why; of the whole before its columns."""
+        features = " × ".join(map(str, self.shape))
+        whole = {
+            "rows": self.rows,
+            "split": self.split,
+            "target": self.target,
+            "the network sees": f"{features} numbers a row",
+        }
+        whole |= {
+            f"{self.score} of a {name}" if name == CONSTANT else f"{self.score} of {name}": _shown(value)
+            for name, value in self.scores.items()
+        }
+        nothing = {"missing": 0, "levels": 0, "width": 0, "why": ""}
+        rows = [{"what": what, "read_as": text, **nothing} for what, text in whole.items()]
+        rows += [
+            {
+                "what": c.name,
+                "read_as": c.used_as,
+                "missing": c.missing,
+                "levels": c.levels,
+                "width": c.width,
+                "why": c.why,
+            }
+            for c in self.columns
+        ]
+        return pd.DataFrame(rows)
+
+    def lines(self, most: int = 60) -> list[str]:
+        """The same as lines of text; of more columns than `most` the others are counted."""
+        rows = self.frame().to_dict("records")
+        width = min(40, max(len(row["what"]) for row in rows[:most]))
+        lines = [f"  {_cut(row['what'], 40):<{width}}  {_told(row)}" for row in rows[:most]]
+        return [
+            f"What was read of {self.dataset}",
+            *lines,
+            *([f"  and {len(rows) - most:,} more"] if len(rows) > most else []),
+        ]
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _told(row: Mapping[Any, Any]) -> str:
+    parts = [str(row["read_as"])]
+    parts += [f"{row['levels']:,} levels"] if row["levels"] else []
+    parts += [f"{row['missing']:,} missing"] if row["missing"] else []
+    parts += [f"{row['width']:,} features"] if isinstance(row["width"], int) and row["width"] > 1 else []
+    return ", ".join(parts) + (f" ({row['why']})" if row["why"] else "")
+
+
+def _shown(value: float) -> str:
+    return "cannot be measured" if np.isnan(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
+
+
+def what_was_read(dataset: Dataset, data_seeds: Sequence[int], *, scored: bool = True) -> WhatWasRead:
+    """What was read of a dataset without a fault.
+
+    Args:
+        data_seeds: those of its study; the first one's split is described.
+        scored: whether plain models are trained on the first splits.
+    """
+    from noiseflow.datasets import dataset_kind, generate
+
+    kind, data = dataset_kind(dataset.kind), generate(dataset, data_seeds[0])
+    n_train, n_test = len(data.y_train), len(data.y_test)
+    aside = "".join(f", {n:,} set aside ({reason.replace('_', ' ')})" for reason, n in kind.aside(dataset).items())
+    is_boosted = data.X_train.ndim == 2
+    seeds = data_seeds[: 1 if dataset.is_split_once else MOST_SPLITS]
+    return WhatWasRead(
+        dataset=dataset.name,
+        rows=f"{n_train:,} train and {n_test:,} test{aside}",
+        target=_target(dataset, data, kind.labels(dataset)),
+        split=_split(dataset),
+        shape=data.X_train.shape[1:],
+        columns=tuple(kind.columns(dataset)),
+        score=dataset.scored_by.name,
+        scores=plain_scores(dataset, [generate(dataset, seed) for seed in seeds], boosted=is_boosted) if scored else {},
+    )
+
+
+def read_of_study(study: Study, seeds: Sequence[int] | None = None) -> list[WhatWasRead]:
+    """What was read of the datasets of a study that are files of the user's, the first ones of many.
+
+    Args:
+        seeds: those that are trained; the study's own unless given.
+    """
+    from noiseflow.datasets import dataset_kind
+
+    own = [dataset for dataset in study.datasets if dataset_kind(dataset.kind).is_users_file]
+    return [what_was_read(dataset, study.data_seeds(dataset, seeds)) for dataset in own[:MOST_DATASETS]]
+
+
+def _split(dataset: Dataset) -> str:
+    by = repr(dataset.split_by) if dataset.split_by else ""
+    if dataset.split_kind == "given":
+        by = f" in {by or 'a file'}" if by or dataset.test_path else ""
+    return HOW[dataset.split_kind].format(by=by, k=dataset.n_splits or 5)
+
+
+def _target(dataset: Dataset, data: Data, labels: Sequence[str]) -> str:
+    y = np.concatenate([data.y_train, data.y_test])
+    name = f"{dataset.target!r}, " if dataset.target else ""
+    if not data.n_classes:
+        values = y * data.target_scale
+        spread = f"a stddev of {values.std():.4g}" if dataset.standardize else f"{y.min():g} to {y.max():g}"
+        return f"{name}numbers, {spread}"
+    counts = np.bincount(y.astype(int), minlength=data.n_classes)
+    shown = ", ".join(f"{labels[i] if labels else i}: {counts[i]:,}" for i in range(min(data.n_classes, 12)))
+    more = f" and {data.n_classes - 12} more" if data.n_classes > 12 else ""
+    return f"{name}{data.n_classes} classes, {shown}{more}"
+
+
+# -- plain models ----------------------------------------------------------------------------------------------------------
+
+
+def plain_scores(dataset: Dataset, parts: Sequence[Data], *, boosted: bool) -> dict[str, float]:
+    """The mean score of a constant guess and of scikit-learn's models over these splits, by name."""
+    found: dict[str, list[float]] = {}
+    for data in parts:
+        for name, outputs in _outputs(data, boosted=boosted):
+            score = dataset.scored_by.measure(outputs[None], data.y_test, data.target_scale)
+            found.setdefault(name, []).append(float(score[0]))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _outputs(data: Data, *, boosted: bool) -> Iterator[tuple[str, Array]]:
+    """What each plain model gives for the test rows: (n_rows, n_outputs), probabilities or values."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    X_train, X_test = (X.reshape(len(X), -1) for X in (data.X_train, data.X_test))
+    most = max(100, MOST_NUMBERS // X_train.shape[1])
+    X_train, y_train, n_classes = X_train[:most], data.y_train[:most], data.n_classes
+    if not n_classes:
+        yield CONSTANT, np.full((len(X_test), 1), y_train.mean())
+        models = {LINEAR[False]: Ridge(), BOOSTING: HistGradientBoostingRegressor(random_state=0)}
+    else:
+        shares = np.bincount(y_train.astype(int), minlength=n_classes) / len(y_train)
+        yield CONSTANT, _of_classes(np.broadcast_to(shares, (len(X_test), n_classes)))
+        trees = max(1, min(100, MOST_TREES // n_classes))
+        boosting = HistGradientBoostingClassifier(random_state=0, max_iter=trees)
+        models = {LINEAR[True]: LogisticRegression(max_iter=300), BOOSTING: boosting}
+    for name, model in models.items():
+        if name == BOOSTING and not boosted:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it has not converged
+            model.fit(X_train, y_train)
+        if not n_classes:
+            yield name, np.asarray(model.predict(X_test)).reshape(-1, 1)
+            continue
+        outputs = np.zeros((len(X_test), n_classes))
+        outputs[:, model.classes_.astype(int)] = model.predict_proba(X_test)
+        yield name, _of_classes(outputs)
+
+
+def _of_classes(shares: Array) -> Array:
+    """As a network gives them: of two classes the probability of the second."""
+    return shares[:, 1:] if shares.shape[1] == 2 else shares

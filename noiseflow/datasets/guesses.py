@@ -1,0 +1,208 @@
+"""What a column seems to be, by its content and its name; the one guess that `init`, `plan` and the report share."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from noiseflow.datasets.columns import MAX_CATEGORIES, MAX_CATEGORY_LENGTH, is_counter, kind_of, numbers, texts, times
+from noiseflow.datasets.number_text import MISSING_WORDS, Parsed, parse
+
+GuessKind = Literal["number", "category", "date", "time", "group", "identifier", "text", "constant", "empty", "other"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+FEATURES = ("number", "category", "group")
+"""Kinds that can be learnt from."""
+UNITS_OF_PEOPLE = _words(
+    "subject patient person user customer client student pupil teacher child mother family household "
+    "participant respondent individual animal rat mouse dog cat cow pig horse litter player driver employee "
+    "worker doctor donor speaker author"
+)
+UNITS = UNITS_OF_PEOPLE | _words(
+    "group site batch state country county city town village district province region firm company store shop "
+    "school class hospital clinic center centre team club lab farm plot plant tree block cluster unit panel "
+    "session station cage nest dam sire bank branch product item brand device machine sensor tank dyad couple "
+    "village parish colony herd well river lake island precinct tract nation dataset experiment study location "
+    "series scene video clip lot"
+)
+_IDS = _words("id ids key code uid guid uuid pid sid no nr num number index idx rownames row rowname rownumber")
+_STRONG_IDS = _words("id ids uid guid uuid pid sid")
+_TIMES = _words("year yr date time timestamp datetime day week month quarter period date_time years months weeks days")
+_DURATIONS = _words("time times day days")
+"""Words that may name how long something takes as well: of these a time has equal steps."""
+_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_CLOCK = r"(?:[ T,]+\d{1,2}:\d{2}.*)?"
+_DATES = re.compile(
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?(?:"
+    rf"\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?{_CLOCK}|\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:\d{{4}}|\d{{2}}){_CLOCK}|"
+    rf"\d{{1,2}}[-/ .]*{_MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}}){_CLOCK}|{_MONTH}[-/ .]*\d{{1,2}}(?:,|[ -])\s*\d{{4}}{_CLOCK}|"
+    rf"\d{{1,2}}/\d{{2,4}}|{_MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}})|\d{{4}}[-/ ]{_MONTH}(?:[-/ ]\d{{1,2}})?|"
+    r"\d{4}[-/ ]?(?:Q[1-4]|W\d{1,2}(?:-\d)?)|"
+    r"Q[1-4][-/ ]?\d{4})",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What a column seems to be.
+
+    kind: number and category are learnt from; a group is a number or a category that several rows share; a time orders the
+    rows, and a date is one that is written as such; of the others nothing can be learnt. why: the end of a sentence about
+    the column. sure: whether `init` acts upon it, or only says so. parsed: how its texts read as numbers.
+    """
+
+    kind: GuessKind
+    why: str = ""
+    sure: bool = True
+    parsed: Parsed | None = None
+
+
+def words_of(name: object) -> set[str]:
+    """The words of a name in lower case: `patient`, `id` of PatientID and of 'Patient ID'."""
+    cut = re.sub(r"([a-z\d])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3 \2", str(name))
+    words = {word for word in re.split(r"[^a-zA-Z]+", cut.lower()) if word}
+    return words | {word.removesuffix("s") for word in words}
+
+
+def _names_units(name: object) -> bool:
+    """Whether a name says nothing but that it names: `code`, `patient`, `patient_no`; not `drivers`, nor `tax code`."""
+    words = re.split(r"[^a-zA-Z]+", re.sub(r"([a-z\d])([A-Z])", r"\1 \2", str(name)).lower())
+    return {word for word in words if word} <= _IDS | UNITS
+
+
+def _is_grouped(values: pd.Series[Any], distinct: int) -> bool:
+    """Whether numbers are rather names than counts: as often as each other, or rows of one come together."""
+    counts = values.value_counts()
+    in_blocks = int((values != values.shift()).sum()) <= 1.5 * distinct
+    return distinct >= 5 and counts.max() <= 5 * counts.median() and (in_blocks or counts.max() <= 2 * counts.min())
+
+
+def is_date(column: pd.Series[Any]) -> bool:
+    """Whether texts are dates: their first fifty look like it, and nearly all can be read."""
+    values = column.dropna().astype(str).str.strip()
+    if not all(_DATES.fullmatch(value) for value in values.unique()[:50]):
+        return False
+    return bool(np.asarray(pd.notna(times(values))).mean() > 0.95)
+
+
+def guess_column(column: pd.Series[Any]) -> Guess:
+    """What a column seems to be, as it was read."""
+    kind, values, name = kind_of(column), column.dropna(), words_of(column.name)
+    if kind in ("empty", "other"):
+        return Guess(
+            kind, "has no values" if kind == "empty" else f"holds {column.dtype}, which is no number and no text"
+        )
+    distinct, n = values.astype(object).nunique() if kind != "number" else values.nunique(), len(values)
+    if distinct == 1:
+        return Guess("constant", f"is {str(values.iloc[0])[:40]!r} in each row")
+    if kind == "date":
+        return Guess("date", "holds dates")
+    if kind == "number":
+        return _guess_number(column, values, name, distinct, n)
+    if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(column.dtype):
+        return Guess("category")
+    return _guess_text(values, name, distinct, n)
+
+
+def _guess_number(column: pd.Series[Any], values: pd.Series[Any], name: set[str], distinct: int, n: int) -> Guess:
+    in_order = bool(values.is_monotonic_increasing or values.is_monotonic_decreasing)
+    is_whole = bool((numbers(values) % 1 == 0).all())
+    is_dated = bool(name & _TIMES - _DURATIONS) or len(set(np.diff(numbers(values)))) == 1
+    if name & _TIMES and distinct >= 0.9 * n and n > 2 and in_order and is_dated:
+        return Guess("time", "orders the rows in time")
+    is_named = bool(name & _STRONG_IDS) or _names_units(column.name)
+    if is_counter(column) or (is_named and distinct == n > 2 and is_whole):
+        return Guess("identifier", "seems to number the rows")
+    if 2 < distinct <= n / 2 and is_whole and (is_named or name & UNITS):
+        is_sure = is_named and (bool(name & _STRONG_IDS) or _is_grouped(values, distinct))
+        if is_sure or not (values == 0).any():
+            return Guess("group", "looks like a name that rows share", is_sure)
+    if name & _TIMES and is_whole and distinct > 2:
+        return Guess("number", "looks like a time that several rows share", sure=False)
+    return Guess("number")
+
+
+def _guess_text(values: pd.Series[Any], name: set[str], distinct: int, n: int) -> Guess:
+    words = texts(values).str.strip()
+    unique = list(words.unique())
+    missing = [word for word in unique if word.lower() in MISSING_WORDS]
+    parsed = parse(unique)
+    is_named = bool(name & _STRONG_IDS) or _names_units(values.name)
+    few_odd = len(parsed.odd) <= min(3, 0.05 * len(unique)) if not is_named else not parsed.odd and bool(parsed.others)
+    if len(parsed.numbers) > 1 and few_odd and not (is_named and parsed.unit):
+        return Guess("number", _said(parsed), sure=not parsed.odd, parsed=parsed)
+    rest = words[~words.isin(missing)] if missing else words
+    if is_date(rest):
+        return Guess("date", "holds dates")
+    if rest.str.len().max() > MAX_CATEGORY_LENGTH or (rest.str.count(" ").mean() > 5 and distinct > 20):
+        return Guess("text", "holds sentences")
+    if distinct > 2 and (distinct == n or (n > 20 and distinct > n / 2) or distinct > MAX_CATEGORIES):
+        nearly = "nearly " * (distinct < n)
+        many = f"has {distinct:,} different texts, too many for a category"
+        return Guess("identifier", many if distinct <= n / 2 else f"names {nearly}each row differently")
+    if 5 <= distinct <= n / 2 and (is_named or name & (UNITS | {"key", "code", "name"})):
+        return Guess("group", "looks like a name that rows share", bool(name & (_STRONG_IDS | UNITS_OF_PEOPLE)))
+    return Guess("category")
+
+
+def _said(parsed: Parsed) -> str:
+    marks = [
+        "a comma before the decimals" * (parsed.style.decimal == ","),
+        f"{parsed.style.thousands!r} between thousands" * bool(parsed.style.thousands),
+        f"the unit {parsed.unit!r}" * bool(parsed.unit),
+        f"{' and '.join(map(repr, parsed.others[:3]))} for missing values" * bool(parsed.others),
+    ]
+    told = ", ".join(mark for mark in marks if mark)
+    return "holds numbers as text" + (f", with {told}" if told else "")
+
+
+def panel_units(frame: pd.DataFrame, guesses: dict[str, Guess]) -> list[str]:
+    """Columns whose values have a row for each of the same times, as the countries of a panel of years have."""
+    timely = [n for n, g in guesses.items() if words_of(n) & _TIMES and 2 < frame[n].nunique() <= len(frame) / 2]
+    units = []
+    for name, guess in guesses.items():
+        n_levels = frame[name].nunique()
+        if (
+            guess.kind not in FEATURES
+            or name in timely
+            or not 4 < n_levels <= len(frame) / 2
+            or _is_measured(frame[name])
+        ):
+            continue
+        for time in timely:
+            pairs = frame[[name, time]]
+            if not pairs.duplicated().any() and len(pairs) > 0.7 * n_levels * frame[time].nunique():
+                units.append(name)
+                break
+    return units
+
+
+def _is_measured(column: pd.Series[Any]) -> bool:
+    return kind_of(column) == "number" and bool((numbers(column.dropna()) % 1 != 0).any())
+
+
+def nearly_equal(column: pd.Series[Any]) -> list[tuple[str, ...]]:
+    """Groups of texts that differ in blanks at their ends, in capitals or in a mark at the end only."""
+    groups: dict[str, list[str]] = {}
+    for text in texts(column.dropna()).unique():
+        groups.setdefault(tidied(text), []).append(text)
+    return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def has_blanks(column: pd.Series[Any]) -> bool:
+    """Whether texts have blanks at their ends."""
+    return any(text != text.strip() for text in texts(column.dropna()).unique())
+
+
+def tidied(text: str) -> str:
+    """What texts that are nearly equal have in common."""
+    return text.strip().rstrip(".,;:!").rstrip().casefold()

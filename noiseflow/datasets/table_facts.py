@@ -1,0 +1,133 @@
+"""What the columns of a table are used as, and what seems to be wrong with that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from noiseflow.datasets.columns import is_counter
+from noiseflow.datasets.facts import ColumnRead
+from noiseflow.datasets.guesses import Guess, guess_column, nearly_equal, panel_units
+from noiseflow.datasets.preparation import Prepared, prepare_table
+from noiseflow.datasets.table_checks import features_of
+from noiseflow.datasets.table_rows import Table, read
+
+if TYPE_CHECKING:
+    from noiseflow.study import Dataset
+
+MOST_NAMED = 8
+
+
+def table_columns(dataset: Dataset) -> Iterator[ColumnRead]:
+    """Each column of the file with its part, in the order of the file."""
+    prepared, table = prepare_table(dataset), read(dataset)
+    for name in prepared.frame.columns:
+        column = prepared.frame[name]
+        missing, levels = int(column.isna().sum()), int(column.nunique())
+        if name == dataset.target:
+            yield ColumnRead(name, "target", missing, levels)
+        elif name == dataset.split_by:
+            part = {"group": "group", "given": "says which rows test"}.get(str(dataset.split), "time")
+            yield ColumnRead(name, part, missing, levels)
+        elif name in (dataset.drop or ()):
+            yield ColumnRead(name, "dropped", missing, levels, why=guess_column(column).why)
+        elif name in table.numeric:
+            used = "number"
+            used = "ordered category" if name in (dataset.ordinal or {}) else used
+            yield ColumnRead(name, used, missing, 0, 1, _as_filled(missing, "median"))
+        else:
+            n = len(table.categories[name])
+            yield ColumnRead(name, "category", missing, n, n, _as_filled(missing, "commonest"))
+
+
+def _as_filled(missing: int, by: str) -> str:
+    return f"gaps are filled by the training rows' {by}" if missing else ""
+
+
+def table_cautions(dataset: Dataset) -> list[str]:
+    """What a reader should know of the columns and rows: each kind of doubt is a sentence."""
+    prepared = prepare_table(dataset)
+    features = features_of(prepared.frame, dataset)
+    named = {*(dataset.numeric or ()), *(dataset.categorical or ()), *(dataset.ordinal or ())}
+    guesses = {str(name): guess_column(features[name]) for name in features.columns if name not in named}
+    return [
+        *_counters(features, guesses),
+        *_misread(features, guesses, read(dataset)),
+        *_groups(features, guesses, dataset),
+        *_alike(prepared.frame[[*features.columns, str(dataset.target)]], dataset),
+        *_twins(prepared, dataset),
+    ]
+
+
+def _counters(features: pd.DataFrame, guesses: dict[str, Guess]) -> Iterator[str]:
+    found = [str(name) for name in features.columns if name in guesses and is_counter(features[name])]
+    if found:
+        does = "counts" if len(found) == 1 else "count"
+        yield f"{_few(found)} {does} the rows. Unless that means something, remove it: the order may give the target away."
+
+
+def _misread(features: pd.DataFrame, guesses: dict[str, Guess], table: Table) -> Iterator[str]:
+    for name, guess in guesses.items():
+        if guess.kind == "number" and name in table.categories:
+            n = len(table.categories[name])
+            yield (
+                f"{name!r} is read as {n:,} categories, but {guess.why}: name it under numeric, or under categorical if "
+                "categories are meant."
+            )
+        elif guess.kind in ("date", "time"):
+            yield f"{name!r} {guess.why}, but rows are not split by it: set time: {name}, or name it under drop."
+        elif guess.kind in ("identifier", "text") and not is_counter(features[name]):
+            yield f"{name!r} {guess.why}: name it under drop unless it means something."
+
+
+def _groups(features: pd.DataFrame, guesses: dict[str, Guess], dataset: Dataset) -> Iterator[str]:
+    if dataset.split in ("group", "time", "given", "time_series"):
+        return
+    units = panel_units(features, guesses)
+    found = dict.fromkeys([*(name for name, guess in guesses.items() if guess.kind == "group"), *units])
+    if found:
+        are = "looks like a name" if len(found) == 1 else "look like names"
+        yield (
+            f"{_few([*found])} {are} that rows share. If rows of one belong together, test rows are known from training: "
+            f"set group: {next(iter(found))}."
+        )
+
+
+def _alike(frame: pd.DataFrame, dataset: Dataset) -> Iterator[str]:
+    if dataset.tidy is not None:
+        return
+    for name in frame.columns:
+        column = frame[name]
+        if pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
+            alike = nearly_equal(column)
+            if alike:
+                yield f"{str(name)!r} has values that are nearly equal ({_few(list(alike[0]))}): tidy: true makes them one."
+
+
+def _twins(prepared: Prepared, dataset: Dataset) -> Iterator[str]:
+    frame = prepared.frame.drop(columns=list(dataset.drop or ()))
+    repeated = frame.duplicated(keep=False)
+    if prepared.is_test is not None:
+        train = frame[~prepared.is_test].drop_duplicates()
+        n = len(frame[prepared.is_test].merge(train, how="inner"))
+        if n:
+            yield f"{n:,} of the test rows are training rows as well: set set_aside: [duplicates] to leave them out."
+    elif n := int(frame.duplicated().sum()):
+        share = f"{n:,} of {len(frame):,} rows are" if n > 1 else f"1 of {len(frame):,} rows is"
+        if _is_telling(frame[repeated]):
+            yield f"{share} equal to another one, so that test rows may train as well: set_aside: [duplicates] leaves them out."
+
+
+def _is_telling(frame: pd.DataFrame) -> bool:
+    """Whether equal rows are hardly equal by chance, as those of a few categories are."""
+    return any(pd.api.types.is_float_dtype(frame[name].dtype) for name in frame.columns) or bool(
+        np.prod([float(min(frame[name].nunique(), 100)) for name in frame.columns]) > 100 * len(frame)
+    )
+
+
+def _few(names: list[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:MOST_NAMED])
+    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"

@@ -1,0 +1,93 @@
+"""What a study's trials say of the claims that it holds."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from noiseflow.base.values import BASELINE
+from noiseflow.report.findings import reused_rows
+from noiseflow.statistics import PAIR, compared_score
+from noiseflow.statistics.crossfit import honest_scores
+from noiseflow.statistics.differences import difference_of
+from noiseflow.statistics.inference import t_interval
+from noiseflow.study import Study
+from noiseflow.study.claim import Claim
+
+CLAIM_COLUMNS = ["says", "source", "published", "n", "mean", "ci_low", "ci_high", "verdict", "note"]
+
+
+def judge(claim: Claim, low: float, high: float) -> str:
+    """holds, refuted or undecided, for the 95 % interval of the quantity."""
+    if not low <= high:  # NaN: too few trials
+        return "undecided"
+    if claim.relation == "about":
+        least, most = (float(claim.published or 0.0) + sign * float(claim.tolerance or 0.0) for sign in (-1, 1))
+        return "holds" if least <= low and high <= most else "refuted" if high < least or low > most else "undecided"
+    above, below = low > claim.bound, high < claim.bound
+    if claim.relation == "less":
+        above, below = below, above
+    return "holds" if above else "refuted" if below else "undecided"
+
+
+def judge_claims(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
+    """CLAIM_COLUMNS, a row a claim of the study.
+
+    A family of strengths stands with the strength that the other half of the data seeds chose.
+
+    Args:
+        trials: of the plan, with names.
+    """
+    rows = [
+        {**claim.model_dump(include={"says", "source", "published", "note"}), **_found(study, claim, trials)}
+        for claim in study.claims
+    ]
+    return pd.DataFrame(rows, columns=CLAIM_COLUMNS)
+
+
+def _found(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, object]:
+    mine = trials[(trials["dataset"] == claim.dataset) & (trials["architecture"] == claim.architecture)]
+    own, other = (_values(mine, name, claim.quantity) for name in (claim.variant, claim.against))
+    if claim.quantity == "score":
+        values = own["score"].dropna().to_numpy(dtype=float)
+        low, high = (float(end) for end in t_interval(values))
+        return {
+            "n": len(values),
+            "mean": values.mean(),
+            "ci_low": low,
+            "ci_high": high,
+            "verdict": judge(claim, low, high),
+        }
+    pairs = own.merge(other, on=PAIR, suffixes=("", "_baseline"))
+    found = difference_of(pairs, study.margin, reused_rows(study, trials).get(claim.dataset))
+    low, high = found["difference_ci_low"], found["difference_ci_high"]
+    return {
+        "n": found["n_pairs"],
+        "mean": found["difference_mean"],
+        "ci_low": low,
+        "ci_high": high,
+        "verdict": judge(claim, low, high),
+    }
+
+
+def _values(trials: pd.DataFrame, name: str, quantity: str) -> pd.DataFrame:
+    """PAIR and score (n_strengths of a family too) of a variant or a family."""
+    if quantity in ("difference", "score"):
+        chosen = honest_scores(trials)
+        mine = chosen[chosen["family"] == name]
+        return mine[
+            [*PAIR, "score", *(["n_strengths"] if name != BASELINE and (mine["n_strengths"] > 1).any() else [])]
+        ]
+    mine = trials[trials["variant"] == name]
+    values = mine[quantity].where(compared_score(trials).notna())
+    return mine[PAIR].assign(score=values)
+
+
+def claims_lines(table: pd.DataFrame) -> list[str]:
+    """The judged claims as text, some lines each."""
+    lines = []
+    for row in table.to_dict("records"):
+        published = "" if pd.isna(row["published"]) else f", published {row['published']:+.3g}"
+        figures = f"{row['mean']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f}) over {row['n']}{published}"
+        lines += [f"{row['verdict'].upper():<10} {row['says']}", f"{'':<10} {figures}", f"{'':<10} {row['source']}"]
+        lines += [f"{'':<10} {row['note']}"] if row["note"] else []
+    return lines

@@ -1,0 +1,396 @@
+"""What `noiseflow init` chooses for a file, each choice with a remark: reading, the part of each column, the split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from noiseflow import datasets
+from noiseflow.base.faults import InvalidInputError
+from noiseflow.datasets import SKEWED
+from noiseflow.datasets.archives import read_archive
+from noiseflow.datasets.arrays import channels_of
+from noiseflow.datasets.columns import kind_of, numbers, texts
+from noiseflow.datasets.files import read_table
+from noiseflow.datasets.guesses import Guess, guess_column, has_blanks, nearly_equal, panel_units
+from noiseflow.datasets.number_text import STYLES, parse
+from noiseflow.datasets.preparation import prepare_table
+from noiseflow.datasets.text_files import TEXT_SUFFIXES, Reading, guess_text, suffix_of
+from noiseflow.scores import SCORES, scores_of
+from noiseflow.study import Dataset
+from noiseflow.study.faults import sentences
+
+N_SEEDS = 30
+_MOST_CLASSES = 20  # whole numbers of more values are taken for a regression
+_WHERE = "datasets[0]"
+_LEAST_GROUPS = 5
+Remarks = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a file made us choose.
+
+    dataset; n_train: rows that one seed trains on; remarks: each about some key of the dataset; network: as YAML.
+    """
+
+    dataset: Dataset
+    n_train: int
+    remarks: Remarks = field(default_factory=dict)
+    network: str = ""
+
+
+def choose_table(path: str, target: str, task: str | None) -> Draft:
+    """The dataset that fits a table.
+
+    Raises:
+        InvalidInputError: the file or the target is faulty; the message names every fault.
+    """
+    reading, why = guess_text(path) if suffix_of(path) in TEXT_SUFFIXES and _is_there(path) else (Reading(), {})
+    raw = read_table(path, reading)
+    remarks: Remarks = {key: [text] for key, text in why.items()}
+    target = _target(raw, target, path, reading, remarks)
+    settings: dict[str, Any] = {"kind": "table", "path": path, "target": target, **reading.keys()}
+    settings |= _written_oddly(raw, settings, remarks)
+    settings["task"] = task or guess_task(_prepared(settings)[target])
+    frame = _prepared(settings)
+    remarks["task"] = _task_remarks(frame[target], settings["task"]) if task is None else []
+    _see_target(frame[target], settings["task"])
+    settings |= _rows_aside(frame[target], settings["task"], remarks)
+    features = frame.drop(columns=target)
+    guesses = {str(name): guess_column(features[name]) for name in features.columns}
+    return _first_sound(_choices(features, guesses, settings), frame[target], remarks)
+
+
+def _is_there(path: str) -> bool:
+    try:
+        read_table(path)
+    except InvalidInputError as error:
+        return not any(
+            part in error.faults[0] for part in ("which is no file", "does not exist", "cannot be looked at")
+        )
+    return True
+
+
+def _dataset(settings: dict[str, Any]) -> Dataset:
+    try:
+        return Dataset.model_validate(settings)
+    except ValidationError as error:
+        raise InvalidInputError(sentences(error, settings["path"])) from None
+
+
+def _prepared(settings: dict[str, Any]) -> pd.DataFrame:
+    """The table as it is read with what is chosen so far."""
+    return prepare_table(_dataset({"task": "classification", **settings})).frame
+
+
+def _target(frame: pd.DataFrame, given: str, path: str, reading: Reading, remarks: Remarks) -> str:
+    """The column that is meant: its name, or else its name in other capitals; without a header its first value or its place."""
+    names = [str(name) for name in frame.columns]
+    target = given.strip()
+    if target in names:
+        return target
+    found = [name for name in names if name.casefold() == target.casefold()]
+    if reading.header == "none":
+        first = read_table(path, Reading(**{**reading.keys(), "header": None})).columns
+        found = [name for name, cell in zip(names, first, strict=True) if str(cell).strip() == target]
+        found = found or ([names[int(target) - 1]] if target.isdigit() and 0 < int(target) <= len(names) else [])
+    if len(found) == 1:
+        remarks["target"] = [f"{given!r} was given."]
+        return found[0]
+    shown = ", ".join(name[:80] for name in names[:20])
+    hint = " The first line looks like values, so that columns have no names." if reading.header == "none" else ""
+    raise InvalidInputError(
+        [f"target must be a column of the table; received {given!r}, the columns are {shown}.{hint}"]
+    )
+
+
+# -- how texts are written -------------------------------------------------------------------------------------------------
+
+
+def _written_oddly(frame: pd.DataFrame, settings: dict[str, Any], remarks: Remarks) -> dict[str, Any]:
+    """Numbers that are text, words for missing values, and texts that are nearly equal."""
+    reading = Reading(**{key: settings[key] for key in Reading.__dataclass_fields__ if key in settings})
+    numeric, categorical, uneven = [], [], []
+    words = list(settings.get("na_values", ()))
+    for name in map(str, frame.columns):
+        column = frame[name]
+        if kind_of(column) not in ("category", "date") or not _is_text(column):
+            continue
+        if name == settings["target"] and column.nunique() == 2:
+            uneven += [name] * bool(has_blanks(column) or nearly_equal(column))
+            continue
+        guess = guess_column(column)
+        if guess.kind == "number" and guess.parsed and not _reads_itself(column, reading):
+            numeric.append(name)
+            odd = [word for word in guess.parsed.odd if word not in words]
+            words += odd
+            doubt = f" {_few(odd)} {'is' if len(odd) == 1 else 'are'} taken for missing: not sure." if odd else ""
+            remarks.setdefault("numeric", []).append(f"{name!r} {guess.why}.{doubt}")
+        elif guess.kind in ("category", "group", "identifier"):
+            alike = nearly_equal(column) if guess.kind != "identifier" else []
+            if has_blanks(column) or alike:
+                uneven.append(name)
+                remarks.setdefault("tidy", []).extend(
+                    [f"{name!r}: {_few(list(alike[0]))} are taken for one."] if alike else []
+                )
+            unique = list(texts(column).dropna().str.strip().unique())
+            if len(unique) >= 10 and 0.8 * len(unique) <= len(parse(unique).numbers) < len(unique):
+                categorical.append(name)
+                remarks.setdefault("categorical", []).append(
+                    f"{name!r} holds numbers and {_few(list(parse(unique).odd[:3]))}."
+                )
+    if uneven:
+        remarks.setdefault("tidy", []).insert(0, f"{_few(uneven)} {'has' if len(uneven) == 1 else 'have'} texts that differ in "
+                                              "blanks, capitals or a mark at the end only.")  # fmt: skip
+    found: dict[str, Any] = {"numeric": numeric, "categorical": categorical, "na_values": words, "tidy": bool(uneven)}
+    return {key: value for key, value in found.items() if value}
+
+
+def _is_text(column: pd.Series[Any]) -> bool:
+    return pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype)
+
+
+def _reads_itself(column: pd.Series[Any], reading: Reading) -> bool:
+    """Whether the texts become numbers without being named, as the study says how numbers are written."""
+    unique = list(texts(column).dropna().unique())
+    styles = [style for style in (reading.style, STYLES[0]) if style]
+    return reading.style is not None and any(not (p := parse(unique, s)).others and not p.unit for s in styles)
+
+
+# -- the target ------------------------------------------------------------------------------------------------------------
+
+
+def guess_task(column: pd.Series[Any]) -> str:
+    """Regression for numbers with decimals, of many values, or of values that only one row has; else classification."""
+    if kind_of(column) != "number":
+        return "classification"
+    values = pd.Series(numbers(column)).dropna()
+    counts = values.value_counts()
+    has_decimals = bool((values[np.isfinite(values)] % 1 != 0).any())
+    is_spread = has_decimals or len(counts) > _MOST_CLASSES or bool((counts < 2).any())
+    return "regression" if len(counts) > 2 and is_spread else "classification"
+
+
+def _task_remarks(column: pd.Series[Any], task: str) -> list[str]:
+    n = column.nunique()
+    other = "regression" if task == "classification" else "classification"
+    hint = f" Set {other} if that is wrong." if kind_of(column) == "number" else ""
+    return [f"Guessed: {n} different values.{hint}"]
+
+
+def _see_target(column: pd.Series[Any], task: str) -> None:
+    """Raises where nothing can be predicted: there is no value, one only, or a name for each row."""
+    name, distinct, n = repr(column.name), column.nunique(), int(column.notna().sum())
+    if distinct < 2:
+        shown = f"{str(column.dropna().iloc[0])!r} throughout" if distinct else "empty"
+        raise InvalidInputError(
+            [f"target must differ between rows; received {name}, which is {shown}. Choose another."]
+        )
+    if task == "classification" and distinct > 20 and distinct > n / 2:
+        received = f"{name} with {distinct:,} different values in {n:,} rows"
+        raise InvalidInputError([f"target must have classes that rows share; received {received}. Choose another."])
+
+
+def _rows_aside(column: pd.Series[Any], task: str, remarks: Remarks) -> dict[str, Any]:
+    """Rows without a target, and classes of one row, are set aside."""
+    missing, counts = int(column.isna().sum()), column.value_counts()
+    rare = [str(label) for label, n in counts.items() if n == 1] if task == "classification" and len(counts) > 2 else []
+    reasons = {"missing_target": missing, "rare_classes": len(rare)}
+    if missing:
+        remarks.setdefault("set_aside", []).append(
+            f"{missing} of {len(column)} rows have no {str(column.name)!r}: they are left out."
+        )
+    if rare:
+        remarks.setdefault("set_aside", []).append(
+            f"Only one row has {_few(rare)}: it can be in training or test only, and is left out."
+        )
+    chosen = tuple(reason for reason, n in reasons.items() if n)
+    return {"set_aside": chosen} if chosen and len(rare) < len(counts) - 1 else {}
+
+
+# -- which part each column plays ------------------------------------------------------------------------------------------
+
+
+def _choices(
+    features: pd.DataFrame, guesses: dict[str, Guess], settings: dict[str, Any]
+) -> Iterator[tuple[dict[str, Any], Remarks]]:
+    """Settings to choose from with the remarks of each, the best first; the next are for when rows cannot be split so."""
+    dropped = {
+        name: f"{name!r} {guess.why}."
+        for name, guess in guesses.items()
+        if guess.kind not in ("number", "category", "group", "date", "time")
+    }
+    dates = [name for name, guess in guesses.items() if guess.kind == "date"]
+    times = dates if len(dates) == 1 else [] if dates else [n for n, g in guesses.items() if g.kind == "time"][:1]
+    units = [name for name in panel_units(features, guesses) if features[name].nunique() >= 2 * _LEAST_GROUPS]
+    named = [name for name, g in guesses.items() if g.kind == "group"]
+    sure = [
+        name for name in (*(n for n in named if guesses[n].sure), *units) if features[name].nunique() >= _LEAST_GROUPS
+    ]
+    sure = [name for name in dict.fromkeys(sure) if not features[name].isna().any()]
+    plain = {"split": "stratified" if settings["task"] == "classification" else "random"}
+    several = "holds dates, as others do: to test on the latest rows, name it under time"
+    for by, split in [
+        *((name, "group") for name in sure),
+        *((name, "time") for name in times),
+        ("", ""),
+        ("", "random"),
+    ]:
+        if by and features[by].isna().any():
+            continue
+        mine = dict(dropped)
+        own: Remarks = {"split": []}
+        if split == "group":
+            own["split"].append(
+                f"{by!r} looks like a name that rows share: those of one stay together, either to train or to test, "
+                "and it is no feature. If rows do not belong together, set split anew."
+            )
+        elif split == "time":
+            what = "holds dates" if by in dates else "orders the rows in time"
+            own["split"].append(
+                f"{by!r} {what}: the latest rows test, and it is no feature. There is one such split, so that the conclusions "
+                "hold for it only. If time plays no part, name the column under drop, and set split and design anew."
+            )
+        mine |= {name: f"{name!r} {several if len(dates) > 1 else 'holds dates'}." for name in dates if name != by}
+        mine |= {
+            n: f"{n!r} {g.why}: name it under time to test on the latest rows."
+            for n, g in guesses.items()
+            if g.kind == "time" and n != by
+        }
+        doubtful = [
+            name for name in dict.fromkeys([*named, *panel_units(features, guesses)]) if name != by and not split
+        ]
+        own["split"] += [
+            f"Not sure: {name!r} looks like a name that rows share. If they belong together, write group: {name}, not split."
+            for name in doubtful
+        ]
+        own["split"] += [
+            f"Not sure: {n!r} {g.why}. To test on the latest rows, write time: {n} in place of split."
+            for n, g in guesses.items()
+            if g.kind == "number" and not g.sure and not g.parsed and not split
+        ]
+        own["drop"] = list(mine.values())
+        kept = features.drop(columns=[*mine, *([by] if by else [])])
+        if kept.empty and (only := [name for name, guess in guesses.items() if guess.kind == "time"]):
+            if by:  # there is nothing else to learn from
+                continue
+            mine = {name: why for name, why in mine.items() if name not in only}
+            own["drop"], kept = list(mine.values()), features[only]
+            own["split"].append(
+                f"Rows are in time, and {_few(only)} is all there is to learn from: rows are split at random."
+            )
+        own["missing"] = _missing_remarks(kept)
+        chosen = {"split": split, "split_by": by} if by else {"split": split} if split else plain
+        own["split"] += ["There are too few rows of each class to split by class."] if split == "random" else []
+        impute = {"missing": "impute"} if own["missing"] else {}
+        roles = {
+            key: [n for n in settings[key] if n not in mine] for key in ("numeric", "categorical") if key in settings
+        }
+        yield (
+            settings
+            | chosen
+            | impute
+            | {key: names or None for key, names in roles.items()}
+            | {"drop": [*mine] or None},
+            own,
+        )
+
+
+def _missing_remarks(features: pd.DataFrame) -> list[str]:
+    missing = features.isna().sum()
+    missing = missing[missing > 0]
+    if missing.empty:
+        return []
+    columns = _few([f"{str(name)!r} ({n} of {len(features)})" for name, n in missing.items()], quoted=True)
+    return [f"Missing values in {columns}: the training rows' median, or commonest, stands in for them."]
+
+
+def _first_sound(choices: Iterator[tuple[dict[str, Any], Remarks]], target: pd.Series[Any], remarks: Remarks) -> Draft:
+    """The first of these choices that has no fault.
+
+    Raises:
+        InvalidInputError: each has one; the message names those of the last.
+    """
+    found: list[str] = []
+    for settings, own in choices:
+        for score, reason in _scores(target, settings["task"]):
+            dataset = _dataset(settings | {"score": score, "test_fraction": 0.3})
+            seeds = [1] if dataset.is_split_once else range(1, N_SEEDS + 1)
+            found = datasets.faults(dataset, seeds, _WHERE)
+            if not found:
+                n_train = len(datasets.generate(dataset, 1).y_train)
+                network = f"{{kind: mlp, units: [{64 if n_train < 1_000 else 128}], activation: relu}}"
+                return Draft(dataset, n_train, remarks | own | {"score": reason}, network)
+    raise InvalidInputError([text.removeprefix(f"{_WHERE}.") for text in found])
+
+
+def _scores(column: pd.Series[Any], task: str) -> list[tuple[str, list[str]]]:
+    """Scores to choose from with their reasons, the best first; the next ones are for when a class is too rare for it."""
+    first, *others = scores_of(task) or SCORES  # a task that there is not is refused with the dataset
+    share = column.value_counts(normalize=True)
+    if not first.is_share_of_rows or share.empty or share.iloc[0] < SKEWED:
+        return [(first.name, [f"{first.sentence.capitalize()}; or {', '.join(other.name for other in others)}."])]
+    large = f"{100 * share.iloc[0]:.0f} % of the rows are of the class {str(share.index[0])!r}"
+    reason = f"{large}; {first.name} rewards guessing it."
+    asks = [score.name for score in others if score.weighs_classes_alike]
+    rare = f"The rarest class is too rare to be in each test part, as {' and '.join(asks)} ask."
+    chosen = next(score.name for score in others if score.suits_skewed(len(share)))
+    fallback = next(score.name for score in others if not score.weighs_classes_alike)
+    return [(chosen, [reason]), (fallback, [reason, rare])]
+
+
+# -- arrays ----------------------------------------------------------------------------------------------------------------
+
+
+def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
+    """The dataset that fits an .npz file.
+
+    Raises:
+        InvalidInputError: the file is faulty; the message names every fault.
+    """
+    archive, remarks = read_archive(path), Remarks()
+    y = archive.y
+    is_classes = y.dtype.kind in "bUO" or guess_task(pd.Series(y.ravel())) == "classification"
+    settings: dict[str, Any] = {
+        "kind": "arrays",
+        "path": path,
+        "task": task or ("classification" if is_classes else "regression"),
+    }
+    remarks["task"] = _task_remarks(pd.Series(y.ravel()), settings["task"]) if task is None else []
+    if channels := channels_of(archive.X):
+        settings["channels"] = channels
+        said = (
+            "has its channels before its height or steps"
+            if channels == "first"
+            else "seems to hold images without channels"
+        )
+        remarks["channels"] = [f"X of the shape {archive.X.shape} {said}: a guess."]
+    split = (
+        "given"
+        if archive.is_test is not None
+        else "group"
+        if archive.groups is not None
+        else "time"
+        if archive.time is not None
+        else None
+    )
+    if split:
+        settings["split"] = split
+        remarks["split"] = [
+            "The file brings x_test and y_test." if split == "given" else f"By the array of the file: {split}."
+        ]
+    n_axes = archive.X.ndim + (channels == "none")
+    network = {4: "{kind: cnn, filters: [8], kernel_size: 3}", 3: "{kind: lstm, units: [16]}"}.get(n_axes, "")
+    draft = _first_sound(iter([(settings, Remarks())]), pd.Series(y.ravel()), remarks)
+    return replace(draft, network=network or draft.network)
+
+
+def _few(names: list[str], most: int = 12, *, quoted: bool = False) -> str:
+    shown = ", ".join(name if quoted else repr(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

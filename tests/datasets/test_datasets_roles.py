@@ -1,0 +1,259 @@
+"""What a study says of a table: how it is read, which part each column plays, which rows test, and which are left out."""
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from noiseflow.datasets import dataset_kind, faults, generate, warnings
+from noiseflow.datasets.facts import what_was_read
+from noiseflow.study import Dataset
+from noiseflow.study.dataset import SETTINGS
+from noiseflow.study.faults import sentences
+from noiseflow.study.loading import validate
+from noiseflow.trials.plan import make_plan
+
+N = 60
+X = np.round(np.random.default_rng(3).normal(size=N), 3)
+FRAME = pd.DataFrame(
+    {"x": X, "size": ["small", "large", "medium"] * 20, "zip": [101, 202] * 30, "y": ["no", "yes", "no"] * 20}
+)
+
+
+def table(path, **settings):
+    return Dataset(**{"kind": "table", "path": str(path), "target": "y", "task": "classification", **settings})
+
+
+def found(dataset, seeds=(1, 2)):
+    return faults(dataset, seeds, "datasets[0]")
+
+
+@pytest.fixture
+def path(tmp_path):
+    FRAME.to_csv(tmp_path / "a.csv", index=False)
+    return tmp_path / "a.csv"
+
+
+def rows(dataset):
+    return dataset_kind("table").rows(dataset)
+
+
+def test_columns_are_what_the_study_says(path):
+    dataset = table(path, categorical=["zip"], ordinal={"size": ["small", "medium", "large"]})
+    assert found(dataset) == []
+    read = rows(dataset).X
+    assert read["size"].tolist() == [0, 2, 1] * 20
+    assert set(read["zip"]) == {"101", "202"}
+    assert generate(dataset, 1).X_train.shape[1] == 1 + 1 + 2
+    used = {column.name: (column.used_as, column.width) for column in what_was_read(dataset, [1], scored=False).columns}
+    assert used == {"x": ("number", 1), "size": ("ordered category", 1), "zip": ("category", 2), "y": ("target", 0)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"numeric": ["size"]}, "numeric must name columns of numbers, in one unit; received 'size' with 'small'"),
+        (
+            {"ordinal": {"size": ["small", "large"]}},
+            "ordinal must list every value, the least first; received 'size' with 'medium'",
+        ),
+        ({"categorical": ["zap"]}, "categorical must be a column of the table; received 'zap'"),
+    ],
+)
+def test_columns_that_are_not_what_the_study_says_are_refused(path, settings, says):
+    (fault,) = found(table(path, **settings))
+    assert says in fault
+    assert fault.endswith("(dataset file 'a.csv')")
+
+
+def test_group_and_time_are_short_for_a_split(path):
+    short, long = table(path, group="zip"), table(path, split="group", split_by="zip")
+    assert short == long
+    assert table(path, time="x") == table(path, split="time", split_by="x")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"group": "zip", "time": "x"},
+        {"group": "zip", "split": "random"},
+        {"test_path": "b.csv", "split": "random"},
+        {"numeric": ["x"], "categorical": ["x"]},
+        {"thousands": ".", "decimal": "."},
+        {"split": "given"},
+        {"n_splits": 3},
+        {"split": "time_series"},
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(path, settings):
+    with pytest.raises(ValidationError) as caught:
+        table(path, **settings)
+    assert sentences(caught.value, "mine")
+
+
+def test_names_of_columns_may_be_long_and_have_blanks_around_them(tmp_path):
+    name = "a question of a survey " * 10
+    frame = FRAME.rename(columns={"y": f" {name} "})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert found(table(tmp_path / "a.csv", target=name)) == []
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------------
+
+
+def write(frame, path):
+    if path.name.endswith(".gz"):
+        path.write_bytes(gzip.compress(frame.to_csv(index=False, sep="\t" if ".tsv" in path.name else ",").encode()))
+    elif path.suffix == ".tsv":
+        frame.to_csv(path, sep="\t", index=False)
+    elif path.suffix == ".feather":
+        frame.to_feather(path)
+    elif path.suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    elif path.suffix == ".arff":
+        head = "@relation r\n@attribute x numeric\n@attribute size {small,large,medium}\n@attribute zip numeric\n"
+        body = "@attribute y {no,yes}\n@data\n" + frame.to_csv(index=False, header=False)
+        path.write_text(head + body)
+    else:
+        frame.to_excel(path, index=False)
+
+
+@pytest.mark.parametrize("file", ["a.tsv", "a.csv.gz", "a.tsv.gz", "a.feather", "a.jsonl", "a.arff", "a.xlsx"])
+def test_files_of_other_kinds_are_read_alike(tmp_path, path, file):
+    if file.endswith(".xlsx"):
+        pytest.importorskip("openpyxl")
+    write(FRAME, tmp_path / file)
+    dataset = table(tmp_path / file)
+    assert found(dataset) == []
+    np.testing.assert_array_equal(generate(dataset, 1).X_train, generate(table(path), 1).X_train)
+
+
+def test_packed_text_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("noiseflow.datasets.files.MAX_BYTES", 100_000)
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"x,y\n" + b"1,2\n" * 100_000))
+    assert "once it is unpacked" in found(table(tmp_path / "a.csv.gz"))[0]
+
+
+def test_text_of_another_encoding_is_read_as_the_study_says(tmp_path):
+    FRAME.replace("small", "kl\u00e9in").to_csv(tmp_path / "a.csv", index=False, encoding="latin-1")
+    (fault,) = found(table(tmp_path / "a.csv"))
+    assert 'Set encoding: "cp1252"' in fault
+    assert found(table(tmp_path / "a.csv", encoding="cp1252")) == []
+
+
+@pytest.mark.parametrize(("end", "names"), [(",", ["x", "z", "y"]), ("", ["row_name", "x", "y"])])
+def test_rows_with_one_value_more_than_the_header(tmp_path, end, names):
+    """A comma at each line's end, or names of rows, as R writes them."""
+    header = "x,z,y" if end else "x,y"
+    lines = [f"{'r' * (not end)}{i},{i % 7},{'ab'[i % 2]}{end}" for i in range(N)]
+    (tmp_path / "a.csv").write_text("\n".join([header, *lines]))
+    dataset = table(tmp_path / "a.csv", drop=None if end else ["row_name"])
+    assert found(dataset) == []
+    assert [column.name for column in dataset_kind("table").columns(dataset)] == names
+
+
+# -- rows ------------------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_set_aside_and_counted(tmp_path):
+    frame = pd.concat([FRAME, FRAME[:5], FRAME[:2].assign(y=None, x=7.5), FRAME[:1].assign(y="once")])
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    dataset = table(tmp_path / "a.csv", set_aside=["missing_target", "rare_classes", "duplicates"])
+    assert found(dataset) == []
+    assert dataset_kind("table").aside(dataset) == {"duplicates": 5, "missing_target": 2, "rare_classes": 1}
+    assert len(rows(dataset).y) == N
+    told = what_was_read(dataset, [1], scored=False).rows
+    assert (
+        told
+        == "42 train and 18 test, 5 set aside (duplicates), 2 set aside (missing target), 1 set aside (rare classes)"
+    )
+
+
+def test_duplicates_are_pointed_out(tmp_path):
+    pd.concat([FRAME, FRAME[:5]]).to_csv(tmp_path / "a.csv", index=False)
+    dataset = table(tmp_path / "a.csv")
+    assert any(
+        text.startswith("5 of 65 rows are equal to another one") for text in warnings(dataset, generate(dataset, 1))
+    )
+
+
+def test_given_test_file_tests_and_is_part_of_the_identity(tmp_path, path):
+    test = tmp_path / "test.csv"
+    pd.concat([FRAME[:4], FRAME[:20].assign(x=9)]).to_csv(test, index=False)
+    study = {
+        "name": "given",
+        "datasets": [table(path, test_path=str(test)).model_dump(exclude_none=True)],
+        "architectures": [{"kind": "mlp", "units": [4]}],
+        "variants": [{"name": "baseline"}],
+    }
+    (dataset,) = validate(study).datasets
+    assert found(dataset) == []
+    data = generate(dataset.model_copy(update={"standardize": False}), 1)
+    np.testing.assert_array_equal(data.X_train[:, 0], X)
+    np.testing.assert_array_equal(data.X_test[:, 0], [*X[:4], *[9] * 20])
+    assert any("4 of the test rows are training rows as well" in text for text in warnings(dataset, data))
+    before = make_plan(validate(study), "vectorized").trial_ids
+    FRAME.assign(x=8).to_csv(test, index=False)
+    assert not set(before) & set(make_plan(validate(study), "vectorized").trial_ids)
+    FRAME.drop(columns="zip").to_csv(test, index=False)
+    assert "test_path must be a table with the columns of path" in found(dataset)[0]
+
+
+@pytest.mark.parametrize("marks", [["train", "Test"], [0, 1], ["False", "True"]])
+def test_split_column_says_which_rows_test(tmp_path, marks):
+    FRAME.assign(part=np.repeat(marks, [45, 15])).to_csv(tmp_path / "a.csv", index=False)
+    dataset = table(tmp_path / "a.csv", split="given", split_by="part", standardize=False)
+    assert found(dataset) == []
+    np.testing.assert_array_equal(generate(dataset, 1).X_test[:, 0], X[45:])
+    FRAME.assign(part="a").to_csv(tmp_path / "a.csv", index=False)
+    assert "split_by must hold two values where split is given" in found(dataset)[0]
+
+
+@pytest.mark.parametrize("split", ["k_fold", "stratified_k_fold"])
+def test_data_seeds_go_through_the_folds_of_one_shuffle_and_then_the_next(path, split):
+    dataset = table(path, split=split, n_splits=4, standardize=False)
+    assert found(dataset, range(8)) == []
+    tested = [generate(dataset, seed) for seed in range(8)]
+    for repetition in (tested[:4], tested[4:]):
+        np.testing.assert_array_equal(np.sort(np.concatenate([data.X_test[:, 0] for data in repetition])), np.sort(X))
+    assert not np.array_equal(np.sort(tested[0].X_test[:, 0]), np.sort(tested[4].X_test[:, 0]))
+    assert {len(data.y_train) for data in tested} == {45}
+
+
+def test_folds_of_other_sizes_are_cut_to_the_smallest(path):
+    dataset = table(path, split="k_fold", n_splits=7)
+    assert {(len(d.y_train), len(d.y_test)) for d in (generate(dataset, seed) for seed in range(7))} == {(51, 8)}
+
+
+def test_time_series_windows_are_tested_on_what_follows(tmp_path):
+    FRAME.assign(day=np.arange(N)).sample(frac=1, random_state=1).to_csv(tmp_path / "a.csv", index=False)
+    dataset = table(tmp_path / "a.csv", split="time_series", split_by="day", n_splits=5, standardize=False)
+    assert found(dataset, range(5)) == []
+    for seed in range(5):
+        data = generate(dataset, seed)
+        np.testing.assert_array_equal(data.X_train[:, 0], X[10 * seed : 10 * seed + 10])
+        np.testing.assert_array_equal(data.X_test[:, 0], X[10 * seed + 10 : 10 * seed + 20])
+
+
+def test_new_keys_leave_the_identity_of_other_studies_alone(path):
+    """What is not given is no part of a trial's identity."""
+    settings = (
+        make_plan(
+            validate(
+                {
+                    "name": "a",
+                    "datasets": [{"kind": "table", "path": str(path), "target": "y", "task": "classification"}],
+                    "architectures": [{"kind": "mlp"}],
+                    "variants": [{"name": "baseline"}],
+                }
+            ),
+            "vectorized",
+        )
+        .cells[0]
+        .settings["dataset"]
+    )
+    known = {"kind", "target", "task", "content", "test_fraction", "standardize", "missing"}
+    assert set(settings) == known
+    assert known - {"content"} < {*SETTINGS["table"], "kind"}

@@ -1,0 +1,89 @@
+"""Published claims: what a study's intervals decide on them, and claims that a study cannot decide on."""
+
+import numpy as np
+import pytest
+from made_trials import made_trials, resampled
+
+from noiseflow.report.claims import claims_lines, judge, judge_claims
+from noiseflow.study import Study, loading
+from noiseflow.study.claim import Claim
+
+GIVEN = {"says": "Noise helps", "source": "a paper", "dataset": "circles", "architecture": "mlp", "variant": "noise"}
+
+
+def study(*claims):
+    variants = [{"name": "baseline"}, {"name": "noise", "injections": [{"place": "input", "stddev": 0.1}]}]
+    content = {
+        "name": "s",
+        "design": "resample",
+        "n_seeds": 12,
+        "datasets": [{"kind": "circles"}],
+        "variants": variants,
+    }
+    return Study.model_validate({**content, "architectures": [{"kind": "mlp"}], "claims": [GIVEN | c for c in claims]})
+
+
+def trials(gain):
+    rng = np.random.default_rng(3)
+    scores = rng.normal(0.8, 0.02, 12)
+    cells = {"baseline": resampled(scores), "noise": resampled(scores + rng.normal(gain, 0.002, 12))}
+    return made_trials(cells, dataset="circles", architecture="mlp", ece=0.1, brier=0.2, test_loss=1.0)
+
+
+@pytest.mark.parametrize(
+    ("claim", "interval", "verdict"),
+    [
+        ({}, (0.01, 0.03), "holds"),
+        ({}, (-0.03, -0.01), "refuted"),
+        ({}, (-0.01, 0.01), "undecided"),
+        ({"relation": "less"}, (-0.03, -0.01), "holds"),
+        ({"relation": "less", "bound": 0.01}, (0.02, 0.03), "refuted"),
+        ({"relation": "about", "published": 0.03, "tolerance": 0.01}, (0.025, 0.035), "holds"),
+        ({"relation": "about", "published": 0.03, "tolerance": 0.01}, (0.05, 0.06), "refuted"),
+        ({"relation": "about", "published": 0.03, "tolerance": 0.01}, (0.03, 0.05), "undecided"),
+        ({}, (float("nan"), float("nan")), "undecided"),
+    ],
+)
+def test_claim_holds_is_refuted_or_undecided(claim, interval, verdict):
+    assert judge(Claim(**GIVEN | claim), *interval) == verdict
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.03, "holds"), (-0.03, "refuted"), (0.0, "undecided")])
+def test_difference_is_paired(gain, verdict):
+    (row,) = judge_claims(study({"published": 0.03}), trials(gain)).to_dict("records")
+    assert row["verdict"] == verdict
+    assert row["mean"] == pytest.approx(gain, abs=0.002)
+    assert "published +0.03" in "\n".join(claims_lines(judge_claims(study({"published": 0.03}), trials(gain))))
+
+
+def test_score_and_columns_of_the_trials_can_be_claimed():
+    score = {"quantity": "score", "variant": "baseline", "relation": "about", "published": 0.8, "tolerance": 0.1}
+    table = judge_claims(study(score, {"quantity": "ece", "relation": "less"}), trials(0.0))
+    assert table["verdict"].tolist() == ["holds", "undecided"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "text"),
+    [
+        ({"variant": "dropout"}, "must be one of this study's"),
+        ({"dataset": "moons"}, "must be one of this study's"),
+        ({"against": "nothing"}, "must be one of this study's"),
+        ({"relation": "about"}, "published and tolerance"),
+        ({"tolerance": 0.1}, "must be about a figure"),
+    ],
+)
+def test_claim_that_cannot_be_decided_is_refused(claim, text):
+    with pytest.raises(ValueError, match=text):
+        study(claim)
+
+
+def test_shipped_claims_are_studies_of_their_own_names():
+    names = loading.claim_names()
+    assert len(names) >= 7
+    assert [loading.load_claims(name).name for name in names] == [f"claim-{name}" for name in names]
+    assert all(loading.load_claims(name).claims for name in names)
+
+
+def test_study_without_claims_is_not_reproduced():
+    with pytest.raises(ValueError, match="must hold claims; received 'circles'"):
+        loading.load_claims("circles")
