@@ -358,7 +358,9 @@ def write_report(
         trained, reused: trials, as the page says.
         pages: where its files go; to the store itself unless given.
     """
-    report = render(gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused)))
+    evidence = gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
+    store.forget_rows()  # drawing is where a large report takes most memory
+    report = render(evidence)
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
     (pages or store).write_report(texts | dict(report.pictures), plan.folder)
     return report

@@ -40,7 +40,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
     "laws": ("noise", "engine"),
     "comparison": ("base", "scores", "engine", "statistics"),
     "run": ("base", "datasets", "engine", "study", "statistics", "campaigns", "store", "trials", "report"),
-    "terminal": ("base", "engine", "study", "trials", "run"),
+    "terminal": ("base", "engine", "study", "trials", "wording", "run"),
     "cli": ("base", "study", "campaigns", "store", "trials", "laws", "run", "terminal"),
     "__main__": ("cli",),
     "__init__": ("noise", "controls", "engine", "comparison", "run"),

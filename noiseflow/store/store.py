@@ -142,6 +142,10 @@ class Store:
             split_blocks=True, self_destruct=True
         )
 
+    def forget_rows(self) -> None:
+        """Frees the memory of rows that were read before."""
+        self._remembered = None
+
     def seeds(self) -> list[int]:
         """The seeds of all trials that are there, each once, ascending."""
         return sorted({seed for rows in self._tables("trials", None, ["seed"]) for seed in rows["seed"].to_pylist()})
