@@ -57,7 +57,9 @@ from tests.simulated_places import Process, SimulatedDisk, SimulatedService, Wor
 POOL = "abcdefgh"
 ROOT, COPY = "/simulated", "/copy"
 SCORES = {one: float(number) for number, one in enumerate(POOL)}
-PLAN = SimpleNamespace(study=None, campaign=None, trial_ids=list(POOL), folder="", named=lambda rows: rows)
+PLAN = SimpleNamespace(
+    study=SimpleNamespace(datasets=[]), campaign=None, trial_ids=list(POOL), folder="", named=lambda rows: rows
+)
 
 
 @lru_cache(maxsize=1000)

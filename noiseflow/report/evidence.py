@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from noiseflow.report.findings import Findings
-from noiseflow.statistics import CELL, GROUP, PAIR, CellKey, compared_score, pair_counts
+from noiseflow.statistics import CELL, GROUP, PAIR, CellKey, compared_score
 from noiseflow.study import BASELINE, Study
 
 if TYPE_CHECKING:
@@ -60,6 +60,11 @@ class Evidence:
         """Whether somebody may have looked before, so that the summary is that of a confidence sequence."""
         return not self.findings.history.empty
 
+    @property
+    def answers_for_new_rows(self) -> bool:
+        """Whether some difference is for new test rows of the same kind, beside these."""
+        return "seeds_ci_low" in self.answer and bool(self.answer["seeds_ci_low"].notna().any())
+
     @cached_property
     def shown(self) -> pd.DataFrame:
         """The rows of the summary that are worth a line each: of a family of strengths the one chosen most often."""
@@ -82,8 +87,6 @@ class Evidence:
         The place is empty where there is only one. Of pooled campaigns no number of pairs is too few.
         """
         rows, places = self.answer[self.answer["variant"] != BASELINE], cell_places(self.answer)
-        if "n_pairs" not in rows:
-            rows = rows.merge(pair_counts(self.trials), on=CELL, how="left")
         least = {"least_n": 0} if self.pools_campaigns else {}
         return [row | {"place": places[cell_key(row)]} | least for row in rows.to_dict("records")]
 

@@ -91,7 +91,7 @@ def _ceilings(study: Study, first: Mapping[str, Data]) -> dict[str, float]:
     """The best possible rule's accuracy, where it is known and is the score: on the one split, or on rows without end."""
     known = {}
     for dataset in (d for d in study.datasets if d.scored_by.is_share_of_rows):
-        if study.design == "replicate":
+        if study.design == "replicate" and not dataset.n_eval:
             data = first[dataset.name]
             known[dataset.name] = ceiling(dataset, data.X_test, data.y_test)
         else:
