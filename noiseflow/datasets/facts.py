@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CONSTANT = "constant guess"
 LINEAR = {True: "logistic regression", False: "ridge regression"}
 BOOSTING = "gradient boosting"
-MOST_SPLITS = 5
+MOST_SPLITS = 3
 """Splits on which plain models are scored; of more data seeds the first ones."""
 MOST_NUMBERS = 2_000_000
 """Numbers that a plain model is trained on; of more rows the first ones."""
@@ -201,6 +201,7 @@ def _outputs(data: Data, *, boosted: bool) -> Iterator[tuple[str, Array]]:
     """What each plain model gives for the test rows: (n_rows, n_outputs), probabilities or values."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
+    from threadpoolctl import threadpool_limits
 
     X_train, X_test = (X.reshape(len(X), -1) for X in (data.X_train, data.X_test))
     most = max(100, MOST_NUMBERS // X_train.shape[1])
@@ -217,7 +218,10 @@ def _outputs(data: Data, *, boosted: bool) -> Iterator[tuple[str, Array]]:
     for name, model in models.items():
         if name == BOOSTING and not boosted:
             continue
-        with warnings.catch_warnings():
+        with (
+            warnings.catch_warnings(),
+            threadpool_limits(1),
+        ):  # threads that wait for each other slow a busy machine down
             warnings.simplefilter("ignore")  # that it has not converged
             model.fit(X_train, y_train)
         if not n_classes:

@@ -277,14 +277,12 @@ def _choices(
         ]
         own["drop"] = list(mine.values())
         kept = features.drop(columns=[*mine, *([by] if by else [])])
-        if kept.empty and (only := [name for name, guess in guesses.items() if guess.kind == "time"]):
+        if kept.empty and (only := [name for name, guess in guesses.items() if _is_last_resort(name, guess)]):
             if by:  # there is nothing else to learn from
                 continue
             mine = {name: why for name, why in mine.items() if name not in only}
             own["drop"], kept = list(mine.values()), features[only]
-            own["split"].append(
-                f"Rows are in time, and {_few(only)} is all there is to learn from: rows are split at random."
-            )
+            own["split"].append(f"{_few(only)} counts or orders the rows, but is all there is to learn from.")
         own["missing"] = _missing_remarks(kept)
         chosen = {"split": split, "split_by": by} if by else {"split": split} if split else plain
         own["split"] += ["There are too few rows of each class to split by class."] if split == "random" else []
@@ -300,6 +298,11 @@ def _choices(
             | {"drop": [*mine] or None},
             own,
         )
+
+
+def _is_last_resort(name: str, guess: Guess) -> bool:
+    """Whether a column of numbers that counts or orders the rows has a name, so that something may be learnt from it."""
+    return guess.kind == "time" or (guess.why == "seems to number the rows" and not name.startswith("Unnamed"))
 
 
 def _missing_remarks(features: pd.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ import yaml
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import faults
+from noiseflow.datasets.guesses import guess_column
 from noiseflow.study.choosing import guess_task
 from noiseflow.study.draft import draft_study, study_name
 from noiseflow.study.loading import validate
@@ -194,3 +195,62 @@ def test_study_name_keeps_what_a_name_may_have():
     assert study_name("数据.csv") != study_name("音楽.csv")
     assert study_name("数据.csv").startswith("study-")
     assert study_name("a" * 62 + "_b.csv") == "a" * 62
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "sure"),
+    [
+        ({"Patient ID": np.arange(N) // 4}, "group", True),
+        ({"subject": [f"s{i % 20}" for i in range(N)]}, "group", True),
+        ({"firm": [f"f{i % 20}" for i in range(N)]}, "group", False),
+        ({"doctor": np.random.default_rng(1).poisson(2, N)}, "number", True),  # visits, not names
+        ({"drivers": np.arange(N) * 7 % 1009 + 3}, "number", True),
+        ({"code": np.arange(N) * 7 % 1009 + 3}, "identifier", True),
+        ({"Year": 1900 + np.arange(N)}, "time", True),
+        ({"time": np.sort(np.random.default_rng(1).exponential(9, N))}, "number", True),  # how long something took
+        ({"when": [f"{1 + i % 28:02d}-Jan-{1950 + i}" for i in range(N)]}, "date", True),
+        ({"size": [f"{i % 9},{i % 7}" for i in range(N)]}, "number", True),
+        ({"weight": [f"{i % 9 + 1}.5 kg" for i in range(N)]}, "number", True),
+        ({"share": [f"{i % 50} %" for i in range(N)]}, "number", True),
+        ({"debt": [f"({1 + i % 30},500.00)" for i in range(N)]}, "number", True),
+        ({"born": [f"1{i % 9}.2{i % 10}3,5" for i in range(N)]}, "number", True),
+        ({"x": ["?", *map(str, range(5))] * 20}, "number", True),
+        ({"note": [f"this is sentence number {i} of the text here" for i in range(N)]}, "text", True),
+    ],
+)
+def test_guess_of_a_column(values, kind, sure):
+    (name,) = values
+    guess = guess_column(pd.Series(values[name], name=name))
+    assert (guess.kind, guess.sure) == (kind, sure)
+
+
+def test_panel_keeps_its_units_together(write):
+    frame = {"land": [f"l{i // 10}" for i in range(N)], "year": [1990 + i % 10 for i in range(N)], **columns()}
+    text, study = draft(write(frame))
+    assert (study.datasets[0].split, study.datasets[0].split_by) == ("group", "land")
+    assert "'land' looks like a name that rows share" in text
+
+
+def test_series_of_a_year_alone_is_learnt_from(write):
+    text, study = draft(write({"Year": 1900 + np.arange(N), "y": np.linspace(0, 1, N) ** 2}))
+    assert (study.datasets[0].split, study.datasets[0].drop) == ("random", None)
+    assert "is all there is to learn from" in text
+
+
+@pytest.mark.parametrize(
+    ("y", "says"),
+    [
+        ([None] * N, "which is empty"),
+        (["same"] * N, "which is 'same' throughout"),
+        ([f"n{i}" for i in range(N)], "must have classes that rows share"),
+    ],
+)
+def test_target_that_nothing_predicts_is_refused(write, y, says):
+    with pytest.raises(InvalidInputError, match=says):
+        draft_study(write(columns(y=y)), "y")
+
+
+def test_whole_numbers_with_rare_values_are_a_regression(write):
+    text, study = draft(write(columns(y=[*range(12), *[3, 4] * 54])))
+    assert study.datasets[0].task == "regression"
+    assert "Set classification if that is wrong." in text
