@@ -64,13 +64,13 @@ def _found(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, object
         }
     pairs = own.merge(other, on=PAIR, suffixes=("", "_baseline"))
     found = difference_of(pairs, study.margin, reused_rows(study, trials).get(claim.dataset))
-    verdict = judge(claim, found.ci_low, found.ci_high)
+    low, high = found["difference_ci_low"], found["difference_ci_high"]
     return {
-        "n": found.n_pairs,
-        "mean": found.mean,
-        "ci_low": found.ci_low,
-        "ci_high": found.ci_high,
-        "verdict": verdict,
+        "n": found["n_pairs"],
+        "mean": found["difference_mean"],
+        "ci_low": low,
+        "ci_high": high,
+        "verdict": judge(claim, low, high),
     }
 
 

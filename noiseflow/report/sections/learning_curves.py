@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from noiseflow import wording
 from noiseflow.plots import plot_learning_curves, to_png
 from noiseflow.report.evidence import Evidence
-from noiseflow.report.picture import Picture, colours_of
+from noiseflow.report.picture import Picture, colours_of, live_lines
 from noiseflow.report.section import Section
 from noiseflow.report.selection import MOST_GROUPS, MOST_PANELS, groups_of, latest_seeds, only_some_groups
 from noiseflow.statistics import learning_bands
+from noiseflow.statistics.training_length import training_lengths
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
@@ -21,9 +23,17 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         curves = curves[curves["trial_id"].isin(finished["trial_id"]) & curves["variant"].isin(names)]
         if curves.empty:
             continue
-        figure = plot_learning_curves(
-            learning_bands(curves), colours_of(evidence.study), group.score_name.removeprefix("test ")
+        bands, colours, label = (
+            learning_bands(curves),
+            colours_of(evidence.study),
+            group.score_name.removeprefix("test "),
         )
+        figure = plot_learning_curves(bands, colours, label)
+        rows = bands.rename(columns={"epoch": "x"}).groupby(["variant", "quantity"], sort=False)
+        lines = [
+            (f"{name}, {str(quantity).partition('_')[0]}", colours[str(name)], quantity == "train_score", line)
+            for (name, quantity), line in rows
+        ]
         caption = (
             f"Learning curves{group.where}: solid lines are the mean over seeds on the test rows, dashed ones on the "
             "training rows; bands hold the middle 80 % of the seeds. The dotted line repeats the baseline's test "
@@ -31,7 +41,33 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             f"{latest_seeds(evidence)}{group.left_out(MOST_PANELS)}{only_some_groups(evidence)}"
         )
         alt = f"Train and test score over the epochs, a panel a variant{group.where}"
-        yield Picture(f"learning-curves{group.suffix}.png", to_png(figure), alt, caption)
+        yield Picture(
+            f"learning-curves{group.suffix}.png", to_png(figure), alt, caption, live=live_lines("epoch", label, lines)
+        )
 
 
-SECTION = Section("Learning curves", lambda evidence: evidence.curves, table=None, pictures=_pictures, limits=None)
+def _limits(evidence: Evidence) -> list[str]:
+    """Whether networks trained too long, or not long enough, as their mean curves on the test rows show it."""
+    if evidence.curves.empty:
+        return []
+    lengths = training_lengths(evidence.curves)
+    late, early = lengths[lengths["verdict"] == "too long"], lengths[lengths["verdict"] == "too short"]
+    texts = []
+    if len(late):
+        worst = late.loc[late["fall"].idxmax()]
+        texts.append(
+            f"Seen on the test rows, and used for no decision: the mean curve of {wording.quoted(worst['variant'])} is best at "
+            f"epoch {int(worst['best_epoch']):,} ({wording.fraction(worst['best'])}) and ends at "
+            f"{wording.fraction(worst['last'])} after {int(worst['last_epoch']):,}. So part of what noise gains here may be "
+            "the price of training too long; early stopping is the rival to run."
+        )
+    if len(early):
+        names = wording.listed(wording.quoted(name) for name in dict.fromkeys(early["variant"]))
+        texts.append(
+            f"Seen on the test rows, and used for no decision: the mean curve of {names} still rises at the last epoch. Longer "
+            "training may change the order."
+        )
+    return texts
+
+
+SECTION = Section("Learning curves", lambda evidence: evidence.curves, table=None, pictures=_pictures, limits=_limits)
