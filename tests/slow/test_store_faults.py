@@ -167,7 +167,7 @@ def test_run_on_results_of_a_newer_version_is_refused_with_status_2(tmp_path, mo
     for command in ("run", "plan", "report"):
         done = run("noiseflow", command, "smoke", home=tmp_path)
         assert done.returncode == 2, done.stderr
-        assert "00000001.parquet must be of format 3 or older; received format 4" in done.stderr
+        assert "00000001.parquet must be of format 4 or older; received format 5" in done.stderr
         assert "Traceback" not in done.stderr
 
 
