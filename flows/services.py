@@ -103,7 +103,7 @@ def _start(port: int, state: Path, settings: dict[str, str], there: set[str], *,
         typer.echo("deploying prefect.yaml …")
         try:
             if lacking := make_automations(client):
-                typer.echo(f"{len(lacking)} automations that notify are not made: {BLOCK} names no block")
+                typer.echo(f"{len(lacking)} automations notify only where {BLOCK} names a block")
         except LookupError as error:
             raise ServicesError(str(error)) from None
         command = [*PREFECT, "deploy", "--all"]

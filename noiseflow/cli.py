@@ -279,7 +279,7 @@ def compact(
 
 @app.command()
 def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto", as_json: JsonOption = False) -> None:
-    """Checks the laws of noise on this machine's engine, each with its figure; half a minute."""
+    """Checks the laws of noise on this machine's engine, each with its figure; about a minute."""
     hide_tensorflow()
     from noiseflow.trials.silence import silenced  # noqa: PLC0415
 

@@ -40,7 +40,7 @@ class Comparison(pd.DataFrame):
                 "95 % interval": wording.difference_interval(row)
                 if isfinite(row["difference_ci_low"])
                 else wording.NOTHING,
-                "p (Holm)": wording.p_text(row["p_adjusted"]),
+                "p (adjusted)": wording.p_text(row["p_adjusted"]),
             }
             for row in self.to_dict("records")
         ]

@@ -323,11 +323,26 @@ def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
 
 def find_stored(plan: Plan, store: Store) -> Findings:
     """What exactly the trials of the plan say as they are stored now; nothing is written or moved."""
+    import numpy as np  # noqa: PLC0415
+
+    from noiseflow.datasets import constant_score, generate  # noqa: PLC0415
     from noiseflow.report.findings import find  # noqa: PLC0415
     from noiseflow.report.gather import stored_trials  # noqa: PLC0415
+    from noiseflow.report.predicted import Predicted  # noqa: PLC0415
 
     trials, replayed = stored_trials(plan, store), stored_trials(plan, store, "replays")
-    return find(plan.study, trials, replayed, repeated_looks=plan.campaign is not None)
+    first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in plan.study.datasets}
+    return find(
+        plan.study,
+        trials,
+        replayed,
+        repeated_looks=plan.campaign is not None,
+        constants={dataset.name: constant_score(dataset, first[dataset.name]) for dataset in plan.study.datasets},
+        predicted=Predicted(
+            lambda ids: store.read("predictions", ids).query("part == 'test'"),
+            {name: (np.asarray(data.y_test, np.float64), data.n_classes) for name, data in first.items()},
+        ),
+    )
 
 
 def write_report(

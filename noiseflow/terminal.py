@@ -29,7 +29,7 @@ from noiseflow.wording import places_of
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}
 DIFFERENCES = (*HEADS, "low", "high")
 SCORES = ("score", "std")
-WIDTHS = {"variant": 12, "p (Holm)": 6, "p (always valid)": 6}
+WIDTHS = {"variant": 12, "p (adjusted)": 6, "p (always valid)": 6}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 

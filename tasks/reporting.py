@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
 from noiseflow.report import Report, summary_table
@@ -16,32 +15,19 @@ from noiseflow.results import Plain
 from noiseflow.run import write_report
 from noiseflow.store import Store
 from noiseflow.trials.plan import Plan
+from tasks import STEP
 
 WIDE = ("train", "std", "d_z", "P(better)")
 """Columns of the summary that its table in Prefect leaves to the report."""
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=5,
-    timeout_seconds=1800,
-    persist_result=False,
-    cache_policy=NO_CACHE,
-    result_serializer="json",
-)
+@task(timeout_seconds=1800, **STEP)
 def render_report(plan: Plan, findings: Findings, store: Store, trained: int, reused: int) -> Report:
     """Renders the report from the store and writes its files there; the report."""
     return write_report(plan, findings, store, trained=trained, reused=reused)
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=5,
-    timeout_seconds=300,
-    persist_result=False,
-    cache_policy=NO_CACHE,
-    result_serializer="json",
-)
+@task(timeout_seconds=300, **STEP)
 def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
     """Publishes the report and the summary under their stable keys."""
     headline = inert(report.headline)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from noiseflow.base.values import BASELINE
 from noiseflow.campaigns.confidence_sequences import are_telling, confidence_sequence
 from noiseflow.campaigns.drift import BEFORE_ALL, campaigns_of, drift_history
+from noiseflow.statistics.bands import long_tail
 from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array, in_ticks
 from noiseflow.statistics.pairs import CELL, GROUP, CellKey, cell_pairs
 
@@ -57,7 +59,11 @@ def _of_cell(key: CellKey, pairs: pd.DataFrame, alpha: float) -> pd.DataFrame:
     n_pooled, pooled_mean, pooled_std = _moments(sums.cumsum(), centre)
     ends = confidence_sequence(pooled_mean, pooled_std, n_pooled, alpha)
     telling = are_telling(sums["n_alike"].to_numpy(), n_pooled)
-    low, high = (np.where(telling, end, np.nan) for end in ends)
+    wider = _long_tails(pairs, n_pooled.astype(int))
+    low, high = (
+        np.where(telling, pooled_mean + out * (end - pooled_mean), np.nan)
+        for out, end in zip(wider.T, ends, strict=True)
+    )
     columns = {
         "campaign": sums.index,
         **dict(zip(CELL, key, strict=True)),
@@ -73,6 +79,19 @@ def _of_cell(key: CellKey, pairs: pd.DataFrame, alpha: float) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def _long_tails(pairs: pd.DataFrame, n_pooled: npt.NDArray[np.int64]) -> Array:
+    """What `long_tail` says as of each campaign: (n_campaigns, 2)."""
+    values = (pairs["score"] - pairs["score_baseline"]).to_numpy(dtype=float)[np.argsort(_nights(pairs), kind="stable")]
+    finite = values[np.isfinite(values)]
+    return np.array([long_tail(finite[:n]) for n in n_pooled])
+
+
+def _nights(pairs: pd.DataFrame) -> pd.Series[str]:
+    """The campaign of each pair: the later one of its two trials."""
+    ours, theirs = pairs["campaign"], pairs["campaign_baseline"]
+    return ours.where(ours >= theirs, theirs).rename("campaign")
+
+
 def _sums(pairs: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     """Number, sum and sum of squares of each campaign's finite differences less their common mean; and that mean.
 
@@ -81,8 +100,7 @@ def _sums(pairs: pd.DataFrame) -> tuple[pd.DataFrame, float]:
     difference = (pairs["score"] - pairs["score_baseline"]).astype(float)
     finite = difference.where(np.isfinite(difference))
     centre = float(finite.mean()) if finite.notna().any() else 0.0
-    ours, theirs = pairs["campaign"], pairs["campaign_baseline"]
-    nights = ours.where(ours >= theirs, theirs).rename("campaign")
+    nights = _nights(pairs)
     values = pd.DataFrame({"n": finite.notna(), "sum": finite - centre, "squares": (finite - centre) ** 2})
     sums = values.fillna(0.0).astype(float).groupby(nights, sort=True).sum()
     return sums.assign(n_alike=_alike_so_far(finite, nights)), centre

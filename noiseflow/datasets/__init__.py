@@ -60,6 +60,7 @@ __all__ = [
     "boundary_grid",
     "ceiling",
     "columns_of",
+    "constant_score",
     "dataset_kind",
     "faults",
     "generate",
@@ -112,6 +113,19 @@ def ceiling(dataset: Dataset, X: Array, y: Array) -> float | None:
     """Accuracy of the best possible rule on these rows, a fraction; None where the rule is not known."""
     kind = dataset_kind(dataset.kind)
     return float(np.mean(kind.rule(dataset, X) == y)) if kind.has_rule(dataset) else None
+
+
+def constant_score(dataset: Dataset, data: Data) -> float:
+    """The compared score of the best constant prediction: each class as often as it comes, or the mean of a regression.
+
+    Args:
+        data: its rows; the fresh ones count where there are such, else the test rows.
+    """
+    y = np.asarray(data.y_test if data.y_eval is None else data.y_eval, np.float64)
+    shares = np.bincount(y.astype(int), minlength=data.n_classes) / y.size if data.n_classes > 2 else None
+    best = np.array([y.mean()]) if shares is None else shares
+    outputs = np.broadcast_to(best, (1, y.size, best.size))
+    return float(dataset.scored_by.measure(outputs, y, data.target_scale)[0])
 
 
 def bayes_accuracy(dataset: Dataset) -> float | None:

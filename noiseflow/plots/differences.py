@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import isfinite, nan
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -29,7 +29,8 @@ def plot_differences(
 
     summary: variant, difference_mean, difference_ci_low, difference_ci_high, verdict; rows without a difference keep
     their line and say so. names: labels of its rows where the variant alone does not tell them apart. Differences are
-    multiplied by `scale` into `unit`. None where there is nothing but baselines.
+    multiplied by `scale` into `unit`. A thick line is from seeds_ci_low to seeds_ci_high, if they are there.
+    None where there is nothing but baselines.
     """
     labels = list(summary["variant"]) if names is None else list(names)
     pairs = zip(labels, summary.to_dict("records"), strict=True)
@@ -42,6 +43,8 @@ def plot_differences(
     for at, (_, row) in enumerate(shown):
         mean, low, high = (scale * float(row[f"difference_{name}"]) for name in ("mean", "ci_low", "ci_high"))
         _interval(axes, -at, (mean, low, high), colours[row["variant"]])
+        seeds = [scale * float(row.get(f"seeds_{name}", nan)) for name in ("ci_low", "ci_high")]
+        axes.plot(seeds, [-at, -at], color=colours[row["variant"]], linewidth=5, solid_capstyle="butt", zorder=2)
         decimals = (1 if scale == 100.0 else 3) + bool(high - low < NARROW * scale)
         numbers, verdict = _numbers(mean, low, high, decimals), str(row["verdict"])
         note_beside(axes, -at, [(numbers, "normal"), (verdict, VERDICT_WEIGHTS.get(verdict, "normal"))])

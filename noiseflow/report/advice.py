@@ -13,12 +13,16 @@ from noiseflow.report.answer import named
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.recipe import Task, keras_lines
 from noiseflow.statistics import GROUP
+from noiseflow.statistics.differences import rows_decide
 from noiseflow.study import Variant
 from noiseflow.wording import Row
 
 MOST_RECIPES = 4
 MOST_SEEDS = 10_000
-SUREST = ": its gain is the surest of the simplest among those within the margin of the best"
+SUREST = (
+    ": of those that gain as much as the best, to within the margin, the simplest; of"
+    " equally simple ones the one whose interval begins highest"
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,13 @@ def _more_seeds(evidence: Evidence, groups: Sequence[Sequence[Row]]) -> Iterator
         return
     text = f"Nothing is to be taken over as yet: {named(rows)} {'is' if len(rows) == 1 else 'are'} undecided."
     noisy = [row for row in rows if _variant(evidence, row).injections] or rows
+    if all(rows_decide(row) for row in noisy):
+        share = min(row["rows_share"] for row in noisy)
+        yield Advice(
+            f"{text} More seeds would hardly decide it: the test rows make at least {100 * share:.0f} % of the variance. "
+            "More test rows would, or `n_eval` where the rows come from a generator."
+        )
+        return
     needed = [float(row["n_needed"]) for row in noisy if isfinite(row.get("n_needed", nan))]
     if not needed:
         finite = any(dataset.is_finite for dataset in evidence.study.datasets)
@@ -122,12 +133,15 @@ def _more_seeds(evidence: Evidence, groups: Sequence[Sequence[Row]]) -> Iterator
         )
     else:
         seeds = int(max(needed))
+        if seeds <= evidence.study.n_seeds:
+            yield Advice(f"{text} With the spread seen here so many seeds should have sufficed; more may decide it.")
+            return
         more = f"{wording.number(seeds, 'seed')}, {seeds - evidence.study.n_seeds:,} more than now,"
         what = "" if len(noisy) == len(rows) else " of the noise"
         command = _with_seeds(evidence.manifest.get("command", ""), seeds)
         yield Advice(
-            f"{text} With the spread seen here, {more} would show a difference{what} as large as the margin in four of five "
-            f"such studies{':' if command else '.'}",
+            f"{text} With the spread seen here, {more} would show a difference{what} as large as the margin in about "
+            f"four of five such studies, trained anew and looked at once{':' if command else '.'}",
             command,
         )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite, nan
 
 from noiseflow import wording
 from noiseflow.report.evidence import Evidence
-from noiseflow.study import Study
 from noiseflow.wording import Row
 
 
@@ -37,7 +37,9 @@ def _answer(evidence: Evidence) -> str:
     ]
     first = "; ".join(effects) or f"no variant is shown to change {wording.score_of(rows[0]).label}"
     second = "; ".join([*_no_effect(_with_verdict(rows, "equivalent"), evidence.study.margin), *_open(rows)])
-    return f"{_where(evidence.study)}, {first}." + (f" {second[0].upper()}{second[1:]}." if second else "")
+    told = [first, second, *_other_measures(rows), *_on_failures(rows)]
+    sentences = [f"{text[0].upper() if k else text[0]}{text[1:]}." for k, text in enumerate(told) if text]
+    return f"{_where(evidence)}, {' '.join(sentences)}"
 
 
 def _with_verdict(rows: Iterable[Row], verdict: str) -> list[Row]:
@@ -54,7 +56,7 @@ def _by_score(rows: Iterable[Row]) -> list[list[Row]]:
 
 def too_few(row: Row) -> bool:
     """Whether no result of this many pairs could be significant; a confidence sequence says so itself."""
-    return bool(row["n_pairs"] < row["least_n"])
+    return bool(row["n_units"] < row["least_n"])
 
 
 def named(rows: Iterable[Row], last: str = "and") -> str:
@@ -73,7 +75,11 @@ def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
     first, *others = rows
     interval = wording.difference_interval(first, as_size=True)
     seeds, p = wording.number(int(first["n_pairs"]), "seed"), wording.p_value(first["p_adjusted"])
-    proof = f"95 % interval {interval}, {seeds}, {p} after Holm"
+    proof = f"95 % interval {interval}, {seeds}, {p} with all comparisons counted"
+    if isfinite(first.get("seeds_ci_low", nan)):
+        told = {**first, "difference_ci_low": first["seeds_ci_low"], "difference_ci_high": first["seeds_ci_high"]}
+        on_these = wording.difference_interval(told, as_size=True)
+        proof = f"95 % interval {interval} for new test rows, {on_these} on these; {seeds}, {p} with all comparisons counted"
     if pooled:
         proof = f"{seeds}; 95 % interval {interval} and {p}, valid however often one looks"
     text = f"{named([first])} {verb} {wording.score_of(first).label} by {wording.amount(first, bare=True)} ({proof})"
@@ -86,7 +92,46 @@ def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
 def _no_effect(rows: Sequence[Row], margin: float) -> list[str]:
     if not rows:
         return []
-    return [f"no difference worth having (within {wording.margin(rows[0], margin)}) for {named(rows)}"]
+    clear = [row for row in rows if row.get("clear")]
+    others = [row for row in rows if not row.get("clear")]
+    texts = []
+    if others:
+        texts.append(f"no difference worth having (within {wording.margin(rows[0], margin)}) for {named(others)}")
+    if clear:
+        told = wording.listed(f"{named([row])} ({wording.difference(row)})" for row in clear)
+        texts.append(f"a clear difference below the margin of {wording.margin(rows[0], margin)} for {told}")
+    return texts
+
+
+def _other_measures(rows: Sequence[Row]) -> list[str]:
+    """Where the loss and the Brier score say something else than the score."""
+    texts = []
+    for measure, label, unit in (("loss", "log loss", " nats"), ("brier", "Brier score", "")):
+        against = [
+            row
+            for row in rows
+            if row.get(f"{measure}_verdict") in ("better", "worse") and row[f"{measure}_verdict"] != row["verdict"]
+        ]
+        told = wording.listed(
+            f"{named([row])} ({wording.signed(row[f'{measure}_difference_mean'], 3)}{unit})" for row in against
+        )
+        if told:
+            better = {row[f"{measure}_verdict"] for row in against}
+            verb = "improves" if better == {"better"} else "worsens" if better == {"worse"} else "changes"
+            texts.append(f"The {label} {verb}, other than the score, for {told}")
+    return texts
+
+
+def _on_failures(rows: Sequence[Row]) -> list[str]:
+    """Which variants fail clearly more, or less, often than the baseline."""
+    told = [row for row in rows if row["survivors_only"] and row["verdict"] in ("better", "worse")]
+    if not told:
+        return []
+    each = wording.listed(
+        f"{named([row])} ({int(row['n_failed'])} of {int(row['n_seeds'])} trainings, {wording.p_value(row['failure_p'])})"
+        for row in told
+    )
+    return [f"the verdict goes by how often trainings fail, since more than 5 % of the pairs lack a member, for {each}"]
 
 
 def _open(rows: Sequence[Row]) -> list[str]:
@@ -95,15 +140,22 @@ def _open(rows: Sequence[Row]) -> list[str]:
     others = [row for row in undecided if not too_few(row)]
     texts = []
     if few:
-        pairs, least = wording.number(int(few[0]["n_pairs"]), "pair"), int(few[0]["least_n"])
+        pairs, least = wording.number(int(few[0]["n_units"]), "pair"), int(few[0]["least_n"])
         texts.append(f"one cannot conclude on {named(few)}: {pairs} of trials cannot decide it, {least} could")
+    tails = [row for row in others if row.get("long_tail")]
+    others = [row for row in others if not row.get("long_tail")]
     if others:
         texts.append(f"it stays open whether {named(others, last='or')} makes a difference")
+    if tails:
+        texts.append(f"it stays open whether {named(tails, last='or')} makes a difference: a few seeds decide the mean")
     return texts
 
 
-def _where(study: Study) -> str:
+def _where(evidence: Evidence) -> str:
     """What the answer holds for."""
+    study = evidence.study
+    if study.design == "replicate" and evidence.answers_for_new_rows:
+        return "With these training rows, and on new test rows of the same kind"
     if study.design == "replicate":
         return "On this split" if len(study.datasets) == 1 else "On these splits"
     finite = [dataset.is_finite for dataset in study.datasets]

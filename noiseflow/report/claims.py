@@ -20,8 +20,13 @@ def judge(claim: Claim, low: float, high: float) -> str:
     """holds, refuted or undecided, for the 95 % interval of the quantity."""
     if not low <= high:  # NaN: too few trials
         return "undecided"
+    centre = claim.bound if claim.relation == "differs" else float(claim.published or 0.0)
+    least, most = (centre + sign * float(claim.tolerance or 0.0) for sign in (-1, 1))
+    if claim.relation == "differs":
+        return (
+            "holds" if not low <= claim.bound <= high else "refuted" if least <= low and high <= most else "undecided"
+        )
     if claim.relation == "about":
-        least, most = (float(claim.published or 0.0) + sign * float(claim.tolerance or 0.0) for sign in (-1, 1))
         return "holds" if least <= low and high <= most else "refuted" if high < least or low > most else "undecided"
     above, below = low > claim.bound, high < claim.bound
     if claim.relation == "less":
@@ -59,13 +64,13 @@ def _found(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, object
         }
     pairs = own.merge(other, on=PAIR, suffixes=("", "_baseline"))
     found = difference_of(pairs, study.margin, reused_rows(study, trials).get(claim.dataset))
-    verdict = judge(claim, found.ci_low, found.ci_high)
+    low, high = found["difference_ci_low"], found["difference_ci_high"]
     return {
-        "n": found.n_pairs,
-        "mean": found.mean,
-        "ci_low": found.ci_low,
-        "ci_high": found.ci_high,
-        "verdict": verdict,
+        "n": found["n_pairs"],
+        "mean": found["difference_mean"],
+        "ci_low": low,
+        "ci_high": high,
+        "verdict": judge(claim, low, high),
     }
 
 

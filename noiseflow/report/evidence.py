@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from noiseflow.report.findings import Findings
-from noiseflow.statistics import CELL, GROUP, PAIR, CellKey, compared_score, pair_counts
+from noiseflow.statistics import CELL, GROUP, PAIR, CellKey, compared_score
 from noiseflow.study import BASELINE, Study
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Evidence:
     family, data_seed, seed, trial_id, part (test, grid), row, output, prediction. grids: dataset name -> the points
     (n_points, 2) that the rows of part `grid` stand for, where the dataset has two features. read: what was read of the
     datasets that are files of the user's. forms: dataset name -> the shape of a row, and how many classes, 0 for a regression.
+    seen: dataset name -> variant -> a few training rows with its noise, of images and sequences.
     """
 
     study: Study
@@ -46,6 +47,7 @@ class Evidence:
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     grids: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     forms: Mapping[str, tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    seen: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
     read: Sequence[WhatWasRead] = ()
 
     @property
@@ -57,6 +59,11 @@ class Evidence:
     def pools_campaigns(self) -> bool:
         """Whether somebody may have looked before, so that the summary is that of a confidence sequence."""
         return not self.findings.history.empty
+
+    @property
+    def answers_for_new_rows(self) -> bool:
+        """Whether some difference is for new test rows of the same kind, beside these."""
+        return "seeds_ci_low" in self.answer and bool(self.answer["seeds_ci_low"].notna().any())
 
     @cached_property
     def shown(self) -> pd.DataFrame:
@@ -80,8 +87,6 @@ class Evidence:
         The place is empty where there is only one. Of pooled campaigns no number of pairs is too few.
         """
         rows, places = self.answer[self.answer["variant"] != BASELINE], cell_places(self.answer)
-        if "n_pairs" not in rows:
-            rows = rows.merge(pair_counts(self.trials), on=CELL, how="left")
         least = {"least_n": 0} if self.pools_campaigns else {}
         return [row | {"place": places[cell_key(row)]} | least for row in rows.to_dict("records")]
 

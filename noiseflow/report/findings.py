@@ -13,15 +13,15 @@ from noiseflow.campaigns.drift import drift_history
 from noiseflow.campaigns.history import history
 from noiseflow.campaigns.repeated_looks import compare_at_every_look
 from noiseflow.campaigns.replays import compare_replays
-from noiseflow.statistics import GROUP, summarize
+from noiseflow.report.predicted import Predicted, on_test_rows
+from noiseflow.statistics import GROUP, CellKey, summarize
 from noiseflow.statistics.crossfit import honest_scores
+from noiseflow.statistics.failures import mark_failures
 from noiseflow.statistics.families import choose_strengths, compare_families
-from noiseflow.statistics.inference import least_n
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
 from noiseflow.statistics.robustness import compare_under_noise
 from noiseflow.statistics.trend import gain_trend
 from noiseflow.statistics.variance_table import variance_components
-from noiseflow.statistics.verdict import PairedDifference
 from noiseflow.study import Study
 
 LEAST_SIZES = 3  # numbers of training rows that a trend takes
@@ -36,7 +36,8 @@ class Findings:
     components: variance from data and from initialisation. ranks: of the variants over five datasets or more, None below.
     robustness: a row a cell and strength of noise at test time.
     Of studies with campaigns, history: a row a campaign and compared cell; drift: a row a cell and test of the latest
-    campaign; replays: a row a trial that a campaign trained again.
+    campaign; replays: a row a trial that a campaign trained again. test_rows: of a study whose one split has fresh rows to be
+    scored on, the differences on its few test rows.
     """
 
     summary: pd.DataFrame
@@ -49,6 +50,7 @@ class Findings:
     replays: pd.DataFrame = field(default_factory=pd.DataFrame)
     robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranks: MeanRanks | None = None
+    test_rows: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -59,7 +61,14 @@ class Findings:
 
 
 def find(
-    study: Study, trials: pd.DataFrame, replays: pd.DataFrame | None = None, *, repeated_looks: bool = True
+    study: Study,
+    trials: pd.DataFrame,
+    replays: pd.DataFrame | None = None,
+    *,
+    repeated_looks: bool = True,
+    constants: Mapping[str, float] | None = None,
+    predicted: Predicted | None = None,
+    alphas: Mapping[CellKey, float] | None = None,
 ) -> Findings:
     """What the trials of a study's plan say.
 
@@ -70,32 +79,38 @@ def find(
         trials: of the plan, with the plan's names.
         replays: trials that campaigns trained again, with the columns of the trials.
         repeated_looks: False says that this is the only look at these campaigns.
+        constants: dataset to the score of the best constant prediction, which a training that failed does not beat.
+        predicted: predictions on the test rows, by which differences hold for new rows of the same kind.
+        alphas: level of each cell, where the study was looked at before.
 
     Raises:
         ValueError: there are campaigns, and pairs that depend on each other (see `summarize`).
     """
     nothing = pd.DataFrame()
-    reused = reused_rows(study, trials)
+    reused, trials = reused_rows(study, trials), mark_failures(trials, constants or {})
     if repeated_looks and "campaign" in trials and trials["campaign"].notna().any():
         return _of_campaigns(trials, replays, study.margin, reused)
-    summary = summarize(trials, study.margin, reused=reused)
+    rows = {} if predicted is None else predicted.variances(study, trials)
+    summary = summarize(trials, study.margin, reused=reused, rows=rows, alphas=alphas)
     trained = set(trials["family"]) if "family" in trials else set()
     families = [name for name in (variant.name for variant in study.variants) if name != BASELINE and name in trained]
     chosen = any(variant.strengths for variant in study.variants)
     if trials.empty:
         return Findings(summary)
     sizes = trend_sizes(study)
+    choices = choose_strengths(trials, study.margin, reused=reused, summary=summary) if chosen else nothing
     rivals = (
         compare_families(trials, study.margin, families[0], reused=reused) if chosen and len(families) > 1 else nothing
     )
     return Findings(
         summary=summary,
-        choices=_told(choose_strengths(trials, study.margin, reused=reused), summary) if chosen else nothing,
+        choices=_told(choices, summary),
         rivals=_told(rivals, summary),
         trend=_trend(trials, sizes) if sizes else nothing,
         components=variance_components(trials) if study.design == "crossed" else nothing,
         robustness=compare_under_noise(trials, study.margin, reused),
         ranks=mean_ranks(trials),
+        test_rows=on_test_rows(study, trials, predicted),
     )
 
 
@@ -104,7 +119,7 @@ def _of_campaigns(
 ) -> Findings:
     drifts = drift_history(trials)
     return Findings(
-        summary=summarize(trials, margin, reused=reused, compare=compare_at_every_look),
+        summary=summarize(trials, margin, reused=reused, compare=compare_at_every_look, measures=["score"]),
         history=history(trials, drifts),
         drift=drifts[drifts["campaign"] == trials["campaign"].dropna().max()].reset_index(drop=True),
         replays=pd.DataFrame() if replays is None or replays.empty else compare_replays(replays, trials),
@@ -112,13 +127,10 @@ def _of_campaigns(
 
 
 def _told(compared: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
-    """Comparisons with the name of their score, and with what limits them: least_n and survivors_only."""
+    """Comparisons with the name of their score."""
     if compared.empty:
         return compared
-    names = summary.drop_duplicates(GROUP)[[*GROUP, "score_name"]]
-    told = compared.merge(names, on=GROUP, how="left", validate="m:1")
-    pairs = [PairedDifference(n, broken) for n, broken in zip(told["n_pairs"], told["n_broken"], strict=True)]
-    return told.assign(least_n=least_n(len(told)), survivors_only=[pair.survivors_only for pair in pairs])
+    return compared.merge(summary.drop_duplicates(GROUP)[[*GROUP, "score_name"]], on=GROUP, how="left", validate="m:1")
 
 
 def _trend(trials: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from noiseflow.report.selection import drawn_cells
 from noiseflow.store import SCHEMAS, Store
 from noiseflow.study import Dataset, Study
 from noiseflow.trials.plan import SEEDS_DRAWN, Plan, dataset_key
+from noiseflow.trials.seen_rows import rows_as_seen
 
 UNUSED = frozenset(
     {"study", "dataset", "architecture", "variant", "family", "strength", "data_seed", "seed", "engine", "finished_at"}
@@ -50,6 +51,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         changed=_changed(findings, store),
         predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
         forms={name: (tuple(data.X_train.shape[1:]), data.n_classes) for name, data in first.items()},
+        seen=rows_as_seen(study),
         grids={name: data.grid for name, data in first.items() if data.grid is not None},
     )
 
@@ -89,7 +91,7 @@ def _ceilings(study: Study, first: Mapping[str, Data]) -> dict[str, float]:
     """The best possible rule's accuracy, where it is known and is the score: on the one split, or on rows without end."""
     known = {}
     for dataset in (d for d in study.datasets if d.scored_by.is_share_of_rows):
-        if study.design == "replicate":
+        if study.design == "replicate" and not dataset.n_eval:
             data = first[dataset.name]
             known[dataset.name] = ceiling(dataset, data.X_test, data.y_test)
         else:

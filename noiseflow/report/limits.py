@@ -7,6 +7,7 @@ from noiseflow.report.answer import named, too_few
 from noiseflow.report.cautions import cautions as numbered
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, split_sizes
 from noiseflow.report.sections import SECTIONS
+from noiseflow.statistics.failures import unseen_rate
 from noiseflow.study import Study
 
 MOST_CAUTIONS = 10
@@ -38,7 +39,7 @@ def _on_data(evidence: Evidence) -> list[str]:
     if study.design == "replicate":
         return [
             f"The data is one fixed split{rows}; the seeds vary the initial weights and the noise.",
-            "So the conclusions hold for that split only: other rows from the same source may give another answer.",
+            "So the conclusions hold for these training rows only: networks that train on others may give another answer.",
         ]
     each = (
         "Each seed has"
@@ -79,14 +80,42 @@ def _on_diverged(evidence: Evidence) -> list[str]:
     n = int(summary["n_diverged"].sum())
     if summary.empty:
         return []
+    unseen = _on_unseen(evidence)
     if not n:
-        return [f"None of the {len(evidence.trials):,} trials diverged."]
+        return [f"None of the {len(evidence.trials):,} trials diverged.", *unseen]
     labels = cell_labels(summary, wording.quoted)
     shares = wording.listed(
         f"{labels[cell_key(row)]} ({row['n_diverged']} of {row['n_seeds']})"
         for row in summary[summary["n_diverged"] > 0].to_dict("records")
     )
-    return [f"{wording.number(n, 'trial')} diverged and {'is' if n == 1 else 'are'} left out of every mean: {shares}."]
+    return [
+        f"{wording.number(n, 'trial')} diverged and {'is' if n == 1 else 'are'} left out of every mean: {shares}.",
+        *unseen,
+    ]
+
+
+def _on_unseen(evidence: Evidence) -> list[str]:
+    """Failures that were seen without divergence, and the rate that none in so many leaves open."""
+    summary, texts = evidence.summary, []
+    collapsed = summary[summary["n_failed"] > summary["n_diverged"]]
+    if len(collapsed):
+        labels = cell_labels(summary, wording.quoted)
+        told = wording.listed(
+            f"{labels[cell_key(row)]} ({row['n_failed'] - row['n_diverged']} of {row['n_seeds']})"
+            for row in collapsed.to_dict("records")
+        )
+        texts.append(
+            "Trainings that end no better than a constant prediction, while most do better, count as failed and are left out "
+            f"of every mean: {told}."
+        )
+    sound = summary[summary["n_failed"] == 0]
+    if len(sound):
+        n = int(sound["n_seeds"].min())
+        texts.append(
+            f"The verdicts are on trainings that do not fail. Where none of {n:,} failed, up to "
+            f"{100 * unseen_rate(n):.2g} % of trainings may fail unseen."
+        )
+    return texts
 
 
 def _on_pairs(evidence: Evidence) -> list[str]:
@@ -96,13 +125,13 @@ def _on_pairs(evidence: Evidence) -> list[str]:
     texts = []
     if few:
         texts.append(
-            f"Cannot conclude: with {wording.number(len(rows), 'comparison')} the test can reach an adjusted p below "
-            f".05 only from {int(few[0]['least_n'])} pairs of trials on; "
+            f"Cannot conclude: the test can reach a p below .05 only from {int(few[0]['least_n'])} independent pairs of trials "
+            "(of crossed seeds: data seeds, and seeds) on; "
             f"{named(few)} {'has' if len(few) == 1 else 'have'} fewer."
         )
     if broken:
         texts.append(
-            f"Cannot conclude on {named(broken)}: more than 5 % of the pairs diverged, "
-            "and what is left is a selection of survivors."
+            f"No verdict on the mean of {named(broken)}: more than 5 % of the pairs failed, and what is left is a selection of "
+            "survivors."
         )
     return texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, nan
 
 import pandas as pd
 
@@ -30,16 +30,37 @@ class Table:
     n_left: int
 
 
-def difference_columns(unit: str = "", p: str = "p (Holm)") -> Columns:
+ADJUSTED = "p (adjusted)"
+
+
+def difference_columns(unit: str = "", p: str = ADJUSTED) -> Columns:
     """Verdict, difference, interval, p, d_z and P(better) of a comparison."""
     return {
-        "Verdict": lambda row: row["verdict"] if isinstance(row["verdict"], str) else NOTHING,
+        "Verdict": verdict,
         f"Difference{unit}": difference,
         "95 % interval": interval,
         p: lambda row: p_text(row["p_adjusted"]),
         "d_z": lambda row: signed(row["effect_size"], 2),
         "P(better)": lambda row: percent(row["prob_better"]),
     }
+
+
+def verdict(row: Row) -> str:
+    """The row's verdict; in brackets what a reader would miss in the word."""
+    if not isinstance(row["verdict"], str):
+        return NOTHING
+    if row["verdict"] == "equivalent" and row.get("clear"):
+        return "equivalent (clear, below the margin)"
+    if row["verdict"] == "inconclusive" and row.get("long_tail"):
+        return "inconclusive (a few seeds decide it)"
+    return str(row["verdict"])
+
+
+def over_seeds(row: Row) -> str:
+    """The interval of the row's difference on the rows that are there; a dash where the data is not one fixed set of rows."""
+    seeds = {name: row.get(f"seeds_{name}", nan) for name in ("ci_low", "ci_high")}
+    told = {**row, "difference_ci_low": seeds["ci_low"], "difference_ci_high": seeds["ci_high"]}
+    return difference_interval(told) if isfinite(seeds["ci_low"]) else NOTHING
 
 
 def interval(row: Row) -> str:
@@ -73,7 +94,7 @@ def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
     architecture stand there only where there are several.
     """
     names, points = [*telling_names(summary), "variant"], all_in_points(summary)
-    p = "p (always valid)" if summary["fixed_ci_low"].notna().any() else "p (Holm)"
+    p = "p (always valid)" if summary["fixed_ci_low"].notna().any() else ADJUSTED
     return [
         {**{name: row[name] for name in names}, **_values(row, p, points=points)}
         for row in clearest(summary, MOST_PLAIN_ROWS).to_dict("records")

@@ -1,9 +1,10 @@
 """What the heads of the tables mean, each in a sentence: shown where the word is."""
 
 TERMS = {
-    "Verdict": "better or worse: p below .05 after Holm. equivalent: no difference worth having. inconclusive: neither.",
+    "Verdict": "better or worse: the interval is clear of 0. equivalent: it is within the margin. inconclusive: neither.",
     "Difference": "Variant minus baseline, the mean over pairs with the same seed and data.",
-    "95 % interval": "The range that holds the true mean in 95 of 100 such studies.",
+    "95 % interval": "A range that holds the true mean, of all variants together, in 95 of 100 such studies.",
+    "p (adjusted)": "Chance of so large a difference if there were none, adjusted for all comparisons of the study.",
     "p (Holm)": "Chance of so large a difference if there were none, adjusted for all comparisons of the study.",
     "p (always valid)": "Like p, but valid however often one looks.",
     "d_z": "The mean difference over its standard deviation between pairs: 0.2 is small, 0.8 is large.",

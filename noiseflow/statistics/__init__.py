@@ -5,7 +5,6 @@ from noiseflow.statistics.summary import (
     FURTHER_COLUMNS,
     SUMMARY_COLUMNS,
     learning_bands,
-    pair_counts,
     summarize,
 )
 
@@ -18,6 +17,5 @@ __all__ = [
     "CellKey",
     "compared_score",
     "learning_bands",
-    "pair_counts",
     "summarize",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -11,8 +13,28 @@ from noiseflow.statistics.pairs import grid_of, has_data_seeds, is_crossed
 from noiseflow.statistics.variance_components import complete_part, components
 
 
+@dataclass(frozen=True)
+class Dependent:
+    """Values that depend on each other: those that count, the estimate of their mean, and what it correlates by.
+
+    shape: data seeds and seeds of them; crossed: whether both vary, so that both are counted.
+    """
+
+    values: Array
+    estimate: Estimate
+    profile: Array
+    shape: tuple[int, ...]
+    crossed: bool
+
+
 def dependent_mean(pairs: pd.DataFrame, values: Array, test_train_ratio: float | None) -> Estimate | None:
-    """The mean of values, one for each row of pairs, NaN where one is left out; None where they are independent.
+    """The mean that `dependent_values` estimates; None where values are independent."""
+    found = dependent_values(pairs, values, test_train_ratio)
+    return None if found is None else found.estimate
+
+
+def dependent_values(pairs: pd.DataFrame, values: Array, test_train_ratio: float | None) -> Dependent | None:
+    """What is left of values, one for each row of pairs, NaN where one is left out; None where they are independent.
 
     - Crossed (several seeds for each of several data seeds): the two-way random effects of the largest complete part;
       where less than 2 × 2 is left of it, the means of the data seeds.
@@ -26,14 +48,18 @@ def dependent_mean(pairs: pd.DataFrame, values: Array, test_train_ratio: float |
     """
     crossed = is_crossed(pairs)
     if test_train_ratio is not None and has_data_seeds(pairs):
-        kept = _data_seed_means(pairs, values) if crossed else values[np.isfinite(values)]
-        return estimate_mean(kept, test_train_ratio)
+        means = _data_seed_means(pairs, values)
+        kept = means if crossed else values[np.isfinite(values)]
+        return Dependent(
+            values[np.isfinite(values)], estimate_mean(kept, test_train_ratio), means, kept.shape, crossed=False
+        )
     if not crossed:
         return None
     part = complete_part(grid_of(pairs, values))
     if min(part.shape) < 2:
-        return estimate_mean(_data_seed_means(pairs, values))
-    return components(part).estimate()
+        means = _data_seed_means(pairs, values)
+        return Dependent(values[np.isfinite(values)], estimate_mean(means), means, (means.size, 1), crossed=True)
+    return Dependent(part.ravel(), components(part).estimate(), part.mean(axis=1), part.shape, crossed=True)
 
 
 def _data_seed_means(pairs: pd.DataFrame, values: Array) -> Array:

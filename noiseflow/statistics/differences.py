@@ -1,23 +1,89 @@
-"""Paired differences of many comparisons at once, adjusted as one family."""
+"""Paired differences of many comparisons at once, in one band."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from math import isfinite, nan, sqrt
+from os import cpu_count
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from noiseflow.statistics.bands import Band, Comparison, simultaneous
 from noiseflow.statistics.crossfit import HALVES_CORRELATION
-from noiseflow.statistics.inference import holm
+from noiseflow.statistics.estimate import Estimate
+from noiseflow.statistics.inference import ALPHA, Array, by_size, cohen_dz, probability_better, sign_flip_p
+from noiseflow.statistics.new_rows import RowVariance
 from noiseflow.statistics.pairs import CellKey
 from noiseflow.statistics.power import seeds_needed
-from noiseflow.statistics.verdict import PairedDifference, Pairing, decide, pair_up, paired_differences
+from noiseflow.statistics.robust import bca_interval, wilcoxon_p
+from noiseflow.statistics.verdict import Pairing, Verdict, decide, pair_up
+
+AT_ONCE = 200  # comparisons that are computed together: their resampled means take 16 MB
+NOT_SCALED = frozenset({"p_value", "effect_size", "prob_better", "wilcoxon_p"})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A comparison that is asked for.
+
+    key: dataset, architecture and name. pairs: data_seed, seed, score and score_baseline, larger being better, NaN where a
+    trial is left out. margin: differences within it are not worth having; NaN where equivalence is not asked for. ratio:
+    rows that test over rows that train, where data seeds split the same rows again. scale: what values are divided by to be
+    held against the resolution. rows: what the rows add to the variance, where they are fixed. alpha: its level. failures:
+    the verdict on how often it fails.
+    """
+
+    key: CellKey
+    pairs: pd.DataFrame
+    margin: float
+    ratio: float | None = None
+    scale: float = 1.0
+    rows: RowVariance | None = None
+    alpha: float = ALPHA
+    failures: Verdict = "inconclusive"
+
+
+def compare(asked: Sequence[Asked], *, opinions: bool = True) -> list[dict[str, Any]]:
+    """What is said of each comparison, by the summary's names of columns; one band holds all of them.
+
+    The interval, p and verdict are for new rows of the same kind where the rows are fixed and their variance is known
+    (`rows`); seeds_ci_low and seeds_ci_high are then for these rows, over seeds alone, and rows_share is the share of the
+    rows in the variance of the mean. clear: the band leaves 0 out. long_tail: a few seeds decide the mean.
+
+    Args:
+        asked: the comparisons.
+        opinions: whether bca_low, bca_high and wilcoxon_p are computed.
+
+    References: docs/method.md, "The band" and "New rows".
+    """
+    pairings = [_pairing(one) for one in asked]
+    over_seeds = [_comparison(one, pairing) for one, pairing in zip(asked, pairings, strict=True)]
+    wide = [_on_new_rows(*both) for both in zip(asked, over_seeds, strict=True)]
+    bands = simultaneous(wide)
+    are_fixed = [new is not old for new, old in zip(wide, over_seeds, strict=True)]
+    narrow = simultaneous(over_seeds) if any(are_fixed) else bands
+    described = _described(pairings, opinions)
+    needed = seeds_needed([_planning_std(pairing) for pairing in pairings], _least_margin(asked), len(asked)).tolist()
+    rows = []
+    for k, one in enumerate(asked):
+        told = {name: value if name in NOT_SCALED else value * one.scale for name, value in described[k].items()}
+        told |= _columns(one, pairings[k], bands[k], n_needed=needed[k])
+        if are_fixed[k]:
+            told["p_value"] = wide[k].estimate.p_value  # type: ignore[union-attr] # that of the rows
+            told |= {"seeds_ci_low": narrow[k].low * one.scale, "seeds_ci_high": narrow[k].high * one.scale}
+            told["rows_share"] = 1 - _error_of(over_seeds[k]) ** 2 / wide[k].estimate.error ** 2  # type: ignore[union-attr]
+        rows.append(told)
+    return rows
 
 
 def compare_pairs(
     pairs: Mapping[CellKey, pd.DataFrame], margin: float, reused: Mapping[str, float] | None = None
 ) -> dict[CellKey, dict[str, Any]]:
-    """What is said of each comparison, by the summary's names of columns; Holm's family is all of them.
+    """`compare` by key, of scores without a scale of their own.
 
     Args:
         pairs: (dataset, architecture, name) to data_seed, seed, score and score_baseline; NaN where a trial is left out.
@@ -25,51 +91,128 @@ def compare_pairs(
         reused: names of datasets whose data seeds split the same rows again, to rows that test over rows that train.
     """
     ratios = reused or {}
-    found = paired_differences([_pairing(part, ratios.get(key[0])) for key, part in pairs.items()], margin)
-    p_adjusted = holm([pair.p_value for pair in found])
-    p_equivalence = holm([pair.p_equivalence for pair in found])
-    needed = seeds_needed([pair.planning_std for pair in found], margin, len(found)).tolist()
-    return {
-        key: _columns(*told, comparisons=len(found))
-        for key, *told in zip(pairs, found, p_adjusted, p_equivalence, needed, strict=True)
-    }
+    asked = [Asked(key, part, margin, ratios.get(key[0])) for key, part in pairs.items()]
+    return dict(zip(pairs, compare(asked), strict=True))
 
 
-def difference_of(pairs: pd.DataFrame, margin: float, test_train_ratio: float | None = None) -> PairedDifference:
-    """The paired difference of one comparison: pairs has data_seed, seed, score and score_baseline.
+def difference_of(pairs: pd.DataFrame, margin: float, test_train_ratio: float | None = None) -> dict[str, Any]:
+    """The difference of one comparison by itself: pairs has data_seed, seed, score and score_baseline.
 
     With n_strengths or n_strengths_baseline above 1 the scores of that side are `honest_scores` of a choice.
     """
-    return paired_differences([_pairing(pairs, test_train_ratio)], margin)[0]
+    return compare([Asked(("", "", ""), pairs, margin, test_train_ratio)], opinions=False)[0]
 
 
-def _pairing(pairs: pd.DataFrame, test_train_ratio: float | None) -> Pairing:
-    scores, baseline = (pairs[name].to_numpy(dtype=float) for name in ("score", "score_baseline"))
-    correlation = HALVES_CORRELATION if _is_chosen(pairs) else 0.0
-    return pair_up(scores, baseline, pairs=pairs, test_train_ratio=test_train_ratio, correlation=correlation)
+def _pairing(one: Asked) -> Pairing:
+    sides = [name for name in ("n_strengths", "n_strengths_baseline") if name in one.pairs]
+    chosen = any(bool((one.pairs[name] > 1).any()) for name in sides)
+    scaled = one.pairs
+    if one.scale != 1:
+        scaled = scaled.assign(**{name: scaled[name] / one.scale for name in ("score", "score_baseline")})
+    return pair_up(scaled, one.ratio, HALVES_CORRELATION if chosen else 0.0)
 
 
-def _is_chosen(pairs: pd.DataFrame) -> bool:
-    sides = [name for name in ("n_strengths", "n_strengths_baseline") if name in pairs]
-    return any(bool((pairs[name] > 1).any()) for name in sides)
+def _comparison(one: Asked, pairing: Pairing) -> Comparison:
+    return Comparison(
+        pairing.differences,
+        pairing.units,
+        pairing.estimate,
+        one.key[:2],
+        pairing.profile,
+        alpha=one.alpha,
+        guarded=pairing.estimate is None,
+    )
 
 
-def _columns(
-    pair: PairedDifference, p: float, p_equivalence: float, n_needed: float, *, comparisons: int
-) -> dict[str, Any]:
+def _on_new_rows(one: Asked, seeds: Comparison) -> Comparison:
+    """The same on new rows of the same kind, where the rows are fixed and their variance is known."""
+    if one.rows is None or seeds.estimate is not None or seeds.differences.size < 2:
+        return seeds
+    n = seeds.differences.size
+    scaled = replace(one.rows, variance=one.rows.variance / one.scale**2)
+    estimate = Estimate(float(seeds.differences.mean()), _error_of(seeds), n - 1.0)
+    wide = scaled.widen(estimate)
+    if wide is estimate:
+        return seeds
+    by_seeds = scaled.variance < estimate.error**2  # else the rows decide, and a tail of the seeds is the smaller part
+    return replace(seeds, estimate=wide, profile=one.rows.profile, guarded=by_seeds)
+
+
+def _error_of(seeds: Comparison) -> float:
+    n = seeds.differences.size
+    return float(seeds.differences.std(ddof=1)) / sqrt(n)
+
+
+def _planning_std(pairing: Pairing) -> float:
+    """What √n times the error of the mean is, where that is so whatever n is; NaN where it is not."""
+    depends = pairing.estimate is not None and not pairing.correlation
+    if pairing.n_pairs < 2 or depends:
+        return nan
+    return float(pairing.differences.std(ddof=1)) * sqrt(1 + pairing.correlation)
+
+
+def _least_margin(asked: Sequence[Asked]) -> float:
+    return min((one.margin / one.scale for one in asked), default=nan)
+
+
+def _described(pairings: Sequence[Pairing], opinions: bool) -> list[dict[str, float]]:
+    """Effect sizes of each comparison and, where its pairs are independent, the second opinions."""
+    found: list[dict[str, float]] = [dict.fromkeys(("difference_mean", "p_value"), nan) for _ in pairings]
+    parts: list[tuple[list[int], Array]] = []
+    for places, differences in by_size([pairing.differences for pairing in pairings]):
+        if differences.shape[-1] == 0:
+            continue
+        columns = {"effect_size": cohen_dz(differences), "prob_better": probability_better(differences)}
+        _fill(found, places, **columns)
+        for at in places:
+            estimate = pairings[at].estimate
+            if estimate is not None:
+                found[at] |= {"difference_mean": estimate.mean, "p_value": estimate.p_value}
+        alone = [k for k, at in enumerate(places) if pairings[at].estimate is None]
+        chunks = [alone[begin : begin + AT_ONCE] for begin in range(0, len(alone), AT_ONCE)]
+        parts += [([places[k] for k in chunk], differences[chunk]) for chunk in chunks]
+    with ThreadPoolExecutor(cpu_count()) as threads:  # numpy computes without Python's lock
+        for (places, _), columns in zip(
+            parts, threads.map(lambda part: _independent(part[1], opinions), parts), strict=True
+        ):
+            _fill(found, places, **columns)
+    return found
+
+
+def _independent(differences: Array, opinions: bool) -> dict[str, Array]:
+    """What is said of rows of differences (k, n) that do not depend on each other: (k,) each."""
+    told = {"difference_mean": differences.mean(axis=-1), "p_value": sign_flip_p(differences)}
+    if not opinions:
+        return told
+    bca_low, bca_high = bca_interval(differences)
+    return told | {"bca_low": bca_low, "bca_high": bca_high, "wilcoxon_p": wilcoxon_p(differences)}
+
+
+def _fill(found: list[dict[str, float]], places: Sequence[int], **columns: Array) -> None:
+    for at, values in zip(places, np.stack(list(columns.values()), axis=-1).tolist(), strict=True):
+        found[at] |= dict(zip(columns, values, strict=True))
+
+
+def _columns(one: Asked, pairing: Pairing, band: Band, *, n_needed: float) -> dict[str, Any]:
+    low, high = band.low * one.scale, band.high * one.scale
+    verdict = decide(low, high, one.margin, pairing, one.failures)
     return {
-        "n_pairs": pair.n_pairs,
-        "n_broken": pair.n_broken,
-        "difference_mean": pair.mean,
-        "difference_ci_low": pair.ci_low,
-        "difference_ci_high": pair.ci_high,
-        "p_value": pair.p_value,
-        "p_adjusted": p,
-        "effect_size": pair.effect_size,
-        "prob_better": pair.prob_better,
-        "verdict": decide(pair, p, p_equivalence, comparisons),
-        "bca_low": pair.bca_low,
-        "bca_high": pair.bca_high,
-        "wilcoxon_p": pair.wilcoxon_p,
-        "n_needed": n_needed,
+        "n_pairs": pairing.n_pairs,
+        "n_broken": pairing.n_broken,
+        "n_units": pairing.n_units,
+        "least_n": pairing.least_n,
+        "survivors_only": pairing.survivors_only,
+        "difference_ci_low": low,
+        "difference_ci_high": high,
+        "p_adjusted": band.p_adjusted,
+        "verdict": verdict,
+        "clear": bool(low > 0 or high < 0) and verdict != "inconclusive",
+        "long_tail": band.tail,
+        "n_needed": n_needed if verdict == "inconclusive" else nan,
     }
+
+
+def rows_decide(row: Mapping[str, Any]) -> bool:
+    """Whether it is the test rows, and not the seeds, that leave the difference open."""
+    share = row.get("rows_share", nan)
+    return isfinite(share) and share > 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import isnan, nan, sqrt
+from math import nan, sqrt
 
 from scipy import stats
 
@@ -39,14 +39,6 @@ class Estimate:
     def widened(self, correlation: float) -> Estimate:
         """The same with the variance of two halves whose means have that correlation, where it was taken as 0."""
         return replace(self, error=self.error * sqrt(1 + correlation))
-
-    def equivalence_p(self, margin: float) -> float:
-        """The p of the two one-sided tests that the true mean lies within ± margin (Schuirmann, 1987)."""
-        if isnan(margin):
-            return nan
-        if self.error == 0:
-            return float(abs(self.mean) >= margin)
-        return float(stats.t.sf((margin - abs(self.mean)) / self.error, self.degrees_of_freedom))
 
 
 def estimate_mean(values: Array, test_train_ratio: float = 0.0) -> Estimate:

@@ -31,22 +31,32 @@ CHOICE_COLUMNS = [
         "n_broken",
     ),
     *(*DIFFERENCE_COLUMNS, "naive_strength", "naive_score", "optimism", "n_needed"),
+    *("n_units", "least_n", "survivors_only", "clear", "long_tail", "own_verdict"),
 ]
 RIVAL_COLUMNS = [*GROUP, "family", "rival", "n_pairs", "n_broken", *DIFFERENCE_COLUMNS, "n_needed"]
 
 
-def choose_strengths(trials: pd.DataFrame, margin: float, *, reused: Mapping[str, float] | None = None) -> pd.DataFrame:
+def choose_strengths(
+    trials: pd.DataFrame,
+    margin: float,
+    *,
+    reused: Mapping[str, float] | None = None,
+    summary: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """A row for each dataset, architecture and family with several strengths: CHOICE_COLUMNS.
 
     Its scores are `honest_scores`. strength is the one chosen for most data seeds (the smallest of several such), share
     the part of the data seeds that it was chosen for. n_seeds counts the honest scores, n_diverged those of them that are
     missing. naive_strength is the best on all data seeds, naive_score its mean, optimism naive_score − score_mean: what
-    a choice on the test set adds to a score. Differences are to the baseline; Holm's family is the rows of this frame.
+    a choice on the test set adds to a score. Differences are to the baseline. own_verdict is read off their band, which holds
+    all rows of this frame together. With a summary, verdict and p_adjusted say whether the family helps at any strength, by
+    the band of all its strengths there (`at_any_strength`): halves are for the estimate.
 
     Args:
         trials: a row a trial, with `family`.
         margin: differences of the score within it are not worth having.
         reused: as for `summarize`.
+        summary: of the same trials.
 
     References: docs/method.md, section 14.
     """
@@ -58,9 +68,33 @@ def choose_strengths(trials: pd.DataFrame, margin: float, *, reused: Mapping[str
     for key, columns in differences.items():
         group = groups[key[:2]]
         ours = (honest[[*GROUP, "family"]] == list(key)).all(axis=1)
-        choice = _choice(honest[ours], group[group["family"] == key[2]], group)
-        rows.append(dict(zip([*GROUP, "family"], key, strict=True)) | choice | columns)
+        choice = _choice(honest[ours], group[group["family"] == key[2]], group) | {"own_verdict": columns["verdict"]}
+        if summary is not None:
+            members = summary[(summary[[*GROUP, "family"]] == list(key)).all(axis=1)]
+            choice |= at_any_strength(members) | {"survivors_only": bool(members["survivors_only"].all())}
+        rows.append(dict(zip([*GROUP, "family"], key, strict=True)) | columns | choice)
     return pd.DataFrame(rows, columns=CHOICE_COLUMNS)
+
+
+def at_any_strength(members: pd.DataFrame) -> dict[str, Any]:
+    """The verdict on a family, and its p: whether any of its strengths helps.
+
+    better where one of them is; equivalent where all are; worse where none is better and none left open, and one is worse.
+
+    Args:
+        members: the rows of a summary, whose band holds all strengths together.
+
+    References: Westfall and Young (1993), section 2.6.
+    """
+    verdicts = set(members["verdict"])
+    best = members.loc[members["verdict"] == "better", "p_adjusted"] if "better" in verdicts else members["p_adjusted"]
+    if "better" in verdicts:
+        verdict = "better"
+    elif "inconclusive" in verdicts or not verdicts:
+        verdict = "inconclusive"
+    else:
+        verdict = "equivalent" if verdicts == {"equivalent"} else "worse"
+    return {"verdict": verdict, "p_adjusted": best.min()}
 
 
 def compare_families(
@@ -69,7 +103,7 @@ def compare_families(
     """The family `first` against each other one, the baseline included, on the same pairs: RIVAL_COLUMNS.
 
     Scores are `honest_scores` on both sides, so that every rival is tuned as `first` is. Differences are first − rival;
-    Holm's family is the rows of this frame.
+    One band holds the rows of this frame.
 
     Args:
         trials: a row a trial, with `family` where there are grids.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import count
-from math import isnan, nan
+from math import nan
 from typing import TypeVar
 
 import numpy as np
@@ -17,6 +17,8 @@ T = TypeVar("T", bound=np.generic)
 
 ALPHA = 0.05
 TAIL = (1 - (1 - ALPHA)) / 2  # of a two-sided interval, rounded as scipy rounds it
+LEAST_N = next(n for n in count(1) if 2.0 ** (1 - n) <= ALPHA)
+"""Pairs below which no flip of signs is rare enough, however many comparisons there are."""
 N_RESAMPLES = 99_999
 RESOLUTION = 1e-6
 """Values closer than this are equal: above the rounding of float32, below one row of any test set in sight."""
@@ -120,23 +122,6 @@ def _as_numbers(flips: npt.NDArray[np.uint8]) -> Iterator[Array]:
         yield flips[begin : begin + step].astype(np.float64)
 
 
-def equivalence_p(differences: Array, margin: float) -> Array:
-    """The p (...) of the two one-sided t tests that the mean of differences (..., n) lies within ± margin; NaN below 2.
-
-    NaN for a margin of NaN too: equivalence was not asked for.
-
-    References: Schuirmann (1987); statsmodels.stats.weightstats.ttost_paired.
-    """
-    n = differences.shape[-1]
-    if n < 2 or isnan(margin):
-        return _missing(differences)
-    mean = np.abs(differences.mean(axis=-1))
-    constant = is_constant(differences)
-    error = np.where(constant, 1.0, differences.std(axis=-1, ddof=1) / np.sqrt(n))
-    p = special.stdtr(n - 1, (mean - margin) / error)
-    return np.asarray(np.where(constant, np.where(mean < margin, 0.0, 1.0), p))
-
-
 def cohen_dz(differences: Array) -> Array:
     """Cohen's d_z (...): mean of differences (..., n) over their standard deviation; NaN where there is no spread.
 
@@ -169,14 +154,6 @@ def holm(p_values: list[float]) -> list[float]:
         return []
     adjusted = multipletests(np.nan_to_num(raw, nan=1.0), method="holm")[1]
     return [float(p) for p in np.where(np.isnan(raw), nan, adjusted)]
-
-
-def least_n(comparisons: int) -> int:
-    """The least number of pairs at which a two-sided sign-flip test can reach a Holm-adjusted p below .05.
-
-    Its smallest p is 2 / 2^n, and Holm multiplies the smallest of the family by the number of comparisons.
-    """
-    return next(n for n in count(1) if max(comparisons, 1) * 2.0 ** (1 - n) < ALPHA)
 
 
 def percentile_of_published(scores: npt.ArrayLike, published_score: float, resolution: float = 0.0005) -> float:

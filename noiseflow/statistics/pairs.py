@@ -17,28 +17,56 @@ CELL = [*GROUP, "variant"]
 PAIR = ["data_seed", "seed"]
 
 
+MEASURES = ("score", "loss", "brier")
+"""What is compared: the score, and of a classification the loss and the Brier score beside it."""
+
+
 def compared_score(trials: pd.DataFrame) -> pd.Series[float]:
     """The score that is compared, larger being better: eval_score where a dataset and architecture has one, else test_score.
 
-    NaN for trials that diverged or have no finite score.
+    NaN for trials that failed or have no finite score.
     """
-    score = pd.to_numeric(trials["test_score"]).astype(float)
-    if "eval_score" in trials:
-        fresh = pd.to_numeric(trials["eval_score"]).astype(float)
-        has_fresh = fresh.notna().groupby([trials["dataset"], trials["architecture"]]).transform("any")
-        score = score.where(~has_fresh, fresh)
-    return score.where((trials["status"] == "completed") & np.isfinite(score))
+    return compared(trials, "score")
 
 
-def cell_pairs(trials: pd.DataFrame) -> dict[CellKey, pd.DataFrame]:
+def compared(trials: pd.DataFrame, measure: str) -> pd.Series[float]:
+    """One of MEASURES, larger being better (a loss is negative), on the rows that the score is compared on.
+
+    NaN for trials that failed, that have no finite value, and where it is not measured: of a regression.
+    """
+    nothing = pd.Series(np.nan, trials.index)
+    value = _number(trials, "test_score", nothing)
+    if measure == "brier":
+        value = -_number(trials, "brier", nothing)
+    elif measure == "loss":
+        value = -_number(trials, "test_loss", nothing).where(_number(trials, "brier", nothing).notna())
+    fresh = _number(trials, "eval_score", nothing)
+    has_fresh = fresh.notna().groupby([trials["dataset"], trials["architecture"]]).transform("any").astype(bool)
+    if measure != "brier" and has_fresh.any():
+        value = value.where(~has_fresh, -_number(trials, "eval_loss", nothing) if measure == "loss" else fresh)
+    whole = (trials["status"] == "completed") & np.isfinite(value)
+    return value.where(whole & ~trials["failed"].astype(bool) if "failed" in trials else whole)
+
+
+def _number(trials: pd.DataFrame, name: str, nothing: pd.Series[float]) -> pd.Series[float]:
+    return pd.to_numeric(trials[name]).astype(float) if name in trials else nothing
+
+
+def scale_of(score_name: str, scores: pd.Series[float]) -> float:
+    """What values of a score are divided by before they are held against RESOLUTION: their size where it is a loss, else 1."""
+    size = float(scores.abs().median()) if score_name.startswith("-") else 1.0
+    return size if np.isfinite(size) and size > 0 else 1.0
+
+
+def cell_pairs(trials: pd.DataFrame, measure: str = "score") -> dict[CellKey, pd.DataFrame]:
     """For each cell but the baselines, its pairs: PAIR, score and score_baseline, NaN where a trial is left out."""
-    return pairs_with(scored_cells(trials), "variant", BASELINE)
+    return pairs_with(scored_cells(trials, measure), "variant", BASELINE)
 
 
-def scored_cells(trials: pd.DataFrame) -> pd.DataFrame:
-    """CELL, PAIR, the compared score, and the campaign where there are any: a row a trial."""
+def scored_cells(trials: pd.DataFrame, measure: str = "score") -> pd.DataFrame:
+    """CELL, PAIR, the compared value, and the campaign where there are any: a row a trial."""
     kept = [*CELL, *PAIR, *(["campaign"] if "campaign" in trials else [])]
-    return trials[kept].assign(score=compared_score(trials))
+    return trials[kept].assign(score=compared(trials, measure))
 
 
 def pairs_with(scored: pd.DataFrame, column: str, rival: str) -> dict[CellKey, pd.DataFrame]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from noiseflow.statistics.inference import ALPHA, Array, least_n
+from noiseflow.statistics.inference import ALPHA, LEAST_N, Array
 
 POWER = 0.8
 MOST = 1_000_000
@@ -20,7 +20,7 @@ def seeds_needed(std_of_differences: ArrayLike, margin: float, comparisons: int 
     """The least number of pairs with which a paired t test finds a true difference as large as the margin.
 
     Whole numbers as floats, of the shape of the standard deviations; infinity above MOST; NaN where std or margin are. The
-    level is that of Holm's first step, .05 / comparisons; never below `least_n(comparisons)`. It is an estimate: the spread
+    level is .05 / comparisons; never below `LEAST_N`. It is an estimate: the spread
     of few pairs is itself uncertain.
 
     Args:
@@ -33,7 +33,7 @@ def seeds_needed(std_of_differences: ArrayLike, margin: float, comparisons: int 
     10⁻⁵ where it matters, which scipy does not compute everywhere.
     """
     std = np.asarray(std_of_differences, np.float64)
-    least, level = least_n(comparisons), ALPHA / max(comparisons, 1)
+    least, level = LEAST_N, ALPHA / max(comparisons, 1)
     known = np.isfinite(std) & (margin > 0)
     certain = std <= margin * least**-0.5 / 10  # ten standard errors: certain, and beyond what scipy computes
     effect = margin / np.where(known & ~certain, std, 1.0).ravel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,10 @@ from noiseflow.base.values import BASELINE
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.inference import RESOLUTION, Array, holm
 from noiseflow.statistics.pairs import GROUP
+from noiseflow.statistics.robust import wilcoxon_p
 
-LEAST_DATASETS = 5
-RANK_COLUMNS = ["family", "mean_rank", "z", "p_value", "p_adjusted"]
+LEAST_DATASETS = 6
+RANK_COLUMNS = ["family", "mean_rank", "p_value", "p_adjusted"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class MeanRanks:
     """Ranks of families over datasets, 1 being the best.
 
     statistic, p_value: Iman and Davenport's F, with `degrees_of_freedom`, that all families rank alike. friedman: the χ²
-    that it comes from. ranks: RANK_COLUMNS; z is the rank of the baseline minus the family's in standard errors, so that
-    above 0 is better than the baseline; its two-sided p is Holm-adjusted; missing for the baseline.
+    that it comes from. ranks: RANK_COLUMNS; p_value is that of Wilcoxon's signed-rank test of a family's mean scores against
+    the baseline's over the datasets, which rivals do not enter; Holm-adjusted; missing for the baseline.
     """
 
     datasets: tuple[str, ...]
@@ -36,15 +36,16 @@ class MeanRanks:
 
 
 def mean_ranks(trials: pd.DataFrame) -> MeanRanks | None:
-    """Mean ranks of the families by their mean honest score on each dataset; None below 5 datasets or 2 families.
+    """Mean ranks of the families by their mean honest score on each dataset; None below 6 datasets or 2 families.
 
     A dataset's score of a family is the mean over its architectures of the mean `honest_scores`. Families take part that
     have one on every dataset, the baseline among them. Ties share their mean rank, and the variance is not corrected for
     them: that errs on the safe side. Datasets are the units: those that differ in their number of rows only are one
     dataset, and whoever calls should pass one of them.
 
-    References: Demšar (2006), Statistical comparisons of classifiers over multiple data sets, JMLR 7, section 3.2.2; Iman
-    and Davenport (1980).
+    References: Demšar (2006), Statistical comparisons of classifiers over multiple data sets, JMLR 7, sections 3.1.3 and
+    3.2.2; Iman and Davenport (1980); Benavoli, Corani and Mangili (2016), Should we really use post-hoc tests based on
+    mean-ranks? JMLR 17.
     """
     honest = honest_scores(trials)
     means = honest.groupby([*GROUP, "family"], sort=False, as_index=False)["score"].mean()
@@ -54,7 +55,7 @@ def mean_ranks(trials: pd.DataFrame) -> MeanRanks | None:
     ranks = stats.rankdata(-np.rint(table.to_numpy(dtype=float) / RESOLUTION), axis=1)
     n, k = ranks.shape
     friedman, statistic, p_value = iman_davenport(ranks)
-    found = _post_hoc(pd.Series(ranks.mean(axis=0), index=table.columns), n)
+    found = _against_baseline(table, ranks)
     return MeanRanks(tuple(map(str, table.index)), friedman, statistic, (k - 1, (k - 1) * (n - 1)), p_value, found)
 
 
@@ -70,11 +71,10 @@ def iman_davenport(ranks: Array) -> tuple[float, float, float]:
     return friedman, float(statistic), float(stats.f.sf(statistic, k - 1, (k - 1) * (n - 1)))
 
 
-def _post_hoc(means: pd.Series[float], n_datasets: int) -> pd.DataFrame:
-    k = means.size
-    z = (means[BASELINE] - means) / sqrt(k * (k + 1) / (6 * n_datasets))
-    found = pd.DataFrame({"mean_rank": means, "z": z, "p_value": 2 * stats.norm.sf(np.abs(z.to_numpy()))})
-    found.loc[BASELINE, ["z", "p_value"]] = np.nan
+def _against_baseline(table: pd.DataFrame, ranks: Array) -> pd.DataFrame:
+    differences = table.sub(table[BASELINE], axis="index").to_numpy(dtype=float).T
+    found = pd.DataFrame({"mean_rank": ranks.mean(axis=0), "p_value": wilcoxon_p(differences)}, index=table.columns)
+    found.loc[BASELINE, "p_value"] = np.nan
     rivals = found.index != BASELINE
     found.loc[rivals, "p_adjusted"] = holm(found.loc[rivals, "p_value"].tolist())
     return found.rename_axis("family").reset_index()[RANK_COLUMNS]

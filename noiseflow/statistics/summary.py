@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import nan
 from typing import Any
 
@@ -11,23 +11,27 @@ import pandas as pd
 
 from noiseflow.base.values import BASELINE
 from noiseflow.statistics.dependence import dependent_mean
-from noiseflow.statistics.differences import compare_pairs
-from noiseflow.statistics.inference import Array, by_size, least_n, t_interval
+from noiseflow.statistics.differences import Asked, compare
+from noiseflow.statistics.failures import mark_failures, paired_failures_p, rate_interval
+from noiseflow.statistics.inference import ALPHA, Array, by_size, holm, t_interval
+from noiseflow.statistics.new_rows import RowVariance
 from noiseflow.statistics.pairs import (
     CELL,
+    MEASURES,
     PAIR,
     CellKey,
     cell_pairs,
     compared_score,
     family_of,
     name_key,
-    paired_rows,
-    scored_cells,
+    scale_of,
 )
 from noiseflow.statistics.robust import interquartile_mean
-from noiseflow.statistics.verdict import PairedDifference
+from noiseflow.statistics.verdict import FAILURES_ALPHA, Verdict
 
-Compare = Callable[[Mapping[CellKey, pd.DataFrame], float, Mapping[str, float]], Mapping[CellKey, dict[str, Any]]]
+Compare = Callable[[Sequence[Asked]], list[dict[str, Any]]]
+RowVariances = Mapping[tuple[CellKey, str], RowVariance]
+"""By cell and measure."""
 QUANTITIES = ["train_score", "test_score"]
 SUMMARY_COLUMNS = [
     *(*CELL, "strength", "score_name", "n_seeds", "n_diverged"),
@@ -39,8 +43,14 @@ FURTHER_COLUMNS = [
     *("approximate", "bca_low", "bca_high", "wilcoxon_p", "n_needed", "interquartile_mean"),
     *("train_loss_mean", "test_loss_mean", "gap_mean", "brier_mean", "ece_mean", "signal_to_noise_median"),
     *("family", "score_mean", "score_std", "fixed_ci_low", "fixed_ci_high"),
+    *("seeds_ci_low", "seeds_ci_high", "rows_share", "clear", "long_tail"),
+    *("n_pairs", "n_broken", "n_units", "least_n", "survivors_only"),
+    *("n_failed", "failure_low", "failure_high", "failure_p", "ece_bias_mean"),
+    *(f"{measure}_{name}" for measure in MEASURES[1:] for name in ("difference_mean", "ci_low", "ci_high", "verdict")),
 ]
-MEANS = {name: f"{name}_mean" for name in ("train_loss", "test_loss", "brier", "ece")}
+MEANS = {name: f"{name}_mean" for name in ("train_loss", "test_loss", "brier", "ece", "ece_bias")}
+MEASURE_MARGIN = 0.01
+"""Differences of a loss, in nats, or of a Brier score within it are not worth having."""
 
 
 def summarize(
@@ -48,15 +58,20 @@ def summarize(
     margin: float,
     *,
     reused: Mapping[str, float] | None = None,
-    compare: Compare = compare_pairs,
+    rows: RowVariances | None = None,
+    alphas: Mapping[CellKey, float] | None = None,
+    compare: Compare = compare,
+    measures: Sequence[str] = MEASURES,
 ) -> pd.DataFrame:
     """The summary: a row a cell, in order of first appearance, with SUMMARY_COLUMNS and FURTHER_COLUMNS.
 
-    `n_seeds` counts the cell's trials, diverged ones included. `n_diverged` counts those that diverged or have no
-    finite score; they are left out of every mean, and a pair with such a member is left out of the differences.
+    `n_seeds` counts the cell's trials. `n_diverged` counts those that diverged or have no finite score, `n_failed` these and
+    those that are marked as `failed`; they are left out of every mean, and a pair with such a member is left out of the
+    differences. failure_low and failure_high bound the failure rate, failure_p is that of the baseline's being the same.
     `ci_low` and `ci_high` bound the mean test score. Differences are those of eval_score where a dataset and
-    architecture has one, else of test_score. Holm's family is every cell but the baselines. NaN and None stand where
-    nothing can be said, and in the differences of a baseline.
+    architecture has one, else of test_score; loss_ and brier_ those of a classification's loss and Brier score (below 0 is
+    better). One band holds all of them together. NaN and None stand where nothing can be said, and in the differences of a
+    baseline.
 
     Pairs that depend on each other have intervals and p-values that allow for it (`dependent_mean`), and no bca_low,
     bca_high, wilcoxon_p and n_needed. `approximate` says so where data seeds split the same rows again. gap_mean is
@@ -67,32 +82,84 @@ def summarize(
         margin: differences of the score within it are not worth having.
         reused: names of datasets whose data seeds split the same finite rows again, to rows that test over rows that
             train.
-        compare: from pairs, margin and reused to the columns that say what differs; `compare_at_every_look` where the
-            trials grow and are looked at again and again, as in nightly campaigns.
+        rows: what the rows add to the variance, where they are fixed.
+        alphas: level of each cell, where the study was looked at before.
+        compare: from what is asked to the columns that say what differs; `compare_at_every_look` where the trials grow and
+            are looked at again and again, as in nightly campaigns.
+        measures: what is compared, of MEASURES.
 
     References: docs/method.md.
     """
+    trials = trials if "failed" in trials else mark_failures(trials, {})
     ratios = reused or {}
-    pairs = cell_pairs(trials)
-    compared = compare(pairs, margin, ratios)
-    cells = _cells(trials, ratios)
-    differences = pd.DataFrame(
-        [compared.get(name_key(key), {}) for key in cells[CELL].itertuples(index=False, name=None)]
-    )
+    cells = _cells(trials, ratios).join(_failures(trials))
+    on_failures = _verdicts_on_failures(cells)
+    asked = [
+        (one, measure)
+        for measure in measures
+        for one in _asked(trials, measure, margin, ratios, rows or {}, alphas or {}, on_failures)
+    ]
+    told: dict[CellKey, dict[str, Any]] = {}
+    for (one, measure), columns in zip(asked, compare([one for one, _ in asked]), strict=True):
+        told.setdefault(one.key, {}).update(columns if measure == "score" else _as_losses(measure, columns))
+    differences = pd.DataFrame([told.get(name_key(key), {}) for key in cells[CELL].itertuples(index=False, name=None)])
     return _typed(pd.concat([cells, differences], axis=1).reindex(columns=[*SUMMARY_COLUMNS, *FURTHER_COLUMNS]))
 
 
-def pair_counts(trials: pd.DataFrame) -> pd.DataFrame:
-    """Pairs of each cell but the baselines: CELL, n_pairs, n_broken, least_n, survivors_only."""
-    scored = scored_cells(trials)
-    cells = scored.loc[scored["variant"] != BASELINE, CELL].drop_duplicates(ignore_index=True)
-    pairs = paired_rows(scored, "variant", BASELINE)
-    whole = (pairs["score"] - pairs["score_baseline"]).notna()
-    counts = pairs[CELL].assign(n_pairs=whole, n_broken=~whole).groupby(CELL, sort=False).sum().reset_index()
-    told = cells.merge(counts, on=CELL, how="left").fillna({"n_pairs": 0, "n_broken": 0})
-    told = told.astype({"n_pairs": "int64", "n_broken": "int64"})
-    broken = [PairedDifference(n, m).survivors_only for n, m in zip(told["n_pairs"], told["n_broken"], strict=True)]
-    return told.assign(least_n=least_n(len(cells)), survivors_only=broken)
+def _asked(
+    trials: pd.DataFrame,
+    measure: str,
+    margin: float,
+    ratios: Mapping[str, float],
+    rows: RowVariances,
+    alphas: Mapping[CellKey, float],
+    failures: Mapping[CellKey, Verdict],
+) -> Iterator[Asked]:
+    """The comparisons of all cells in a measure; none where it is not measured."""
+    names = dict(trials[["dataset", "score_name"]].drop_duplicates("dataset").itertuples(index=False, name=None))
+    scales: dict[CellKey, float] = {}
+    for key, pairs in cell_pairs(trials, measure).items():
+        if measure == "score" or pairs["score"].notna().any():
+            name = str(names[key[0]]) if measure == "score" else f"-{measure}"
+            scale = scales.setdefault((*key[:2], ""), scale_of(name, pairs["score_baseline"]))
+            least = margin if measure == "score" else MEASURE_MARGIN
+            alpha, verdict = alphas.get(key, ALPHA), failures.get(key, "inconclusive")
+            yield Asked(key, pairs, least, ratios.get(key[0]), scale, rows.get((key, measure)), alpha, verdict)
+
+
+def _as_losses(measure: str, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a measure that is better the smaller it is, from those of its negative."""
+    low, high = -columns["difference_ci_high"], -columns["difference_ci_low"]
+    told = {"difference_mean": -columns["difference_mean"], "ci_low": low, "ci_high": high}
+    return {f"{measure}_{name}": value for name, value in (told | {"verdict": columns["verdict"]}).items()}
+
+
+def _failures(trials: pd.DataFrame) -> pd.DataFrame:
+    """n_failed, failure_low, failure_high and failure_p of each cell, in order of first appearance."""
+    rows = []
+    marked = trials[[*CELL, *PAIR]].assign(failed=trials["failed"].astype(bool))
+    groups = {key: part.set_index(PAIR)["failed"] for key, part in marked.groupby(CELL, sort=False)}
+    for (*group, variant), failed in groups.items():
+        low, high = rate_interval(int(failed.sum()), failed.size)
+        theirs = groups.get((*group, BASELINE))
+        p = nan
+        if variant != BASELINE and theirs is not None:
+            ours, theirs = failed.align(theirs, join="inner")
+            p = paired_failures_p(ours, theirs)
+        rows.append([int(failed.sum()), low, high, p])
+    return pd.DataFrame(rows, columns=["n_failed", "failure_low", "failure_high", "failure_p"])
+
+
+def _verdicts_on_failures(cells: pd.DataFrame) -> dict[CellKey, Verdict]:
+    """Which cells are shown to fail less, or more, often than their baseline: all of them together at FAILURES_ALPHA."""
+    known = cells[cells["failure_p"].notna()]
+    rates = (cells["n_failed"] / cells["n_seeds"]).groupby([cells[name] for name in CELL]).first()
+    found: dict[CellKey, Verdict] = {}
+    for row, p in zip(known.to_dict("records"), holm(known["failure_p"].tolist()), strict=True):
+        key = row["dataset"], row["architecture"], row["variant"]
+        if p < FAILURES_ALPHA:
+            found[key] = "better" if rates[key] < rates[(*key[:2], BASELINE)] else "worse"
+    return found
 
 
 def learning_bands(curves: pd.DataFrame, low: float = 0.1, high: float = 0.9) -> pd.DataFrame:
@@ -124,7 +191,7 @@ def _cells(trials: pd.DataFrame, reused: Mapping[str, float]) -> pd.DataFrame:
     told = pd.DataFrame(
         {
             "n_seeds": list(map(len, places)),
-            "n_diverged": [len(rows) - len(part) for rows, part in zip(places, kept, strict=True)],
+            "n_diverged": [int(numbers["broken"][rows].sum()) for rows in places],
         }
     )
     described: dict[int, dict[str, float]] = {}
@@ -149,13 +216,16 @@ def _numbers(trials: pd.DataFrame) -> dict[str, Array]:
     for name in (*MEANS, "train_mode_loss", "signal_to_noise"):
         values = pd.to_numeric(trials[name]).to_numpy(dtype=float, na_value=nan) if name in trials else nan
         found[name] = np.where(np.isfinite(values), values, nan) * np.ones(len(trials))
-    return found | {"gap": found["train_mode_loss"] - found["train_loss"]}
+    broken = compared_score(trials.drop(columns="failed")).isna().to_numpy(dtype=float)
+    return found | {"gap": found["train_mode_loss"] - found["train_loss"], "broken": broken}
 
 
 def _described(numbers: Mapping[str, Array]) -> list[dict[str, float]]:
     """The columns of cells (k,) that have as many finished trials each: numbers are (k, n)."""
     train, test, score = (numbers[name] for name in ("train_score", "test_score", "score"))
-    ci_low, ci_high = t_interval(test)
+    size = np.abs(_mean(test))  # what is equal but for rounding is so in units of its own size
+    size = np.where((size > 0) & (size < 1), size, 1.0)
+    ci_low, ci_high = (end * size for end in t_interval(test / size[:, np.newaxis]))
     columns = {
         "train_score_mean": _mean(train),
         "test_score_mean": _mean(test),
@@ -193,8 +263,14 @@ def _median(values: Array) -> Array:
 def _typed(summary: pd.DataFrame) -> pd.DataFrame:
     """The same with integers, floats and texts as such, even where a column is empty."""
     kinds: dict[str, Any] = dict.fromkeys([*SUMMARY_COLUMNS, *FURTHER_COLUMNS], "float64")
-    kinds |= dict.fromkeys((*CELL, "family", "score_name", "verdict"), "object")
-    kinds |= dict.fromkeys(("n_seeds", "n_diverged"), "int64") | {"approximate": "bool"}
-    typed = summary.astype(kinds)
-    typed["verdict"] = typed["verdict"].where(typed["verdict"].notna(), None)
-    return typed
+    verdicts = ["verdict", *(f"{measure}_verdict" for measure in MEASURES[1:])]
+    flags, counts = ["clear", "long_tail", "survivors_only"], ["n_pairs", "n_broken", "n_units", "least_n"]
+    kinds |= dict.fromkeys((*CELL, "family", "score_name", *verdicts), "object")
+    kinds |= dict.fromkeys(("n_seeds", "n_diverged", "n_failed", *counts), "int64")
+    kinds |= dict.fromkeys(("approximate", *flags), "bool")
+    filled = summary.assign(
+        **{name: summary[name].astype(object).where(summary[name].notna(), False) for name in flags},
+        **{name: summary[name].fillna(0) for name in counts},
+    )
+    typed = filled.astype(kinds)
+    return typed.assign(**{name: typed[name].where(typed[name].notna(), None) for name in verdicts})

@@ -17,6 +17,7 @@ TREND_COLUMNS = [
     *("architecture", "family", "n_seeds", "slope_mean", "slope_ci_low", "slope_ci_high"),
     *("p_value", "p_adjusted", "seen"),
 ]
+DIFFERENCE = ("n_pairs", "difference_mean", "difference_ci_low", "difference_ci_high")
 GAIN_COLUMNS = ["architecture", "family", "dataset", "n_train", "n_seeds", "gain_mean", "gain_ci_low", "gain_ci_high"]
 
 
@@ -25,7 +26,7 @@ def gain_trend(scores: pd.DataFrame, n_train: Mapping[str, int]) -> pd.DataFrame
 
     The gain of one pair (data seed, seed) on each dataset is regressed on log2(n_train): its slope, in units of the score
     per doubling, is one observation, and their mean has a t interval and a sign-flip p over pairs; or what
-    `paired_difference` uses where seeds are crossed or strengths were chosen. A pair takes part if it is whole on every
+    `difference_of` uses where seeds are crossed or strengths were chosen. A pair takes part if it is whole on every
     dataset. `seen`: the gain shrinks, that is the interval lies below 0 and p_adjusted, by Holm over families and
     architectures, is below .05.
 
@@ -41,9 +42,7 @@ def gain_trend(scores: pd.DataFrame, n_train: Mapping[str, int]) -> pd.DataFrame
     for (architecture, family), gains in _gains(scores, n_train).groupby(["architecture", "family"], sort=False):
         slopes = _slopes(gains)
         found = difference_of(slopes, nan)
-        rows.append(
-            [architecture, family, found.n_pairs, found.mean, found.ci_low, found.ci_high, found.p_value, nan, False]
-        )
+        rows.append([architecture, family, *(found[name] for name in DIFFERENCE), found["p_value"], nan, False])
     trend = pd.DataFrame(rows, columns=TREND_COLUMNS)
     trend["p_adjusted"] = holm(trend["p_value"].tolist())
     trend["seen"] = (trend["slope_ci_high"] < 0) & (trend["p_adjusted"] < ALPHA)
@@ -59,7 +58,7 @@ def gains_by_rows(scores: pd.DataFrame, n_train: Mapping[str, int]) -> pd.DataFr
     rows = []
     for key, gains in _gains(scores, n_train).groupby(keys, sort=False):
         found = difference_of(gains, nan)
-        rows.append([*key, found.n_pairs, found.mean, found.ci_low, found.ci_high])
+        rows.append([*key, *(found[name] for name in DIFFERENCE)])
     return pd.DataFrame(rows, columns=GAIN_COLUMNS).sort_values(
         ["architecture", "family", "n_train"], kind="stable", ignore_index=True
     )

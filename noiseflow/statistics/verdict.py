@@ -1,199 +1,98 @@
-"""A variant against its baseline: their paired difference, and the verdict on it."""
+"""A comparison: its pairs, what is said of them, and the verdict that is read off its band."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from math import nan, sqrt
-from os import cpu_count
+from dataclasses import dataclass
+from math import isfinite, nan
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from noiseflow.statistics.dependence import dependent_mean
+from noiseflow.statistics.dependence import dependent_values
 from noiseflow.statistics.estimate import Estimate, estimate_mean
-from noiseflow.statistics.inference import (
-    ALPHA,
-    Array,
-    by_size,
-    cohen_dz,
-    equivalence_p,
-    least_n,
-    probability_better,
-    sign_flip_p,
-    t_interval,
-)
-from noiseflow.statistics.robust import bca_interval, wilcoxon_p
+from noiseflow.statistics.inference import ALPHA, LEAST_N, Array
 
 Verdict = Literal["equivalent", "better", "worse", "inconclusive"]
 
-AT_ONCE = 200  # comparisons that are computed together: their resampled means take 16 MB
+LEAST_CROSSED = 3
+"""Data seeds, and seeds, that a crossed comparison takes: 2 data seeds cover .875."""
 MOST_BROKEN = 0.05
-"""Largest share of broken pairs that still allows a verdict; beyond it, what is left is a selection of survivors."""
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """A variant against its baseline over pairs with the same data seed and seed; NaN where too few pairs are left.
-
-    n_pairs: pairs with two finite scores; n_broken: pairs of which a member diverged or has no finite score. std: of the
-    differences; planning_std: what √n times the error of their mean is, where that is so whatever n is. Where pairs depend
-    on each other (crossed seeds, splits of the same rows, a choice of strengths) interval and p-values are Student's, with
-    an error that allows for it, and there is no BCa interval and no Wilcoxon p.
-    """
-
-    n_pairs: int
-    n_broken: int
-    mean: float = nan
-    ci_low: float = nan
-    ci_high: float = nan
-    p_value: float = nan
-    p_equivalence: float = nan
-    effect_size: float = nan
-    prob_better: float = nan
-    std: float = nan
-    bca_low: float = nan
-    bca_high: float = nan
-    wilcoxon_p: float = nan
-    planning_std: float = nan
-
-    @property
-    def survivors_only(self) -> bool:
-        """True if so many pairs broke that the rest is a selection of survivors."""
-        return self.n_broken > MOST_BROKEN * (self.n_pairs + self.n_broken)
+"""Largest share of broken pairs that still allows a verdict on the mean; beyond it, what is left is a selection."""
+FAILURES_ALPHA = 0.01
+"""Level of the tests of failures, all comparisons together."""
 
 
 @dataclass(frozen=True)
 class Pairing:
     """What the pairs of one comparison hold.
 
-    differences: (n,), of the pairs with two finite scores. n_broken: the other pairs. dependent: their mean where they
-    depend on each other, None where they do not. correlation: of the two halves of the data seeds, where each chose its
-    variant by the other's scores.
+    differences: (n,), of the pairs with two finite scores; of crossed seeds those of the complete part. n_broken: the other
+    pairs. units: (n,), what signs are flipped by. estimate: of their mean where they depend on each other, else None.
+    profile: what two estimates correlate by. n_units, least_n: independent units, and how many a verdict takes.
     """
 
     differences: Array
     n_broken: int
-    dependent: Estimate | None = None
+    units: Array
+    estimate: Estimate | None
+    profile: Array | None
+    n_units: int
+    least_n: int = LEAST_N
     correlation: float = 0.0
 
+    @property
+    def n_pairs(self) -> int:
+        """Pairs with two finite scores."""
+        return self.differences.size
 
-def pair_up(
-    scores: Array,
-    baseline_scores: Array,
-    *,
-    pairs: pd.DataFrame | None = None,
-    test_train_ratio: float | None = None,
-    correlation: float = 0.0,
-) -> Pairing:
-    """The pairing of paired scores, each of shape (n_seeds,), NaN where a trial is to be left out.
+    @property
+    def survivors_only(self) -> bool:
+        """Whether so many pairs broke that the rest is a selection of survivors."""
+        return self.n_broken > MOST_BROKEN * (self.n_pairs + self.n_broken)
+
+
+def pair_up(pairs: pd.DataFrame, test_train_ratio: float | None = None, correlation: float = 0.0) -> Pairing:
+    """The pairing of score and score_baseline of pairs (data_seed, seed), NaN where a trial is to be left out.
 
     Args:
-        scores: of the variant.
-        baseline_scores: of the same data seeds and seeds.
-        pairs: data_seed and seed of each pair; unless given the pairs are independent.
+        pairs: a row a pair.
         test_train_ratio: rows that test over rows that train, where data seeds split the same rows again.
-        correlation: as for `Pairing`.
+        correlation: of the means of the two halves of the data seeds, where each chose its variant by the other's scores.
     """
-    difference = scores - baseline_scores
-    difference = np.where(np.isfinite(difference), difference, nan)
-    whole = difference[~np.isnan(difference)]
-    estimate = None if pairs is None or not whole.size else dependent_mean(pairs, difference, test_train_ratio)
-    return Pairing(whole, difference.size - whole.size, estimate, correlation)
+    difference = (pairs["score"] - pairs["score_baseline"]).to_numpy(dtype=float)
+    whole = np.isfinite(difference)
+    values, units = difference[whole], pairs["seed"].to_numpy()[whole]
+    found = dependent_values(pairs, np.where(whole, difference, nan), test_train_ratio) if values.size else None
+    n_broken = int((~whole).sum())
+    if found is None:
+        estimate = estimate_mean(values).widened(correlation) if correlation and values.size else None
+        profile = values if correlation else None
+        return Pairing(values, n_broken, units, estimate, profile, values.size, correlation=correlation)
+    least = LEAST_CROSSED if found.crossed else LEAST_N
+    n_units = min(found.shape) if found.crossed else found.shape[0]
+    estimate = found.estimate.widened(correlation)
+    return Pairing(found.values, n_broken, units, estimate, found.profile, n_units, least, correlation)
 
 
-def paired_difference(
-    scores: Array,
-    baseline_scores: Array,
-    margin: float,
-    *,
-    pairs: pd.DataFrame | None = None,
-    test_train_ratio: float | None = None,
-    correlation: float = 0.0,
-) -> PairedDifference:
-    """The difference between paired scores: as for `pair_up`; margin: of equivalence, NaN where it is not asked for."""
-    told = pair_up(scores, baseline_scores, pairs=pairs, test_train_ratio=test_train_ratio, correlation=correlation)
-    return paired_differences([told], margin)[0]
-
-
-def paired_differences(pairings: Sequence[Pairing], margin: float) -> list[PairedDifference]:
-    """The difference of each comparison; those with as many pairs are computed together.
+def decide(low: float, high: float, margin: float, pairing: Pairing, failures: Verdict = "inconclusive") -> Verdict:
+    """The verdict on a variant, by where its band lies; where many pairs broke, the verdict on its failures.
 
     Args:
-        pairings: a comparison each.
-        margin: of equivalence; NaN where it is not asked for.
-
-    References: docs/method.md, sections 2 to 7 and 12 to 14.
+        low, high: the band; NaN where there is none.
+        margin: differences within it are not worth having; NaN where equivalence is not asked for.
+        pairing: its pairs.
+        failures: better where the variant is shown to fail less often than the baseline, worse where more often.
     """
-    found = [PairedDifference(pairing.differences.size, pairing.n_broken) for pairing in pairings]
-    independent = []
-    for places, differences in by_size([pairing.differences for pairing in pairings]):
-        if differences.shape[-1] == 0:
-            continue
-        std = differences.std(axis=-1, ddof=1) if differences.shape[-1] > 1 else np.full(len(places), nan)
-        _fill(found, places, effect_size=cohen_dz(differences), prob_better=probability_better(differences), std=std)
-        alone = [k for k, at in enumerate(places) if _is_independent(pairings[at])]
-        parts = [alone[begin : begin + AT_ONCE] for begin in range(0, len(alone), AT_ONCE)]
-        independent += [([places[k] for k in part], std[part], differences[part]) for part in parts]
-        for k in sorted(set(range(len(places))) - set(alone)):
-            pairing = pairings[places[k]]
-            estimate = pairing.dependent or estimate_mean(differences[k])
-            planning_std = float(std[k]) * sqrt(1 + pairing.correlation) if pairing.dependent is None else nan
-            described = replace(found[places[k]], planning_std=planning_std)
-            found[places[k]] = _dependent(described, estimate.widened(pairing.correlation), margin)
-    with ThreadPoolExecutor(cpu_count()) as threads:  # numpy computes without Python's lock
-        told = threads.map(lambda part: _independent(part[2], margin), independent)
-        for (places, std, _), columns in zip(independent, told, strict=True):
-            _fill(found, places, planning_std=std, **columns)
-    return found
-
-
-def _is_independent(pairing: Pairing) -> bool:
-    return pairing.dependent is None and pairing.correlation == 0
-
-
-def _fill(found: list[PairedDifference], places: Sequence[int], **columns: Array) -> None:
-    """Sets these fields of the differences at these places."""
-    for at, values in zip(places, np.stack(list(columns.values()), axis=-1).tolist(), strict=True):
-        found[at] = replace(found[at], **dict(zip(columns, values, strict=True)))
-
-
-def _independent(differences: Array, margin: float) -> dict[str, Array]:
-    """What is said of rows of differences (k, n) that do not depend on each other: (k,) each."""
-    ci_low, ci_high = t_interval(differences)
-    bca_low, bca_high = bca_interval(differences)
-    return {
-        "mean": differences.mean(axis=-1),
-        "ci_low": ci_low,
-        "ci_high": ci_high,
-        "p_value": sign_flip_p(differences),
-        "p_equivalence": equivalence_p(differences, margin),
-        "bca_low": bca_low,
-        "bca_high": bca_high,
-        "wilcoxon_p": wilcoxon_p(differences),
-    }
-
-
-def _dependent(described: PairedDifference, estimate: Estimate, margin: float) -> PairedDifference:
-    ci_low, ci_high = estimate.interval
-    return replace(
-        described,
-        mean=estimate.mean,
-        ci_low=ci_low,
-        ci_high=ci_high,
-        p_value=estimate.p_value,
-        p_equivalence=estimate.equivalence_p(margin),
-    )
-
-
-def decide(pair: PairedDifference, p_adjusted: float, p_equivalence_adjusted: float, comparisons: int) -> Verdict:
-    """The verdict on a variant, from adjusted p-values and the number of comparisons in the family."""
-    if pair.n_pairs < least_n(comparisons) or pair.survivors_only:
+    if pairing.survivors_only:
+        return failures
+    if pairing.n_units < pairing.least_n or not (isfinite(low) and isfinite(high)):
         return "inconclusive"
-    if p_equivalence_adjusted < ALPHA:
+    if -margin < low and high < margin:
         return "equivalent"
-    if p_adjusted < ALPHA:
-        return "better" if pair.mean > 0 else "worse"
+    if low > 0 or high < 0:
+        return "better" if low > 0 else "worse"
     return "inconclusive"
+
+
+__all__ = ["ALPHA", "FAILURES_ALPHA", "LEAST_N", "Pairing", "Verdict", "decide", "pair_up"]

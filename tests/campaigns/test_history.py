@@ -7,6 +7,7 @@ from scipy import stats
 
 from noiseflow.campaigns.confidence_sequences import confidence_sequence
 from noiseflow.campaigns.history import HISTORY_COLUMNS, history
+from noiseflow.statistics.bands import long_tail
 from tests.campaigns.test_drift import night, nights
 
 
@@ -30,6 +31,8 @@ def test_history_tells_each_night_and_all_nights_up_to_it():
         low, high = confidence_sequence(pooled.mean(), pooled.std(ddof=1), pooled.size, 0.05)
         assert row["difference_mean"] == pytest.approx(own.mean())
         assert (row["difference_ci_low"], row["difference_ci_high"]) == pytest.approx((interval.low, interval.high))
+        tail = long_tail(pooled)
+        low, high = (pooled.mean() + out * (end - pooled.mean()) for out, end in zip(tail, (low, high), strict=True))
         assert row["pooled_mean"] == pytest.approx(pooled.mean())
         assert (row["pooled_low"], row["pooled_high"]) == pytest.approx((float(low), float(high)))
         assert (row["score_name"], row["seconds_per_trial"], row["drifted"]) == ("accuracy", 2.0, False)
@@ -41,6 +44,7 @@ def test_history_shares_alpha_among_the_cells():
     told = history(pd.concat([trials, second], ignore_index=True))
     d = differences(trials)
     low, _ = confidence_sequence(d.mean(), d.std(ddof=1), d.size, 0.025)
+    low = d.mean() + long_tail(d)[0] * (low - d.mean())
     assert list(told["pooled_low"]) == pytest.approx([float(low)] * 2)
 
 

@@ -134,8 +134,8 @@ def test_find_separates_data_from_initialisation_where_they_are_crossed():
     assert "## Where the variance comes from" in render(make_evidence(study, trials, findings=found)).markdown
 
 
-def test_find_ranks_variants_over_five_datasets():
-    kinds = [{"kind": "moons", "label": f"moons {i}", "noise": 0.1 * i, "n_eval": 100} for i in range(1, 6)]
+def test_find_ranks_variants_over_six_datasets():
+    kinds = [{"kind": "moons", "label": f"moons {i}", "noise": 0.1 * i, "n_eval": 100} for i in range(1, 7)]
     study = study_of(datasets=kinds)
     found = find(study, trials_of(study, lambda family, strength, n: 0.1 * (family == "noise")))
     assert found.ranks is not None

@@ -15,6 +15,7 @@ from noiseflow.report.evidence import compact_predictions
 from noiseflow.report.findings import Findings, find
 from noiseflow.report.limits import limits
 from noiseflow.report.picture import Picture
+from noiseflow.report.predicted import Predicted
 from noiseflow.report.section import Section, parts_of
 from noiseflow.report.sections import SECTIONS, differences, what_was_read
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
@@ -45,6 +46,12 @@ def plain():
     trials = make_trials(study)
     told = {"predictions": compact_predictions(make_predictions(study, trials)), "read": [READ]}
     return make_evidence(study, trials, **told, grids={d.name: make_grid() for d in study.datasets})
+
+
+def sequences():
+    rows = {name: rng.normal(size=(3, 12, 2)) for name in ("without noise", "input")}
+    images = {name: values[..., None] for name, values in rows.items()}
+    return make_evidence(make_study(), make_trials(make_study()), seen={"waves": rows, "digits": images})
 
 
 def noisy_at_test():
@@ -113,10 +120,25 @@ def crossed_seeds():
     return make_evidence(study, trials, findings=find(study, trials), curves=pd.DataFrame())
 
 
+def fresh_rows():
+    """One split with fresh rows to be scored on, predictions on its test rows, losses and Brier scores."""
+    study = make_study(n_seeds=8, datasets=[{"kind": "circles", "n_eval": 1000}])
+    trials = make_trials(study)
+    fresh = {"eval_score": trials["test_score"], "eval_loss": 1 - trials["test_score"], "brier": 0.2, "n_test": 70}
+    trials = trials.assign(**fresh, test_loss=0.5)
+    predictions, data = make_predictions(study, trials), make_data(study)
+    truth = {"circles": (data.loc[data["split"] == "test", "y"].to_numpy(), 2)}
+    predicted = Predicted(lambda ids: predictions[predictions["part"] == "test"], truth)
+    return make_evidence(study, trials, findings=find(study, trials, predicted=predicted))
+
+
 @pytest.fixture(scope="module")
 def evidences():
     """Evidence that has something to say in every section, between them."""
-    return [make() for make in (plain, noisy_at_test, families, campaigns, growing, ranked, crossed_seeds)]
+    return [
+        make()
+        for make in (plain, sequences, noisy_at_test, families, campaigns, growing, ranked, crossed_seeds, fresh_rows)
+    ]
 
 
 def test_every_file_of_a_section_is_in_the_tuple():
@@ -228,8 +250,8 @@ def test_what_was_read_is_shown_beside_the_baseline_and_plain_models(evidences):
 
 def test_note_names_the_test_that_was_used(evidences):
     evidence = evidences[0]
-    assert "p is of the two-sided sign-flip test" in parts_of(differences.SECTION, evidence)[0].note
+    assert "that of jointly flipped signs (Westfall and Young, 1993)" in parts_of(differences.SECTION, evidence)[0].note
     table = Dataset(kind="wine")
     finite = evidence.study.model_copy(update={"design": "resample", "datasets": (table,)})
     (part,) = parts_of(differences.SECTION, replace(evidence, study=finite))
-    assert "p is of the corrected resampled t test (two-sided), adjusted" in part.note
+    assert "Student's, of the corrected resampled t test." in part.note

@@ -170,9 +170,9 @@ def test_honest_choice_keeps_its_level_and_the_naive_one_does_not(n_strengths, n
         family, baseline = scored[scored["family"] == "noise"], scored[scored["family"] == "baseline"]["score"]
         best = family[family["variant"] == choose_naively(family, scored)]["score"].to_numpy()
         low, high = t_interval(best - baseline.to_numpy())
-        honest.append(found.p_value <= 0.05)
+        honest.append(found["p_value"] <= 0.05)
         naive.append(not low <= 0 <= high)
-        optimism.append(best.mean() - baseline.mean() - found.mean)
+        optimism.append(best.mean() - baseline.mean() - found["difference_mean"])
     rate, most = level(honest)
     print(f"{n_strengths} strengths, n={n}, baseline spread {spread}: honest {rate:.3f}, naive {np.mean(naive):.3f}")
     print(f"  optimism {np.mean(optimism):.4f}")
@@ -206,7 +206,7 @@ def test_honest_choice_of_a_crossed_study_keeps_its_level():
     for _ in range(300):
         scores = 0.7 + 0.02 * (grids(rng, sizes, (0.3, 0.1, 0.6), 1) + grids(rng, sizes, (0.3, 0.1, 0.6), 4))
         trials = template.assign(test_score=scores.ravel())
-        rejected.append(honest_difference(trials).p_value <= 0.05)
+        rejected.append(honest_difference(trials)["p_value"] <= 0.05)
     rate, most = level(rejected)
     print(f"3 strengths, 8 data seeds × 4 seeds: honest {rate:.3f}")
     assert rate <= most

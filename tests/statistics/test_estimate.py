@@ -1,6 +1,6 @@
 """A mean whose values depend on each other: interval, tests, and the corrected resampled t by hand."""
 
-from math import isnan, nan
+from math import isnan
 
 import numpy as np
 import pytest
@@ -39,14 +39,6 @@ def test_corrected_resampled_t_of_equal_values_is_certain(constant, p):
     assert corrected_resampled_t(np.full(2, constant), 0.5) == pytest.approx((constant, constant, p))
 
 
-def test_equivalence_p_is_the_larger_of_two_one_sided_tests():
-    estimate = estimate_mean(DIFFERENCES, 0.4)
-    tests = [(0.015 + 0.05) / estimate.error, (0.05 - 0.015) / estimate.error]
-    assert estimate.equivalence_p(0.05) == pytest.approx(max(stats.t.sf(tests, 5)))
-    assert estimate.equivalence_p(0.001) > 0.5
-    assert isnan(estimate.equivalence_p(nan))
-
-
 def test_estimate_of_nothing_says_nothing():
     nothing = Estimate()
-    assert all(isnan(value) for value in (*nothing.interval, nothing.p_value, nothing.equivalence_p(0.01)))
+    assert all(isnan(value) for value in (*nothing.interval, nothing.p_value))

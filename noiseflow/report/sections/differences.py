@@ -11,16 +11,17 @@ from noiseflow.report.evidence import Evidence, cell_key, cell_labels
 from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_unit
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_of
-from noiseflow.report.tables import Columns, all_in_points, best_first, difference_columns
+from noiseflow.report.tables import ADJUSTED, Columns, all_in_points, best_first, difference_columns, over_seeds
 from noiseflow.study import BASELINE
 
-EACH = "Each interval stands for its own comparison; the verdicts at the right allow for all of them."
-ALL = "The intervals hold together, for all comparisons and however often one looks."
+ALL = "The intervals hold together, for all comparisons; the verdicts at the right are read off them."
+ALWAYS = "The intervals hold together, for all comparisons and however often one looks."
+BOTH = " Thick lines are for these test rows and new seeds, thin ones for new test rows of the same kind too."
 NOTE = (
-    "Scores are those of the last epoch; intervals are 95 % t intervals over seeds. Differences are variant minus "
-    "baseline on the same seeds; p is of the two-sided sign-flip test, adjusted after Holm for all comparisons of the "
-    "study. d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the "
-    "variant wins, ties counting half."
+    "Scores are those of the last epoch. Differences are variant minus baseline on the same seeds. One band of 95 % holds "
+    "all of them together, and the verdicts are read off it: p, adjusted for all comparisons of the study, is at most .05 "
+    "where an interval leaves 0 out. The band is {band}. d_z is the mean difference over its standard deviation; P(better) "
+    "is the share of seeds on which the variant wins, ties counting half."
 )
 NOTE_OF_CAMPAIGNS = (
     "Scores are those of the last epoch, with t intervals that are not valid under repeated looks. Differences are variant "
@@ -37,7 +38,11 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 def _columns(evidence: Evidence) -> Columns:
     unit = " (points)" if all_in_points(evidence.answer) else ""
-    return difference_columns(unit, "p (always valid)" if evidence.pools_campaigns else "p (Holm)")
+    columns = difference_columns(unit, "p (always valid)" if evidence.pools_campaigns else ADJUSTED)
+    if not evidence.answers_for_new_rows:
+        return columns
+    verdict, difference, interval, *rest = columns.items()
+    return dict([verdict, difference, ("95 %, new rows", interval[1]), ("95 %, these rows", over_seeds), *rest])
 
 
 def _note(evidence: Evidence) -> str:
@@ -45,10 +50,15 @@ def _note(evidence: Evidence) -> str:
         return NOTE_OF_CAMPAIGNS
     study = evidence.study
     finite = {dataset.name for dataset in study.datasets if dataset.is_finite and study.design != "replicate"}
-    if not finite:
-        return NOTE
-    of_which = "" if len(finite) == len(study.datasets) else " where the rows are finite, else of the sign-flip test"
-    return NOTE.replace("the two-sided sign-flip test", f"the corrected resampled t test (two-sided){of_which}")
+    band = "that of jointly flipped signs (Westfall and Young, 1993)"
+    if evidence.answers_for_new_rows:
+        band = "Student's, of the variance of seeds and of test rows; on these rows, that of jointly flipped signs"
+    elif study.design == "crossed":
+        band = "Student's, of the variance of data seeds and of seeds"
+    if finite:
+        rest = "" if len(finite) == len(study.datasets) else f" where the rows are finite, else {band}"
+        band = f"Student's, of the corrected resampled t test{rest}"
+    return NOTE.replace("{band}", band)
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
@@ -65,7 +75,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         caption = (
             "Difference to the baseline on the same seeds, with its 95 % interval. Right of the zero line noise helps, "
             "left of it noise hurts; an interval inside the grey band is a difference not worth having. "
-            f"{ALL if evidence.pools_campaigns else EACH}{drawn_of(len(every), len(rows), 'comparisons')}"
+            f"{ALWAYS if evidence.pools_campaigns else ALL}{BOTH if evidence.answers_for_new_rows else ''}"
+            f"{drawn_of(len(every), len(rows), 'comparisons')}"
         )
         alt = "Paired differences to the baseline with 95 % intervals and verdicts"
         yield Picture(numbered("differences", at, len(kinds)), to_png(figure), alt, caption)

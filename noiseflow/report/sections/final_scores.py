@@ -76,6 +76,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     for group in groups_of(evidence.shown, MOST_GROUPS):
         ceiling = evidence.ceilings.get(group.dataset)
         runs, finished = group.of(published), evidence.finished(group.dataset, group.architecture)
+        if evidence.is_fresh(group.dataset):
+            runs = runs.head(0)  # they were published on the test rows, which have their own table
         fresh = ", on fresh rows" if evidence.is_fresh(group.dataset) else ""
         unit = " (fraction of rows)" if group.score.is_share_of_rows else ""
         rows = clearest(group.rows, MOST_VARIANTS)
@@ -89,7 +91,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         if len(runs):
             caption += " Diamonds are published single runs; the percentile tells how many seeds score below them."
         if ceiling is not None:
-            where = "here, on these rows," if evidence.study.design == "replicate" else "with"
+            where = "here, on these rows," if _on_few_rows(evidence) else "with"
             best = wording.fraction(ceiling)
             caption += f" The dashed line is the Bayes rule, which no other beats in the long run, {where} {best}."
         alt = f"Final {group.score_name} of every seed by variant{group.where}"
@@ -112,16 +114,20 @@ def _on_test_set(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
             texts.append(
                 f"A test set of {n:,} rows measures the baseline's {wording.score_of(row).label} of "
                 f"{fraction(row['test_score_mean'])} on {row['dataset']} to within {fraction(low)} to {fraction(high)} (95 % "
-                "interval): the scores say that little about new rows, while the differences compare all variants on the "
-                "same ones."
+                "interval): the scores say that little about new rows."
             )
     more = len(texts) - MOST_SENTENCES
     return texts if more <= 0 else [*texts[:MOST_SENTENCES], f"{more} more test sets are as small."]
 
 
+def _on_few_rows(evidence: Evidence) -> bool:
+    """Whether the scores are those of one split's test rows."""
+    return evidence.study.design == "replicate" and not any(dataset.n_eval for dataset in evidence.study.datasets)
+
+
 def _on_ceiling(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
     """How far the baseline is from the best there can be."""
-    where = "scores {} on these rows" if evidence.study.design == "replicate" else "is right on {} of the rows"
+    where = "scores {} on these rows" if _on_few_rows(evidence) else "is right on {} of the rows"
     told = [
         (row["dataset"], fraction(best), fraction(score), f"{100 * (best - score):.1f}")
         for row in baselines

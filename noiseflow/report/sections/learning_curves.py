@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from noiseflow import wording
 from noiseflow.plots import plot_learning_curves, to_png
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture, colours_of, live_lines
 from noiseflow.report.section import Section
 from noiseflow.report.selection import MOST_GROUPS, MOST_PANELS, groups_of, latest_seeds, only_some_groups
 from noiseflow.statistics import learning_bands
+from noiseflow.statistics.training_length import training_lengths
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
@@ -44,4 +46,28 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         )
 
 
-SECTION = Section("Learning curves", lambda evidence: evidence.curves, table=None, pictures=_pictures, limits=None)
+def _limits(evidence: Evidence) -> list[str]:
+    """Whether networks trained too long, or not long enough, as their mean curves on the test rows show it."""
+    if evidence.curves.empty:
+        return []
+    lengths = training_lengths(evidence.curves)
+    late, early = lengths[lengths["verdict"] == "too long"], lengths[lengths["verdict"] == "too short"]
+    texts = []
+    if len(late):
+        worst = late.loc[late["fall"].idxmax()]
+        texts.append(
+            f"Seen on the test rows, and used for no decision: the mean curve of {wording.quoted(worst['variant'])} is best at "
+            f"epoch {int(worst['best_epoch']):,} ({wording.fraction(worst['best'])}) and ends at "
+            f"{wording.fraction(worst['last'])} after {int(worst['last_epoch']):,}. So part of what noise gains here may be "
+            "the price of training too long; early stopping is the rival to run."
+        )
+    if len(early):
+        names = wording.listed(wording.quoted(name) for name in dict.fromkeys(early["variant"]))
+        texts.append(
+            f"Seen on the test rows, and used for no decision: the mean curve of {names} still rises at the last epoch. Longer "
+            "training may change the order."
+        )
+    return texts
+
+
+SECTION = Section("Learning curves", lambda evidence: evidence.curves, table=None, pictures=_pictures, limits=_limits)

@@ -23,6 +23,7 @@ def published_runs(evidence: Evidence) -> pd.DataFrame:
     labels, rows = cell_labels(evidence.summary), []
     for (dataset, architecture), group in cells.groupby(CELL[:2], sort=False):
         finished = evidence.finished(str(dataset), str(architecture))
+        finished = finished.assign(score=finished["test_score"])  # they were published on the test rows
         scores = {str(name): part["score"] for name, part in finished.groupby("variant")}
         for cell in score_rows(finished, group).to_dict("records"):
             rows += [

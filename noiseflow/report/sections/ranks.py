@@ -18,7 +18,7 @@ from noiseflow.wording import p_text
 
 NOTE = (
     "Rank of each variant's mean score within a dataset, 1 being the best, averaged over the datasets (Demšar, 2006); p is "
-    "that of the difference to the baseline after Friedman's test."
+    "that of Wilcoxon's test against the baseline over the datasets, which the other variants do not enter."
 )
 
 

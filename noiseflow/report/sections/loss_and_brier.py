@@ -1,0 +1,44 @@
+"""Loss and Brier score of a classification: probabilities may change where no class does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from noiseflow.base.values import BASELINE
+from noiseflow.report.evidence import Evidence
+from noiseflow.report.section import Section, TableForm
+from noiseflow.report.tables import Columns, best_first
+from noiseflow.statistics.summary import MEASURE_MARGIN
+from noiseflow.wording import NOTHING, Row, signed
+
+NOTE = (
+    "Differences to the baseline, of the log loss (nats) and of the Brier score; below 0 is better. They lie in the same band "
+    f"as the score's; within ± {MEASURE_MARGIN:g} a difference is not worth having."
+)
+
+
+def _finding(evidence: Evidence) -> pd.DataFrame:
+    rows = evidence.summary[evidence.summary["variant"] != BASELINE]
+    if "loss_verdict" not in rows:
+        return rows.head(0)
+    return best_first(rows[rows["loss_verdict"].notna() | rows["brier_verdict"].notna()], "difference_mean")
+
+
+def _columns(_: Evidence) -> Columns:
+    columns: dict[str, Callable[[Row], str]] = {"Score": lambda row: row["verdict"] or NOTHING}
+    for measure, label in (("loss", "Loss"), ("brier", "Brier")):
+        columns[label] = lambda row, name=measure: row[f"{name}_verdict"] or NOTHING  # type: ignore[misc]
+        columns[f"{label}, difference"] = lambda row, name=measure: signed(row[f"{name}_difference_mean"], 3)  # type: ignore[misc]
+        columns[f"{label}, 95 %"] = lambda row, name=measure: _interval(row, name)  # type: ignore[misc]
+    return columns
+
+
+def _interval(row: Row, measure: str) -> str:
+    low, high = (signed(row[f"{measure}_{end}"], 3) for end in ("ci_low", "ci_high"))
+    return NOTHING if NOTHING in (low, high) else f"{low} to {high}"
+
+
+TABLE = TableForm("answer", ("variant",), _columns, 0, NOTE, "summary.parquet")
+SECTION = Section("Loss and Brier score", _finding, TABLE, pictures=None, limits=None)
