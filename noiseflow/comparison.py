@@ -36,7 +36,7 @@ class Comparison(pd.DataFrame):
                 "verdict": row["verdict"] if isinstance(row["verdict"], str) else "",
                 "seeds": row["n_seeds"],
                 "score": f"{row['test_score_mean']:.3f} ± {row['test_score_std']:.3f}",
-                f"difference ({score.unit})": wording.difference(row),
+                f"difference ({'points' if score.in_points else score.unit})": wording.difference(row),
                 "95 % interval": wording.difference_interval(row)
                 if isfinite(row["difference_ci_low"])
                 else wording.NOTHING,

@@ -84,7 +84,7 @@ def test_run_refuses_a_faulty_study_file(noiseflow, tmp_path, changes, says):
 
 def test_run_names_faults_of_study_and_arguments_together(noiseflow, tmp_path):
     (tmp_path / "file").write_text("")
-    path = study_file(tmp_path, colour="red", variants=[{"name": "baseline"}, NOISY | {"injections": [{"stddev": 7}]}])
+    path = study_file(tmp_path, colour="red", variants=[{"name": "baseline"}, NOISY | {"injections": [{"stddev": -7}]}])
     done = noiseflow("run", path, "--seeds", "0", "--results", "file")
     assert done.exit_code == 2
     for fault in ("colour", "variants[1].injections[0].stddev", "injections[0].place is missing", "n_seeds", "results"):

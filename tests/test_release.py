@@ -21,7 +21,7 @@ def test_version_is_the_same_in_every_place():
 
 def test_locks_name_packages_versions_and_hashes_only():
     locks = sorted((ROOT / "requirements").glob("*.lock"))
-    assert [lock.stem for lock in locks] == ["bench", "dev", "run"]
+    assert [lock.stem for lock in locks] == ["bench", "dev", "docs", "run"]
     line = re.compile(r"[a-z0-9._-]+==\S+( ; .+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
     for lock in locks:
         assert not [text for text in lock.read_text().splitlines() if not line.fullmatch(text)]
@@ -34,6 +34,7 @@ def test_locks_hold_what_pyproject_asks_for():
         "run": [*content["project"]["dependencies"], *extras["prefect"], *groups["build"]],
         "dev": [*extras["ray"], *groups["dev"]],
         "bench": groups["bench"],
+        "docs": groups["docs"],
     }
     for name, requirements in asked.items():
         locked = set(re.findall(r"^(\S+?)==", (ROOT / "requirements" / f"{name}.lock").read_text(), re.MULTILINE))

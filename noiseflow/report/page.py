@@ -100,9 +100,10 @@ def draw_pictures(evidence: Evidence) -> list[Picture]:
     with narrow_form():
         for section in drawn:
             for part in section(evidence):
-                if not isinstance(part, Picture) or part.name not in kept:
+                if isinstance(part, Picture) and part.name not in kept:
                     break
-                slim[part.name] = part.png
+                if isinstance(part, Picture):
+                    slim[part.name] = part.png
     return [replace(picture, narrow=slim.get(picture.name, b"")) for picture in pictures]
 
 

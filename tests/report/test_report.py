@@ -1,5 +1,6 @@
 """The report says what the summary says, whatever is missing, and shows outside text as text."""
 
+import json
 import re
 from html import unescape
 from html.parser import HTMLParser
@@ -96,12 +97,23 @@ def test_render_shows_hostile_names_as_text_in_html(hostile):
     study, report = hostile
     page = Page(report.html)
     assert not {"i", "b"} & set(page.tags)
-    assert page.tags.count("script") == 2  # that of the tables, and the library of the lines
+    assert page.tags.count("script") == 1  # that of the tables
     assert all(link.startswith("data:image/png;base64,") for link in page.links)
     assert len(page.links) == len(report.pictures)
     assert page.tags.count("source") == len(report.pictures)  # the narrow forms
     for variant in study.variants:
         assert squeezed(variant.name) in squeezed(page.text)
+
+
+def test_learning_curves_can_be_hovered_where_there_are_any_and_the_file_stays_small(report):
+    page = Page(report.html)
+    assert page.tags.count("script") == 2  # that of the tables, and the library of the lines
+    (live,) = re.findall(r'data-live="([^"]+)"', report.html)
+    told = json.loads(unescape(live))
+    assert told["lines"]
+    assert all(len(line["x"]) == len(line["mean"]) == len(line["low"]) <= 250 for line in told["lines"])
+    assert len(report.html) < 3_000_000
+    assert not re.search(r'(src|href)="https?:', report.html)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
