@@ -28,7 +28,7 @@ HEADS = {"difference (points)": "points", "difference (score)": "gain"}
 DIFFERENCES = (*HEADS, "low", "high")
 SCORES = ("score", "std")
 MOST_BARS = 8  # of batches that have ended
-WIDTHS = {"variant": 12, "p (adjusted)": 6, "p (always valid)": 6}
+WIDTHS = {"variant": 12, "p (all)": 6, "p (always valid)": 6}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 

@@ -23,7 +23,7 @@ def shown(*rows, unit="score"):
             f"difference ({unit})": difference,
             "low": difference - abs(difference) / 3,
             "high": difference + abs(difference) / 3,
-            "p (adjusted)": 0.0421,
+            "p (all)": 0.0421,
         }
         for name, score, difference in rows
     ]

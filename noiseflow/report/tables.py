@@ -30,7 +30,8 @@ class Table:
     n_left: int
 
 
-ADJUSTED = "p (adjusted)"
+ADJUSTED = "p (all)"
+"""Heads the p that counts all comparisons; eight letters are what a terminal has room for."""
 
 
 def difference_columns(unit: str = "", p: str = ADJUSTED) -> Columns:
