@@ -8,7 +8,7 @@ PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet --no-input
 LOCK := uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
   --upgrade --extra prefect --group build pyproject.toml
 
-.PHONY: help study test test-slow coverage evidence check bench test-faults up down lock release clean
+.PHONY: docs help study test test-slow coverage evidence check bench test-faults up down lock release clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -44,6 +44,9 @@ check: .venv/.installed-dev ## lint, format, types
 bench: .venv/.installed-bench ## speed against Model.fit and against JAX, measured in one run (an hour)
 	@.venv/bin/python -m benchmarks
 
+docs: .venv/.installed-docs ## build the site of docs/ into site/, warnings being errors
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict --quiet && echo "site/index.html"
+
 KILLS := 50
 
 test-faults: .venv/.installed-dev ## kill runs, workers and servers at random moments (KILLS=50, an hour)
@@ -63,6 +66,7 @@ lock: .venv/.installed-dev ## choose the newest versions that fit, and lock them
 	@PATH="$$PATH:.venv/bin"; echo "locking …"; \
 	$(LOCK) -o requirements/run.lock && \
 	$(LOCK) --extra ray --group dev -c requirements/run.lock -o requirements/dev.lock && \
+	$(LOCK) --group docs -c requirements/run.lock -o requirements/docs.lock && \
 	$(LOCK) --group bench -c requirements/run.lock -o requirements/bench.lock
 
 release: .venv/.installed-dev ## build the wheel and the source archive of the tagged commit in dist/ (CONTRIBUTING.md)
@@ -92,7 +96,7 @@ clean: ## remove the environment and the caches; the results stay
 
 # --no-deps: the locks name everything, and pip, resolving extras in hash-checking mode, asks for hashes that are there.
 .venv/.installed: .venv/.made requirements/run.lock pyproject.toml
-	@echo "installing requirements/run.lock into .venv (the first time: some minutes, 2 GB) …"
+	@echo "installing requirements/run.lock into .venv (the first time: a minute or two, 3 GB) …"
 	@$(call install,requirements/run.lock)
 	@touch $@
 
@@ -104,6 +108,11 @@ clean: ## remove the environment and the caches; the results stay
 .venv/.installed-bench: .venv/.made requirements/bench.lock pyproject.toml
 	@echo "installing requirements/bench.lock into .venv (the first time: some minutes, 2 GB) …"
 	@$(call install,requirements/bench.lock)
+	@touch .venv/.installed $@
+
+.venv/.installed-docs: .venv/.made requirements/docs.lock pyproject.toml
+	@echo "installing requirements/docs.lock into .venv …"
+	@$(call install,requirements/docs.lock)
 	@touch .venv/.installed $@
 
 define install

@@ -42,6 +42,7 @@ def draw() -> dict[str, Figure | None]:
         "gains": plots.plot_gains(_gains(), 0.01, COLOURS),
         "ranks": plots.plot_ranks(_ranks(), 6, COLOURS),
         "history": plots.plot_history(_history(rng), 0.01, COLOURS),
+        "seen-rows": plots.plot_seen_rows(_seen(rng)),
         "robustness": plots.plot_robustness(_under_noise(), COLOURS),
         "learning-curves": plots.plot_learning_curves(_bands(), COLOURS),
         "gap": plots.plot_gap(trials, NAMES, COLOURS),
@@ -69,6 +70,11 @@ def _differences(trials: pd.DataFrame) -> pd.DataFrame:
         rows.append([name, difference.mean(), difference.mean() - half, difference.mean() + half, verdict])
     columns = ["variant", "difference_mean", "difference_ci_low", "difference_ci_high", "verdict"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _seen(rng: np.random.Generator) -> dict[str, Any]:
+    waves = generate(Dataset(kind="waves"), 1).X_train[:3]
+    return {"without noise": waves, "input": waves + rng.normal(0, 0.3, waves.shape)}
 
 
 def _under_noise() -> pd.DataFrame:

@@ -21,20 +21,23 @@ from noiseflow.cli import (
     DriftOption,
     EngineOption,
     EpochsOption,
+    OpenOption,
+    QuietOption,
     ResultsOption,
     SeedsOption,
     StudyArgument,
     VerboseOption,
     declared_study,
     hide_tensorflow,
-    refuse,
 )
 from noiseflow.study import Study
 from noiseflow.study.loading import load, names
+from noiseflow.study.result_places import study_place
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 if TYPE_CHECKING:
-    from noiseflow.run import StudyRun, Watcher
+    from noiseflow.results import StudyRun
+    from noiseflow.run import Watcher
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 MOST_BYTES = 500_000
@@ -57,6 +60,8 @@ def main(
     campaign: CampaignOption = None,
     fail_on_drift: DriftOption = False,
     verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    open_page: OpenOption = False,
 ) -> None:
     """Trains what is missing of a study, and reports, as a run of the Prefect flow `noise-study`."""
     declared = declared_study(study, seeds, epochs, results, campaign)
@@ -67,40 +72,57 @@ def main(
     campaigns = {"campaign": campaign, "fail_on_drift": fail_on_drift}
     at_once = 1 if runner == "ray" else min(BATCHES_AT_ONCE, len(declared.parts()))
     with worker_processes(at_once) as workers:
-        workers.start(at_once)  # they load TensorFlow while Prefect is loaded here
-        from flows.runners import runner_faults  # noqa: PLC0415 - imports Prefect, which takes seconds
+        if not Path(study_place(results, declared.name)).exists():  # else there may be nothing to train
+            workers.start(at_once)  # they load TensorFlow while Prefect is loaded here
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415 - imports pandas and more
 
-        if faults := runner_faults(runner):
-            refuse(faults)
         status = run_in_terminal(
-            declared.name,
+            study,
             lambda watch: _run(declared, given, watch, **options, **campaigns),
             starting="Prefect and TensorFlow",
             verbose=verbose,
+            quiet=quiet,
+            opens=open_page,
             last_line=lambda: f"In Prefect's UI: {_way_to_the_ui(declared.name)}",
         )
     sys.exit(status)
 
 
 def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: Any) -> StudyRun:
-    """What a run of the flow came to.
+    """What a run of the flow came to; what is stored, where nothing is to be done and no server is there to show it.
 
     Raises:
         InvalidInputError: something is not valid; the flow was not begun.
     """
+    from noiseflow.run import stored_run  # noqa: PLC0415
+
+    may_be_stored = parameters["campaign"] is None and not _names_a_server()
+    if may_be_stored and (stored := stored_run(declared, parameters["results"], parameters["engine"])):
+        return stored
     from flows.interruption import start_temporary_server  # noqa: PLC0415
-    from flows.noise_study import noise_study  # noqa: PLC0415
+    from flows.noise_study import noise_study  # noqa: PLC0415 - imports Prefect, which takes seconds
+    from flows.runners import runner_faults  # noqa: PLC0415
     from noiseflow.base.faults import InvalidInputError  # noqa: PLC0415
     from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415
     from tasks.listeners import watched_by  # noqa: PLC0415
 
-    if faults := check_in_worker(declared).faults:  # of the study's own seeds; the flow looks into a campaign's
+    if (
+        faults := runner_faults(parameters["runner"]) or check_in_worker(declared).faults
+    ):  # of the study's own seeds; the flow looks into a campaign's
         raise InvalidInputError(faults)
     start_temporary_server()
     with watched_by(watch):
         run: StudyRun = noise_study(**_parameters(given), **parameters)
         return run
+
+
+def _names_a_server() -> bool:
+    """Whether a setting of Prefect may name a server. Prefect itself takes seconds to say so."""
+    home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
+    files = [Path("prefect.toml"), Path(".env"), home / "profiles.toml"]
+    return "PREFECT_API_URL" in os.environ or any(
+        file.is_file() and "url" in file.read_text().lower() for file in files
+    )
 
 
 def _parameters(given: dict[str, Any]) -> dict[str, Any]:
@@ -132,14 +154,15 @@ def _set_environment(*, verbose: bool) -> None:
 
 def _way_to_the_ui(study: str) -> str:
     """Where the artifact is shown; and, if no server runs, the command that starts one on the same database."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL  # noqa: PLC0415 - takes seconds
-
     page = f"artifacts/key/{study}-report"
-    if PREFECT_API_URL.value():
-        return f"{PREFECT_UI_URL.value()}/{page}"
+    if _names_a_server():
+        from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL  # noqa: PLC0415 - takes seconds
+
+        if PREFECT_API_URL.value():
+            return f"{PREFECT_UI_URL.value()}/{page}"
     prefect = Path(sys.executable).with_name("prefect")
     shown = os.path.relpath(prefect) if prefect.is_relative_to(Path.cwd()) else str(prefect)
-    return f"{shlex.quote(shown)} server start   then http://127.0.0.1:4200/{page}"
+    return f"DO_NOT_TRACK=1 {shlex.quote(shown)} server start   then http://127.0.0.1:4200/{page}"
 
 
 if __name__ == "__main__":

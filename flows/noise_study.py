@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, runtime
@@ -20,7 +24,8 @@ from flows.runners import Runner, as_they_end, runner_faults, training_runner
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_faults, campaign_name
 from noiseflow.engine.progress import Progress
-from noiseflow.run import Device, DriftError, Engine, Job, StudyRun, finish, prepare, require_trials
+from noiseflow.results import StudyRun, changed_verdicts, stored_answer
+from noiseflow.run import Device, DriftError, Engine, Job, finish, prepare, require_trials, tell_training
 from noiseflow.study import ShippedStudy, Study
 from noiseflow.study.loading import confined, load, names
 from noiseflow.study.result_places import allowed_faults, is_url, url_faults
@@ -34,8 +39,30 @@ from tasks.training import replay_batch, train_batch
 StudyFile = Annotated[str, Field(pattern=r"\.ya?ml$")]
 
 
+def run_name() -> str:
+    """`tutorial · 30 seeds`, or `circles · 2026-11-25` for a campaign."""
+    return named(runtime.flow_run.parameters, runtime.flow_run.scheduled_start_time)
+
+
+def named(parameters: Mapping[str, Any], scheduled: datetime) -> str:
+    """What a run of these parameters is called."""
+    study, n_seeds = parameters.get("study", "tutorial"), parameters.get("n_seeds")
+    if isinstance(study, str):
+        name = Path(study).stem
+        n_seeds = n_seeds or (load(study).n_seeds if study in names() else None)
+    else:
+        declared = study.model_dump() if isinstance(study, Study) else study
+        name, n_seeds = declared["name"], n_seeds or declared.get("n_seeds", 30)
+    with suppress(ValueError):
+        if campaign := parameters.get("campaign"):
+            return f"{name} · {campaign_name(campaign, scheduled)}"
+    epochs = f" · {parameters['epochs']} epochs" if parameters.get("epochs") else ""
+    return f"{name}{f' · {n_seeds} seeds' if n_seeds else ''}{epochs}"
+
+
 @flow(
     name="noise-study",
+    flow_run_name=run_name,
     task_runner=ThreadPoolTaskRunner(max_workers=BATCHES_AT_ONCE),  # type: ignore[arg-type]
     persist_result=False,  # what an operator sets for all flows would have it pickled
     result_serializer="json",
@@ -80,15 +107,19 @@ def noise_study(
         return _run(job, runner, fail_on_drift=fail_on_drift)
 
 
+nightly = noise_study.with_options(retries=1, retry_delay_seconds=300)
+"""The same for a schedule: a run that fails is tried once more, and goes on with what is stored."""
+
+
 def _run(job: Job, runner: Runner, *, fail_on_drift: bool) -> StudyRun:
     plan, context = job.plan, job.context
     failed = _train(job, runner)
     require_trials(job, failed)
+    before = stored_answer(context.store, plan.folder)
     findings = aggregate(plan, context.store, context.footer)
     report = render_report(plan, findings, context.store, job.n_trained(), job.reused)
-    publish_artifacts(context.study, report, findings)
-    if report.alarm:
-        announce(context.study, report)
+    publish_artifacts("-".join([context.study, *plan.folder.split("/")[1:]]), report, findings)
+    announce(context.study, report, changed_verdicts(before, report.answer))
     get_run_logger().info(report.headline)
     try:
         run = finish(job, failed, findings, report, fail_on_drift=fail_on_drift)
@@ -141,6 +172,7 @@ def _train(job: Job, runner: Runner) -> list[str]:
     if not work:
         return []
     both = [*job.batches, *job.replays]
+    tell_training(job)
     with (
         progress_artifact(job.context.study, both),
         training_runner(runner, job.context.resources) as run,

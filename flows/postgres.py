@@ -63,6 +63,6 @@ def _run(program: str, *arguments: str | Path, check: bool = True) -> int:
     output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE  # the server would keep a pipe open
     done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)  # noqa: S603
     if check and done.returncode:
-        output = (done.stderr or b"").decode(errors="replace").strip()
-        raise PostgresError(f"{program} failed with status {done.returncode}. {output}".strip())
+        reason = (done.stderr or b"").decode(errors="replace").strip()
+        raise PostgresError(f"{program} failed with status {done.returncode}. {reason}".strip())
     return done.returncode

@@ -100,18 +100,18 @@ def _start(port: int, state: Path, settings: dict[str, str], there: set[str], *,
             of_worker = {name: value for name, value in settings.items() if name != SERVER_SECRET}
             arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER]
             _spawn("worker", arguments, of_worker, state)
-        typer.echo("deploying deployments/prefect.yaml …")
+        typer.echo("deploying prefect.yaml …")
         try:
             if lacking := make_automations(client):
-                typer.echo(f"{len(lacking)} automations that notify are not made: {BLOCK} names no block")
+                typer.echo(f"{len(lacking)} automations notify only where {BLOCK} names a block")
         except LookupError as error:
             raise ServicesError(str(error)) from None
-        command = [*PREFECT, "deploy", "--all", "--prefect-file", "deployments/prefect.yaml"]
+        command = [*PREFECT, "deploy", "--all"]
         done = subprocess.run(  # noqa: S603 - our own words
             command, cwd=ROOT, env=settings, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise ServicesError(f"deployments/prefect.yaml could not be deployed:\n{done.stdout}{done.stderr}")
+            raise ServicesError(f"prefect.yaml could not be deployed:\n{done.stdout}{done.stderr}")
         _wait_until(lambda: True, "worker", state)
 
 

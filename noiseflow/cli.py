@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
+from noiseflow import __version__
 from noiseflow.base.faults import InvalidInputError, in_terminal, printable, refusal
 from noiseflow.campaigns.rounds import campaign_name
 from noiseflow.study import Study
@@ -25,12 +28,20 @@ from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Finds out, honestly and fast, whether noise regularises a neural network.",
 )
 
-StudyArgument = Annotated[str, typer.Argument(help="A shipped study's name, or the path of a YAML file.")]
+
+def _studies_completed(beginning: str) -> list[str]:
+    return [name for name in studies.names() if name.startswith(beginning)]
+
+
+StudyArgument = Annotated[
+    str,
+    typer.Argument(help="A shipped study's name, or the path of a YAML file.", autocompletion=_studies_completed),
+]
 SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Trials of each cell, instead of the study's own.")]
 EpochsOption = Annotated[int | None, typer.Option(help="Epochs, instead of the study's own.")]
 EngineOption = Annotated[Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")]
@@ -45,6 +56,25 @@ DriftOption = Annotated[
     bool, typer.Option("--fail-on-drift", help="Fail where a campaign differs from those before it.")
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show all logs.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer and the report's path alone.")]
+OpenOption = Annotated[bool, typer.Option("--open", help="Open the report in the browser.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"noiseflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()
@@ -59,33 +89,44 @@ def run(
     campaign: CampaignOption = None,
     fail_on_drift: DriftOption = False,
     verbose: VerboseOption = False,
+    quiet: QuietOption = False,
+    open_page: OpenOption = False,
 ) -> None:
     """Trains what is missing of a study, and reports."""
     declared = declared_study(study, seeds, epochs, results, campaign)
     show_logs() if verbose else hide_tensorflow()
     at_once = min(BATCHES_AT_ONCE, len(declared.parts()))
     with worker_processes(at_once) as workers:
-        workers.start(at_once)  # they load TensorFlow while pandas and more are loaded here
+        if not Path(study_place(results, declared.name)).exists():  # else there may be nothing to train
+            workers.start(at_once)  # they load TensorFlow while pandas and more are loaded here
         from noiseflow.run import run_study  # noqa: PLC0415
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
 
         options = {"engine": engine, "device": device, "campaign": campaign, "fail_on_drift": fail_on_drift}
         status = run_in_terminal(
-            declared.name,
+            study,
             lambda watch: run_study(declared, results, progress=watch, **options),  # type: ignore[arg-type]
             verbose=verbose,
+            quiet=quiet,
+            opens=open_page,
         )
     sys.exit(status)
 
 
 @app.command("studies")
-def list_studies() -> None:
+def list_studies(*, as_json: JsonOption = False) -> None:
     """Lists the studies that ship: cells, trials, purpose."""
+    found = []
     for name in studies.names():
         study = studies.load(name)
         parts = study.parts()
         trials = sum(len(study.pairs(dataset)) for dataset, *_ in parts)
-        typer.echo(f"{name:<12}{len(parts):>4} cells{trials:>6,} trials   {study.purpose}")
+        found.append({"study": name, "cells": len(parts), "trials": trials, "purpose": study.purpose})
+    if as_json:
+        _print_json(found)
+        return
+    for one in found:
+        typer.echo("{study:<12}{cells:>4} cells{trials:>6,} trials   {purpose}".format(**one))
 
 
 @app.command()
@@ -134,11 +175,12 @@ def plan(
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
     campaign: CampaignOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
     from noiseflow.run import data_faults, read_lines, stored_plan  # noqa: PLC0415 - imports pandas and more
-    from noiseflow.trials.preview import preview  # noqa: PLC0415
+    from noiseflow.trials.preview import foresee, told  # noqa: PLC0415
 
     hide_tensorflow()
     date = _date(campaign)
@@ -146,11 +188,14 @@ def plan(
         try:
             if faults := data_faults(declared, date):
                 refuse(faults)
-            typer.echo(preview(*stored_plan(declared, results, engine, date)))
+            foreseen = foresee(*stored_plan(declared, results, engine, date))
         except LookupError as error:
             refuse([str(error)])
-        for line in read_lines(declared):
-            typer.echo(printable(line))
+        read = read_lines(declared)
+    if as_json:
+        _print_json({**foreseen, "read": read})
+    else:
+        typer.echo("\n".join([told(foreseen), *map(printable, read)]))
 
 
 @app.command()
@@ -193,6 +238,8 @@ def report(
     output: Annotated[
         str | None, typer.Option(help="Folder or URL for the report and the summary, instead of the results.")
     ] = None,
+    open_report: OpenOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Renders the report of a study again from its Parquet files; trains nothing."""
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
@@ -201,7 +248,17 @@ def report(
     from noiseflow.run import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
     with _failures_printed():
-        typer.echo(report_study(declared, results, engine, _date(campaign), output))
+        page = report_study(declared, results, engine, _date(campaign), output)
+    if as_json:
+        from noiseflow.results import read_answer  # noqa: PLC0415
+
+        _print_json({**read_answer(Path(page).parent), "report": page})
+    else:
+        typer.echo(page)
+    if open_report:
+        from noiseflow.terminal import open_page  # noqa: PLC0415
+
+        open_page(page)
 
 
 @app.command()
@@ -221,14 +278,138 @@ def compact(
 
 
 @app.command()
-def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto") -> None:
-    """Checks the laws of noise on this machine's engine, each with its figure; half a minute."""
+def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto", as_json: JsonOption = False) -> None:
+    """Checks the laws of noise on this machine's engine, each with its figure; about a minute."""
     hide_tensorflow()
     from noiseflow.trials.silence import silenced  # noqa: PLC0415
 
     with silenced():
         from noiseflow.laws.printing import print_laws  # noqa: PLC0415 - imports TensorFlow, which takes seconds
-    sys.exit(print_laws(engine, device))
+    sys.exit(print_laws(engine, device, as_json=as_json))
+
+
+@app.command()
+def audit(
+    *,
+    before: Annotated[float, typer.Option(help="Published accuracy without the change, a fraction.")],
+    after: Annotated[float, typer.Option(help="Published accuracy with it.")],
+    n_test: Annotated[int, typer.Option(min=2, help="Test rows that both were measured on.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Training runs that each was the mean of.")] = 1,
+) -> None:
+    """Says what a published improvement can and cannot show; trains nothing."""
+    from noiseflow.statistics.audit import audit as audited  # noqa: PLC0415 - imports scipy
+
+    try:
+        typer.echo(audited(before, after, n_test, seeds))
+    except ValueError as error:
+        refuse([str(error)])
+
+
+stored = typer.Typer(no_args_is_help=True, help="What lies in the results: list, show, compare, delete.")
+app.add_typer(stored, name="results")
+
+
+@stored.command("list")
+def list_results(*, results: ResultsOption = "results", as_json: JsonOption = False) -> None:
+    """Lists the studies in the results: trials, size, last change."""
+    from noiseflow.results import stored_studies  # noqa: PLC0415 - imports pandas
+
+    with _failures_printed():
+        found = stored_studies(results)
+    if as_json:
+        _print_json([asdict(one) for one in found])
+        return
+    for one in found:
+        runs = f"; runs {', '.join(one.runs)}" if one.runs else ""
+        trials = "; ".join(one.trials) or "no trials"
+        typer.echo(f"{one.study:<16} {_megabytes(one.size):>9}  {one.changed:%Y-%m-%d %H:%M}  {trials}{runs}")
+    if not found:
+        typer.echo(f"{results} holds no study")
+
+
+StoredArgument = Annotated[str, typer.Argument(help="A study in the results.")]
+
+
+@stored.command()
+def show(study: StoredArgument, *, results: ResultsOption = "results", as_json: JsonOption = False) -> None:
+    """Shows what lies of one study: trials, runs, the answer."""
+    from noiseflow.results import stored_study  # noqa: PLC0415
+
+    with _failures_printed():
+        one = stored_study(results, study)
+    if as_json:
+        _print_json(asdict(one))
+        return
+    lines = [f"{one.study}: {_megabytes(one.size)}, last changed {one.changed:%Y-%m-%d %H:%M} UTC"]
+    lines += [f"  trials: {kind}" for kind in one.trials] + [f"  run with other settings: {run}" for run in one.runs]
+    typer.echo("\n".join([*lines, *([f"  {one.answer}"] if one.answer else [])]))
+
+
+@stored.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
+    second: Annotated[str, typer.Argument(help="Another.")],
+    *,
+    results: ResultsOption = "results",
+) -> None:
+    """Shows two summaries side by side."""
+    from noiseflow.results import compare_stored  # noqa: PLC0415
+
+    with _failures_printed():
+        table = compare_stored(results, first, second)
+    typer.echo(table.to_string(float_format=lambda value: f"{value:.3f}", na_rep="", max_colwidth=40))
+
+
+@stored.command()
+def export(
+    study: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
+    *,
+    form: Annotated[Literal["csv", "latex"], typer.Option("--format", help="CSV, or LaTeX with booktabs.")] = "csv",
+    results: ResultsOption = "results",
+) -> None:
+    """Prints a summary as CSV or as a LaTeX table."""
+    from noiseflow.results import exported  # noqa: PLC0415
+
+    with _failures_printed():
+        typer.echo(exported(results, study, form), nl=False)
+
+
+@stored.command()
+def delete(
+    study: Annotated[
+        str | None, typer.Argument(help="A study in the results; all that are old enough unless given.")
+    ] = None,
+    *,
+    older_than: Annotated[
+        float | None, typer.Option(metavar="DAYS", help="Only what has not changed for so long.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    results: ResultsOption = "results",
+) -> None:
+    """Deletes studies with all their trials, after asking."""
+    from noiseflow.results import delete_study, stored_study  # noqa: PLC0415
+    from noiseflow.results import older_than as older  # noqa: PLC0415
+
+    if study is None and older_than is None:
+        refuse(["name a study, or give --older-than DAYS"])
+    with _failures_printed():
+        old = older(results, older_than, datetime.now(UTC)) if older_than is not None else [study or ""]
+        chosen = [stored_study(results, name) for name in old if study in (None, name)]
+        if not chosen:
+            typer.echo("nothing is that old")
+        for one in chosen:
+            what = f"{one.study}: {_megabytes(one.size)}, {'; '.join(one.trials) or 'no trials'}"
+            if yes or typer.confirm(f"Delete {what}?"):
+                delete_study(results, one.study)
+                typer.echo(f"deleted {one.study}")
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+def _print_json(content: object) -> None:
+    typer.echo(json.dumps(content, indent=1, ensure_ascii=False, default=str))
 
 
 def declared_study(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 
 import numpy as np
 import pandas as pd
 
+from noiseflow import wording
 from noiseflow.base.values import BASELINE
 from noiseflow.engine.result import SeedsFit
 from noiseflow.scores import SCORES, score_of_column
@@ -19,7 +21,43 @@ LOSS = "-loss"
 LEFT_OUT = ("dataset", "architecture", "variant", "strength")
 
 
-def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> pd.DataFrame:
+class Comparison(pd.DataFrame):
+    """A summary that shows itself as the command does: verdict, seeds, score, difference in points, interval, p."""
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def short(self) -> pd.DataFrame:
+        """The columns that are shown, as texts; `pandas.DataFrame(table)` has all of them as numbers."""
+        score = score_of_column(str(self["score_name"].iloc[0]))
+        rows = [
+            {
+                "verdict": row["verdict"] if isinstance(row["verdict"], str) else "",
+                "seeds": row["n_seeds"],
+                "score": f"{row['test_score_mean']:.3f} ± {row['test_score_std']:.3f}",
+                f"difference ({score.unit})": wording.difference(row),
+                "95 % interval": wording.difference_interval(row)
+                if isfinite(row["difference_ci_low"])
+                else wording.NOTHING,
+                "p (adjusted)": wording.p_text(row["p_adjusted"]),
+            }
+            for row in self.to_dict("records")
+        ]
+        return pd.DataFrame(rows, index=self.index)
+
+    def __repr__(self) -> str:
+        return self.short().to_string() if {*SHOWN} <= {*self.columns} else super().__repr__()
+
+    def _repr_html_(self) -> str:
+        shown = self.short() if {*SHOWN} <= {*self.columns} else pd.DataFrame(self)
+        return str(shown.to_html(border=0))
+
+
+SHOWN = ("score_name", "verdict", "n_seeds", "test_score_mean", "test_score_std", "difference_mean", "p_adjusted")
+
+
+def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> Comparison:
     """The summary of fits with the same seeds: a row a variant, in the order given, indexed by `variant`.
 
     The score is of the validation data, in inference mode after the last epoch: an accuracy or R² among the models'
@@ -47,7 +85,7 @@ def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> pd.
     kept = [name for name in SUMMARY_COLUMNS if name not in LEFT_OUT]
     if summary["train_score_mean"].isna().all():
         kept.remove("train_score_mean")
-    return summary[kept].set_axis(pd.Index(list(fits), name="variant"), axis="index")
+    return Comparison(summary[kept].set_axis(pd.Index(list(fits), name="variant"), axis="index"))
 
 
 def _faults(fits: Mapping[str, SeedsFit], metric: str, margin: float | None) -> Iterator[str]:

@@ -6,6 +6,8 @@ Its steps are functions that can be called alone: `prepare`, `train` and `replay
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -14,34 +16,28 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
-from noiseflow.datasets import constant_score, generate, to_frame
-from noiseflow.datasets.facts import read_of_study
 from noiseflow.engine.progress import Progress
-from noiseflow.report import Report, render
-from noiseflow.report.claims import claims_lines, judge_claims
-from noiseflow.report.findings import Findings, find
-from noiseflow.report.gather import drawn_rows, gather_evidence, stored_trials
-from noiseflow.report.predicted import Predicted
-from noiseflow.report.tables import Plain
+from noiseflow.results import ANSWER, StudyRun, answer_json, run_of
 from noiseflow.store import Store, StoreError, find_store, footer
 from noiseflow.study import USERS_OWN, Resources, Study
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 from noiseflow.trials.batches import Tables, train_in_worker
-from noiseflow.trials.checking import check_in_worker
+from noiseflow.trials.checking import Checked, check_in_worker
 from noiseflow.trials.declared import declare
 from noiseflow.trials.manifest import describe, software
 from noiseflow.trials.plan import Batch, EngineOf, Plan, make_plan, study_hash, study_json
 from noiseflow.trials.pooled_plan import pooled_plan, replays
 from noiseflow.trials.preview import superseded_lines
 from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, worker_processes
+
+if TYPE_CHECKING:  # they load scipy and matplotlib, and who has nothing to train needs neither
+    from noiseflow.report import Report
+    from noiseflow.report.findings import Findings
 
 Engine = Literal["auto", "vectorized", "reference"]
 Device = Literal["auto", "cpu", "gpu"]
@@ -54,34 +50,8 @@ MOST_NAMED = 10
 """Kinds of stored trials that a message names."""
 GO_ON = "Run it again: what was trained is kept."
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, repr=False)
-class StudyRun:
-    """What a run came to.
-
-    study: name of the study.
-    summary: a row a cell, in the columns of `summary.parquet`.
-    table: the answer's rows as plain values, as the command prints them.
-    answer: the answer in a sentence or two.
-    alarm: what a campaign found to have changed; empty where nothing did.
-    report: path or URL of the report's page.
-    trained: trials that this run has trained.
-    reused: trials that were stored before.
-    """
-
-    study: str
-    summary: pd.DataFrame
-    table: list[dict[str, Plain]]
-    answer: str
-    alarm: str
-    report: str
-    trained: int
-    reused: int
-
-    def __repr__(self) -> str:
-        counts = f"{self.trained} trials trained, {self.reused} reused"
-        return f"StudyRun({self.study!r}: {counts}; {self.report}; {self.answer})"
+stage = logging.getLogger("noiseflow.stage")
+"""What a run is at, a line each; the one on training has its batches as `batches`."""
 
 
 class IncompleteRunError(RuntimeError):
@@ -181,6 +151,8 @@ def run_study(
         RuntimeError: the device is not there.
     """
     declared = declare(study, str(results), n_seeds, epochs, campaign)
+    if campaign is None and (stored := stored_run(declared, str(results), engine)):
+        return stored
     night = None if campaign is None else campaign_name(campaign, datetime.now(UTC))
     with worker_processes(BATCHES_AT_ONCE):
         job = prepare(declared, str(results), engine=engine, device=device, campaign=night)
@@ -213,9 +185,11 @@ def prepare(
         InvalidInputError: something is not valid; the message names every fault, and nothing was written.
         RuntimeError: the device is not there.
     """
+    stage.info("looking at the data and the networks")
     results = real_place(results)
     seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
-    checked = check_in_worker(study, seeds, engine, device if trains_here else None)
+    whole = stored_plan(study, results, engine)[0] if campaign is None and _is_trained(study, results, engine) else None
+    checked = Checked([]) if whole else check_in_worker(study, seeds, engine, device if trains_here else None)
     if faults := [
         *results_faults(study_place(results, study.name)),
         *seed_faults(study, seeds),
@@ -224,7 +198,7 @@ def prepare(
         raise InvalidInputError(faults)
     store = Store(results, study.name)
     store.recover()
-    plan = _plan(study, checked.engine_of, campaign, store, engine)
+    plan = whole or _plan(study, checked.engine_of, campaign, store, engine)
     done = store.trial_ids()
     for line in [*checked.reasons, *superseded_lines(plan, done)]:
         logger.warning(line)
@@ -249,6 +223,8 @@ def data_faults(study: Study, campaign: str | None = None) -> list[str]:
 
 def read_lines(study: Study) -> list[str]:
     """What was read of each dataset that is a file, as lines of text."""
+    from noiseflow.datasets.facts import read_of_study  # noqa: PLC0415
+
     return [line for read in read_of_study(study) for line in ("", *read.lines())]
 
 
@@ -257,6 +233,7 @@ def train_all(job: Job, progress: Watcher | None = None) -> list[str]:
 
     When it is interrupted, the batches in training are dropped at once.
     """
+    tell_training(job)
     calls: list[Callable[[], int]] = [partial(train, batch, job.context, progress) for batch in job.batches]
     calls += [partial(replay, batch, job.context, job.plan.campaign, progress) for batch in job.replays]
     with ThreadPoolExecutor(BATCHES_AT_ONCE) as threads:
@@ -269,6 +246,14 @@ def train_all(job: Job, progress: Watcher | None = None) -> list[str]:
             raise
     both = zip((*job.batches, *job.replays), futures, strict=True)
     return [f"{batch.label}: {why}" for batch, future in both if (why := _failure(future))]
+
+
+def tell_training(job: Job) -> None:
+    """Says that training begins, and of what."""
+    batches = (*job.batches, *job.replays)
+    if batches:
+        n_trials = sum(len(batch.trials) for batch in batches)
+        stage.info("training %d trials in %d batches", n_trials, len(batches), extra={"batches": batches})
 
 
 def _failure(future: Future[int]) -> str:
@@ -322,6 +307,10 @@ def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
     Args:
         marks: what the Parquet footers carry.
     """
+    from noiseflow.datasets import to_frame  # noqa: PLC0415
+    from noiseflow.report.gather import drawn_rows  # noqa: PLC0415
+
+    stage.info("comparing the variants")
     store.recover()  # a batch may have published its trials and not its curves
     findings = find_stored(plan, store)
     store.write_findings(findings.frames, marks, plan.folder)
@@ -334,6 +323,13 @@ def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
 
 def find_stored(plan: Plan, store: Store) -> Findings:
     """What exactly the trials of the plan say as they are stored now; nothing is written or moved."""
+    import numpy as np  # noqa: PLC0415
+
+    from noiseflow.datasets import constant_score, generate  # noqa: PLC0415
+    from noiseflow.report.findings import find  # noqa: PLC0415
+    from noiseflow.report.gather import stored_trials  # noqa: PLC0415
+    from noiseflow.report.predicted import Predicted  # noqa: PLC0415
+
     trials, replayed = stored_trials(plan, store), stored_trials(plan, store, "replays")
     first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in plan.study.datasets}
     return find(
@@ -358,10 +354,15 @@ def write_report(
         trained, reused: trials, as the page says.
         pages: where its files go; to the store itself unless given.
     """
+    from noiseflow.report import render  # noqa: PLC0415
+    from noiseflow.report.gather import gather_evidence  # noqa: PLC0415
+
+    stage.info("drawing the report")
     evidence = gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
     store.forget_rows()  # drawing is where a large report takes most memory
     report = render(evidence)
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
+    texts[ANSWER] = answer_json(plan.study.name, report, _key(plan) if trained + reused == len(plan.trials) else "")
     (pages or store).write_report(texts | dict(report.pictures), plan.folder)
     return report
 
@@ -423,18 +424,52 @@ def report_study(
     return pages.page(plan.folder)
 
 
+def stored_run(study: Study, results: str, engine: str = "auto") -> StudyRun | None:
+    """The run as it is stored, where nothing is to be trained and the report was made of just these trials by this code."""
+    if not _is_trained(study, results, engine):
+        return None
+    plan, store = stored_plan(study, results, engine)
+    return run_of(store, plan.folder, _key(plan), len(plan.trials)) if store else None
+
+
+def _is_trained(study: Study, results: str, engine: str) -> bool:
+    """Whether every trial of the study is stored, and sound."""
+    try:
+        plan, store = stored_plan(study, results, engine)
+        if store is None or not store.trial_ids().issuperset(plan.trial_ids) or not store.dataset_keys():
+            return False
+        writable = Store(results, study.name)
+        writable.recover()
+    except (StoreError, OSError, LookupError, ValueError):  # the run itself says what is wrong
+        return False
+    return writable.trial_ids().issuperset(plan.trial_ids)
+
+
+def _key(plan: Plan) -> str:
+    """Stands for all that a report is made from; empty where the code is not what the commit says."""
+    versions = software()
+    if versions["git commit"].endswith("-dirty"):
+        return ""
+    return hashlib.sha256(json.dumps([plan.trial_ids, study_json(plan.study), versions]).encode()).hexdigest()
+
+
 def _other_trials(plan: Plan, store: Store) -> str:
     """Which trials are there instead of the plan's, and which options ask for them."""
     trials = store.read("trials")
-    kinds = trials.assign(campaign=trials["campaign"].fillna("")).groupby(["epochs", "engine", "campaign"]).size()
+    kinds = trials.assign(campaign=trials["campaign"].fillna("")).groupby(
+        ["epochs", "engine", "campaign"], as_index=False
+    )
     planned = {cell.training.epochs for cell in plan.cells}
+    engines = {cell.engine for cell in plan.cells}
     lines = superseded_lines(plan, store.trial_ids())
-    for (epochs, engine, campaign), n in [*kinds.items()][-MOST_NAMED:]:
+    for row in kinds.size().tail(MOST_NAMED).to_dict("records"):
+        epochs, campaign = row["epochs"], row["campaign"]
         flags = [f"--epochs {epochs}"] if epochs not in planned else []
-        flags += [f"--engine {engine}"] if engine not in {cell.engine for cell in plan.cells} else []
+        flags += [f"--engine {row['engine']}"] if row["engine"] not in engines else []
         flags += [f"--campaign {campaign}"] if campaign and not plan.campaign else []
         how = f"add {' '.join(flags)}" if flags else "other settings of the study have changed since"
-        lines.append(f"{n:,} trials of {epochs:,} epochs{f', campaign {campaign}' if campaign else ''}: {how}")
+        night = f", campaign {campaign}" if campaign else ""
+        lines.append(f"{row['size']:,} trials of {epochs:,} epochs{night}: {how}")
     return "\n  ".join(["What is there:", *lines])
 
 
@@ -443,6 +478,8 @@ def judged(study: Study, results: str, engine: str = "auto") -> list[str]:
     plan, store = stored_plan(study, results, engine, None)
     if store is None:
         return []
+    from noiseflow.report.claims import claims_lines, judge_claims  # noqa: PLC0415
+
     return claims_lines(judge_claims(study, plan.named(store.read("trials", plan.trial_ids))))
 
 

@@ -7,19 +7,21 @@ import shlex
 import signal
 import sys
 import time
+import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
 from noiseflow.base.faults import InvalidInputError, in_terminal, refusal
 from noiseflow.engine.progress import Progress as Training
-from noiseflow.run import GO_ON, DriftError, IncompleteRunError, StudyRun, Watcher
+from noiseflow.results import StudyRun
+from noiseflow.run import GO_ON, DriftError, IncompleteRunError, Watcher
 from noiseflow.study.result_places import is_remote
 from noiseflow.trials.plan import Batch
 from noiseflow.wording import places_of
@@ -27,8 +29,7 @@ from noiseflow.wording import places_of
 HEADS = {"difference (points)": "points", "difference (score)": "gain"}
 DIFFERENCES = (*HEADS, "low", "high")
 SCORES = ("score", "std")
-MOST_BARS = 8  # of batches that have ended
-WIDTHS = {"variant": 12, "p (all)": 6, "p (always valid)": 6}
+WIDTHS = {"variant": 12, "p (adjusted)": 6, "p (always valid)": 6}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 
@@ -38,24 +39,27 @@ def run_in_terminal(
     *,
     starting: str = "TensorFlow",
     verbose: bool = False,
+    quiet: bool = False,
+    opens: bool = False,
     last_line: Callable[[], str] | None = None,
 ) -> int:
     """Runs a study and prints what it came to; the exit status.
 
     Args:
-        study: its name.
+        study: its name, or the path of its file, as it was typed.
         run: runs it; called with what watches its progress.
         starting: programs that take a while to start, as the first line names them.
         verbose: whether logs are shown anyway, so that warnings need no extra line.
+        quiet: whether only the answer and the report's path are printed, and what goes wrong.
+        opens: whether the report is opened in the browser.
         last_line: what is printed in the end.
     """
     console = Console()
     began = time.monotonic()
-    console.print(f"[bold]{study}[/bold]: starting {starting} …", highlight=False)
     if not verbose:
         _show_warnings()
     try:
-        with sigterm_interrupts(), _bars(console) as watch:
+        with sigterm_interrupts(), _progress_line(console, starting, quiet=quiet) as watch:
             done = run(watch)
     except KeyboardInterrupt:
         _say(f"noiseflow: stopped. {GO_ON}", f"  {_command()}")
@@ -64,19 +68,29 @@ def run_in_terminal(
         _say(refusal(error.faults))
         return 2
     except DriftError as error:
-        _show(console, error.run, time.monotonic() - began, last_line)
+        show_run(error.run, time.monotonic() - began, last_line)
         _say(f"noiseflow: the run failed, as --fail-on-drift asks. {in_terminal(error.run.alarm)}")
         return 1
     except IncompleteRunError as error:
         if error.run is not None:
-            _show(console, error.run, time.monotonic() - began, last_line)
-        _failed(error)
+            show_run(error.run, time.monotonic() - began, last_line)
+        _failed(error, study)
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
-        _failed(error)
+        _failed(error, study)
         return 1
-    _show(console, done, time.monotonic() - began, last_line)
+    if quiet:
+        console.print(done.answer, done.report, sep="\n", markup=False, highlight=False, soft_wrap=True)
+    else:
+        show_run(done, time.monotonic() - began, last_line)
+    if opens:
+        open_page(done.report)
     return 0
+
+
+def open_page(page: str) -> None:
+    """Opens a report in the browser."""
+    webbrowser.open(page if is_remote(page) else Path(page).as_uri())
 
 
 @contextmanager
@@ -101,11 +115,12 @@ def _show_warnings() -> None:
     logging.getLogger("noiseflow").addHandler(handler)
 
 
-def _failed(why: object) -> None:
-    """Says why a run failed, and how to go on."""
+def _failed(why: object, study: str) -> None:
+    """Says why a run failed, and how to go on; not by the command that has just failed."""
+    logs = "" if "--verbose" in sys.argv else " The option --verbose shows all logs."
     _say(
         f"noiseflow: the run failed. {in_terminal(why)}",
-        f"What is trained is kept. To train what is missing: {_command()}",
+        f"What is trained is kept: `noiseflow plan {study}` shows what is missing.{logs}",
     )
 
 
@@ -121,31 +136,85 @@ def _say(*texts: str) -> None:
         Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+class _Line(logging.Handler):
+    """One line that always moves: what happens now, how much of the training is done, and how long the rest of it takes."""
+
+    def __init__(self, console: Console, starting: str) -> None:
+        super().__init__()
+        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(10))
+        times = (TextColumn("{task.fields[left]}"), TimeElapsedColumn())
+        self._progress = Progress(*columns, *times, console=console, transient=True)
+        self._task = self._progress.add_task(f"starting {starting}", total=None, left="")
+        self._totals: dict[str, int] = {}
+        self._done: dict[str, int] = {}
+        self._ended: set[str] = set()
+        self._began = 0.0
+
+    @property
+    def live(self) -> Progress:
+        """What draws it, for as long as it is entered."""
+        return self._progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Shows what the run is at."""
+        batches: tuple[Batch, ...] = getattr(record, "batches", ())
+        self._totals = {batch.label: _work(batch) for batch in batches}
+        self._done, self._began = dict.fromkeys(self._totals, 0), time.monotonic()
+        total = sum(self._totals.values()) or None
+        self._progress.update(self._task, description=record.getMessage(), total=total, completed=0, left="")
+
+    def watch(self, batch: Batch, progress: Training) -> None:
+        """Shows how far a batch has come."""
+        if batch.label not in self._totals:
+            return
+        epochs = batch.cell.training.epochs
+        self._done[batch.label] = self._totals[batch.label] * progress.epochs_done // epochs
+        if progress.epochs_done >= epochs:
+            self._ended.add(batch.label)
+        done, total = sum(self._done.values()), sum(self._totals.values())
+        left = (time.monotonic() - self._began) * (total - done) / done if done else 0.0
+        what = f"training {min(len(self._ended) + 1, len(self._totals))} of {len(self._totals)}: {batch.label}"
+        self._progress.update(
+            self._task, description=_short(what), completed=done, left=f"{_clock(left)} left" if done else ""
+        )
+
+
+def _work(batch: Batch) -> int:
+    return len(batch.trials) * batch.cell.training.epochs
+
+
+def _short(text: str, most: int = 44) -> str:
+    """The text within so many letters, so that the line has 80."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
 @contextmanager
-def _bars(console: Console) -> Iterator[Watcher]:
-    """Shows a bar for each batch in training; gives what is to be called with their progress."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(12), MofNCompleteColumn())
-    with Progress(*columns, TextColumn("{task.fields[speed]}"), TimeElapsedColumn(), console=console) as bars:
-        ids: dict[str, Any] = {}
-
-        def show(batch: Batch, progress: Training) -> None:
-            if batch.label not in ids:
-                _make_room(bars)
-                ids[batch.label] = bars.add_task(batch.label, total=batch.cell.training.epochs, speed="")
-            speed = f"{progress.seeds_a_second:.1f} seeds/s" if progress.seeds_a_second else ""
-            bars.update(ids[batch.label], completed=progress.epochs_done, speed=speed)
-
-        yield show
-
-
-def _make_room(bars: Progress) -> None:
-    """Hides the bar that ended first, where many are shown."""
-    ended = [task.id for task in bars.tasks if task.finished and task.visible]
-    if len(ended) >= MOST_BARS:
-        bars.update(ended[0], visible=False)
+def _progress_line(console: Console, starting: str, *, quiet: bool) -> Iterator[Watcher]:
+    """Shows what the run is at; gives what is to be called with the progress of batches."""
+    if quiet:
+        yield lambda *_: None
+        return
+    line, stage = _Line(console, starting), logging.getLogger("noiseflow.stage")
+    before = stage.level
+    stage.setLevel(logging.INFO)
+    stage.addHandler(line)
+    try:
+        with line.live:
+            yield line.watch
+    finally:
+        stage.removeHandler(line)
+        stage.setLevel(before)
 
 
-def _show(console: Console, done: StudyRun, seconds: float, last_line: Callable[[], str] | None) -> None:
+def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None = None) -> None:
+    """Prints what a run came to: how much was trained, the table, the answer, and where the report is."""
+    console = Console()
     trained = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
     reused = f", {done.reused} reused" if done.reused and done.trained else ""
     console.print(f"\n{trained}{reused}, in {seconds:.0f} s\n", highlight=False)

@@ -2,52 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
 from noiseflow.report import Report, summary_table
 from noiseflow.report.escaping import inert
 from noiseflow.report.findings import Findings
+from noiseflow.results import Plain
 from noiseflow.run import write_report
 from noiseflow.store import Store
 from noiseflow.trials.plan import Plan
+from tasks import STEP
+
+WIDE = ("train", "std", "d_z", "P(better)")
+"""Columns of the summary that its table in Prefect leaves to the report."""
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=5,
-    timeout_seconds=1800,
-    persist_result=False,
-    cache_policy=NO_CACHE,
-    result_serializer="json",
-)
+@task(timeout_seconds=1800, **STEP)
 def render_report(plan: Plan, findings: Findings, store: Store, trained: int, reused: int) -> Report:
     """Renders the report from the store and writes its files there; the report."""
     return write_report(plan, findings, store, trained=trained, reused=reused)
 
 
-@task(
-    retries=2,
-    retry_delay_seconds=5,
-    timeout_seconds=300,
-    persist_result=False,
-    cache_policy=NO_CACHE,
-    result_serializer="json",
-)
+@task(timeout_seconds=300, **STEP)
 def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
     """Publishes the report and the summary under their stable keys."""
     headline = inert(report.headline)
     rows = [
         {name: inert(value) if isinstance(value, str) else value for name, value in row.items()}
-        for row in summary_table(findings.summary)
+        for row in narrowed(summary_table(findings.summary))
     ]
     create_markdown_artifact(report.artifact(), key=f"{study}-report", description=headline)
     create_table_artifact(rows, key=f"{study}-summary", description=headline)
 
 
-def announce(study: str, report: Report) -> None:
-    """Emits the event `noiseflow.drift`, so that an automation can notify."""
+def narrowed(rows: list[dict[str, Plain]]) -> list[dict[str, Plain]]:
+    """The rows without what is left to the report, so that the table fits a screen."""
+    return [{name: value for name, value in row.items() if name not in WIDE} for row in rows]
+
+
+def announce(study: str, report: Report, changes: Sequence[str] = ()) -> None:
+    """Emits events that an automation can act on: noiseflow.study.reported, noiseflow.verdict.changed, noiseflow.drift.
+
+    Args:
+        changes: a sentence on each verdict that is another than before.
+    """
     resource = {"prefect.resource.id": f"noiseflow.study.{study}", "prefect.resource.name": study}
-    emit_event("noiseflow.drift", resource=resource, payload={"alarm": report.alarm, "headline": report.headline})
+    told = {"alarm": report.alarm, "headline": report.headline, "changes": " ".join(changes)}
+    emit_event("noiseflow.study.reported", resource=resource, payload=told)
+    if changes:
+        emit_event("noiseflow.verdict.changed", resource=resource, payload=told)
+    if report.alarm:
+        emit_event("noiseflow.drift", resource=resource, payload=told)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import Task
 
@@ -15,6 +14,7 @@ from noiseflow.engine.halving import SeedTooLargeError
 from noiseflow.run import Context
 from noiseflow.trials.plan import Batch
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, WorkTimeoutError
+from tasks import KEEPS_NOTHING
 from tasks.listeners import notify
 from tasks.run_logs import send_logs_to_prefect
 
@@ -37,9 +37,7 @@ def training_task(name: str) -> Callable[[Callable[P, R]], Task[P, R]]:
         retries=2,
         retry_delay_seconds=10,
         retry_condition_fn=worth_retrying,
-        persist_result=False,  # results are in the store; Prefect would pickle them
-        cache_policy=NO_CACHE,
-        result_serializer="json",
+        **KEEPS_NOTHING,
     )
 
 

@@ -34,6 +34,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from noiseflow import run
+from noiseflow.report import findings, gather
 from noiseflow.store import (
     SCHEMAS,
     Store,
@@ -56,7 +57,9 @@ from tests.simulated_places import Process, SimulatedDisk, SimulatedService, Wor
 POOL = "abcdefgh"
 ROOT, COPY = "/simulated", "/copy"
 SCORES = {one: float(number) for number, one in enumerate(POOL)}
-PLAN = SimpleNamespace(study=None, campaign=None, trial_ids=list(POOL), named=lambda rows: rows)
+PLAN = SimpleNamespace(
+    study=SimpleNamespace(datasets=[]), campaign=None, trial_ids=list(POOL), folder="", named=lambda rows: rows
+)
 
 
 @lru_cache(maxsize=1000)
@@ -471,7 +474,8 @@ def quick() -> Iterator[None]:  # noqa: C901
                     patch.setattr(module, name, function)
         to_table = remembered(store._rows, lambda frame, schema: _key_of(frame, schema))  # noqa: PLW0108
         patch.setattr(store, "_rows", to_table)
-        patch.setattr(run, "find", lambda *_, **__: SimpleNamespace(frames={}))
+        patch.setattr(gather, "drawn_rows", lambda _: {})
+        patch.setattr(findings, "find", lambda *_, **__: SimpleNamespace(frames={}))
         logging.getLogger("noiseflow.store").disabled = True
         try:
             yield

@@ -1,5 +1,6 @@
 """The `noiseflow` command, within this process; once as it is installed."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 import noiseflow.terminal
+from noiseflow import __version__
 from noiseflow.cli import app
 from noiseflow.study.loading import FOLDER, names
 
@@ -87,6 +89,56 @@ def test_run_names_faults_of_study_and_arguments_together(noiseflow, tmp_path):
     assert done.exit_code == 2
     for fault in ("colour", "variants[1].injections[0].stddev", "injections[0].place is missing", "n_seeds", "results"):
         assert fault in done.stderr
+
+
+def test_version_and_short_help(noiseflow):
+    assert noiseflow("--version").stdout == f"noiseflow {__version__}\n"
+    assert "Finds out" in noiseflow("-h").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "circle"], "Did you mean 'circles'?"),
+        (["run", "my.csv"], "Write a study for it first: noiseflow init my.csv"),
+        (["results", "list"], "results must be a folder on this machine; received 'results'"),
+        (["results", "delete"], "name a study, or give --older-than DAYS"),
+        (["audit", "--before", "75.7", "--after", "80", "--n-test", "70"], "Write 75.7 % as 0.757"),
+    ],
+)
+def test_refusals_say_what_is_meant(noiseflow, arguments, says):
+    done = noiseflow(*arguments)
+    assert done.exit_code == 2
+    assert says in done.stderr
+
+
+def test_misspelt_keys_are_recognised_wherever_they_are(noiseflow, tmp_path):
+    noisy = {"name": "noisy", "injections": [{"place": "input", "stdev": 0.1}]}
+    done = noiseflow("plan", study_file(tmp_path, desing="resample", variants=[{"name": "baseline"}, noisy]))
+    assert (
+        "desing is not a key that is known here; received 'resample' (study 'smoke'). Did you mean 'design'?"
+        in done.stderr
+    )
+    assert "Did you mean 'stddev'?" in done.stderr
+
+
+def test_lists_for_programs_are_json(noiseflow):
+    assert [one["study"] for one in json.loads(noiseflow("studies", "--json").stdout)] == names()
+    planned = json.loads(noiseflow("plan", "smoke", "--json").stdout)
+    assert (planned["trials"], planned["missing"], len(planned["cells"])) == (12, 12, 2)
+
+
+def test_a_long_plan_begins_with_its_totals_and_is_folded(noiseflow):
+    lines = noiseflow("plan", "controls").stdout.splitlines()
+    assert lines[0].startswith("132 cells")
+    assert len(lines) < 40
+
+
+@pytest.mark.usefixtures("table")
+def test_init_without_target_lists_the_columns(noiseflow):
+    done = noiseflow("init", "my.csv")
+    assert done.exit_code == 2
+    assert "the columns are x, kind, bought" in done.stderr.replace("'", "")
 
 
 def test_studies_lists_cells_trials_and_purpose(noiseflow):

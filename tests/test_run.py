@@ -20,6 +20,7 @@ from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
 
 ROOT = Path(__file__).parent.parent
+SHOWN = ("summary.parquet", "report.md", "index.html", "answer.json")
 NOT_COMPARED = ["train_seconds", "finished_at"]
 
 
@@ -86,14 +87,28 @@ def test_run_names_every_fault_at_once_and_writes_nothing(tmp_path):
 
 def test_run_with_other_settings_keeps_its_summary_and_report_beside_those_of_the_study(tmp_path):
     run_study(SMALL, tmp_path, n_seeds=2)
-    before = {path: path.read_bytes() for path in (tmp_path / "small").rglob("*") if path.suffix != ".json"}
+    before = {path: path.read_bytes() for path in (tmp_path / "small").rglob("*") if path.name in SHOWN}
     quick = run_study(SMALL, tmp_path, n_seeds=2, epochs=3)
     assert Path(quick.report) == tmp_path / "small" / "runs" / "epochs-3" / "report" / "index.html"
     assert len(pd.read_parquet(tmp_path / "small" / "runs" / "epochs-3" / "summary.parquet")) == 2
     assert report_study(load_study(SMALL, epochs=3, n_seeds=2), str(tmp_path)) == quick.report
     assert "epochs-3" in Path(quick.report).read_text()
-    assert {path: path.read_bytes() for path in before if path.is_file()} == before
+    assert {path: path.read_bytes() for path in before} == before
     assert run_study(SMALL, tmp_path, n_seeds=2, epochs=6).report == str(tmp_path / "small" / "report" / "index.html")
+
+
+def test_run_with_nothing_to_train_answers_from_what_is_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "of the test"})
+    first = run_study(SMALL, tmp_path, n_seeds=2)
+    monkeypatch.setattr(noiseflow.run, "check_in_worker", None)  # to look at networks takes TensorFlow, and seconds
+    again = run_study(SMALL, tmp_path, n_seeds=2)
+    assert (again.trained, again.reused) == (0, 4)
+    assert (again.answer, again.table, again.report) == (first.answer, first.table, first.report)
+    assert list(again.summary["variant"]) == list(first.summary["variant"])
+    monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "another"})  # other code may say otherwise
+    assert noiseflow.run.stored_run(load_study(SMALL, n_seeds=2), str(tmp_path)) is None
+    monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "of the test"})
+    assert noiseflow.run.stored_run(load_study(SMALL, n_seeds=3), str(tmp_path)) is None
 
 
 def test_report_names_the_options_of_the_trials_that_are_there(tmp_path):

@@ -1,51 +1,64 @@
-"""The summary in a terminal: as many digits as the numbers need, and names that stay."""
+"""The one line of a run: what happens now, which of how many, time left; at 80 columns too."""
 
 import io
+import logging
+from pathlib import Path
+from types import SimpleNamespace
 
-import pandas as pd
 import pytest
 from rich.console import Console
+from rich.text import Text
 
-from noiseflow.run import StudyRun
-from noiseflow.terminal import _table
-
-
-def shown(*rows, unit="score"):
-    plain = [
-        {
-            "variant": name,
-            "verdict": "inconclusive",
-            "strength": None,
-            "seeds": 30,
-            "diverged": 0,
-            "score": score,
-            "std": score / 50,
-            f"difference ({unit})": difference,
-            "low": difference - abs(difference) / 3,
-            "high": difference + abs(difference) / 3,
-            "p (all)": 0.0421,
-        }
-        for name, score, difference in rows
-    ]
-    out = io.StringIO()
-    Console(file=out, width=80).print(_table(StudyRun("s", pd.DataFrame(), plain, "", "", "", 0, 0)))
-    return out.getvalue()
+from noiseflow import terminal
+from noiseflow.engine.progress import Progress
+from noiseflow.results import StudyRun
 
 
-def test_rmse_of_a_price_has_no_decimals_and_all_of_its_p():
-    text = shown(("baseline", -105_382.0, 0.0), ("noise on the inputs", -100_148.0, 5_234.4))
-    assert "+5,234" in text
-    assert "-105,382" in text
-    assert "0.042" in text
-    assert "noise on the" in text
+def batch(label, epochs=100, n=10):
+    return SimpleNamespace(label=label, trials=range(n), cell=SimpleNamespace(training=SimpleNamespace(epochs=epochs)))
 
 
-@pytest.mark.parametrize(("difference", "says"), [(-0.0021, "-0.0021"), (0.0, "+0."), (0.034, "+0.034")])
-def test_small_differences_show_three_digits_and_no_minus_before_a_zero(difference, says):
-    text = shown(("baseline", 0.8, 0.0), ("noise", 0.8, difference))
-    assert says in text
-    assert "-0.00 " not in text
+@pytest.fixture
+def drawn():
+    """What is drawn on a terminal of 80 columns."""
+    return Console(file=io.StringIO(), force_terminal=True, width=80, _environ={})
 
 
-def test_points_have_two_decimals():
-    assert "+3.38" in shown(("noise", 0.8, 3.38), unit="points")
+def test_the_line_says_what_happens_now_and_fits_80_columns(drawn):
+    stage = logging.getLogger("noiseflow.stage")
+    first, second = batch("circles/mlp/input_and_a_very_long_name_that_goes_on 0-29"), batch("circles/mlp/b 0-29")
+    with terminal._progress_line(drawn, "TensorFlow", quiet=False) as watch:
+        stage.info("looking at the data and the networks")
+        stage.info("training %d trials in %d batches", 20, 2, extra={"batches": (first, second)})
+        watch(first, Progress(50, 1.0))
+        watch(first, Progress(100, 1.0))
+        watch(second, Progress(50, 1.0))
+        watch(batch("of another study"), Progress(1, 1.0))
+    text = drawn.file.getvalue()
+    for says in ("training 2 of 2: circles/mlp/b 0-29", "left"):
+        assert says in text
+    lines = [line for part in text.split("\x1b[2K") for line in part.splitlines()]
+    assert max(len(Text.from_ansi(line).plain.strip()) for line in lines) <= 80
+    assert stage.handlers == []
+
+
+def test_quiet_prints_the_answer_and_the_path_alone(monkeypatch, capsys):
+    run = StudyRun("s", None, [{"variant": "baseline"}], "It helps.", "", str(Path("r/index.html").absolute()), 1, 0)
+    opened = []
+    monkeypatch.setattr(terminal.webbrowser, "open", opened.append)
+    assert terminal.run_in_terminal("s", lambda _: run, quiet=True, opens=True) == 0
+    assert capsys.readouterr().out.splitlines() == ["It helps.", run.report]
+    assert opened == [Path("r/index.html").absolute().as_uri()]
+
+
+def test_after_a_failure_the_way_on_is_another_command(monkeypatch, capsys):
+    monkeypatch.setattr(terminal.sys, "argv", ["noiseflow", "run", "mine.yaml"])
+
+    def fails(_watch):
+        raise OSError("no more room")
+
+    assert terminal.run_in_terminal("mine.yaml", fails) == 1
+    told = capsys.readouterr().err
+    assert "no more room" in told
+    assert "noiseflow plan mine.yaml" in told
+    assert "noiseflow run" not in told

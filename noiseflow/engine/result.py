@@ -27,7 +27,12 @@ PROVEN = 32
 SAME_PREDICTION = 1e-3
 
 
-@dataclass(frozen=True)
+def _mean_std(values: Array) -> str:
+    spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{spread}"
+
+
+@dataclass(frozen=True, repr=False)
 class SeedsFit:
     """N trainings of one model, seed by seed.
 
@@ -59,6 +64,24 @@ class SeedsFit:
     engine: str
     build_model: Callable[[], keras.Model]
     _predicts_well: bool | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        told = [f"{name} {_mean_std(values)}" for name, values in self._last().items() if name.startswith("val_")]
+        told = told or [f"{name} {_mean_std(values)}" for name, values in self._last().items()]
+        what = f"{len(self.seeds)} seeds × {self.epochs[-1]:,} epochs, {self.engine}"
+        return f"SeedsFit({what}: {', '.join(told)})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: each quantity after the last epoch, over the seeds."""
+        rows = {
+            name: {"mean": np.mean(values), "std": np.std(values, ddof=1), "least": values.min(), "most": values.max()}
+            for name, values in self._last().items()
+        }
+        head = f"{len(self.seeds)} seeds × {self.epochs[-1]:,} epochs, {self.engine}; after the last epoch, over the seeds:"
+        return f"<p>{head}</p>{pd.DataFrame.from_dict(rows, orient='index').round(4).to_html(border=0)}"
+
+    def _last(self) -> dict[str, Array]:
+        return {name: values[:, -1] for name, values in self.history.items() if values.ndim == 2}
 
     @cached_property
     def diverged(self) -> Array:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import sys
 import time
+from dataclasses import asdict
 from typing import Literal
 
 from rich.console import Console
@@ -15,10 +18,10 @@ WIDTHS = (35, 10, 10, 10, 6)  # with a blank between them they fit 80 columns
 HEADER = ("law", "expected", "measured", "tolerance", "")
 
 
-def print_laws(engine: Literal["auto", "vectorized", "reference"], device: str) -> int:
+def print_laws(engine: Literal["auto", "vectorized", "reference"], device: str, *, as_json: bool = False) -> int:
     """Checks every law and prints its figures as it finishes; the exit status, 0 if all hold."""
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # its advice on retracing is for other programs
-    console = Console(highlight=False)
+    console = Console(highlight=False, quiet=as_json)
     began = time.monotonic()
     checked: list[Figure] = []
     console.print(_line(HEADER, "bold"))
@@ -33,6 +36,11 @@ def print_laws(engine: Literal["auto", "vectorized", "reference"], device: str) 
     except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
         Console(stderr=True).print(f"noiseflow: the check failed. {error}", markup=False, highlight=False)
         return 1
+    if as_json:
+        sys.stdout.write(
+            json.dumps([{**asdict(record), "holds": bool(record.holds)} for record in checked], indent=1, default=float)
+            + "\n"
+        )
     broken = [record for record in checked if not record.holds]
     seconds = time.monotonic() - began
     console.print(f"\nengine {engine}: {len(checked) - len(broken)} of {len(checked)} hold, in {seconds:.0f} s")

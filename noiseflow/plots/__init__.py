@@ -13,6 +13,7 @@ from noiseflow.plots.ranks import plot_ranks
 from noiseflow.plots.reliability import reliability
 from noiseflow.plots.robustness import plot_robustness
 from noiseflow.plots.scores import plot_final_scores
+from noiseflow.plots.seen_rows import plot_seen_rows
 from noiseflow.plots.strengths import plot_strengths
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "plot_learning_curves",
     "plot_ranks",
     "plot_robustness",
+    "plot_seen_rows",
     "plot_strengths",
     "reliability",
     "to_png",

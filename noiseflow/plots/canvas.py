@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from itertools import cycle
 from typing import Any, cast
 
@@ -20,6 +22,7 @@ from scipy import stats
 from noiseflow.base.values import BASELINE
 
 WIDTH = 8.0  # inches; at 100 pixels an inch the column of the Prefect UI
+NARROW_WIDTH, NARROW_LABEL = 3.9, 46  # inches, and characters of a line, for a phone
 DENSITY = 200  # pixels an inch of the PNG: twice the column, for dense screens
 SMALL, NORMAL = 9.5, 10.5  # points
 INK, MUTED, GRID = "#222222", "#5f5f5f", "#dddddd"
@@ -28,6 +31,18 @@ OKABE_ITO = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "v", "P", "X")  # beside the colours, for a print in grey
 LABEL_WIDTH = 24  # characters
 LEGEND_WIDTH, HANDLE_WIDTH = 100, 7  # characters of a legend's line; that a line's sample and its gaps take
+
+_narrow: ContextVar[bool] = ContextVar("narrow", default=False)
+
+
+@contextmanager
+def narrow_form() -> Iterator[None]:
+    """Within it, pictures are drawn for a phone: one panel beneath the other, notes below the names of their rows."""
+    token = _narrow.set(True)
+    try:
+        yield
+    finally:
+        _narrow.reset(token)
 
 
 def variant_colours(names: Sequence[str]) -> dict[str, str]:
@@ -54,8 +69,12 @@ def blank_figure(
     n_panels: int, columns: int = 1, height: float = 3.0, *, share: bool = True
 ) -> tuple[Figure, list[Axes]]:
     """A figure of the column's width with `n_panels` plain axes, `height` inches a row of panels."""
+    if _narrow.get():
+        width, height, columns = NARROW_WIDTH, height * (1.0 if columns == 1 else 0.85), 1
+    else:
+        width = WIDTH
     n_rows = -(-n_panels // columns)
-    figure = Figure(figsize=(WIDTH, height * n_rows), dpi=DENSITY, layout="constrained")
+    figure = Figure(figsize=(width, height * n_rows), dpi=DENSITY, layout="constrained")
     grid = figure.subplots(n_rows, columns, sharex=share, sharey=share, squeeze=False)
     panels = cast("list[Axes]", list(grid.flat))
     for axes in panels[n_panels:]:
@@ -72,6 +91,8 @@ def blank_figure(
 
 def label_axes(axes: Axes, x: str | None = None, y: str | None = None, title: str | None = None) -> None:
     """Writes the labels and the title that are given."""
+    if _narrow.get():
+        x, y, title = (None if text is None else wrapped(text, NARROW_LABEL - 14) for text in (x, y, title))
     if x is not None:
         axes.set_xlabel(_text(x), fontsize=NORMAL, color=INK, parse_math=False)
     if y is not None:
@@ -82,7 +103,8 @@ def label_axes(axes: Axes, x: str | None = None, y: str | None = None, title: st
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
     """Makes the y axis a list of names, the first on top."""
-    labels = [_text(wrapped(name, LABEL_WIDTH)) for name in names]
+    notes: dict[float, list[str]] = getattr(axes, "notes", {})
+    labels = ["\n".join([_text(wrapped(name, LABEL_WIDTH)), *notes.get(-at, [])]) for at, name in enumerate(names)]
     axes.set_yticks([-at for at in range(len(names))], labels, parse_math=False)
     axes.tick_params(axis="y", length=0, labelsize=SMALL if any("\n" in label for label in labels) else NORMAL)
     axes.set_ylim(-len(names) + 0.5, 0.5)
@@ -92,12 +114,15 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
 
 def row_height(labels: Sequence[str]) -> float:
     """Inches that a row needs for the longest of its labels."""
-    lines = max(wrapped(label, LABEL_WIDTH).count("\n") + 1 for label in labels)
+    lines = max(wrapped(label, LABEL_WIDTH).count("\n") + 1 for label in labels) + 2 * _narrow.get()
     return max(0.5, 0.1 + 0.17 * lines)
 
 
 def note_beside(axes: Axes, at: float, lines: Sequence[tuple[str, str]]) -> None:
-    """Writes (text, weight) lines at the right of a row."""
+    """Writes (text, weight) lines at the right of a row; in the narrow form below its name, which `name_rows` writes."""
+    if _narrow.get():
+        axes.notes = {**getattr(axes, "notes", {}), at: [_text(text) for text, _ in lines]}  # type: ignore[attr-defined]
+        return
     for i, (text, weight) in enumerate(lines):
         axes.annotate(
             _text(text),
@@ -125,7 +150,8 @@ def name_lines(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]) 
     """A legend above the panels, of as many columns as the names leave room for."""
     labels = [_text(wrapped(name, LABEL_WIDTH)) for name in names]
     longest = max(len(line) for label in labels for line in label.split("\n"))
-    columns = max(1, min(len(labels), LEGEND_WIDTH // (longest + HANDLE_WIDTH)))
+    width = NARROW_LABEL if _narrow.get() else LEGEND_WIDTH
+    columns = max(1, min(len(labels), width // (longest + HANDLE_WIDTH)))
     legend = figure.legend(
         handles, labels, loc="outside upper center", ncols=columns, frameon=False, fontsize=SMALL, labelcolor=INK
     )

@@ -11,7 +11,7 @@ from noiseflow import wording
 from noiseflow.datasets import columns_of
 from noiseflow.report.answer import named
 from noiseflow.report.evidence import Evidence
-from noiseflow.report.recipe import keras_lines
+from noiseflow.report.recipe import Task, keras_lines
 from noiseflow.statistics import GROUP
 from noiseflow.statistics.differences import rows_decide
 from noiseflow.study import Variant
@@ -71,8 +71,16 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
     yield Advice(
         f"Take {named([best])}{why}. In Keras:",
-        keras_lines(architecture, _with_columns(evidence, best)),
+        keras_lines(architecture, _with_columns(evidence, best), _task(evidence, best)),
     )
+
+
+def _task(evidence: Evidence, row: Row) -> Task:
+    study = evidence.study
+    dataset = next(d for d in study.datasets if d.name == row["dataset"])
+    architecture = next(a for a in study.architectures if a.name == row["architecture"])
+    shape, n_classes = evidence.forms.get(dataset.name, ((2,), 2))
+    return Task(shape, n_classes, study.training_of(dataset, architecture))
 
 
 def _n_parts(variant: Variant) -> int:

@@ -20,8 +20,13 @@ def judge(claim: Claim, low: float, high: float) -> str:
     """holds, refuted or undecided, for the 95 % interval of the quantity."""
     if not low <= high:  # NaN: too few trials
         return "undecided"
+    centre = claim.bound if claim.relation == "differs" else float(claim.published or 0.0)
+    least, most = (centre + sign * float(claim.tolerance or 0.0) for sign in (-1, 1))
+    if claim.relation == "differs":
+        return (
+            "holds" if not low <= claim.bound <= high else "refuted" if least <= low and high <= most else "undecided"
+        )
     if claim.relation == "about":
-        least, most = (float(claim.published or 0.0) + sign * float(claim.tolerance or 0.0) for sign in (-1, 1))
         return "holds" if least <= low and high <= most else "refuted" if high < least or low > most else "undecided"
     above, below = low > claim.bound, high < claim.bound
     if claim.relation == "less":

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import escape
+from markupsafe import Markup, escape
 
+from noiseflow.report.terms import term
+
+FOLDER = Path(__file__).parent / "templates"
 JOINER = "\N{WORD JOINER}"
 LOOK_ALIKE = str.maketrans("`*~", "\N{MODIFIER LETTER GRAVE ACCENT}\N{ASTERISK OPERATOR}\N{TILDE OPERATOR}")
 
@@ -58,5 +62,7 @@ _COMMON: dict[str, Any] = {
 _MARKDOWN = jinja2.Environment(autoescape=False, finalize=_finalize_markdown, **_COMMON)  # noqa: S701 -- finalize escapes
 _MARKDOWN.filters |= {"block": _block, "own": _SafeMarkdown}
 
-HTML_PAGE = jinja2.Environment(autoescape=True, **_COMMON).get_template("report.html.jinja")
+_HTML = jinja2.Environment(autoescape=True, **_COMMON)
+_HTML.globals |= {"term": term, "raw": lambda name: Markup((FOLDER / name).read_text(encoding="utf-8"))}  # noqa: S704 - our own
+HTML_PAGE = _HTML.get_template("report.html.jinja")
 MARKDOWN_PAGE = _MARKDOWN.get_template("report.md.jinja")

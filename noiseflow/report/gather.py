@@ -14,11 +14,8 @@ from noiseflow.report.findings import Findings
 from noiseflow.report.selection import drawn_cells
 from noiseflow.store import SCHEMAS, Store
 from noiseflow.study import Dataset, Study
-from noiseflow.trials.plan import Plan, dataset_key
-
-SEEDS_DRAWN = 300
-"""Seeds whose curves and predictions are drawn: more would change no picture."""
-
+from noiseflow.trials.plan import SEEDS_DRAWN, Plan, dataset_key
+from noiseflow.trials.seen_rows import rows_as_seen
 
 UNUSED = frozenset(
     {"study", "dataset", "architecture", "variant", "family", "strength", "data_seed", "seed", "engine", "finished_at"}
@@ -53,6 +50,8 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         n_planned=len(plan.trials),
         changed=_changed(findings, store),
         predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
+        forms={name: (tuple(data.X_train.shape[1:]), data.n_classes) for name, data in first.items()},
+        seen=rows_as_seen(study),
         grids={name: data.grid for name, data in first.items() if data.grid is not None},
     )
 

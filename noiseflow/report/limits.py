@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from noiseflow import wording
 from noiseflow.report.answer import named, too_few
+from noiseflow.report.cautions import cautions as numbered
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, split_sizes
 from noiseflow.report.sections import SECTIONS
 from noiseflow.statistics.failures import unseen_rate
@@ -23,6 +24,7 @@ def limits(evidence: Evidence) -> list[str]:
         *_on_pairs(evidence),
         *cautions,
         *([f"There are {more} more cautions on the data."] if more > 0 else []),
+        *numbered(evidence),
     ]
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
+from noiseflow.plots.canvas import narrow_form
 from noiseflow.report.advice import advise
 from noiseflow.report.alarm import alarm
 from noiseflow.report.answer import headline
@@ -92,8 +93,17 @@ def render(evidence: Evidence) -> Report:
 
 
 def draw_pictures(evidence: Evidence) -> list[Picture]:
-    """Every picture that there is something to draw for and room, in the order of the page."""
-    return fitting(section.pictures(evidence) for section in SECTIONS if section.pictures)
+    """Every picture that there is something to draw for and room, in the order of the page, each with its narrow form."""
+    drawn = [section.pictures for section in SECTIONS if section.pictures]
+    pictures = fitting(pictures(evidence) for pictures in drawn)
+    kept, slim = {picture.name for picture in pictures}, {}
+    with narrow_form():
+        for section in drawn:
+            for part in section(evidence):
+                if not isinstance(part, Picture) or part.name not in kept:
+                    break
+                slim[part.name] = part.png
+    return [replace(picture, narrow=slim.get(picture.name, b"")) for picture in pictures]
 
 
 def _parts(evidence: Evidence, whole: int, folded: int) -> dict[str, list[Part]]:

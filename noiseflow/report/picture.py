@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
+from math import isfinite
+from typing import Any
+
+import pandas as pd
 
 from noiseflow.plots import variant_colours
 from noiseflow.scores import score_of_column
 from noiseflow.study import Study
 from noiseflow.wording import listed
 
+MOST_POINTS = 250  # of a line that can be hovered
 ROOM = 650_000  # bytes of PNG: as base64, beside the text, within what an artifact may hold
 
 
@@ -20,7 +25,8 @@ class Picture:
     """A picture on the page.
 
     name: of its file. png: the file. alt: what it shows, in place of it. caption: what to see in it. turn: how
-    many of its section come before it; those of lower turns go first where there is no room for all.
+    many of its section come before it; those of lower turns go first where there is no room for all. narrow: the same for a
+    phone, as PNG. live: lines to hover and zoom in place of it, as `live_lines` gives them.
     """
 
     name: str
@@ -28,6 +34,13 @@ class Picture:
     alt: str
     caption: str
     turn: int = 0
+    narrow: bytes = b""
+    live: Mapping[str, Any] | None = None
+
+    @property
+    def narrow_address(self) -> str:
+        """The narrow form as a data: address."""
+        return data_address(self.narrow)
 
     @property
     def address(self) -> str:
@@ -73,6 +86,27 @@ def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM) -> li
     if told and pictures:
         pictures[-1] = replace(pictures[-1], caption=" ".join([pictures[-1].caption, *told]))
     return pictures
+
+
+def live_lines(
+    x_label: str, y_label: str, lines: Iterable[tuple[str, str, bool, pd.DataFrame]], *, logarithmic: bool = False
+) -> dict[str, Any]:
+    """What the page's script draws lines from.
+
+    Args:
+        lines: name, colour, whether dashed, and rows of x, mean, low and high; at most MOST_POINTS of each are kept.
+        logarithmic: whether the x axis is.
+    """
+    told = []
+    for name, colour, dashed, rows in lines:
+        kept = rows.sort_values("x").iloc[:: max(1, -(-len(rows) // MOST_POINTS))]
+        values = {key: [_plain(value) for value in kept[key]] for key in ("x", "mean", "low", "high")}
+        told.append({"name": name, "colour": colour, "dashed": dashed, **values})
+    return {"x": x_label, "y": y_label, "log": logarithmic, "lines": told}
+
+
+def _plain(value: float) -> float | None:
+    return float(f"{value:.5g}") if isfinite(value) else None
 
 
 def data_address(png: bytes) -> str:

@@ -3,29 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from noiseflow.architectures import Layer, architecture_kind
 from noiseflow.controls import control_kind
 from noiseflow.noise import OUTSIDE, PLACES, kind_of
 from noiseflow.noise.kind import STATE
-from noiseflow.study import Architecture, Control, Injection, Variant
+from noiseflow.study import Architecture, Control, Injection, Training, Variant
 
 
-def keras_lines(architecture: Architecture, variant: Variant) -> str:
+@dataclass(frozen=True)
+class Task:
+    """What a model learns.
+
+    shape: of a row. n_classes: 0 for a regression. training: how it is trained.
+    """
+
+    shape: tuple[int, ...]
+    n_classes: int
+    training: Training
+
+
+PLAIN = Variant(name="plain")
+
+
+def keras_lines(architecture: Architecture, variant: Variant, task: Task) -> str:
     """Python lines: the model with the variant's noise and controls in it, or where they go in a model of the user's own.
 
-    What no Keras layer can do (noise on labels, weights or gradients, schedules, strengths in units of the signal) is told as
-    a call of `noiseflow.fit_seeds`.
+    What no Keras layer can do (noise on labels, weights or gradients, schedules, strengths in units of the signal) is written
+    as a call of `noiseflow.fit_seeds`. The lines run as they are, given x and y where they train.
     """
+    is_own = architecture_kind(architecture.kind).is_users_own
     classes = [
         _class_name(i) for i in dict.fromkeys(variant.injections) if kind_of(i.kind).layer(i.strength or 0.0) is None
     ]
     ours = any(_is_ours(injection) for injection in variant.injections) or len(set(classes)) < len(classes)
     if ours or len(_regularizers(variant)) > 1 or any(control_kind(c.kind).by_fit_seeds for c in variant.controls):
-        return _by_fit_seeds(variant)
-    if architecture_kind(architecture.kind).is_users_own:
-        return _in_own_model(variant)
-    return "\n".join([*_model(architecture, variant), *_fit(variant.controls)])
+        build = [
+            "",
+            "def build_model():",
+            *(f"    {line}" for line in _compiled(architecture, PLAIN, task)),
+            "    return model",
+            "",
+        ]
+        given = f"# x, y: your training rows{'; build_model(): your compiled model' if is_own else ''}"
+        head = ["import noiseflow"] if is_own else ["import keras", "import noiseflow", *build]
+        return "\n".join([*head, given, _by_fit_seeds(variant, task)])
+    if is_own:
+        return "\n".join(_in_own_model(variant))
+    fit = [*_fit(variant.controls)] or [f"model.fit(x, y, epochs=epochs, batch_size={task.training.batch_size})"]
+    then = ["then, with x and y, your training rows:", f"epochs = {task.training.epochs}", *fit]
+    return "\n".join(["import keras", "", *_compiled(architecture, variant, task), *(f"# {line}" for line in then)])
+
+
+def _compiled(architecture: Architecture, variant: Variant, task: Task) -> Iterator[str]:
+    yield from _model(architecture, variant, task)
+    kind = "mean_squared_error" if not task.n_classes else "binary_crossentropy"
+    loss = "sparse_categorical_crossentropy" if task.n_classes > 2 else kind
+    metric = '"accuracy"' if task.n_classes else "keras.metrics.R2Score()"
+    known = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad", "nadam": "Nadam", "lion": "Lion"}
+    optimizer = f"keras.optimizers.{known[task.training.optimizer]}({task.training.learning_rate:g})"
+    yield f'model.compile({optimizer}, loss="{loss}", metrics=[{metric}])'
 
 
 def _is_ours(injection: Injection) -> bool:
@@ -36,26 +74,27 @@ def _is_ours(injection: Injection) -> bool:
     return injection.place in (*OUTSIDE, STATE) or bool(special) or has_code is None
 
 
-def _by_fit_seeds(variant: Variant) -> str:
+def _by_fit_seeds(variant: Variant, task: Task) -> str:
     def arguments(part: Injection | Control) -> str:
         given = part.model_dump(exclude_defaults=True)
         return f"noiseflow.{type(part).__name__}({', '.join(f'{key}={value!r}' for key, value in given.items())})"
 
-    lines = ["fit = noiseflow.fit_seeds(", "    build_model, x, y, seeds=range(30), epochs=epochs,"]
+    lines = ["fit = noiseflow.fit_seeds(", "    build_model, x, y, seeds=range(30),"]
+    lines.append(f"    epochs={task.training.epochs}, batch_size={task.training.batch_size},")
     for key, parts in (("noise", variant.injections), ("controls", variant.controls)):
         if parts:
             lines.append(f"    {key}=[{', '.join(map(arguments, parts))}],")
     return "\n".join([*lines, ")"])
 
 
-def _in_own_model(variant: Variant) -> str:
+def _in_own_model(variant: Variant) -> list[str]:
     lines = [*_classes(variant)]
     for injection in variant.injections:
         lines += [f"# {PLACES.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
     normal = [control_kind(c.kind).layer(c) for c in variant.controls if control_kind(c.kind).changes_network]
     lines += [f"# before each hidden activation: x = {text}(x)" for text in normal]
     lines += [f"# in each layer with a kernel: kernel_regularizer={text}" for text in _regularizers(variant)]
-    return "\n".join([*lines, *_fit(variant.controls)])
+    return [*lines, *_fit(variant.controls)]
 
 
 def _after_named(place: str) -> str:
@@ -90,18 +129,20 @@ def _regularizers(variant: Variant) -> list[str]:
     return [regularizer for regularizer in found if regularizer]
 
 
-def _model(architecture: Architecture, variant: Variant) -> Iterator[str]:
+def _model(architecture: Architecture, variant: Variant, task: Task) -> Iterator[str]:
     yield from _classes(variant)
     yield "model = keras.Sequential(["
-    yield "    keras.Input(shape),"
+    yield f"    keras.Input({task.shape!r}),"
     for injection in variant.injections:
         if injection.place == "input":
             yield f"    {_noise(injection)},"
-    for layer in architecture_kind(architecture.kind).layers(architecture):
+    for layer in architecture_kind(architecture.kind).layers(architecture, task.shape):
         for line in _with_noise(layer, variant):
             yield f"    {line},"
     arguments = [f"kernel_regularizer={text}" for text in _regularizers(variant)]
-    yield f"    keras.layers.{', '.join(['Dense(n_outputs, activation=output_activation', *arguments])}),"
+    activation = {0: [], 2: ['activation="sigmoid"']}.get(task.n_classes, ['activation="softmax"'])
+    n_outputs = task.n_classes if task.n_classes > 2 else 1
+    yield f"    keras.layers.Dense({', '.join([str(n_outputs), *activation, *arguments])}),"
     yield "])"
 
 

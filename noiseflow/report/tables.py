@@ -30,8 +30,7 @@ class Table:
     n_left: int
 
 
-ADJUSTED = "p (all)"
-"""Heads the p that counts all comparisons; eight letters are what a terminal has room for."""
+ADJUSTED = "p (adjusted)"
 
 
 def difference_columns(unit: str = "", p: str = ADJUSTED) -> Columns:

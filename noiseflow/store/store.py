@@ -309,6 +309,18 @@ class Store:
             if name.endswith(".png") and name in named and name not in contents:
                 self._objects.delete(path)
 
+    def read_page(self, name: str, folder: str = "") -> bytes | None:
+        """A file of the report, of a run with other settings in its folder; None where it is not there."""
+        with suppress(FileNotFoundError):
+            return self._objects.get(f"{_within(folder)}report/{name}")
+        return None
+
+    def read_findings(self, name: str, folder: str = "") -> pd.DataFrame | None:
+        """The summary, or another table of what was found; None where it is not there or damaged."""
+        with suppress(FileNotFoundError, DamagedError):
+            return decode(self._objects.get(f"{_within(folder)}{name}.parquet")).to_pandas()
+        return None
+
     def _check_writable(self) -> None:
         if self.read_only:
             raise StoreError(f"{self.location} was opened to be read only. Open it without read_only to write there.")

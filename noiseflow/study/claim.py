@@ -14,7 +14,8 @@ class Claim(Part):
     """What somebody published, and how a study's intervals decide on it: holds, refuted or undecided.
 
     It holds where the whole 95 % interval is on the claimed side, is refuted where the whole interval is on the other, and
-    undecided else. `about` claims that the quantity is `published` ± `tolerance`.
+    undecided else. `about` claims that the quantity is `published` ± `tolerance`; `differs` is refuted where the whole
+    interval is within `bound` ± `tolerance`.
     """
 
     says: Text = Field(max_length=300, description="The claim in a line", examples=["Noise helps on 30 rows"])
@@ -31,14 +32,19 @@ class Claim(Part):
         "difference of that column of the trials",
         examples=["difference"],
     )
-    relation: Literal["greater", "less", "about"] = Field(
+    relation: Literal["greater", "less", "about", "differs"] = Field(
         "greater",
-        description="Whether the quantity is claimed to be above or below `bound`, or about `published`",
+        description="Whether the quantity is claimed to be above, below or other than `bound`, or about `published`",
         examples=["about"],
     )
-    bound: float = Field(0.0, description="What greater and less are claimed of", examples=[0.0])
+    bound: float = Field(0.0, description="What greater, less and differs are claimed of", examples=[0.0])
     published: float | None = Field(None, description="The published figure, if there is one", examples=[0.03])
-    tolerance: float | None = Field(None, gt=0, description="Of a claim that is about a figure", examples=[0.01])
+    tolerance: float | None = Field(
+        None,
+        gt=0,
+        description="Of a claim that is about a figure, or of a difference: within it there is none",
+        examples=[0.01],
+    )
     note: Text = Field(
         "", max_length=500, description="How this differs from the original", examples=["40 rows, not 50"]
     )
@@ -47,6 +53,6 @@ class Claim(Part):
     def _belongs_together(self) -> Self:
         if self.relation == "about" and (self.published is None or self.tolerance is None):
             raise fault("claim", "must have published and tolerance to be about a figure")
-        if self.relation != "about" and self.tolerance is not None:
-            raise fault("claim", "must be about a figure to have a tolerance")
+        if (self.relation in ("about", "differs")) != (self.tolerance is not None):
+            raise fault("claim", "must have a tolerance if it is about a figure or differs, and else none")
         return self

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -53,8 +54,36 @@ def _sentence(fault: Any, study: Any) -> str:
     text = text.format(**fault.get("ctx", {})) if text else fault["msg"]
     received = "" if kind == "missing" else f"; received {_short(fault['input'])}"
     field = loc[-1] if loc else ""
+    if kind == "extra_forbidden" and (meant := did_you_mean(str(field), _keys_at(loc[:-1]))):
+        return f"{_path(loc)} {text}{received} (study {_short(study)}).{meant}"
     mend = MENDS.get(kind) or MENDS.get(field if isinstance(field, str) else "", "")
     return f"{_path(loc)} {text}{received} (study {_short(study)}). {mend}".strip()
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` Did you mean 'design'?`; empty where no known word is alike."""
+    found = difflib.get_close_matches(word, known, 1)
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def _keys_at(loc: Sequence[str | int]) -> list[str]:
+    """The keys of the record at this place of a study."""
+    from noiseflow.study import Study  # noqa: PLC0415 - which imports this module
+
+    record: Any = Study
+    for step in loc:
+        if isinstance(step, str):
+            field = getattr(record, "model_fields", {}).get(step)
+            if field is None:
+                return []
+            record = next((part for part in _parts_of(field.annotation) if hasattr(part, "model_fields")), None)
+    return list(getattr(record, "model_fields", {}))
+
+
+def _parts_of(annotation: Any) -> Iterator[Any]:
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts_of(part)
 
 
 def _path(loc: Sequence[str | int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import ValidationError
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.base.user_files import DataFolder
 from noiseflow.study import Study
-from noiseflow.study.faults import sentences
+from noiseflow.study.faults import did_you_mean, sentences
 from noiseflow.study.reading import read_yaml
 
 FOLDER = Path(__file__).parent / "shipped"
@@ -134,8 +135,17 @@ def _read(study: str) -> Any:
     shipped = FOLDER / f"{study}.yaml"
     path = shipped if study in names() else Path(study)
     if path.suffix not in (".yaml", ".yml"):
+        if path.suffix in (".csv", ".parquet"):
+            raise InvalidInputError(
+                [
+                    f"study {study!r} is a table, not a study. Write a study for it first: noiseflow init {shlex.quote(study)}"
+                ]
+            )
+        meant = did_you_mean(study, names())
         raise InvalidInputError(
-            [f"study {study!r} is not known. Shipped are {', '.join(names())}; or give the path of a .yaml file."]
+            [
+                f"study {study!r} is not known.{meant} Shipped are {', '.join(names())}; or give the path of a .yaml file."
+            ]
         )
     return _placed(read_yaml(path), path.absolute().parent)
 

@@ -107,6 +107,9 @@ class Study(Part):
         description="Single runs that somebody published, marked on the distribution over seeds",
         examples=[[{"variant": "baseline", "train_score": 1.0, "test_score": 0.757, "source": "a tutorial"}]],
     )
+    muted: tuple[Annotated[str, StringConstraints(pattern=r"^NF\d{3}$")], ...] = Field(
+        (), max_length=100, description="Numbers of cautions that the report leaves out", examples=[["NF003"]]
+    )
     resources: Resources = Field(
         default=Resources(),
         description="What each batch may use of a machine, and for how long; changes no number",

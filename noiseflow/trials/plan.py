@@ -26,6 +26,8 @@ NUMERICS_VERSION = 3
 """Raised whenever the numbers of a trial change; tests/test_golden.py notices."""
 
 
+SEEDS_DRAWN = 300
+"""Seeds whose rows, curves and predictions a report draws: more would change no picture."""
 INERT = {
     "relative": False,
     "schedule": "constant",
@@ -261,7 +263,7 @@ def make_plan(
 
 def study_json(study: Study) -> str:
     """The whole study, names included, but for where and how long it may train; a store keeps it under its hash."""
-    return _json(study.model_dump(mode="json", exclude={"resources"}))
+    return _json(study.model_dump(mode="json", exclude={"resources", *(() if study.muted else ("muted",))}))
 
 
 def study_hash(study: Study) -> str:

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
+from typing import Any
 
 from noiseflow.store import Store
-from noiseflow.trials.forecast import forecast
 from noiseflow.trials.plan import NUMERICS_VERSION, Plan, Trial
 
+MOST_ROWS = 30
+"""Rows of a preview; of more cells there is a line for each dataset and architecture."""
 TIMED = 100
 """Trials of a cell whose times the forecast looks at."""
 
 
-def preview(plan: Plan, store: Store | None) -> str:
-    """Cells and trials of a plan, done and missing, with a rough forecast: some lines of text."""
+def foresee(plan: Plan, store: Store | None) -> dict[str, Any]:
+    """What a run of this plan would do, as plain values: its cells, how much is there, a rough forecast."""
     done = store.trial_ids() if store else set()
     missing = [trial for trial in plan.trials if trial.id not in done]
     n_trials, n_missing = (Counter(id(trial.cell) for trial in trials) for trials in (plan.trials, missing))
-    width = max(len(_name(cell.names)) for cell in plan.cells)
-    lines = [f"{'cell':<{width}}  trials  missing"]
-    lines += [f"{_name(c.names):<{width}}  {n_trials[id(c)]:>6}  {n_missing[id(c)]:>7}" for c in plan.cells]
-    total, n_done = len(plan.trials), len(plan.trials) - len(missing)
-    lines.append(f"\n{len(plan.cells)} cells, {total:,} trials: {n_done:,} done, {len(missing):,} missing")
-    lines += superseded_lines(plan, done)
-    return "\n".join([*lines, _forecast(plan, store, missing, done)])
+    cells = [{**cell.names, "trials": n_trials[id(cell)], "missing": n_missing[id(cell)]} for cell in plan.cells]
+    totals = {"study": plan.study.name, "trials": len(plan.trials), "missing": len(missing)}
+    notes = superseded_lines(plan, done)
+    return totals | {"notes": notes, "forecast": _forecast(plan, store, missing, done), "cells": cells}
+
+
+def told(foreseen: Mapping[str, Any]) -> str:
+    """The same in words: totals first, then the cells, many of them folded to a line a dataset and architecture."""
+    cells, n, missing = foreseen["cells"], foreseen["trials"], foreseen["missing"]
+    lines = [f"{len(cells)} cells, {n:,} trials: {n - missing:,} done, {missing:,} missing"]
+    lines += [*foreseen["notes"], foreseen["forecast"], ""]
+    rows = [(_name(cell), cell["trials"], cell["missing"]) for cell in cells]
+    if len(rows) > MOST_ROWS:
+        groups: dict[str, list[int]] = {}
+        for cell in cells:
+            group = groups.setdefault(f"{cell['dataset']}/{cell['architecture']}", [0, 0, 0])
+            for at, more in enumerate((1, cell["trials"], cell["missing"])):
+                group[at] += more
+        rows = [(f"{name}, {n_cells} cells", n, left) for name, (n_cells, n, left) in groups.items()]
+    width = max(len(name) for name, *_ in rows)
+    lines.append(f"{'cell':<{width}}  trials  missing")
+    lines += [f"{name:<{width}}  {n:>6,}  {left:>7,}" for name, n, left in rows[:MOST_ROWS]]
+    more = len(rows) - MOST_ROWS
+    if more > 0 or len(rows) < len(cells):
+        lines.append(f"{f'and {more} more; ' if more > 0 else ''}--json lists every cell")
+    return "\n".join(lines)
 
 
 def superseded_lines(plan: Plan, done: Collection[str]) -> list[str]:
@@ -37,13 +58,15 @@ def superseded_lines(plan: Plan, done: Collection[str]) -> list[str]:
     ]
 
 
-def _name(names: dict[str, object]) -> str:
+def _name(names: Mapping[str, object]) -> str:
     return f"{names['dataset']}/{names['architecture']}/{names['variant']}"
 
 
 def _forecast(plan: Plan, store: Store | None, missing: Sequence[Trial], done: Collection[str]) -> str:
     if not missing:
         return "nothing to train"
+    from noiseflow.trials.forecast import forecast  # noqa: PLC0415 - imports scipy
+
     known = plan.named(store.read("trials", _some(plan, done))) if store else None
     found = forecast(plan, missing, known)
     if not isfinite(found.seconds):

@@ -254,7 +254,7 @@ def test_a_run_picks_no_command_environment_or_folder_of_its_process(pool):
 
 
 def test_pools_are_those_that_the_deployments_name():
-    deployments = yaml.safe_load((FOLDER / "prefect.yaml").read_text())["deployments"]
+    deployments = yaml.safe_load((FOLDER.parent / "prefect.yaml").read_text())["deployments"]
     assert {deployment["work_pool"]["name"] for deployment in deployments} == {pool["name"] for pool in pools()}
     assert all(deployment["concurrency_limit"]["limit"] >= 1 for deployment in deployments)
     assert all(deployment["description"] and deployment["tags"] for deployment in deployments)
@@ -275,6 +275,8 @@ def test_automations_that_notify():
     assert [automation["name"] for automation in automations() if notifies(automation)] == [
         "noiseflow tells of runs that failed",
         "noiseflow tells of drift",
+        "noiseflow tells of verdicts that changed",
+        "noiseflow tells of a missing night",
     ]
 
 

@@ -32,7 +32,7 @@ def train(*arguments, **options):
 
 def train_with_wrong_stddev(*arguments, noise, **options):
     """As an engine that makes the noise 1.3 times as large as it was asked to."""
-    wrong = [injection.model_copy(update={"stddev": 1.3 * injection.stddev}) for injection in noise]
+    wrong = [injection.of_strength(1.3 * injection.strength) for injection in noise]
     return train(*arguments, noise=wrong, **options)
 
 

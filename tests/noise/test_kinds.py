@@ -138,7 +138,7 @@ REFUSED = {
     "two correlations": (INPUT | {"correlation": {"ar1": 0.5, "length_scale": 1}}, "either ar1 or length_scale"),
     "rate that rises to 1": (MASK | {"schedule": "linear", "final": 2}, "must keep the rate below 1"),
     "rate of a column": (MASK | {"columns": {"a": 2}}, "must keep the rate below 1"),
-    "mean of a rate": (MASK | {"mean": 1}, "must be gaussian or uniform to have a mean"),
+    "mean of a rate": (MASK | {"mean": 1}, "to have a mean"),
     "start without schedule": (INPUT | {"start": 0.5}, "must follow a schedule"),
     "step_at of a cosine": (INPUT | {"schedule": "cosine", "step_at": 0.5}, "must follow the schedule step"),
     "infinite": (INPUT | {"stddev": float("inf")}, "finite number"),

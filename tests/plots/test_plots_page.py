@@ -175,6 +175,6 @@ def test_strength_unit_is_that_of_the_parts(parts, unit):
 def test_gallery_shows_every_plot_in_small_files():
     page = (ROOT / "docs" / "gallery.md").read_text()
     shown = sorted(path.name for path in (ROOT / "docs" / "images" / "gallery").glob("*.png"))
-    assert len(shown) == 11
+    assert len(shown) == 13
     assert all(f"images/gallery/{name}" in page for name in shown)
     assert all((ROOT / "docs" / "images" / "gallery" / name).stat().st_size < 60_000 for name in shown)

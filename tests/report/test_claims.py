@@ -41,6 +41,9 @@ def trials(gain):
         ({"relation": "about", "published": 0.03, "tolerance": 0.01}, (0.025, 0.035), "holds"),
         ({"relation": "about", "published": 0.03, "tolerance": 0.01}, (0.05, 0.06), "refuted"),
         ({"relation": "about", "published": 0.03, "tolerance": 0.01}, (0.03, 0.05), "undecided"),
+        ({"relation": "differs", "tolerance": 0.01}, (-0.05, -0.02), "holds"),
+        ({"relation": "differs", "tolerance": 0.01}, (-0.005, 0.005), "refuted"),
+        ({"relation": "differs", "tolerance": 0.01}, (-0.05, 0.02), "undecided"),
         ({}, (float("nan"), float("nan")), "undecided"),
     ],
 )
@@ -69,7 +72,7 @@ def test_score_and_columns_of_the_trials_can_be_claimed():
         ({"dataset": "moons"}, "must be one of this study's"),
         ({"against": "nothing"}, "must be one of this study's"),
         ({"relation": "about"}, "published and tolerance"),
-        ({"tolerance": 0.1}, "must be about a figure"),
+        ({"tolerance": 0.1}, "must have a tolerance if"),
     ],
 )
 def test_claim_that_cannot_be_decided_is_refused(claim, text):

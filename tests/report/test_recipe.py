@@ -1,22 +1,25 @@
 """The Keras lines of a report put the noise where the study had it."""
 
-import keras
 import numpy as np
 import pytest
 
-from noiseflow.report.recipe import keras_lines
-from noiseflow.study import Architecture, Variant
+from noiseflow.report.recipe import Task, keras_lines
+from noiseflow.study import Architecture, Training, Variant
 
 SHAPES = {"mlp": (4,), "cnn": (6, 6, 1), "lstm": (5, 2)}
+
+
+def task(kind="mlp", n_classes=2):
+    return Task(SHAPES[kind], n_classes, Training(epochs=20, batch_size=16, learning_rate=0.01))
 
 
 def variant(*injections, controls=()):
     return Variant(name="v", injections=injections, controls=controls)
 
 
-def layers_of(lines, kind):
+def layers_of(lines):
     """Class names of the layers that the lines build, with the strength of those that add noise."""
-    names = {"keras": keras, "shape": SHAPES[kind], "n_outputs": 1, "output_activation": "sigmoid"}
+    names = {}
     exec(lines, names)  # noqa: S102 - our own lines
     layers = names["model"].layers
     strengths = [getattr(layer, "stddev", getattr(layer, "rate", None)) for layer in layers]
@@ -61,13 +64,13 @@ def layers_of(lines, kind):
     ],
 )
 def test_keras_lines_build_the_model_with_its_noise(kind, settings, injections, expected):
-    lines = keras_lines(Architecture(kind=kind, **settings), variant(*injections))
-    assert ", ".join(layers_of(lines, kind)) == expected
+    lines = keras_lines(Architecture(kind=kind, **settings), variant(*injections), task(kind))
+    assert ", ".join(layers_of(lines)) == expected
 
 
 def test_keras_lines_of_an_l2_control_penalise_every_kernel():
-    lines = keras_lines(Architecture(kind="mlp"), variant(controls=[{"kind": "l2", "factor": 0.01}]))
-    names = {"keras": keras, "shape": (2,), "n_outputs": 1, "output_activation": None}
+    lines = keras_lines(Architecture(kind="mlp"), variant(controls=[{"kind": "l2", "factor": 0.01}]), task())
+    names = {}
     exec(lines, names)  # noqa: S102 - our own lines
     model = names["model"]
     kernels = [weight for weight in model.trainable_weights if len(weight.shape) > 1]
@@ -77,14 +80,14 @@ def test_keras_lines_of_an_l2_control_penalise_every_kernel():
 
 def test_keras_lines_of_early_stopping_name_its_patience():
     control = {"kind": "early_stopping", "patience": 7, "validation_fraction": 0.25}
-    lines = keras_lines(Architecture(kind="mlp"), variant(controls=[control]))
+    lines = keras_lines(Architecture(kind="mlp"), variant(controls=[control]), task())
     assert "patience=7, restore_best_weights=True" in lines
     assert "validation_split=0.25" in lines
 
 
 def test_keras_lines_for_a_model_of_ones_own_say_where_the_layer_goes():
     own = Architecture(kind="file", path="model.keras")
-    lines = keras_lines(own, variant({"place": "after:pool", "stddev": 0.1}))
+    lines = keras_lines(own, variant({"place": "after:pool", "stddev": 0.1}), task())
     assert lines == "# after the layer 'pool'\nx = keras.layers.GaussianNoise(0.1)(x)"
 
 
@@ -98,7 +101,22 @@ def test_keras_lines_for_a_model_of_ones_own_say_where_the_layer_goes():
     ],
 )
 def test_keras_lines_of_what_keras_has_no_layer_for_call_fit_seeds(injection):
-    lines = keras_lines(Architecture(kind="mlp"), variant(injection))
+    lines = keras_lines(Architecture(kind="mlp"), variant(injection), task())
     assert "noiseflow.fit_seeds(" in lines
     compile(lines, "lines", "exec")
     assert f"place={injection['place']!r}" in lines
+    before = lines.partition("fit = ")[0]
+    names = {}
+    exec(before, names)  # noqa: S102 - our own lines
+    assert names["build_model"]().loss == "binary_crossentropy"
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "width", "loss"), [(0, 1, "mean_squared_error"), (3, 3, "sparse_categorical_crossentropy")]
+)
+def test_keras_lines_end_as_the_task_asks(n_classes, width, loss):
+    names = {}
+    exec(keras_lines(Architecture(kind="mlp"), variant(), task(n_classes=n_classes)), names)  # noqa: S102 - our own lines
+    model = names["model"]
+    assert (model.output_shape, model.loss) == ((None, width), loss)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)

@@ -48,6 +48,12 @@ def plain():
     return make_evidence(study, trials, **told, grids={d.name: make_grid() for d in study.datasets})
 
 
+def sequences():
+    rows = {name: rng.normal(size=(3, 12, 2)) for name in ("without noise", "input")}
+    images = {name: values[..., None] for name, values in rows.items()}
+    return make_evidence(make_study(), make_trials(make_study()), seen={"waves": rows, "digits": images})
+
+
 def noisy_at_test():
     study = make_study(n_seeds=8)
     trials = under_noise(make_trials(study))
@@ -129,7 +135,10 @@ def fresh_rows():
 @pytest.fixture(scope="module")
 def evidences():
     """Evidence that has something to say in every section, between them."""
-    return [make() for make in (plain, noisy_at_test, families, campaigns, growing, ranked, crossed_seeds, fresh_rows)]
+    return [
+        make()
+        for make in (plain, sequences, noisy_at_test, families, campaigns, growing, ranked, crossed_seeds, fresh_rows)
+    ]
 
 
 def test_every_file_of_a_section_is_in_the_tuple():

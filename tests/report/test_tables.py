@@ -16,7 +16,7 @@ def test_summary_table_has_plain_values_only():
 
 def test_summary_table_of_repeated_looks_names_its_p():
     summary = make_evidence().summary
-    assert "p (all)" in summary_table(summary)[0]
+    assert "p (adjusted)" in summary_table(summary)[0]
     assert "p (always valid)" in summary_table(summary.assign(fixed_ci_low=0.0))[0]
 
 

@@ -113,7 +113,7 @@ def test_hanging_batch_is_killed_and_the_command_ends(tmp_path, capsys, hang):
     assert "/stuck 0-3: WorkTimeoutError" in done.stderr
     assert f"took longer than {TIMEOUT} s and was killed" in done.stderr
     assert "/late 0-3:" not in done.stderr
-    assert "To train what is missing: noiseflow run" in done.stderr
+    assert "`noiseflow plan" in done.stderr
     assert "Incomplete: 4 of 12" in done.stdout
     holds_the_others(tmp_path)
 

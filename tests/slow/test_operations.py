@@ -210,7 +210,7 @@ def told(up: Up) -> Iterator[list[str]]:
 
 def test_drift_fails_the_run_that_asks_for_it_and_tells_the_operator(up, told):
     """Ten nights with scores around .77 are stored; the eleventh is trained for 60 epochs, and scores as such."""
-    assert "nobody will be told" not in up_again(up, NOISEFLOW_NOTIFY="custom-webhook/operator").stdout
+    assert "automations notify only" not in up_again(up, NOISEFLOW_NOTIFY="custom-webhook/operator").stdout
     assert set(automations(up)) == {automation["name"] for automation in declared()}
     study = load("circles", n_seeds=10, epochs=60)
     publish_nights(Store(up.results, study.name), study, 10)

@@ -162,7 +162,7 @@ def test_run_that_meets_damage_warns_trains_again_and_gives_the_same_rows(tmp_pa
 
 
 def test_run_on_results_of_a_newer_version_is_refused_with_status_2(tmp_path, monkeypatch):
-    monkeypatch.setattr("noiseflow.store.files.FORMAT", 4)
+    monkeypatch.setattr("noiseflow.store.files.FORMAT", 5)
     Store(tmp_path / "results", "smoke").publish(batch("a"), {})
     for command in ("run", "plan", "report"):
         done = run("noiseflow", command, "smoke", home=tmp_path)

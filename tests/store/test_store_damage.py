@@ -102,7 +102,7 @@ def test_sha256_in_the_footer_is_that_of_the_file_with_zeros_in_its_place(store)
     digest = marks[b"sha256"]
     assert content.count(digest) == 1
     assert hashlib.sha256(content.replace(digest, b"0" * 64)).hexdigest().encode() == digest
-    assert marks[b"format"] == b"3"
+    assert marks[b"format"] == str(store_files.FORMAT).encode()
 
 
 def put_foreign(path, _):
@@ -362,7 +362,7 @@ def listing(store):
 def test_results_of_a_newer_version_are_refused_and_nothing_is_moved(store, monkeypatch, table):
     flip(place(store, "trials", 2), 40)
     with monkeypatch.context() as patch:
-        patch.setattr(store_files, "FORMAT", 4)
+        patch.setattr(store_files, "FORMAT", store_files.FORMAT + 1)
         if table == "datasets":
             store.write_dataset("key", dataset(), MARKS)
         else:
@@ -372,7 +372,7 @@ def test_results_of_a_newer_version_are_refused_and_nothing_is_moved(store, monk
             path.write_bytes(encode(rows, f"{table}/00000001.parquet", MARKS))
     before = listing(store)
     with pytest.raises(
-        InvalidInputError, match=rf"{table}/.*\.parquet must be of format 3 or older; received format 4.*Upgrade"
+        InvalidInputError, match=rf"{table}/.*\.parquet must be of format 4 or older; received format 5.*Upgrade"
     ):
         fresh(store).recover()
     assert listing(store) == before

@@ -73,6 +73,19 @@ def test_only_trials_whose_noise_leaves_columns_out_have_another_identity(table)
     assert mixed.settings["injections"][0]["columns"] == {"0": 1.0, "1": 1.0}
 
 
+def test_rivals_that_do_not_go_with_the_data_or_the_network_are_refused():
+    rivals = [{"kind": "label_smoothing", "smoothing": 0.1}], [{"kind": "best_epoch"}]
+    variants = [{"name": "baseline"}, {"name": "smooth", "controls": rivals[0]}]
+    variants += [{"name": "best", "controls": rivals[1], "strengths": [0.01, 0.2]}]
+    made = study(design="resample", variants=variants, datasets=[{"kind": "friedman1", "n_train": 50, "n_eval": 100}])
+    found = preflight.faults(made)
+    assert [fault.partition(" ")[0] for fault in found] == [
+        "variants[1].controls[0].kind",
+        "variants[2].controls[0].validation_fraction",
+    ]
+    assert "received 0.01 of 50 rows" in found[1]
+
+
 def test_test_noise_is_part_of_a_trial_only_where_there_is_some():
     plain, noisy = study(), study(robustness={"place": "input", "stddev": [0.1]})
     assert "robustness" not in make_plan(plain, "vectorized").cells[0].settings

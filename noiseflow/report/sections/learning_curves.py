@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from noiseflow import wording
 from noiseflow.plots import plot_learning_curves, to_png
 from noiseflow.report.evidence import Evidence
-from noiseflow.report.picture import Picture, colours_of
+from noiseflow.report.picture import Picture, colours_of, live_lines
 from noiseflow.report.section import Section
 from noiseflow.report.selection import MOST_GROUPS, MOST_PANELS, groups_of, latest_seeds, only_some_groups
 from noiseflow.statistics import learning_bands
@@ -23,9 +23,17 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         curves = curves[curves["trial_id"].isin(finished["trial_id"]) & curves["variant"].isin(names)]
         if curves.empty:
             continue
-        figure = plot_learning_curves(
-            learning_bands(curves), colours_of(evidence.study), group.score_name.removeprefix("test ")
+        bands, colours, label = (
+            learning_bands(curves),
+            colours_of(evidence.study),
+            group.score_name.removeprefix("test "),
         )
+        figure = plot_learning_curves(bands, colours, label)
+        rows = bands.rename(columns={"epoch": "x"}).groupby(["variant", "quantity"], sort=False)
+        lines = [
+            (f"{name}, {str(quantity).partition('_')[0]}", colours[str(name)], quantity == "train_score", line)
+            for (name, quantity), line in rows
+        ]
         caption = (
             f"Learning curves{group.where}: solid lines are the mean over seeds on the test rows, dashed ones on the "
             "training rows; bands hold the middle 80 % of the seeds. The dotted line repeats the baseline's test "
@@ -33,7 +41,9 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             f"{latest_seeds(evidence)}{group.left_out(MOST_PANELS)}{only_some_groups(evidence)}"
         )
         alt = f"Train and test score over the epochs, a panel a variant{group.where}"
-        yield Picture(f"learning-curves{group.suffix}.png", to_png(figure), alt, caption)
+        yield Picture(
+            f"learning-curves{group.suffix}.png", to_png(figure), alt, caption, live=live_lines("epoch", label, lines)
+        )
 
 
 def _limits(evidence: Evidence) -> list[str]:

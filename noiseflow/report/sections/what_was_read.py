@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import isfinite
 
 import pandas as pd
@@ -66,7 +66,7 @@ def _limits(evidence: Evidence) -> list[str]:
     return [text for read in evidence.read for text in _behind(evidence, read.dataset, read.scores)]
 
 
-def _behind(evidence: Evidence, dataset: str, scores: dict[str, float]) -> Iterator[str]:
+def _behind(evidence: Evidence, dataset: str, scores: Mapping[str, float]) -> Iterator[str]:
     known = {name: value for name, value in scores.items() if isfinite(value)}
     guess, others = known.pop(CONSTANT, None), known
     for network, value in _baselines(evidence, dataset).items():

@@ -105,7 +105,7 @@ def task_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
         for k, injection in enumerate(variant.injections):
             where = f"variants[{i}].injections[{k}]"
             found += [fault for match in on for fault in _of_labels(where, injection, match)]
-        for k, control in enumerate(variant.controls):
+        for k, control in (pair for member in variant.members for pair in enumerate(member.controls)):
             where = f"variants[{i}].controls[{k}]"
             found += [
                 fault for match in on for fault in (*_of_rows(where, control, match), *_of_kind(where, control, match))

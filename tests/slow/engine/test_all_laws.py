@@ -31,7 +31,7 @@ def test_law_breaks_where_the_stddev_is_wrong(law, factor):
     right = trainer("vectorized", "cpu")
 
     def wrong(*arguments, noise, **options):
-        scaled = [injection.model_copy(update={"stddev": factor * injection.stddev}) for injection in noise]
+        scaled = [injection.of_strength(factor * injection.strength) for injection in noise]
         return right(*arguments, noise=scaled, **options)
 
     assert [figure for figure in law.figures(wrong) if not figure.holds]

@@ -1,0 +1,89 @@
+"""Numbered cautions: what makes an answer weaker than it looks. A study file mutes one by its number (`muted: [NF003]`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import isfinite
+
+from noiseflow import wording
+from noiseflow.base.values import BASELINE
+from noiseflow.report.evidence import Evidence, small_test_sets
+
+FEW_ROWS = 200
+"""Test rows below which one row is more than half a point."""
+MOST_DIVERGED = 0.05
+
+
+@dataclass(frozen=True)
+class Caution:
+    """A caution; docs/cautions.md has a section for each.
+
+    code: `NF001`. title: in a few words. find: sentences on the evidence; none where all is well.
+    """
+
+    code: str
+    title: str
+    find: Callable[[Evidence], Iterator[str]]
+
+
+def _edge(evidence: Evidence) -> Iterator[str]:
+    strengths = {v.name: v.strengths for v in evidence.study.variants if len(v.strengths) > 1}
+    for row in evidence.findings.choices.to_dict("records"):
+        grid, chosen = strengths.get(str(row["family"])), row["strength"]
+        if grid and isfinite(chosen) and chosen in (min(grid), max(grid)):
+            where = "smallest" if chosen == min(grid) else "largest"
+            yield f"{wording.quoted(row['family'])} chose {chosen:g}, its {where} strength; a better one may lie beyond."
+
+
+def _constant(evidence: Evidence) -> Iterator[str]:
+    for row in evidence.summary[evidence.summary["variant"] == BASELINE].to_dict("records"):
+        score, least = wording.score_of(row), _score_of_a_constant(evidence, row)
+        if isfinite(least) and row["score_mean"] < least:
+            yield (
+                f"The baseline's {score.label} of {wording.fraction(row['score_mean'])} on {row['dataset']} is below the "
+                f"{wording.fraction(least)} of a constant guess: this network has learnt nothing that noise could protect."
+            )
+
+
+def _score_of_a_constant(evidence: Evidence, row: wording.Row) -> float:
+    """The score of guessing the most frequent class, or the mean; NaN where it is not known."""
+    if row["score_name"] == "r2":
+        return 0.0
+    data = evidence.data[(evidence.data["dataset"] == row["dataset"]) & (evidence.data["split"] == "test")]
+    if not wording.score_of(row).is_share_of_rows or data.empty:
+        return float("nan")
+    return float(data["y"].value_counts(normalize=True).iloc[0])
+
+
+def _few_rows(evidence: Evidence) -> Iterator[str]:
+    for name, n in small_test_sets(evidence).items():
+        if 0 < n < FEW_ROWS:
+            yield f"{name} has {n} test rows: one row is {100 / n:.2g} % of them."
+
+
+def _diverged(evidence: Evidence) -> Iterator[str]:
+    for row in evidence.summary.to_dict("records"):
+        if row["n_diverged"] > MOST_DIVERGED * row["n_seeds"]:
+            yield f"{row['n_diverged']} of {row['n_seeds']} trials of {wording.quoted(row['variant'])} diverged."
+
+
+CAUTIONS: tuple[Caution, ...] = (
+    Caution("NF001", "the best strength is at the edge of its grid", _edge),
+    Caution("NF002", "the baseline is worse than a constant guess", _constant),
+    Caution("NF003", "there are few test rows", _few_rows),
+    Caution("NF004", "many trials diverged", _diverged),
+)
+"""All of them; a number is never used for another."""
+MOST_SENTENCES = 3  # of a caution
+
+
+def cautions(evidence: Evidence) -> list[str]:
+    """A line for each caution that the study does not mute: `NF003: circles has 70 test rows: …`."""
+    lines = []
+    for caution in CAUTIONS:
+        found = [] if caution.code in evidence.study.muted else list(caution.find(evidence))
+        more = [f"{len(found) - MOST_SENTENCES} more are like this."] if len(found) > MOST_SENTENCES else []
+        if found:
+            lines.append(f"{caution.code}: {' '.join([*found[:MOST_SENTENCES], *more])}")
+    return lines

@@ -1,0 +1,306 @@
+"""What lies in the results: what a run came to, a study's frames with names, the studies that are there, and their deletion."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from noiseflow.base.faults import InvalidInputError
+from noiseflow.store import Store, find_store
+from noiseflow.study.result_places import is_remote
+
+Plain = str | float | int | None
+ANSWER = "answer.json"
+"""File of the report that holds its answer as plain values."""
+CELL = ["dataset", "architecture", "variant"]
+PAPER = ["p_adjusted", "effect_size"]
+COMPARED = ["verdict", "n_seeds", "test_score_mean", "difference_mean", "difference_ci_low", "difference_ci_high"]
+_PARTS = ("trials", "curves", "predictions", "datasets", "replays")
+
+
+@dataclass(frozen=True, repr=False)
+class StudyRun:
+    """What a run came to.
+
+    study: name of the study.
+    summary: a row a cell, in the columns of `summary.parquet`.
+    table: the answer's rows as plain values, as the command prints them.
+    answer: the answer in a sentence or two.
+    alarm: what a campaign found to have changed; empty where nothing did.
+    report: path or URL of the report's page.
+    trained: trials that this run has trained.
+    reused: trials that were stored before.
+    """
+
+    study: str
+    summary: pd.DataFrame
+    table: list[dict[str, Plain]]
+    answer: str
+    alarm: str
+    report: str
+    trained: int
+    reused: int
+
+    def __repr__(self) -> str:
+        counts = f"{self.trained} trials trained, {self.reused} reused"
+        return f"StudyRun({self.study!r}: {counts}; {self.report}; {self.answer})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the answer, its table and the way to the page."""
+        frame = pd.DataFrame(self.table).astype(object)
+        table = frame.where(frame.notna(), "").to_html(index=False, border=0)
+        address = self.report if is_remote(self.report) else Path(self.report).as_uri()
+        alarm = f"<p><b>{html.escape(self.alarm)}</b></p>" if self.alarm else ""
+        page = f'<p><a href="{html.escape(address)}">{html.escape(self.report)}</a></p>'
+        return f"<h4>{html.escape(self.study)}</h4>{alarm}<p>{html.escape(self.answer)}</p>{table}{page}"
+
+
+@dataclass(frozen=True, repr=False)
+class StoredStudy:
+    """The frames of a study as they lie in the results.
+
+    Rows of trials, curves and predictions have the names dataset, architecture and variant, data_seed and seed.
+
+    summary: a row a cell; empty where no run has ended.
+    trials, curves, predictions, datasets, replays: as they are stored.
+    """
+
+    name: str
+    location: str
+    summary: pd.DataFrame
+    trials: pd.DataFrame
+    curves: pd.DataFrame
+    predictions: pd.DataFrame
+    datasets: pd.DataFrame
+    replays: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return f"StoredStudy({self.name!r}: {len(self.trials):,} trials; {self.location})"
+
+
+def load(folder: str | Path) -> StoredStudy:
+    """The frames of a study, `noiseflow.load("results/tutorial")`; nothing is written.
+
+    Args:
+        folder: path or URL of the study's folder in the results.
+
+    Raises:
+        InvalidInputError: no study's trials are there.
+    """
+    place, _, name = str(folder).rstrip("/").rpartition("/")
+    store = find_store(place or ".", name) if name else None
+    if store is None:
+        raise InvalidInputError(
+            [f"folder must be a study's in the results; {str(folder)!r} holds no trials. Change it."]
+        )
+    frames = {part: store.read(part) for part in _PARTS}
+    names = frames["trials"][["trial_id", *CELL, "data_seed", "seed"]]
+    for part in ("curves", "predictions"):
+        frames[part] = names.merge(frames[part], on="trial_id", validate="1:m")
+    summary = store.read_findings("summary")
+    return StoredStudy(name, store.location, pd.DataFrame() if summary is None else summary, **frames)
+
+
+# -- what is there ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What lies of a study, for `noiseflow results list`.
+
+    trials: of each kind, `150 of 4,000 epochs`. runs: folders of runs with other settings. changed: when a file was written
+    last. size: bytes on the disk.
+    """
+
+    study: str
+    trials: list[str]
+    runs: list[str]
+    answer: str
+    changed: datetime
+    size: int
+
+
+def stored_studies(results: str) -> list[Stored]:
+    """What lies in a folder of results, by name.
+
+    Raises:
+        InvalidInputError: it is no folder here.
+    """
+    return [stored_study(results, folder.name) for folder in _folders(results)]
+
+
+def stored_study(results: str, study: str) -> Stored:
+    """What lies of one study.
+
+    Raises:
+        InvalidInputError: nothing does.
+    """
+    folder = study_folder(results, study)
+    files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    return Stored(
+        study,
+        list(_kinds(results, study)),
+        sorted(path.name for path in folder.glob("runs/*") if path.is_dir()),
+        str(read_answer(folder / "report").get("answer", "")),
+        datetime.fromtimestamp(max((file.st_mtime for file in files), default=0.0), UTC),
+        sum(file.st_size for file in files),
+    )
+
+
+def _kinds(results: str, study: str) -> Iterator[str]:
+    store = find_store(results, study)
+    if store is None:
+        return
+    trials = store.read("trials")[["epochs", "engine", "campaign"]]
+    dated = trials["campaign"].notna()
+    for (epochs, engine), rows in trials.groupby(["epochs", "engine"]):
+        nights = trials.loc[rows.index][dated.loc[rows.index]]["campaign"].nunique()
+        of = f", {nights} campaign{'s' if nights > 1 else ''}" if nights else ""
+        yield f"{len(rows):,} of {epochs:,} epochs{', reference' if engine == 'reference' else ''}{of}"
+
+
+def study_folder(results: str, study: str) -> Path:
+    """The folder of a study in the results.
+
+    Raises:
+        InvalidInputError: it is not there, or elsewhere.
+    """
+    folders = {folder.name: folder for folder in _folders(results)}
+    if study not in folders:
+        there = ", ".join(folders) or "none"
+        raise InvalidInputError([f"study {study!r} is not in {results}. There are: {there}."])
+    return folders[study]
+
+
+def _folders(results: str) -> list[Path]:
+    if is_remote(results) or not Path(results).is_dir():
+        raise InvalidInputError([f"results must be a folder on this machine; received {results!r}. Name it: --results"])
+    return sorted(
+        path for path in Path(results).iterdir() if re.fullmatch(r"[a-z0-9-]{1,63}", path.name) and path.is_dir()
+    )
+
+
+def read_answer(report: Path) -> dict[str, Any]:
+    """The answer of a report as plain values; empty where there is none."""
+    try:
+        content = json.loads((report / ANSWER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+# -- two of them, and none ----------------------------------------------------------------------------------------------
+
+
+def compare_stored(results: str, first: str, second: str) -> pd.DataFrame:
+    """Two summaries side by side, a row a cell of either.
+
+    Args:
+        first, second: a study, or a run of it with other settings: `circles`, `circles/epochs-200`.
+
+    Raises:
+        InvalidInputError: one of them has no summary.
+    """
+    shown = [stored_summary(results, which).set_index(CELL) for which in (first, second)]
+    frames = [frame[[name for name in COMPARED if name in frame]] for frame in shown]
+    names = (first, second) if first != second else (first, f"{second} again")
+    return pd.concat(dict(zip(names, frames, strict=True)), axis="columns").swaplevel(axis="columns")
+
+
+def stored_summary(results: str, which: str) -> pd.DataFrame:
+    """The summary of a study, or of a run of it with other settings: `circles`, `circles/epochs-200`.
+
+    Raises:
+        InvalidInputError: there is none.
+    """
+    study, _, run = which.partition("/")
+    folder = study_folder(results, study)
+    path = folder / "runs" / run / "summary.parquet" if run else folder / "summary.parquet"
+    if not path.is_file() or (run and "/" in run):
+        raise InvalidInputError([f"{which!r} has no summary: {path} is not there. Run it, or name another."])
+    return pd.read_parquet(path)
+
+
+def exported(results: str, which: str, form: Literal["csv", "latex"]) -> str:
+    """The summary as CSV with all columns, or as a LaTeX table (booktabs) of those that a paper shows.
+
+    Args:
+        which: as for `stored_summary`.
+    """
+    summary = stored_summary(results, which)
+    if form == "csv":
+        return summary.to_csv(index=False)
+    several = [name for name in ("dataset", "architecture") if len(summary[name].unique()) > 1]
+    columns = [*several, "variant", *(name for name in COMPARED if name in summary), *PAPER]
+    shown = summary[[name for name in columns if name in summary]]
+    return shown.rename(columns=lambda name: name.replace("_", " ")).to_latex(
+        index=False, escape=True, float_format="%.3f", na_rep=""
+    )
+
+
+def older_than(results: str, days: float, now: datetime) -> list[str]:
+    """The studies of which no file was written for so many days."""
+    return [stored.study for stored in stored_studies(results) if now - stored.changed > timedelta(days=days)]
+
+
+def delete_study(results: str, study: str) -> None:
+    """Deletes the folder of a study with all that lies in it."""
+    shutil.rmtree(study_folder(results, study))
+
+
+def answer_json(study: str, report: Any, key: str) -> bytes:
+    """What `read_answer` reads.
+
+    Args:
+        report: the report, which has headline, alarm and answer.
+        key: what stands for all that the report was made from.
+    """
+    content: Mapping[str, Any] = {
+        "study": study,
+        "answer": report.headline,
+        "alarm": report.alarm,
+        "table": report.answer,
+        "key": key,
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1).encode()
+
+
+def stored_answer(store: Store, folder: str = "") -> list[dict[str, Plain]]:
+    """The table of the report that is stored; no rows where there is none."""
+    content = store.read_page(ANSWER, folder)
+    rows: list[dict[str, Plain]] = json.loads(content)["table"] if content else []
+    return rows
+
+
+def changed_verdicts(before: list[dict[str, Plain]], after: list[dict[str, Plain]]) -> list[str]:
+    """A sentence on each row whose verdict is another: `‘input’ was open and is better`."""
+
+    def verdicts(rows: list[dict[str, Plain]]) -> dict[str, Plain]:
+        return {"/".join(str(row[name]) for name in CELL if name in row): row["verdict"] for row in rows}
+
+    old = verdicts(before)
+    return [
+        f"\N{LEFT SINGLE QUOTATION MARK}{name}\N{RIGHT SINGLE QUOTATION MARK} was {old[name]} and is {verdict}."
+        for name, verdict in verdicts(after).items()
+        if old.get(name) and verdict != old[name]
+    ]
+
+
+def run_of(store: Store, folder: str, key: str, n_trials: int) -> StudyRun | None:
+    """The run whose report is stored and was made from what this key stands for; else None."""
+    content = store.read_page(ANSWER, folder)
+    told = json.loads(content) if content else {}
+    summary = store.read_findings("summary", folder)
+    if not key or told.get("key") != key or summary is None or store.read_page("index.html", folder) is None:
+        return None
+    named = {name: told[name] for name in ("study", "table", "answer", "alarm")}
+    return StudyRun(**named, summary=summary, report=store.page(folder), trained=0, reused=n_trials)

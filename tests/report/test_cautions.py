@@ -1,0 +1,35 @@
+"""The numbered cautions: each is found where it is planted, can be muted, and has its section in the docs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from noiseflow.report.cautions import CAUTIONS, cautions
+from tests.sketch_study import make_data, make_evidence, make_study, make_trials
+
+PAGE = Path(__file__).parents[2] / "docs" / "cautions.md"
+
+
+def codes(evidence):
+    return [line.partition(":")[0] for line in cautions(evidence)]
+
+
+def test_each_caution_has_its_own_number_and_section():
+    numbers = [caution.code for caution in CAUTIONS]
+    assert numbers == sorted(set(numbers)) == re.findall(r"^## (NF\d{3})$", PAGE.read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize(("score", "found"), [(0.77, False), (0.4, True)])
+def test_a_network_that_is_worse_than_guessing_is_named(score, found):
+    study = make_study()
+    evidence = make_evidence(study, make_trials(study, [score] * 3), data=make_data(study))
+    assert ("NF002" in codes(evidence)) is found
+
+
+def test_few_test_rows_and_divergence_are_named_unless_muted():
+    study = make_study(muted=["NF003"])
+    spoilt = {(1, seed) for seed in range(4)}
+    evidence = make_evidence(study, make_trials(study, spoil=spoilt))
+    assert codes(evidence) == ["NF004"]
+    assert "NF003" in codes(make_evidence())

@@ -1,0 +1,106 @@
+"""What lies in the results: frames with names, the list, two side by side, deletion. The trials are made up."""
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import pandas as pd
+import pytest
+
+import noiseflow
+from noiseflow.base.faults import InvalidInputError
+from noiseflow.results import (
+    changed_verdicts,
+    compare_stored,
+    delete_study,
+    exported,
+    older_than,
+    stored_studies,
+    stored_study,
+)
+from noiseflow.store import SCHEMAS, Store, footer
+from noiseflow.study.loading import validate
+from noiseflow.trials.plan import make_plan
+from tests.conftest import SMALL
+
+
+def stored_rows(plan):
+    """Tables of a plan's trials that no network was trained for."""
+    rows = pd.DataFrame([{**trial.cell.names, "trial_id": trial.id, "data_seed": trial.data_seed, "seed": trial.seed,
+                          "epochs": trial.cell.training.epochs, "engine": "vectorized", "status": "completed",
+                          "finished_at": datetime.now(UTC)}
+                         for trial in plan.trials])  # fmt: skip
+    trials = rows.drop(columns="family").assign(study="small")
+    curves = pd.DataFrame({"trial_id": rows["trial_id"], "epoch": 1})
+    predictions = pd.DataFrame({"trial_id": rows["trial_id"], "part": "test", "row": 0})
+    tables = {"trials": trials, "curves": curves, "predictions": predictions}
+    return {name: frame.reindex(columns=SCHEMAS[name].names) for name, frame in tables.items()}
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A folder of results with the study `small`, as declared and with other epochs, and summaries of both."""
+    store = Store(tmp_path, "small")
+    for epochs, folder, gain in ((None, "", 0.03), (3, "runs/epochs-3", 0.01)):
+        plan = make_plan(validate(SMALL, epochs=epochs), "vectorized")
+        store.publish(stored_rows(plan), footer("0" * 16, {}))
+        summary = pd.DataFrame([{**cell.names, "verdict": "better", "difference_mean": gain} for cell in plan.cells])
+        store.write_findings({"summary": summary}, {}, folder)
+    (tmp_path / "not a study").mkdir()
+    return tmp_path
+
+
+def test_loaded_frames_have_names(results):
+    found = noiseflow.load(results / "small")
+    assert len(found.trials) == 16
+    for frame in (found.curves, found.predictions):
+        assert {"dataset", "architecture", "variant", "data_seed", "seed"} <= set(frame.columns)
+        assert set(frame["variant"]) == {"baseline", "noisy"}
+    assert repr(found) == f"StoredStudy('small': 16 trials; {results / 'small'})"
+    with pytest.raises(InvalidInputError, match="holds no trials"):
+        noiseflow.load(results / "other")
+
+
+def test_list_and_show_name_trials_and_runs(results):
+    (one,) = stored_studies(str(results))
+    assert (one.study, one.trials, one.runs) == ("small", ["8 of 3 epochs", "8 of 6 epochs"], ["epochs-3"])
+    assert one.size > 1000
+    with pytest.raises(InvalidInputError, match=r"There are: small\."):
+        stored_study(str(results), "smal")
+
+
+def test_two_summaries_stand_side_by_side(results):
+    table = compare_stored(str(results), "small", "small/epochs-3")
+    assert table["difference_mean"].to_numpy().tolist() == [[0.03, 0.01]] * 2
+    with pytest.raises(InvalidInputError, match="has no summary"):
+        compare_stored(str(results), "small", "small/epochs-9")
+
+
+def test_summary_is_exported_as_csv_and_as_a_latex_table(results):
+    assert pd.read_csv(io.StringIO(exported(str(results), "small", "csv")))["difference_mean"].tolist() == [0.03, 0.03]
+    table = exported(str(results), "small/epochs-3", "latex").splitlines()
+    assert table[1:3] == [r"\toprule", r"variant & verdict & difference mean \\"]
+    assert r"noisy & better & 0.010 \\" in table
+    with pytest.raises(InvalidInputError, match="has no summary"):
+        exported(str(results), "small/../small", "csv")
+
+
+def test_verdicts_that_changed_are_named():
+    before = [{"variant": "baseline", "verdict": None}, {"variant": "input", "verdict": "inconclusive"}]
+    after = [*before[:1], {"variant": "input", "verdict": "equivalent"}, {"variant": "new", "verdict": "better"}]
+    assert changed_verdicts(before, after) == ["‘input’ was inconclusive and is equivalent."]
+    assert changed_verdicts([], after) == changed_verdicts(after, after) == []
+
+
+def test_deletion_takes_what_is_old_enough(results):
+    now = datetime.now(UTC)
+    assert older_than(str(results), 1, now) == []
+    assert older_than(str(results), 1, now + timedelta(days=2)) == ["small"]
+    delete_study(str(results), "small")
+    assert [path.name for path in results.iterdir()] == ["not a study"]
+
+
+def test_nothing_outside_the_results_can_be_named(results):
+    for name in ("..", "../other", "/etc", "not a study", ""):
+        with pytest.raises(InvalidInputError):
+            delete_study(str(results), name)
+    assert (results / "small").is_dir()

@@ -1,0 +1,51 @@
+"""The summary in a terminal: as many digits as the numbers need, and names that stay."""
+
+import io
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from noiseflow.results import StudyRun
+from noiseflow.terminal import _table
+
+
+def shown(*rows, unit="score"):
+    plain = [
+        {
+            "variant": name,
+            "verdict": "inconclusive",
+            "strength": None,
+            "seeds": 30,
+            "diverged": 0,
+            "score": score,
+            "std": score / 50,
+            f"difference ({unit})": difference,
+            "low": difference - abs(difference) / 3,
+            "high": difference + abs(difference) / 3,
+            "p (adjusted)": 0.0421,
+        }
+        for name, score, difference in rows
+    ]
+    out = io.StringIO()
+    Console(file=out, width=80).print(_table(StudyRun("s", pd.DataFrame(), plain, "", "", "", 0, 0)))
+    return out.getvalue()
+
+
+def test_rmse_of_a_price_has_no_decimals_and_all_of_its_p():
+    text = shown(("baseline", -105_382.0, 0.0), ("noise on the inputs", -100_148.0, 5_234.4))
+    assert "+5,234" in text
+    assert "-105,382" in text
+    assert "0.042" in text
+    assert "noise on the" in text
+
+
+@pytest.mark.parametrize(("difference", "says"), [(-0.0021, "-0.0021"), (0.0, "+0."), (0.034, "+0.034")])
+def test_small_differences_show_three_digits_and_no_minus_before_a_zero(difference, says):
+    text = shown(("baseline", 0.8, 0.0), ("noise", 0.8, difference))
+    assert says in text
+    assert "-0.00 " not in text
+
+
+def test_points_have_two_decimals():
+    assert "+3.38" in shown(("noise", 0.8, 3.38), unit="points")
