@@ -26,8 +26,9 @@ from noiseflow.study.result_places import is_remote
 from noiseflow.trials.plan import Batch
 from noiseflow.wording import places_of
 
-HEADS = {"difference (points)": "points", "difference (score)": "gain"}
-DIFFERENCES = (*HEADS, "low", "high")
+GAINS = {"difference (points)": "points", "difference (score)": "gain"}
+HEADS = {**GAINS, "p (adjusted)": "p (adj.)"}
+DIFFERENCES = (*GAINS, "low", "high")
 SCORES = ("score", "std")
 WIDTHS = {"variant": 12, "p (adjusted)": 6, "p (always valid)": 6}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf, isfinite, nan, sqrt
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,7 @@ class Comparison:
     """
 
     differences: Array
-    units: npt.NDArray[np.int64]
+    units: npt.NDArray[Any]
     estimate: Estimate | None = None
     group: object = None
     profile: Array | None = field(default=None, repr=False)
@@ -299,7 +300,7 @@ def _band(
             for side, wider in ((-1, tail[0]), (1, tail[1]))
         ]
     low, high = ours.mean - tail[0] * halves[0], ours.mean + tail[1] * halves[1]
-    return Band(*(end if isfinite(end) else nan for end in (low, high)), p, max(tail) > 1)
+    return Band(low if isfinite(low) else nan, high if isfinite(high) else nan, p, max(tail) > 1)
 
 
 def _critical(own: Array, others: Array, alpha: float) -> float:

@@ -54,7 +54,7 @@ def _limits(evidence: Evidence) -> list[str]:
     late, early = lengths[lengths["verdict"] == "too long"], lengths[lengths["verdict"] == "too short"]
     texts = []
     if len(late):
-        worst = late.loc[late["fall"].idxmax()]
+        worst = late.sort_values("fall").iloc[-1]
         texts.append(
             f"Seen on the test rows, and used for no decision: the mean curve of {wording.quoted(worst['variant'])} is best at "
             f"epoch {int(worst['best_epoch']):,} ({wording.fraction(worst['best'])}) and ends at "
