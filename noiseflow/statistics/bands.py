@@ -243,8 +243,9 @@ class _Observed:
         if one.estimate is not None:
             return cls(one.estimate.mean, one.estimate.error)
         constant = bool(is_constant(one.differences))
-        spread = 0.0 if constant else float(one.differences.std(ddof=1))
-        return cls(float(one.differences.mean()), spread / sqrt(one.differences.size))
+        values = in_ticks(one.differences) * RESOLUTION  # as they are flipped: what was observed is among the draws
+        spread = 0.0 if constant else float(values.std(ddof=1))
+        return cls(float((one.differences if constant else values).mean()), spread / sqrt(values.size))
 
     @property
     def statistic(self) -> float:

@@ -43,8 +43,8 @@ STOP = Control(kind="early_stopping", patience=1, validation_fraction=0.29)
         ({"noise": [Injection(place="input", kind="dropout")]}, "received rate=None"),
         ({"noise": [Injection(place="input")], "strengths": [[0.1]]}, r"must have the shape \(2, 1\)"),
         ({"noise": [Injection(place="input", kind="dropout")], "strengths": [[1.0], [0]]}, "must lie below 1"),
-        ({"controls": [Control(kind="l2")]}, "controls must have a strength: l2 a factor, early_stopping a patience"),
-        ({"controls": [STOP, STOP]}, "must stop early once at most"),
+        ({"controls": [Control(kind="l2")]}, "controls must have a strength: l2 a factor, "),
+        ({"controls": [STOP, STOP]}, "must stop early, or average weights, once at most"),
         ({"controls": [Control(kind="early_stopping", patience=1, validation_fraction=0.99)]}, "must leave rows"),
     ],
 )

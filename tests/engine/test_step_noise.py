@@ -79,7 +79,7 @@ def test_step_noise_without_a_site_returns_what_it_was_given():
 
 def test_l2_counts_weights_of_two_axes_or_more():
     """Loss 1, a kernel of squares 1 + 4, a bias left out, a filter of eight twos: 1 + 0.1 × (5 + 32)."""
-    noise = StepNoise(Sites(penalties=("l2",)), Stream([]), (tf.constant(0.1),))
+    noise = StepNoise(Sites(steered=("l2",)), Stream([]), (tf.constant(0.1),))
     weights = [tf.constant([[1.0, 2.0]]), tf.constant([7.0]), tf.fill([2, 2, 2], 2.0)]
     assert float(noise.loss(tf.constant(1.0), weights)) == pytest.approx(4.7)
 
@@ -92,15 +92,16 @@ def test_l2_counts_weights_of_two_axes_or_more():
         ("linear", 0.2, [1, 0.6, 0.2]),
         ("cosine", 0.0, [1, 0.5, 0]),
         ("cosine", 0.4, [1, 0.7, 0.4]),
+        ("step", 0.2, [1, 0.2, 0.2]),
     ],
 )
 def test_factor_goes_from_one_to_final(schedule, final, at):
-    assert [factor(schedule, final, t) for t in (0.0, 0.5, 1.0)] == pytest.approx(at)
+    assert [factor(schedule, 1.0, final, 0.5, t) for t in (0.0, 0.5, 1.0)] == pytest.approx(at)
 
 
 class Run:
     scales = tf.constant([[0.5, 2.0], [1.0, 3.0]])
-    finals = tf.constant([0.0, 0.0])
+    schedules = tf.constant([[1.0, 0.0, 0.5], [1.0, 0.0, 0.5]])  # start, final, step_at of each site
     decays = tf.constant([0.0, 0.5])
     epochs = tf.constant(5)
 

@@ -12,6 +12,7 @@ from noiseflow.statistics.estimate import Estimate
 from noiseflow.statistics.inference import holm, sign_flip_p, t_interval
 from noiseflow.statistics.new_rows import row_variance
 
+pytestmark = pytest.mark.slow
 M = 4
 """Comparisons with one baseline: their differences share half of their variance."""
 N_STUDIES = 300
