@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from prefect import flow, get_run_logger, runtime
-from prefect.client.schemas.objects import State
+from prefect import flow, get_client, get_run_logger, runtime
+from prefect.client.schemas.objects import FlowRunPolicy, State
 from prefect.futures import PrefectFuture
 from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -40,7 +41,10 @@ StudyFile = Annotated[str, Field(pattern=r"\.ya?ml$")]
 
 
 def run_name() -> str:
-    """`tutorial · 30 seeds`, or `circles · 2026-11-25` for a campaign."""
+    """`tutorial · 30 seeds`, or `circles · 2026-11-25` for a campaign; a name that somebody gave it stays."""
+    given = runtime.flow_run.name or ""
+    if not re.fullmatch("[a-z]+-[a-z]+", given):  # not one that Prefect made up
+        return given
     return named(runtime.flow_run.parameters, runtime.flow_run.scheduled_start_time)
 
 
@@ -124,8 +128,15 @@ def _run(job: Job, runner: Runner, *, fail_on_drift: bool) -> StudyRun:
     try:
         run = finish(job, failed, findings, report, fail_on_drift=fail_on_drift)
     except DriftError as error:
+        _try_no_more()
         return _ended(Failed(message=str(error), data=error))
     return _ended(Completed(message=f"{run.alarm} {run.answer}".strip(), data=run))
+
+
+def _try_no_more() -> None:
+    """A run that has found a drift would find it again: the server is not to try it once more."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(runtime.flow_run.id, empirical_policy=FlowRunPolicy(retries=0))
 
 
 def _ended(state: State[Any]) -> StudyRun:

@@ -143,6 +143,6 @@ def _target_faults(y: np.ndarray, dataset: Dataset) -> list[str]:
     n = len(np.unique(y))
     if n < 2:
         return [f"a y that differs between rows; received {n} value only. Bring other rows."]
-    if dataset.of_task == "classification" and y.dtype.kind == "f" and (y % 1 != 0).any() and n > 20:
+    if dataset.of_task == "classification" and y.dtype.kind == "f" and (np.trunc(y) != y).any() and n > 20:
         return [f"classes in y; received numbers with decimals of {n} values. Set task: regression."]
     return []

@@ -115,7 +115,7 @@ def guess_column(column: pd.Series[Any]) -> Guess:
 
 def _guess_number(column: pd.Series[Any], values: pd.Series[Any], name: set[str], distinct: int, n: int) -> Guess:
     in_order = bool(values.is_monotonic_increasing or values.is_monotonic_decreasing)
-    is_whole = bool((numbers(values) % 1 == 0).all())
+    is_whole = bool((np.trunc(numbers(values)) == numbers(values)).all())
     is_dated = bool(name & _TIMES - _DURATIONS) or len(set(np.diff(numbers(values)))) == 1
     if name & _TIMES and distinct >= 0.9 * n and n > 2 and in_order and is_dated:
         return Guess("time", "orders the rows in time")
@@ -187,7 +187,7 @@ def panel_units(frame: pd.DataFrame, guesses: dict[str, Guess]) -> list[str]:
 
 
 def _is_measured(column: pd.Series[Any]) -> bool:
-    return kind_of(column) == "number" and bool((numbers(column.dropna()) % 1 != 0).any())
+    return kind_of(column) == "number" and bool((np.trunc(known := numbers(column.dropna())) != known).any())
 
 
 def nearly_equal(column: pd.Series[Any]) -> list[tuple[str, ...]]:

@@ -70,7 +70,7 @@ def _number_faults(column: pd.Series[Any], kind: str, dataset: Dataset) -> list[
 
 def _class_faults(column: pd.Series[Any]) -> list[str]:
     name, n = repr(column.name), column.astype(object).nunique()
-    has_decimals = kind_of(column) == "number" and bool((numbers(column) % 1 != 0).any())
+    has_decimals = kind_of(column) == "number" and bool((np.trunc(values := numbers(column)) != values).any())
     if has_decimals and n > _MANY:
         received = f"{name}, numbers with decimals of {n} values"
         return [f"target of a classification must be classes; received {received}. Set task: regression."]

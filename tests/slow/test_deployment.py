@@ -29,7 +29,11 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 UIS = {"v1": "", "v2": "/v2"}
-ARTIFACTS = {"tutorial-report": "markdown", "tutorial-summary": "table", "tutorial-progress": "progress"}
+ARTIFACTS = {
+    "tutorial-epochs-200-report": "markdown",
+    "tutorial-epochs-200-summary": "table",
+    "tutorial-progress": "progress",
+}
 
 # A table that is wider than its column is no fault where it scrolls by itself.
 TABLES_THAT_OVERFLOW = """() => [...document.querySelectorAll("table")]
@@ -69,10 +73,10 @@ def test_deployment_run_completes_and_records_every_trial(up, flow_run):
 
 def test_deployment_run_publishes_artifacts(artifacts):
     assert {key: artifact["type"] for key, artifact in artifacts.items()} == ARTIFACTS
-    report = artifacts["tutorial-report"]["data"]
+    report = artifacts["tutorial-epochs-200-report"]["data"]
     assert "data:image/png;base64," in report
     assert len(report) < 1_000_000
-    table = artifacts["tutorial-summary"]["data"]
+    table = artifacts["tutorial-epochs-200-summary"]["data"]
     rows = json.loads(table) if isinstance(table, str) else table
     assert len({row["variant"] for row in rows}) == 5
     assert float(artifacts["tutorial-progress"]["data"]) == 100
@@ -135,7 +139,7 @@ def test_ui_lists_the_artifacts_of_the_run(ui, page, up, flow_run, artifacts):
 @pytest.mark.browser
 @pytest.mark.parametrize("ui", UIS)
 def test_ui_shows_the_report_with_its_pictures(ui, page, up, artifacts):
-    report = artifacts["tutorial-report"]
+    report = artifacts["tutorial-epochs-200-report"]
     open_artifact(page, up, ui, report)
     page.wait_for_function("document.images.length > 0 && [...document.images].every(image => image.complete)")
     show(page, up, f"report-{ui}")
@@ -157,7 +161,7 @@ def test_ui_shows_the_report_with_its_pictures(ui, page, up, artifacts):
     ],
 )
 def test_ui_keeps_the_tables_of_the_report_in_their_column(ui, page, up, artifacts):
-    open_artifact(page, up, ui, artifacts["tutorial-report"])
+    open_artifact(page, up, ui, artifacts["tutorial-epochs-200-report"])
     page.locator("table").first.wait_for(timeout=60_000)
     assert page.evaluate(TABLES_THAT_OVERFLOW) == []
 
@@ -165,7 +169,7 @@ def test_ui_keeps_the_tables_of_the_report_in_their_column(ui, page, up, artifac
 @pytest.mark.browser
 @pytest.mark.parametrize("ui", UIS)
 def test_ui_shows_the_summary_as_a_table(ui, page, up, artifacts):
-    open_artifact(page, up, ui, artifacts["tutorial-summary"])
+    open_artifact(page, up, ui, artifacts["tutorial-epochs-200-summary"])
     page.get_by_text("input_and_hidden", exact=True).first.wait_for(timeout=60_000)
     show(page, up, f"summary-{ui}")
     assert no_horizontal_scroll(page)
@@ -212,7 +216,7 @@ def test_html_report_fits_a_screen_and_a_phone(width, page, up):
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.set_viewport_size({"width": width, "height": 1300})
-    page.goto((up.results / "tutorial" / "report" / "index.html").as_uri())
+    page.goto((up.results / "tutorial" / "runs" / "epochs-200" / "report" / "index.html").as_uri())
     page.wait_for_function("document.images.length > 0 && [...document.images].every(image => image.complete)")
     show(page, up, f"html-{width}")
     assert all(page.evaluate("[...document.images].map(image => image.naturalWidth > 0)"))

@@ -86,9 +86,9 @@ def test_nights_are_campaigns_of_their_local_date_with_seeds_of_their_own(up):
 
 @pytest.mark.usefixtures("nights")
 def test_nights_are_pooled(up):
-    summary = read(up, "summary.parquet")
+    summary = read(up, "runs/epochs-60/summary.parquet")
     assert set(summary["n_seeds"]) == {len(NIGHTS) * N_SEEDS}
-    history = read(up, "history.parquet")
+    history = read(up, "runs/epochs-60/history.parquet")
     assert sorted(set(history["campaign"])) == NIGHTS
     latest = history[history["campaign"] == NIGHTS[-1]].set_index("variant")
     differences = summary.set_index("variant")["difference_mean"].dropna()
@@ -108,7 +108,7 @@ def test_nights_train_trials_of_the_first_again_and_they_come_out_equal(up):
 def test_a_night_run_twice_adds_nothing(up, nights):
     assert len(read(up, "curves")["trial_id"].unique()) == len(NIGHTS) * N_SEEDS * CELLS
     (report,) = up.post(
-        "artifacts/filter", artifacts={"key": {"any_": ["circles-report"]}, "flow_run_id": {"any_": [nights[-1]["id"]]}}
+        "artifacts/filter", artifacts={"key": {"any_": ["circles-epochs-60-report"]}, "flow_run_id": {"any_": [nights[-1]["id"]]}}
     )
     assert "0 trained in this run, 60 reused" in report["data"]
     assert "This pools 3 campaigns, from 2026-01-05 to 2026-01-07." in report["data"]

@@ -40,4 +40,4 @@ def test_run_outlives_the_absence_of_the_server(up, capsys):
     assert len(after) == after["trial_id"].nunique() == N_SEEDS * CELLS
     same = after.merge(kept[["trial_id", "finished_at"]], on=["trial_id", "finished_at"])
     assert len(same) == len(kept)  # the very rows: they were not trained again
-    assert (up.results / "tutorial" / "report" / "index.html").exists()
+    assert (up.results / "tutorial" / "runs" / "epochs-8000" / "report" / "index.html").exists()
