@@ -107,8 +107,7 @@ def test_nights_train_trials_of_the_first_again_and_they_come_out_equal(up):
 
 def test_a_night_run_twice_adds_nothing(up, nights):
     assert len(read(up, "curves")["trial_id"].unique()) == len(NIGHTS) * N_SEEDS * CELLS
-    (report,) = up.post(
-        "artifacts/filter", artifacts={"key": {"any_": ["circles-epochs-60-report"]}, "flow_run_id": {"any_": [nights[-1]["id"]]}}
-    )
+    wanted = {"key": {"any_": ["circles-epochs-60-report"]}, "flow_run_id": {"any_": [nights[-1]["id"]]}}
+    (report,) = up.post("artifacts/filter", artifacts=wanted)
     assert "0 trained in this run, 60 reused" in report["data"]
     assert "This pools 3 campaigns, from 2026-01-05 to 2026-01-07." in report["data"]
