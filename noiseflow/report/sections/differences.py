@@ -20,8 +20,11 @@ BOTH = " Thick lines are for these test rows and new seeds, thin ones for new te
 NOTE = (
     "Scores are those of the last epoch. Differences are variant minus baseline on the same seeds. One band of 95 % holds "
     "all of them together, and the verdicts are read off it: p, adjusted for all comparisons of the study, is at most .05 "
-    "where an interval leaves 0 out. The band is {band}. d_z is the mean difference over its standard deviation; P(better) "
-    "is the share of seeds on which the variant wins, ties counting half."
+    "where an interval leaves 0 out. The band is {band}."
+)
+EFFECT = (
+    " d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the variant wins, ties "
+    "counting half."
 )
 NOTE_OF_CAMPAIGNS = (
     "Scores are those of the last epoch, with t intervals that are not valid under repeated looks. Differences are variant "
@@ -41,8 +44,8 @@ def _columns(evidence: Evidence) -> Columns:
     columns = difference_columns(unit, "p (always valid)" if evidence.pools_campaigns else ADJUSTED)
     if not evidence.answers_for_new_rows:
         return columns
-    verdict, difference, interval, *rest = columns.items()
-    return dict([verdict, difference, ("95 %, new rows", interval[1]), ("95 %, these rows", over_seeds), *rest])
+    verdict, difference, interval, p, *_ = columns.items()  # no more columns than Prefect's page has room for
+    return dict([verdict, difference, ("95 %, new rows", interval[1]), ("95 %, these rows", over_seeds), p])
 
 
 def _note(evidence: Evidence) -> str:
@@ -58,7 +61,7 @@ def _note(evidence: Evidence) -> str:
     if finite:
         rest = "" if len(finite) == len(study.datasets) else f" where the rows are finite, else {band}"
         band = f"Student's, of the corrected resampled t test{rest}"
-    return NOTE.replace("{band}", band)
+    return NOTE.replace("{band}", band) + ("" if evidence.answers_for_new_rows else EFFECT)
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:

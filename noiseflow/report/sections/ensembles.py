@@ -116,11 +116,9 @@ def _columns(_: Evidence) -> Columns:
     return {
         "Networks": lambda row: f"{row['size']}",
         "Score": lambda row: fraction(row["score_mean"]),
-        "Difference": difference,
-        "95 % interval": difference_interval,
+        "Difference (95 %)": lambda row: f"{difference(row)} ({difference_interval(row)})",
         "Disagreement": lambda row: fraction(row["disagreement"]),
-        "Bias²": lambda row: fraction(row["bias"]),
-        "Variance": lambda row: fraction(row["variance"]),
+        "Bias² + variance": lambda row: f"{fraction(row['bias'])} + {fraction(row['variance'])}",
     }
 
 

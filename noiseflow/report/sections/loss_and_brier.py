@@ -30,14 +30,13 @@ def _columns(_: Evidence) -> Columns:
     columns: dict[str, Callable[[Row], str]] = {"Score": lambda row: row["verdict"] or NOTHING}
     for measure, label in (("loss", "Loss"), ("brier", "Brier")):
         columns[label] = lambda row, name=measure: row[f"{name}_verdict"] or NOTHING  # type: ignore[misc]
-        columns[f"{label}, difference"] = lambda row, name=measure: signed(row[f"{name}_difference_mean"], 3)  # type: ignore[misc]
-        columns[f"{label}, 95 %"] = lambda row, name=measure: _interval(row, name)  # type: ignore[misc]
+        columns[f"{label}, difference (95 %)"] = lambda row, name=measure: _difference(row, name)  # type: ignore[misc]
     return columns
 
 
-def _interval(row: Row, measure: str) -> str:
-    low, high = (signed(row[f"{measure}_{end}"], 3) for end in ("ci_low", "ci_high"))
-    return NOTHING if NOTHING in (low, high) else f"{low} to {high}"
+def _difference(row: Row, measure: str) -> str:
+    mean, low, high = (signed(row[f"{measure}_{end}"], 3) for end in ("difference_mean", "ci_low", "ci_high"))
+    return mean if NOTHING in (low, high) else f"{mean} ({low} to {high})"
 
 
 TABLE = TableForm("answer", ("variant",), _columns, 0, NOTE, "summary.parquet")
