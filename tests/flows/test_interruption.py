@@ -90,7 +90,8 @@ def test_interrupted_run_without_prefect_ends_the_batches_that_train_and_those_t
     monkeypatch.setattr(workers, "LOADED_FIRST", ())
     monkeypatch.setattr(run, "train", train)
     monkeypatch.setattr(run, "wait", interrupted)
-    job = SimpleNamespace(batches=range(5), replays=(), context=None, plan=SimpleNamespace(campaign=None))
+    batches = [SimpleNamespace(trials=range(2))] * 5
+    job = SimpleNamespace(batches=batches, replays=(), context=None, plan=SimpleNamespace(campaign=None))
     with workers.worker_processes(1), pytest.raises(KeyboardInterrupt):
         run.train_all(job)
     assert ended == ["the work that trained long was dropped, because the run ends"] * 2  # the other three never began
