@@ -24,6 +24,20 @@ ANSWER = "answer.json"
 CELL = ["dataset", "architecture", "variant"]
 PAPER = ["p_adjusted", "effect_size"]
 COMPARED = ["verdict", "n_seeds", "test_score_mean", "difference_mean", "difference_ci_low", "difference_ci_high"]
+_OURS = (
+    "trials",
+    "curves",
+    "predictions",
+    "datasets",
+    "replays",
+    "studies",
+    "report",
+    "runs",
+    "quarantine",
+    "_pending",
+    "_index",
+)
+"""Folders that a study has in the results."""
 _PARTS = ("trials", "curves", "predictions", "datasets", "replays")
 
 
@@ -184,9 +198,8 @@ def study_folder(results: str, study: str) -> Path:
 def _folders(results: str) -> list[Path]:
     if is_remote(results) or not Path(results).is_dir():
         raise InvalidInputError([f"results must be a folder on this machine; received {results!r}. Name it: --results"])
-    return sorted(
-        path for path in Path(results).iterdir() if re.fullmatch(r"[a-z0-9-]{1,63}", path.name) and path.is_dir()
-    )
+    named = [path for path in Path(results).iterdir() if re.fullmatch(r"[a-z0-9-]{1,63}", path.name)]
+    return sorted(path for path in named if path.is_dir() and not path.is_symlink() and find_store(results, path.name))
 
 
 def read_answer(report: Path) -> dict[str, Any]:
@@ -253,8 +266,18 @@ def older_than(results: str, days: float, now: datetime) -> list[str]:
 
 
 def delete_study(results: str, study: str) -> None:
-    """Deletes the folder of a study with all that lies in it."""
-    shutil.rmtree(study_folder(results, study))
+    """Deletes the folder of a study with all that runs wrote there.
+
+    Raises:
+        InvalidInputError: it is no study's folder, or something else is there too; nothing is deleted.
+    """
+    folder = study_folder(results, study)
+    foreign = [path.name for path in folder.iterdir() if path.name not in _OURS and path.suffix != ".parquet"]
+    if foreign:
+        raise InvalidInputError(
+            [f"{folder} also holds {', '.join(sorted(foreign))}. Move that, then delete the study."]
+        )
+    shutil.rmtree(folder)
 
 
 def answer_json(study: str, report: Any, key: str) -> bytes:

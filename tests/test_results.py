@@ -104,3 +104,20 @@ def test_nothing_outside_the_results_can_be_named(results):
         with pytest.raises(InvalidInputError):
             delete_study(str(results), name)
     assert (results / "small").is_dir()
+
+
+def test_what_is_no_study_is_neither_listed_nor_deleted(results, tmp_path_factory):
+    """A folder of the user's, even of a study's name, a link to one, and what he keeps in a study's folder."""
+    (results / "photos").mkdir()
+    (results / "photos" / "one.jpg").write_bytes(b"1")
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    Store(elsewhere, "other")
+    (results / "linked").symlink_to(elsewhere, target_is_directory=True)
+    (results / "small" / "notes.txt").write_text("mine")
+    assert [stored.study for stored in stored_studies(str(results))] == ["small"]
+    for name in ("photos", "linked"):
+        with pytest.raises(InvalidInputError, match="is not in"):
+            delete_study(str(results), name)
+    with pytest.raises(InvalidInputError, match="also holds notes"):
+        delete_study(str(results), "small")
+    assert len(list((results / "small" / "trials").iterdir())) == 2
