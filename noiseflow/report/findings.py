@@ -14,7 +14,7 @@ from noiseflow.campaigns.history import history
 from noiseflow.campaigns.repeated_looks import compare_at_every_look
 from noiseflow.campaigns.replays import compare_replays
 from noiseflow.report.predicted import Predicted, on_test_rows
-from noiseflow.statistics import GROUP, CellKey, summarize
+from noiseflow.statistics import GROUP, summarize
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.failures import mark_failures
 from noiseflow.statistics.families import choose_strengths, compare_families
@@ -68,7 +68,6 @@ def find(
     repeated_looks: bool = True,
     constants: Mapping[str, float] | None = None,
     predicted: Predicted | None = None,
-    alphas: Mapping[CellKey, float] | None = None,
 ) -> Findings:
     """What the trials of a study's plan say.
 
@@ -81,7 +80,6 @@ def find(
         repeated_looks: False says that this is the only look at these campaigns.
         constants: dataset to the score of the best constant prediction, which a training that failed does not beat.
         predicted: predictions on the test rows, by which differences hold for new rows of the same kind.
-        alphas: level of each cell, where the study was looked at before.
 
     Raises:
         ValueError: there are campaigns, and pairs that depend on each other (see `summarize`).
@@ -91,7 +89,7 @@ def find(
     if repeated_looks and "campaign" in trials and trials["campaign"].notna().any():
         return _of_campaigns(trials, replays, study.margin, reused)
     rows = {} if predicted is None else predicted.variances(study, trials)
-    summary = summarize(trials, study.margin, reused=reused, rows=rows, alphas=alphas)
+    summary = summarize(trials, study.margin, reused=reused, rows=rows)
     trained = set(trials["family"]) if "family" in trials else set()
     families = [name for name in (variant.name for variant in study.variants) if name != BASELINE and name in trained]
     chosen = any(variant.strengths for variant in study.variants)

@@ -15,7 +15,7 @@ import pandas as pd
 from noiseflow.statistics.bands import Band, Comparison, simultaneous
 from noiseflow.statistics.crossfit import HALVES_CORRELATION
 from noiseflow.statistics.estimate import Estimate
-from noiseflow.statistics.inference import ALPHA, Array, by_size, cohen_dz, probability_better, sign_flip_p
+from noiseflow.statistics.inference import Array, by_size, cohen_dz, probability_better, sign_flip_p
 from noiseflow.statistics.new_rows import RowVariance
 from noiseflow.statistics.pairs import CellKey
 from noiseflow.statistics.power import seeds_needed
@@ -33,7 +33,7 @@ class Asked:
     key: dataset, architecture and name. pairs: data_seed, seed, score and score_baseline, larger being better, NaN where a
     trial is left out. margin: differences within it are not worth having; NaN where equivalence is not asked for. ratio:
     rows that test over rows that train, where data seeds split the same rows again. scale: what values are divided by to be
-    held against the resolution. rows: what the rows add to the variance, where they are fixed. alpha: its level. failures:
+    held against the resolution. rows: what the rows add to the variance, where they are fixed. failures:
     the verdict on how often it fails.
     """
 
@@ -43,7 +43,6 @@ class Asked:
     ratio: float | None = None
     scale: float = 1.0
     rows: RowVariance | None = None
-    alpha: float = ALPHA
     failures: Verdict = "inconclusive"
 
 
@@ -119,7 +118,6 @@ def _comparison(one: Asked, pairing: Pairing) -> Comparison:
         pairing.estimate,
         one.key[:2],
         pairing.profile,
-        alpha=one.alpha,
         guarded=pairing.estimate is None,
     )
 

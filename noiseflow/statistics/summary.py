@@ -13,7 +13,7 @@ from noiseflow.base.values import BASELINE
 from noiseflow.statistics.dependence import dependent_mean
 from noiseflow.statistics.differences import Asked, compare
 from noiseflow.statistics.failures import mark_failures, paired_failures_p, rate_interval
-from noiseflow.statistics.inference import ALPHA, Array, by_size, holm, t_interval
+from noiseflow.statistics.inference import Array, by_size, holm, t_interval
 from noiseflow.statistics.new_rows import RowVariance
 from noiseflow.statistics.pairs import (
     CELL,
@@ -45,10 +45,10 @@ FURTHER_COLUMNS = [
     *("family", "score_mean", "score_std", "fixed_ci_low", "fixed_ci_high"),
     *("seeds_ci_low", "seeds_ci_high", "rows_share", "clear", "long_tail"),
     *("n_pairs", "n_broken", "n_units", "least_n", "survivors_only"),
-    *("n_failed", "failure_low", "failure_high", "failure_p", "ece_bias_mean"),
+    *("n_failed", "failure_low", "failure_high", "failure_p"),
     *(f"{measure}_{name}" for measure in MEASURES[1:] for name in ("difference_mean", "ci_low", "ci_high", "verdict")),
 ]
-MEANS = {name: f"{name}_mean" for name in ("train_loss", "test_loss", "brier", "ece", "ece_bias")}
+MEANS = {name: f"{name}_mean" for name in ("train_loss", "test_loss", "brier", "ece")}
 MEASURE_MARGIN = 0.01
 """Differences of a loss, in nats, or of a Brier score within it are not worth having."""
 
@@ -59,7 +59,6 @@ def summarize(
     *,
     reused: Mapping[str, float] | None = None,
     rows: RowVariances | None = None,
-    alphas: Mapping[CellKey, float] | None = None,
     compare: Compare = compare,
     measures: Sequence[str] = MEASURES,
 ) -> pd.DataFrame:
@@ -83,7 +82,6 @@ def summarize(
         reused: names of datasets whose data seeds split the same finite rows again, to rows that test over rows that
             train.
         rows: what the rows add to the variance, where they are fixed.
-        alphas: level of each cell, where the study was looked at before.
         compare: from what is asked to the columns that say what differs; `compare_at_every_look` where the trials grow and
             are looked at again and again, as in nightly campaigns.
         measures: what is compared, of MEASURES.
@@ -97,7 +95,7 @@ def summarize(
     asked = [
         (one, measure)
         for measure in measures
-        for one in _asked(trials, measure, margin, ratios, rows or {}, alphas or {}, on_failures)
+        for one in _asked(trials, measure, margin, ratios, rows or {}, on_failures)
     ]
     told: dict[CellKey, dict[str, Any]] = {}
     for (one, measure), columns in zip(asked, compare([one for one, _ in asked]), strict=True):
@@ -112,7 +110,6 @@ def _asked(
     margin: float,
     ratios: Mapping[str, float],
     rows: RowVariances,
-    alphas: Mapping[CellKey, float],
     failures: Mapping[CellKey, Verdict],
 ) -> Iterator[Asked]:
     """The comparisons of all cells in a measure; none where it is not measured."""
@@ -123,8 +120,8 @@ def _asked(
             name = str(names[key[0]]) if measure == "score" else f"-{measure}"
             scale = scales.setdefault((*key[:2], ""), scale_of(name, pairs["score_baseline"]))
             least = margin if measure == "score" else MEASURE_MARGIN
-            alpha, verdict = alphas.get(key, ALPHA), failures.get(key, "inconclusive")
-            yield Asked(key, pairs, least, ratios.get(key[0]), scale, rows.get((key, measure)), alpha, verdict)
+            verdict = failures.get(key, "inconclusive")
+            yield Asked(key, pairs, least, ratios.get(key[0]), scale, rows.get((key, measure)), verdict)
 
 
 def _as_losses(measure: str, columns: Mapping[str, Any]) -> dict[str, Any]:
