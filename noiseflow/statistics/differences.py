@@ -65,6 +65,7 @@ def compare(asked: Sequence[Asked], *, opinions: bool = True) -> list[dict[str, 
     bands = simultaneous(wide)
     are_fixed = [new is not old for new, old in zip(wide, over_seeds, strict=True)]
     narrow = simultaneous(over_seeds) if any(are_fixed) else bands
+    bands = [_around(*both) if fixed else both[0] for fixed, *both in zip(are_fixed, bands, narrow, strict=True)]
     described = _described(pairings, opinions)
     needed = seeds_needed([_planning_std(pairing) for pairing in pairings], _least_margin(asked), len(asked)).tolist()
     rows = []
@@ -134,6 +135,12 @@ def _on_new_rows(one: Asked, seeds: Comparison) -> Comparison:
         return seeds
     by_seeds = scaled.variance < estimate.error**2  # else the rows decide, and a tail of the seeds is the smaller part
     return replace(seeds, estimate=wide, profile=one.rows.profile, guarded=by_seeds)
+
+
+def _around(wide: Band, narrow: Band) -> Band:
+    """A band for new rows that holds the one for these rows, for the claim is the larger one; its p is the larger one too."""
+    low, high = float(np.fmin(wide.low, narrow.low)), float(np.fmax(wide.high, narrow.high))
+    return replace(wide, low=low, high=high, p_adjusted=float(np.fmax(wide.p_adjusted, narrow.p_adjusted)))
 
 
 def _error_of(seeds: Comparison) -> float:

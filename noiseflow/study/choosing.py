@@ -105,9 +105,8 @@ def _target(frame: pd.DataFrame, given: str, path: str, reading: Reading, remark
         return found[0]
     shown = ", ".join(name[:80] for name in names[:20])
     hint = " The first line looks like values, so that columns have no names." if reading.header == "none" else ""
-    raise InvalidInputError(
-        [f"target must be a column of the table; received {given!r}, the columns are {shown}.{hint}"]
-    )
+    received = f"received {given!r}" if given else "received none (--target NAME)"
+    raise InvalidInputError([f"target must be a column of the table; {received}, the columns are {shown}.{hint}"])
 
 
 # -- how texts are written -------------------------------------------------------------------------------------------------
