@@ -100,10 +100,6 @@ def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.D
     except UnicodeError as error:
         mend = _hint(path, reading) or "Save it as UTF-8."
         raise file_fault(path, "be a table", f"whose text is not UTF-8 ({error})", mend) from None
-    except ImportError as error:
-        raise file_fault(
-            path, "be a table", f"which {error} reads", f"Install {error.name}, or save it as .csv."
-        ) from None
     except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
         mend = _hint(path, reading) or "See that each row has as many values as the header has names."
         raise file_fault(path, "be a table", f"which cannot be read: {_said(error)}", mend) from None
@@ -172,10 +168,7 @@ def _read_excel(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
         _refuse_unpacked(path, sum(member.file_size for member in archive.infolist()))
     options: dict[str, Any] = {"skiprows": reading.skip_rows or 0, "na_values": list(reading.na_values or ())}
     options |= {"header": None} if reading.header == "none" else {}
-    try:
-        frame = pd.read_excel(file, sheet_name=reading.sheet or 0, engine="openpyxl", **options)
-    except ImportError:
-        raise ImportError("the package openpyxl", name="openpyxl") from None
+    frame = pd.read_excel(file, sheet_name=reading.sheet or 0, engine="openpyxl", **options)
     named = [f"column_{i}" for i in range(1, len(frame.columns) + 1)]
     return _finished(path, frame.set_axis(named, axis=1) if reading.header == "none" else frame)
 
