@@ -436,13 +436,15 @@ def _is_trained(study: Study, results: str, engine: str) -> bool:
     """Whether every trial of the study is stored, and sound."""
     try:
         plan, store = stored_plan(study, results, engine)
-        if store is None or not store.trial_ids().issuperset(plan.trial_ids) or not store.dataset_keys():
-            return False
-        writable = Store(results, study.name)
-        writable.recover()
+        return bool(
+            store
+            and store.trial_ids().issuperset(plan.trial_ids)
+            and store.dataset_keys()
+            and store.is_whole()
+            and store.trial_ids().issuperset(plan.trial_ids)
+        )
     except (StoreError, OSError, LookupError, ValueError):  # the run itself says what is wrong
         return False
-    return writable.trial_ids().issuperset(plan.trial_ids)
 
 
 def _key(plan: Plan) -> str:

@@ -129,7 +129,8 @@ class _Cell:
 
 
 def _cells(trials: pd.DataFrame, labels: pd.Series[str]) -> list[_Cell]:
-    table = trials[[*CELL, "score_name"]].assign(campaign=labels, score=compared_score(trials))
+    score = compared_score(trials.drop(columns="failed", errors="ignore"))  # more failures than before are a drift too
+    table = trials[[*CELL, "score_name"]].assign(campaign=labels, score=score)
     table = table.sort_values("campaign", kind="stable")
     nights = sorted(labels.unique())
     groups = list(table.groupby(CELL, sort=False))

@@ -12,13 +12,15 @@ from noiseflow.statistics.pairs import CELL, GROUP, compared_score
 
 MOST = 0.9
 """Share of some cell's trials that beat a constant prediction, from which on a trial that does not has failed."""
+APART = 4
+"""Spreads of that cell between its median and the constant, at least: nearer, a low score is one end of the distribution."""
 
 
 def mark_failures(trials: pd.DataFrame, constants: Mapping[str, float]) -> pd.DataFrame:
     """The trials with a column `failed`: diverged, or no better than a constant prediction while most are.
 
-    Where even the best cell of a dataset and architecture does not beat the constant in nine of ten trials, a low score is
-    no failure but what the task gives.
+    Where no cell of a dataset and architecture beats the constant in nine of ten trials, and by far, a low score is no
+    failure but what the task gives.
 
     Args:
         trials: a row a trial.
@@ -29,9 +31,16 @@ def mark_failures(trials: pd.DataFrame, constants: Mapping[str, float]) -> pd.Da
     score = compared_score(trials)
     constant = trials["dataset"].map(dict(constants)).astype(float)
     beats = score > constant
+    cells = score.sub(constant).groupby([trials[name] for name in CELL])
+    is_far = cells.transform(_lies_far_above_zero)
     share = beats.groupby([trials[name] for name in CELL]).transform("mean")
-    easy = share.groupby([trials[name] for name in GROUP]).transform("max") >= MOST
+    easy = ((share >= MOST) & is_far.astype(bool)).groupby([trials[name] for name in GROUP]).transform("any")
     return trials.assign(failed=score.isna() | (easy & constant.notna() & ~beats))
+
+
+def _lies_far_above_zero(values: pd.Series[float]) -> bool:
+    spread = 1.4826 * (values - values.median()).abs().median()  # of normal values, their standard deviation
+    return bool(values.median() > APART * spread)
 
 
 def rate_interval(n_failed: int, n: int) -> tuple[float, float]:

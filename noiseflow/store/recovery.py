@@ -43,11 +43,7 @@ class Recovery:
 
         Files that an earlier run looked at and that are as they were then are looked at again up to LOOKED_AT_AGAIN, at random.
         """
-        for table in (*FOLLOWERS, *(name for name in SCHEMAS if name not in FOLLOWERS)):
-            self._catalogue.refresh(table)  # curves and predictions before the trials that they follow
-        only_indexed = sorted(self._catalogue.found.keys() - self._catalogue.seen)
-        random.Random(uuid4().hex).shuffle(only_indexed)
-        self._catalogue.again(only_indexed[:LOOKED_AT_AGAIN])
+        self._look()
         self._guard.move_damaged()
         self._complete_waiting()
         for path in sorted(path for path in self._catalogue.found if path.startswith(FOLLOWERS)):
@@ -56,6 +52,20 @@ class Recovery:
         self._take_out_doubled()
         self._catalogue.write_index()
         self._publisher.note_all()
+
+    def is_whole(self) -> bool:
+        """Whether `recover` would find nothing to move, to complete or to drop; it looks as that does, and moves nothing."""
+        self._look()
+        numbers = [{number_of(path) for path in self._catalogue.listed(table)} for table in (*FOLLOWERS, "trials")]
+        waiting = [path for path in self._objects.listed("_pending") if path.endswith(".parquet")]
+        return not self._catalogue.damaged and not waiting and all(found == numbers[-1] for found in numbers)
+
+    def _look(self) -> None:
+        for table in (*FOLLOWERS, *(name for name in SCHEMAS if name not in FOLLOWERS)):
+            self._catalogue.refresh(table)  # curves and predictions before the trials that they follow
+        only_indexed = sorted(self._catalogue.found.keys() - self._catalogue.seen)
+        random.Random(uuid4().hex).shuffle(only_indexed)
+        self._catalogue.again(only_indexed[:LOOKED_AT_AGAIN])
 
     def _misplaced(self, path: str) -> str:
         """Why sound curves or predictions cannot stay: they are not those of the trials of their number."""

@@ -253,6 +253,16 @@ class Store:
         with self._lock:
             self._recovery.recover()
 
+    def is_whole(self) -> bool:
+        """Whether nothing is damaged, and no batch waits to be completed or dropped; nothing is moved.
+
+        Raises:
+            InvalidInputError: a later noiseflow wrote here.
+            StoreError: the place does not answer.
+        """
+        with self._lock:
+            return self._recovery.is_whole()
+
     def prune(self, keep: int) -> int:
         """Drops the curves and predictions of all but the last so many batches; how many files became empty.
 

@@ -102,7 +102,7 @@ def test_nights_train_trials_of_the_first_again_and_they_come_out_equal(up):
     told = ["train_seconds", "finished_at", "campaign", "device"]
     merged = replays.drop(columns=told).merge(trials.drop(columns=told))
     assert len(merged) == len(replays)  # every column that must be equal is
-    assert read(up, "replays_compared.parquet")["equal"].all()
+    assert read(up, "runs/epochs-60/replays_compared.parquet")["equal"].all()
 
 
 def test_a_night_run_twice_adds_nothing(up, nights):

@@ -12,9 +12,9 @@ from noiseflow.trials.plan import make_plan, study_hash
 from noiseflow.trials.training import train_trials
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-N_NIGHTS, N_SEEDS, SHIFTED = 24, 20, 8
+N_NIGHTS, N_SEEDS, N_EPOCHS, SHIFTED = 24, 20, 120, 8
 NIGHTS = [str(day.date()) for day in pd.date_range("2026-01-01", periods=N_NIGHTS)]
-STUDY = load("circles", n_seeds=N_SEEDS, epochs=120)
+STUDY = load("circles", n_seeds=N_SEEDS, epochs=N_EPOCHS)
 MARKS = footer(study_hash(STUDY), software())
 
 
@@ -39,7 +39,7 @@ def test_planted_shift_shows_in_the_report(planted, nights, tmp_path):
     store = Store(tmp_path, STUDY.name)
     store.publish({**tables, "trials": trials}, MARKS)
     report_study(STUDY, str(tmp_path), campaign=NIGHTS[-1])
-    folder = tmp_path / STUDY.name
+    folder = tmp_path / STUDY.name / "runs" / f"epochs-{N_EPOCHS}"
     page, drift = (folder / "report" / "report.md").read_text(), pd.read_parquet(folder / "drift.parquet")
     assert set(drift.loc[drift["flagged"], "variant"]) == ({"after_activation"} if planted else set())
     assert (

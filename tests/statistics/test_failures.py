@@ -28,6 +28,12 @@ def test_where_few_beat_the_constant_nothing_has_failed():
     assert not any(marked([0.45, 0.55] * 10, [0.5] * 20)["noise"])
 
 
+def test_the_low_end_of_a_wide_distribution_is_no_failure():
+    wide = list(np.linspace(0.49, 0.75, 40))
+    assert not any(marked(wide, [0.45] * 40)["noise"])
+    assert all(marked(list(np.linspace(0.79, 0.82, 40)), [0.45] * 40)["noise"])
+
+
 def test_a_variant_that_always_fails_is_seen_beside_a_baseline_that_does_not():
     assert all(marked([0.8] * 20, [0.5] * 20)["noise"])
 

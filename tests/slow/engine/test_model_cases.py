@@ -354,7 +354,7 @@ def test_datasets_of_batches_train_as_their_rows():
     moving = rows.map(
         lambda x, y: (x + tf.numpy_function(lambda: RNG.normal(size=6).astype("float32"), [], tf.float32), y)
     )
-    for bad, message in ((rows.batch(16).repeat(), "repeats for ever"), (moving.batch(16), "rows change")):
+    for bad, message in ((rows.batch(16).repeat(), "repeats for ever"), (moving.batch(16), "rows that change")):
         with pytest.raises(ValueError, match=message):
             fit_seeds(operations, bad, seeds=[0])
 
