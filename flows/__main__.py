@@ -9,6 +9,7 @@ import json
 import os
 import shlex
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -99,16 +100,18 @@ def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: A
     may_be_stored = parameters["campaign"] is None and not _names_a_server()
     if may_be_stored and (stored := stored_run(declared, parameters["results"], parameters["engine"])):
         return stored
+    from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415
+
+    checker = ThreadPoolExecutor(1)
+    checking = checker.submit(check_in_worker, declared)  # of the study's own seeds; the flow looks into a campaign's
+    checker.shutdown(wait=False)
     from flows.interruption import start_temporary_server  # noqa: PLC0415
-    from flows.noise_study import noise_study  # noqa: PLC0415 - imports Prefect, which takes seconds
+    from flows.noise_study import noise_study  # noqa: PLC0415 - imports Prefect, which takes seconds, while it is checked
     from flows.runners import runner_faults  # noqa: PLC0415
     from noiseflow.base.faults import InvalidInputError  # noqa: PLC0415
-    from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415
     from tasks.listeners import watched_by  # noqa: PLC0415
 
-    if (
-        faults := runner_faults(parameters["runner"]) or check_in_worker(declared).faults
-    ):  # of the study's own seeds; the flow looks into a campaign's
+    if faults := runner_faults(parameters["runner"]) or checking.result().faults:
         raise InvalidInputError(faults)
     start_temporary_server()
     with watched_by(watch):
