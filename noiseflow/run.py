@@ -15,7 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Literal
 
 from noiseflow.base.faults import InvalidInputError
@@ -249,9 +251,10 @@ def train_all(job: Job, progress: Watcher | None = None) -> list[str]:
 
 
 def tell_training(job: Job) -> None:
-    """Says that training begins, and of what."""
+    """Says that training begins, and of what; what the report takes is imported meanwhile, here, where nothing else is done."""
     batches = (*job.batches, *job.replays)
     if batches:
+        Thread(target=import_module, args=("noiseflow.report",), daemon=True).start()
         n_trials = sum(len(batch.trials) for batch in batches)
         stage.info("training %d trials in %d batches", n_trials, len(batches), extra={"batches": batches})
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.tensorflow.trainer import TFEpochIterator
 
 from noiseflow.engine.meter import Meter
 from noiseflow.engine.problem import Array, Problem, Rows
@@ -19,9 +21,18 @@ class Recorder(keras.callbacks.Callback):
 
     Args:
         by_fit: the evaluation that `Model.fit` measures, and its logs hold; None for none.
+        batches: of the evaluations, as `evaluate` keeps them.
     """
 
-    def __init__(self, problem: Problem, index: int, meter: Meter, rows_a_batch: int, by_fit: str | None) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        index: int,
+        meter: Meter,
+        rows_a_batch: int,
+        by_fit: str | None,
+        batches: dict[str, Any],
+    ) -> None:
         super().__init__()
         self.by_fit = by_fit
         self.rows_a_batch = rows_a_batch
@@ -30,6 +41,7 @@ class Recorder(keras.callbacks.Callback):
         self.meter = meter
         self.due = problem.recorded.tolist()
         self.rows: list[dict[str, float]] = []
+        self.batches = batches
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if epoch + 1 in self.due:
@@ -39,7 +51,7 @@ class Recorder(keras.callbacks.Callback):
     def _measured(self, logs: Mapping[str, float] | None = None) -> dict[str, float]:
         given = {name: v for name, v in (logs or {}).items() if self.by_fit and name.startswith(f"{self.by_fit}_")}
         ours = {name: rows for name, rows in self.problem.evaluations.items() if not given or name != self.by_fit}
-        return evaluate(self.model, ours, self.index, self.rows_a_batch) | given
+        return evaluate(self.model, ours, self.index, self.rows_a_batch, self.batches) | given
 
     def ended(self, epoch: int) -> None:
         """Early stopping has restored weights at the end of this epoch: what is recorded from it on is theirs."""
@@ -80,18 +92,40 @@ class Scales(keras.callbacks.Callback):
         self.variable.assign(self.scales * np.asarray(factors))
 
 
-def evaluate(model: keras.Model, evaluations: Mapping[str, Rows], index: int, rows_a_batch: int) -> dict[str, Any]:
-    """Loss and metrics of each evaluation in inference mode, by prefixed names; the model's state stays as it is."""
+def evaluate(
+    model: keras.Model, evaluations: Mapping[str, Rows], index: int, rows_a_batch: int, batches: dict[str, Any]
+) -> dict[str, Any]:
+    """Loss and metrics of each evaluation in inference mode, by prefixed names; the model's state stays as it is.
+
+    Args:
+        batches: of evaluations that were made before; this adds to it. To make them takes as long as to go through them.
+    """
     measured: dict[str, Any] = {}
     state = State(model)
     for name, rows in evaluations.items():
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(rows.of(index))
-        values = model.evaluate(
-            x, y, sample_weight=sample_weight, verbose=0, return_dict=True, batch_size=min(rows.n_rows, rows_a_batch)
-        )
+        given = {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": min(rows.n_rows, rows_a_batch)}
+        if type(model).evaluate is keras.Model.evaluate:
+            if name not in batches:
+                batches[name] = TFEpochIterator(**given, distribute_strategy=model.distribute_strategy)
+            with _batches_kept(model, batches[name]):
+                values = model.evaluate(verbose=0, return_dict=True, _use_cached_eval_dataset=True)
+        else:
+            values = model.evaluate(**given, verbose=0, return_dict=True)
         measured |= {f"{name}_{quantity}": value for quantity, value in values.items()}
         state.restore()
     return measured
+
+
+@contextmanager
+def _batches_kept(model: keras.Model, batches: Any) -> Iterator[None]:
+    """Within it, the model has these batches where `Model.fit` keeps those of its validation rows."""
+    own = getattr(model, "_eval_epoch_iterator", None)
+    model._eval_epoch_iterator = batches  # noqa: SLF001
+    try:
+        yield
+    finally:
+        model._eval_epoch_iterator = own  # noqa: SLF001
 
 
 class State:

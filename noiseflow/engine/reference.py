@@ -70,12 +70,14 @@ def _train_one(problem: Problem, index: int, seed: int, meter: Meter) -> Outcome
     built = State(model)
     noisy = Noisy.of(model, problem, seed)
     proof = noisy.proof(build_seeded(problem.build_model, seed)) if index == 0 else Proof()
-    initial = evaluate(model, problem.evaluations, index, noisy.rows_a_batch)
+    batches: dict[str, Any] = {}
+    initial = evaluate(model, problem.evaluations, index, noisy.rows_a_batch, batches)
     spreads = noisy.spreads(index)
     carries = bool(built.changed())  # what was called so far has changed a state, which training starts from
     built.restore()
     validation = _validation(problem, index, noisy.rows_a_batch, carries)
-    recorder = Recorder(problem, index, meter, noisy.rows_a_batch, "val" if carries and problem.held is None else None)
+    by_fit = "val" if carries and problem.held is None else None
+    recorder = Recorder(problem, index, meter, noisy.rows_a_batch, by_fit, batches)
     stopping, averaging = problem.early_stopping, [c for c in problem.controls if control_kind(c.kind).averages]
     stopper = stopping and control_kind(stopping.kind).callback(stopping, problem.epochs)
     callbacks = [

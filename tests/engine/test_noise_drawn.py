@@ -6,7 +6,7 @@ import pytest
 from noiseflow import Injection, fit_seeds
 
 STDDEV = 0.3
-ROWS_A_BATCH, BATCHES, FEATURES, EPOCHS = 2, 2, 4, 60
+ROWS_A_BATCH, BATCHES, FEATURES, EPOCHS = 2, 2, 2, 60
 
 
 def seen(row, feature):
