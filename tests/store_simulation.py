@@ -250,7 +250,7 @@ class Simulation:
 
     def _check_rows(self, opened: Store, all_of: Collection[str] = (), *, twice: bool = False) -> None:
         for table in rows_of("a"):
-            rows = opened.read(table)
+            rows = opened.read(table, columns=["trial_id", VALUE[table]])
             must((rows[VALUE[table]] == rows["trial_id"].map(SCORES)).all(), f"{table} read with wrong values")
             counts = Counter(rows["trial_id"])
             each = 1 if table == "trials" else 2
@@ -466,7 +466,9 @@ def quick() -> Iterator[None]:  # noqa: C901
 
         encode = remembered(files.encode, of_encode)
         inspect = remembered(files.inspect, lambda content, path: ("inspect", path, content))
-        decode = remembered(files.decode, lambda content, schema=None: ("decode", content, schema and schema.names[-1]))
+        decode = remembered(
+            files.decode, lambda content, schema=None: ("decode", content, schema and tuple(schema.names))
+        )
         emptied = remembered(files.emptied, lambda path, why: ("emptied", path, why))
         for module in (files, store, catalogue, guard, publishing, recovery):
             for name, function in (("encode", encode), ("inspect", inspect), ("decode", decode), ("emptied", emptied)):

@@ -191,6 +191,16 @@ def test_number_that_was_used_is_not_used_again(store):
     assert len(pd.read_parquet(place(store, "trials", 3))) == 2
 
 
+def test_number_whose_curves_are_there_is_never_given_to_other_trials(store, monkeypatch):
+    """Nobody has recovered since somebody took the trials away."""
+    place(store, "trials", 2).unlink()
+    given, create = [], Disk.create
+    monkeypatch.setattr(Disk, "create", lambda self, path, content: given.append(path) or create(self, path, content))
+    assert fresh(store).publish(batch("ef"), MARKS) == 2
+    assert "trials/00000002.parquet" not in given
+    assert len(pd.read_parquet(place(store, "trials", 3))) == 2
+
+
 def test_curves_whose_trials_are_gone_are_moved(store, caplog):
     place(store, "trials").unlink()
     other = fresh(store)

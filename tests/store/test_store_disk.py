@@ -290,17 +290,24 @@ def test_publish_gives_up_on_a_number_that_is_taken_and_free_by_turns(store, mon
 @pytest.mark.parametrize(
     "error", [MemoryError(), OSError(errno.EIO, "Input/output error"), files.pa.ArrowMemoryError("malloc")]
 )
+@pytest.mark.parametrize("passes", [False, True])
 @pytest.mark.parametrize("where", ["read", "inspect"])
-def test_shortage_is_no_damage(store, monkeypatch, error, where):
+def test_shortage_is_no_damage(store, monkeypatch, error, where, passes):
+    """Whether it lasts, or passes after the first look, so that what looks damaged could be moved."""
     if where == "inspect" and isinstance(error, OSError):
         pytest.skip("a look at bytes in memory asks no disk")
-    before = listing(store)
+    before, count = listing(store), []
+    owner, name = (disk.System, "read") if where == "read" else (files.pq, "ParquetFile")
+    original = getattr(owner, name)
 
-    def fail(*_, **__):
+    def fail(*arguments, **named):
+        count.append(1)
+        if passes and len(count) > 1:
+            return original(*arguments, **named)
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((disk.System, "read", fail) if where == "read" else (files.pq, "ParquetFile", fail)))
+        patch.setattr(owner, name, fail)
         with pytest.raises((MemoryError, StoreError)):
             fresh(store).recover()
     assert listing(store) == before

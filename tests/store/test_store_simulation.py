@@ -198,5 +198,12 @@ def test_simulation_catches_a_planted_fault(mutant, monkeypatch, capsys):
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
+def test_store_holds_in_a_thousand_schedules():
+    simulate(100, 1000)
+
+
+@pytest.mark.slow
+@pytest.mark.evidence
+@pytest.mark.timeout(3600)
 def test_store_holds_in_thousands_of_schedules():
-    simulate(100, 3000)
+    simulate(1100, 10_000)
