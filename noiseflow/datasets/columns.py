@@ -61,7 +61,7 @@ def texts(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def label_of(value: Any) -> str:
     """What a class is called: 1 for 1.0."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def times(column: pd.Series[Any]) -> Any:

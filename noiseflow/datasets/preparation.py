@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.datasets.columns import kind_of, texts
+from noiseflow.datasets.columns import kind_of, label_of, texts
 from noiseflow.datasets.files import read_table, stamp
 from noiseflow.datasets.guesses import tidied
 from noiseflow.datasets.number_text import STYLES, as_numbers, parse
@@ -120,14 +120,10 @@ def _declared(frame: pd.DataFrame, dataset: Dataset, reading: Reading) -> pd.Dat
         elif name in (dataset.ordinal or {}):
             made[name] = _ordered(column, (dataset.ordinal or {})[name])
         elif name in (dataset.categorical or ()):
-            made[name] = column if is_text else column.astype(object).map(_label, na_action="ignore")
+            made[name] = column if is_text else column.astype(object).map(label_of, na_action="ignore")
         elif is_text and (reading.style or reading.na_values):
             made[name] = _read_as_numbers(column, reading)
     return frame.assign(**made) if made else frame
-
-
-def _label(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) and value == int(value) else str(value)
 
 
 def _numeric(column: pd.Series[Any], reading: Reading) -> pd.Series[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from noiseflow.engine.problem import SPREAD_ROWS, Array
+from noiseflow.engine.random import ABOVE_ZERO
 from noiseflow.engine.sites import Site
 from noiseflow.noise.injection import Injection
 
@@ -30,9 +31,9 @@ class Drawn:
         return tf.constant(self.rng.standard_normal(shape), dtype)
 
     def uniform(self, stream: str, shape: Any, dtype: Any) -> Any:
-        """Numbers uniform in [0, 1)."""
+        """Numbers uniform in (0, 1)."""
         del stream
-        return tf.constant(self.rng.random(shape), dtype)
+        return tf.constant(np.maximum(self.rng.random(shape), ABOVE_ZERO), dtype)
 
 
 def noised(x: Array, injections: Sequence[Injection], X_train: Array, rng: np.random.Generator) -> Array:

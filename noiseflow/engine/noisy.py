@@ -15,7 +15,7 @@ from noiseflow.engine.keras_random import led_to_streams
 from noiseflow.engine.model import Prepared
 from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem, Proof
 from noiseflow.engine.proof import Step, compare, keras_step, moved
-from noiseflow.engine.random import Quiet, drawing_from
+from noiseflow.engine.random import ABOVE_ZERO, Quiet, drawing_from
 from noiseflow.engine.sites import Sites, sites_of
 from noiseflow.engine.spread import is_measured
 from noiseflow.engine.step import total_loss
@@ -56,7 +56,8 @@ class KerasNumbers:
     def uniform(self, stream: str, shape: Any, dtype: Any) -> Tensor:
         """Numbers uniform in (0, 1)."""
         del stream
-        return keras.random.uniform(shape, dtype=keras.backend.standardize_dtype(dtype), seed=self.generator)
+        drawn = keras.random.uniform(shape, dtype=keras.backend.standardize_dtype(dtype), seed=self.generator)
+        return tf.maximum(drawn, ABOVE_ZERO)
 
 
 @dataclass

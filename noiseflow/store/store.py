@@ -420,8 +420,9 @@ class Store:
         return "" if trials is not None and trials.batch == found.batch else "it is not of the batch of its trials"
 
     def _warn(self, path: str, why: str) -> None:
+        again = "generates" if path.startswith("datasets/") else "trains"
         logger.warning(
-            "%s/%s is damaged: %s. Its rows are left out; the next run trains them again.", self.location, path, why
+            "%s/%s is damaged: %s. Its rows are left out; the next run %s them again.", self.location, path, why, again
         )
 
     def _holding(self, table: str, trial_ids: set[str] | None) -> list[str]:

@@ -51,6 +51,13 @@ def test_columns_are_what_the_study_says(path):
     assert used == {"x": ("number", 1), "size": ("ordered category", 1), "zip": ("category", 2), "y": ("target", 0)}
 
 
+def test_categories_that_are_large_numbers_with_gaps_stay_apart(tmp_path):
+    codes = [1234567.0, 1234568.0, None] * 20
+    FRAME.assign(zip=codes).to_csv(tmp_path / "codes.csv", index=False)
+    read = rows(table(tmp_path / "codes.csv", categorical=["zip"], missing="impute")).X
+    assert set(read["zip"].dropna()) == {"1234567", "1234568"}
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [

@@ -44,6 +44,8 @@ def test_kind_has_all_its_parts(kind):
     assert kind.places
     assert kind.sentence
     assert set(kind.n_axes) <= {2, 3, 4}
+    if {"weights", "gradients"} & set(kind.places):
+        assert kind.name == "gaussian"  # the engine adds normal numbers there, whatever `apply` does
     if kind not in WITHIN:
         return
     strength, x = 0.3 if kind.elementwise else 0.1, ramps()
