@@ -114,12 +114,11 @@ def run(
         from noiseflow.run import run_study  # noqa: PLC0415
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
 
-        options = {"engine": engine, "device": device, "campaign": campaign, "fail_on_drift": fail_on_drift} | vars(
-            asked
-        )
+        where = {"engine": engine, "device": device, "campaign": campaign, "fail_on_drift": fail_on_drift}
+        options = where | vars(asked)
         status = run_in_terminal(
             study,
-            lambda watch: run_study(declared, results, progress=watch, **options),  # type: ignore[arg-type]
+            lambda watch: run_study(declared, results, progress=watch, **options),
             verbose=verbose,
             quiet=quiet,
             opens=open_page,

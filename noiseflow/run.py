@@ -203,7 +203,8 @@ def prepare(
         InvalidInputError: something is not valid; the message names every fault, and nothing was written.
         RuntimeError: the device is not there.
     """
-    stage.info("looking at the data and the networks")
+    if engine_of is None:
+        stage.info("looking at the data and the networks")
     results = real_place(results)
     seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
     whole = stored_plan(study, results, engine)[0] if campaign is None and _is_trained(study, results, engine) else None
