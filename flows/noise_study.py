@@ -24,6 +24,7 @@ from flows.interruption import stoppable
 from flows.progress_artifact import progress_artifact
 from flows.runners import Runner, as_they_end, runner_faults, training_runner
 from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.values import FIRST_LOOK
 from noiseflow.campaigns.rounds import campaign_faults, campaign_name
 from noiseflow.engine.progress import Progress
 from noiseflow.results import StudyRun, changed_verdicts, stored_answer
@@ -41,7 +42,7 @@ from noiseflow.run import (
 from noiseflow.study import ShippedStudy, Study
 from noiseflow.study.loading import confined, load, names
 from noiseflow.study.result_places import allowed_faults, is_url, url_faults
-from noiseflow.study.until import Until, UntilWhen
+from noiseflow.study.until import LARGEST, TIME, Until, UntilWhen
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 from tasks.analysis import aggregate
 from tasks.listeners import notify
@@ -96,8 +97,8 @@ def noise_study(
     campaign: str | None = None,
     fail_on_drift: bool = False,
     until: UntilWhen | None = None,
-    budget: str | None = None,
-    max_seeds: int | None = None,
+    budget: Annotated[str, Field(pattern=TIME)] | None = None,
+    max_seeds: Annotated[int, Field(ge=FIRST_LOOK, le=LARGEST)] | None = None,
 ) -> StudyRun:
     """Finds out whether noise regularises a model: trains each variant over many seeds and reports the comparison.
 

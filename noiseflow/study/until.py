@@ -16,6 +16,8 @@ MOST_SEEDS = 300
 """Seeds of a cell after which it stays open, unless another number is asked for."""
 LARGEST = 10_000
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+TIME = r"^[1-9]\d{0,6}[smh]$"
+"""How a budget is written: 90s, 20m, 2h."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Until:
             return
         if self.until != "decided":
             yield f"until must be 'decided'; received {self.until!r}. Change it."
-        if self.budget is not None and not re.fullmatch(r"[1-9]\d{0,6}[smh]", self.budget):
+        if self.budget is not None and not re.fullmatch(TIME, self.budget):
             yield f"budget must be a time such as 90s, 20m or 2h; received {self.budget!r}. Change it."
         if self.max_seeds is not None and not FIRST_LOOK <= self.max_seeds <= LARGEST:
             yield f"max_seeds must lie in [{FIRST_LOOK}, {LARGEST:,}]; received {self.max_seeds}. Change it."

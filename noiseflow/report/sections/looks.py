@@ -22,7 +22,7 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 def _columns(_: Evidence) -> Columns:
     return {
-        "Verdict": lambda row: row["verdict"] or NOTHING,
+        "Verdict": lambda row: row["verdict"] if isinstance(row["verdict"], str) else NOTHING,
         "Look": lambda row: str(row["look"]),
         "Seeds": lambda row: f"{row['n_seeds']:,}",
         "Level": lambda row: f"{100 * row['level']:.2g} %",
