@@ -15,7 +15,7 @@ from noiseflow.report.recipe import Task, keras_lines
 from noiseflow.statistics import GROUP
 from noiseflow.statistics.differences import rows_decide
 from noiseflow.statistics.power import needed_range
-from noiseflow.study import Variant
+from noiseflow.study import Variant, until
 from noiseflow.wording import Row
 
 MOST_RECIPES = 4
@@ -137,7 +137,7 @@ def _more_seeds(evidence: Evidence, groups: Sequence[Sequence[Row]]) -> Iterator
     else:
         most = max((row for row in noisy if isfinite(row.get("n_needed", nan))), key=lambda row: float(row["n_needed"]))
         what = "" if len(noisy) == len(rows) else " of the noise"
-        command = _until_decided(evidence.manifest.get("command", ""))
+        command = _until_decided(evidence.manifest.get("command", ""), evidence.study.n_seeds)
         how = "seeds can be added until each variant is decided; each look on the way is allowed for"
         yield Advice(f"{text}{_forecast(most, what)} With --until decided, {how}{':' if command else '.'}", command)
 
@@ -155,12 +155,13 @@ def _forecast(row: Row, what: str) -> str:
     )
 
 
-def _until_decided(command: str) -> str:
-    """The command that goes on with the study until it is decided."""
+def _until_decided(command: str, n_seeds: int) -> str:
+    """The command that goes on with the study until it is decided, beyond the seeds that are there."""
     if not command:
         return ""
     without = re.sub(r" --(seeds \d+|until decided)", "", command)
-    return f"{without} --until decided"
+    most = "" if n_seeds < until.MOST_SEEDS else f" --max-seeds {min(2 * n_seeds, until.LARGEST)}"
+    return f"{without} --until decided{most}"
 
 
 def _leave_out(groups: Sequence[Sequence[Row]]) -> Iterator[Advice]:

@@ -61,6 +61,14 @@ def test_advice_names_no_number_of_seeds_that_is_there_already():
     assert advice.code == "noiseflow run sketch --until decided"
 
 
+def test_advice_raises_the_most_seeds_where_they_are_there():
+    evidence = evidence_of(one="inconclusive")
+    study = evidence.study.model_copy(update={"n_seeds": 300})
+    manifest = {"command": "noiseflow run sketch --until decided"}
+    (advice,) = advise(make_evidence(study, evidence.trials, summary=evidence.summary, manifest=manifest))
+    assert advice.code == "noiseflow run sketch --until decided --max-seeds 600"
+
+
 def test_advice_of_several_datasets_names_each():
     study = make_study(
         names=("baseline", "noise"),
