@@ -8,6 +8,7 @@ from noiseflow import wording
 from noiseflow.report.answer import named
 from noiseflow.report.evidence import Evidence
 from noiseflow.statistics.inference import ALPHA
+from noiseflow.trials.waves import rows_leave_open
 from noiseflow.wording import Row
 
 LATER = 0.045
@@ -28,12 +29,13 @@ def looked(evidence: Evidence) -> str:
 
 def _found(rows: Sequence[Row]) -> Iterator[str]:
     """`‘input’ equivalent after 45 seeds`, the ones that took fewest seeds first."""
-    told: dict[tuple[int, str], list[Row]] = {}
+    told: dict[tuple[int, str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: int(row["n_seeds"])):
-        verdict = "open" if row["verdict"] == "inconclusive" else str(row["verdict"])
-        told.setdefault((int(row["n_seeds"]), verdict), []).append(row)
-    for (n_seeds, verdict), those in told.items():
-        yield f"{named(those)} {verdict} after {wording.number(n_seeds, 'seed')}"
+        is_open = row["verdict"] == "inconclusive"
+        why = " (more test rows would decide it, more seeds hardly)" if is_open and rows_leave_open(row) else ""
+        told.setdefault((int(row["n_seeds"]), "open" if is_open else str(row["verdict"]), why), []).append(row)
+    for (n_seeds, verdict, why), those in told.items():
+        yield f"{named(those)} {verdict} after {wording.number(n_seeds, 'seed')}{why}"
 
 
 def _saved(evidence: Evidence) -> str:

@@ -52,3 +52,10 @@ def test_variants_that_stay_open_are_named_and_nothing_is_saved():
     summary = evidence.summary.assign(n_seeds=10, verdict=[None, "inconclusive", "inconclusive"])
     evidence = replace(evidence, findings=replace(evidence.findings, summary=summary))
     assert looked(evidence).endswith("‘input’ and ‘after’ open after 10 seeds.")
+
+
+def test_variant_that_seeds_cannot_decide_says_so():
+    evidence = evidence_of([(1, 10, 0.005)], until_decided=True)
+    summary = evidence.summary.assign(n_seeds=10, verdict=[None, "inconclusive", "better"], rows_share=[0, 0.95, 0.95])
+    evidence = replace(evidence, findings=replace(evidence.findings, summary=summary))
+    assert "‘input’ open after 10 seeds (more test rows would decide it, more seeds hardly)" in looked(evidence)
