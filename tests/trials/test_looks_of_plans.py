@@ -174,3 +174,13 @@ def test_budget_allows_a_wave_that_is_expected_to_end_in_time(n_trials, fits):
     times = iter([0.0, 30.0])
     budget = Budget(Until("decided", "1m"), lambda: next(times), trained=10)
     assert budget.allows(n_trials) == fits
+
+
+def test_fixed_number_of_seeds_after_waves_is_the_next_look_at_each_variant():
+    both = {"names": ("noisy", "other")}
+    first = plan_of(10, dict.fromkeys((NOISY, OTHER, BASE), 10), **both)
+    stored = look(first, [], {"noisy": "better"})
+    stored = look(plan_of(15, {NOISY: 10, OTHER: 15, BASE: 15}, **both), stored, {"noisy": "better"})
+    dues = Looks(plan_of(30, **both), stored).dues
+    assert (dues[NOISY].level, dues[OTHER].level) == (level_of(2), level_of(3))
+    assert not dues[NOISY].kept  # it has further trials
