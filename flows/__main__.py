@@ -17,16 +17,19 @@ import typer
 
 from flows.services import forget_if_gone
 from noiseflow.cli import (
+    BudgetOption,
     CampaignOption,
     DeviceOption,
     DriftOption,
     EngineOption,
     EpochsOption,
+    MaxSeedsOption,
     OpenOption,
     QuietOption,
     ResultsOption,
     SeedsOption,
     StudyArgument,
+    UntilOption,
     VerboseOption,
     declared_study,
     hide_tensorflow,
@@ -34,6 +37,7 @@ from noiseflow.cli import (
 from noiseflow.study import Study
 from noiseflow.study.loading import load, names
 from noiseflow.study.result_places import study_place
+from noiseflow.study.until import Until
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
 if TYPE_CHECKING:
@@ -60,17 +64,21 @@ def main(
     runner: RunnerOption = "local",
     campaign: CampaignOption = None,
     fail_on_drift: DriftOption = False,
+    until: UntilOption = None,
+    budget: BudgetOption = None,
+    max_seeds: MaxSeedsOption = None,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
     open_page: OpenOption = False,
 ) -> None:
     """Trains what is missing of a study, and reports, as a run of the Prefect flow `noise-study`."""
-    declared = declared_study(study, seeds, epochs, results, campaign)
+    asked = Until(until, budget, max_seeds)
+    declared = declared_study(study, seeds, epochs, results, campaign, until=asked)
     _set_environment(verbose=verbose)
     forget_if_gone()
     given = {"study": study, "n_seeds": seeds, "epochs": epochs}
     options = {"results": results, "engine": engine, "device": device, "runner": runner}
-    campaigns = {"campaign": campaign, "fail_on_drift": fail_on_drift}
+    campaigns = {"campaign": campaign, "fail_on_drift": fail_on_drift} | vars(asked)
     at_once = 1 if runner == "ray" else min(BATCHES_AT_ONCE, len(declared.parts()))
     with worker_processes(at_once) as workers:
         if not Path(study_place(results, declared.name)).exists():  # else there may be nothing to train
@@ -97,7 +105,7 @@ def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: A
     """
     from noiseflow.run import stored_run  # noqa: PLC0415
 
-    may_be_stored = parameters["campaign"] is None and not _names_a_server()
+    may_be_stored = parameters["campaign"] is parameters["until"] is None and not _names_a_server()
     if may_be_stored and (stored := stored_run(declared, parameters["results"], parameters["engine"])):
         return stored
     from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415

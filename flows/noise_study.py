@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,13 +24,25 @@ from flows.interruption import stoppable
 from flows.progress_artifact import progress_artifact
 from flows.runners import Runner, as_they_end, runner_faults, training_runner
 from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.values import FIRST_LOOK
 from noiseflow.campaigns.rounds import campaign_faults, campaign_name
 from noiseflow.engine.progress import Progress
 from noiseflow.results import StudyRun, changed_verdicts, stored_answer
-from noiseflow.run import Device, DriftError, Engine, Job, finish, prepare, require_trials, tell_training
+from noiseflow.run import (
+    Device,
+    DriftError,
+    Engine,
+    Job,
+    finish,
+    prepare,
+    require_trials,
+    tell_training,
+    train_until_decided,
+)
 from noiseflow.study import ShippedStudy, Study
 from noiseflow.study.loading import confined, load, names
 from noiseflow.study.result_places import allowed_faults, is_url, url_faults
+from noiseflow.study.until import LARGEST, TIME, Until, UntilWhen
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 from tasks.analysis import aggregate
 from tasks.listeners import notify
@@ -61,6 +74,8 @@ def named(parameters: Mapping[str, Any], scheduled: datetime) -> str:
         if campaign := parameters.get("campaign"):
             return f"{name} · {campaign_name(campaign, scheduled)}"
     epochs = f" · {parameters['epochs']} epochs" if parameters.get("epochs") else ""
+    if parameters.get("until"):
+        return f"{name} · until {parameters['until']}{epochs}"
     return f"{name}{f' · {n_seeds} seeds' if n_seeds else ''}{epochs}"
 
 
@@ -81,6 +96,9 @@ def noise_study(
     runner: Runner = "local",
     campaign: str | None = None,
     fail_on_drift: bool = False,
+    until: UntilWhen | None = None,
+    budget: Annotated[str, Field(pattern=TIME)] | None = None,
+    max_seeds: Annotated[int, Field(ge=FIRST_LOOK, le=LARGEST)] | None = None,
 ) -> StudyRun:
     """Finds out whether noise regularises a model: trains each variant over many seeds and reports the comparison.
 
@@ -100,24 +118,34 @@ def noise_study(
         campaign: Adds fresh seeds under a date, and pools all campaigns. A date such as 2026-11-23; or a time zone such as
             Europe/Vienna, for the date there that the run is scheduled for.
         fail_on_drift: Whether the run fails where a campaign differs from those before it.
+        until: decided adds seeds in waves; a variant stops once it is decided, and the others go on.
+        budget: With until, a time such as 90s, 20m or 2h; no wave begins that would hardly end in it.
+        max_seeds: With until, the seeds of a cell at most, 10 to 10,000; 300 unless given.
     """
     if faults := runner_faults(runner):
         raise InvalidInputError(faults)
     send_logs_to_prefect()
     with worker_processes(BATCHES_AT_ONCE):
         declared, night = _declared(study, {"n_seeds": n_seeds, "epochs": epochs}, results, campaign)
+        asked = Until(until, budget, max_seeds)
+        if faults := asked.faults(declared, n_seeds, campaign):
+            raise InvalidInputError(faults)
         here = runner == "local"  # on Ray each batch looks for its own device
-        job = prepare(declared, results, engine=engine, device=device, campaign=night, trains_here=here)
-        return _run(job, runner, fail_on_drift=fail_on_drift)
+        if until is None:
+            job = prepare(declared, results, engine=engine, device=device, campaign=night, trains_here=here)
+            failed = _train(job, runner)
+        else:
+            where: dict[str, Any] = {"engine": engine, "device": device, "trains_here": here}
+            job, failed = train_until_decided(declared, results, asked, partial(_train, runner=runner), **where)
+        return _report(job, failed, fail_on_drift=fail_on_drift)
 
 
 nightly = noise_study.with_options(retries=1, retry_delay_seconds=300)
 """The same for a schedule: a run that fails is tried once more, and goes on with what is stored."""
 
 
-def _run(job: Job, runner: Runner, *, fail_on_drift: bool) -> StudyRun:
+def _report(job: Job, failed: Sequence[str], *, fail_on_drift: bool) -> StudyRun:
     plan, context = job.plan, job.context
-    failed = _train(job, runner)
     require_trials(job, failed)
     before = stored_answer(context.store, plan.folder)
     findings = aggregate(plan, context.store, context.footer)

@@ -23,6 +23,7 @@ from noiseflow.study import Study
 from noiseflow.study import loading as studies
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import study_place
+from noiseflow.study.until import Until, UntilWhen
 from noiseflow.trials.declared import declare
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
@@ -55,6 +56,13 @@ ResultsOption = Annotated[str, typer.Option(help="Folder or URL, such as s3://bu
 DriftOption = Annotated[
     bool, typer.Option("--fail-on-drift", help="Fail where a campaign differs from those before it.")
 ]
+UntilOption = Annotated[
+    UntilWhen | None, typer.Option(help="Add seeds in waves; each variant stops once it is decided.")
+]
+BudgetOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="With --until: begin no wave that ends later, such as 20m or 2h.")
+]
+MaxSeedsOption = Annotated[int | None, typer.Option(help="With --until: seeds of each cell at most; 300 unless given.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show all logs.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer and the report's path alone.")]
 OpenOption = Annotated[bool, typer.Option("--open", help="Open the report in the browser.")]
@@ -88,12 +96,16 @@ def run(
     device: DeviceOption = "auto",
     campaign: CampaignOption = None,
     fail_on_drift: DriftOption = False,
+    until: UntilOption = None,
+    budget: BudgetOption = None,
+    max_seeds: MaxSeedsOption = None,
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
     open_page: OpenOption = False,
 ) -> None:
     """Trains what is missing of a study, and reports."""
-    declared = declared_study(study, seeds, epochs, results, campaign)
+    asked = Until(until, budget, max_seeds)
+    declared = declared_study(study, seeds, epochs, results, campaign, until=asked)
     show_logs() if verbose else hide_tensorflow()
     at_once = min(BATCHES_AT_ONCE, len(declared.parts()))
     with worker_processes(at_once) as workers:
@@ -102,10 +114,11 @@ def run(
         from noiseflow.run import run_study  # noqa: PLC0415
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
 
-        options = {"engine": engine, "device": device, "campaign": campaign, "fail_on_drift": fail_on_drift}
+        where = {"engine": engine, "device": device, "campaign": campaign, "fail_on_drift": fail_on_drift}
+        options = where | vars(asked)
         status = run_in_terminal(
             study,
-            lambda watch: run_study(declared, results, progress=watch, **options),  # type: ignore[arg-type]
+            lambda watch: run_study(declared, results, progress=watch, **options),
             verbose=verbose,
             quiet=quiet,
             opens=open_page,
@@ -235,6 +248,7 @@ def report(
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
     campaign: CampaignOption = None,
+    until: UntilOption = None,
     output: Annotated[
         str | None, typer.Option(help="Folder or URL for the report and the summary, instead of the results.")
     ] = None,
@@ -242,13 +256,13 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Renders the report of a study again from its Parquet files; trains nothing."""
-    declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
+    declared = declared_study(study, seeds, epochs, results, campaign, writes=False, until=Until(until))
     if output and (faults := results_faults(study_place(output, declared.name))):
         refuse(faults)
     from noiseflow.run import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
     with _failures_printed():
-        page = report_study(declared, results, engine, _date(campaign), output)
+        page = report_study(declared, results, engine, _date(campaign), output, until_decided=until is not None)
     if as_json:
         from noiseflow.results import read_answer  # noqa: PLC0415
 
@@ -413,11 +427,18 @@ def _print_json(content: object) -> None:
 
 
 def declared_study(
-    study: str, seeds: int | None, epochs: int | None, results: str, campaign: str | None, *, writes: bool = True
+    study: str,
+    seeds: int | None,
+    epochs: int | None,
+    results: str,
+    campaign: str | None,
+    *,
+    writes: bool = True,
+    until: Until | None = None,
 ) -> Study:
-    """The study to run; or one message with every fault, and exit status 2. writes: whether the results must be writable."""
+    """The study to run; or one message with every fault, and exit status 2. Arguments are those of `declare`."""
     try:
-        return declare(study, results, seeds, epochs, campaign, writes=writes)
+        return declare(study, results, seeds, epochs, campaign, writes=writes, until=until)
     except InvalidInputError as error:
         refuse(error.faults)
 

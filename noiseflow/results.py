@@ -31,6 +31,7 @@ _OURS = (
     "datasets",
     "replays",
     "studies",
+    "looks",
     "report",
     "runs",
     "quarantine",

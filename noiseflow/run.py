@@ -18,23 +18,26 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
 from noiseflow.engine.progress import Progress
 from noiseflow.results import ANSWER, StudyRun, answer_json, run_of
 from noiseflow.store import Store, StoreError, find_store, footer
-from noiseflow.study import USERS_OWN, Resources, Study
+from noiseflow.study import USERS_OWN, Architecture, Dataset, Resources, Study, Variant
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
+from noiseflow.study.until import Until, UntilWhen
 from noiseflow.trials.batches import Tables, train_in_worker
 from noiseflow.trials.checking import Checked, check_in_worker
 from noiseflow.trials.declared import declare
+from noiseflow.trials.looks import Looks
 from noiseflow.trials.manifest import describe, software
 from noiseflow.trials.plan import Batch, EngineOf, Plan, make_plan, study_hash, study_json
 from noiseflow.trials.pooled_plan import pooled_plan, replays
 from noiseflow.trials.preview import superseded_lines
+from noiseflow.trials.waves import Budget, Counts, counts_next, counts_now
 from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, worker_processes
 
 if TYPE_CHECKING:  # they load scipy and matplotlib, and who has nothing to train needs neither
@@ -129,6 +132,9 @@ def run_study(
     device: Device = "auto",
     campaign: str | None = None,
     fail_on_drift: bool = False,
+    until: UntilWhen | None = None,
+    budget: str | None = None,
+    max_seeds: int | None = None,
     progress: Watcher | None = None,
 ) -> StudyRun:
     """Trains the trials of a study that are missing, and reports; what the run came to.
@@ -143,6 +149,9 @@ def run_study(
         campaign: adds fresh seeds under a date, and pools all campaigns; a date such as 2026-11-23, or a time zone for
             the date there now.
         fail_on_drift: whether to raise where a campaign differs from those before it.
+        until: decided adds seeds in waves; a variant stops once it is decided, and the others go on.
+        budget: of such a run, a time like 90s, 20m or 2h: no wave begins that would hardly end in it.
+        max_seeds: of such a run, the seeds of a cell at most; 300 unless given.
         progress: called with each batch and how far it has come.
 
     Raises:
@@ -152,13 +161,18 @@ def run_study(
         StoreError: the results cannot be read or written.
         RuntimeError: the device is not there.
     """
-    declared = declare(study, str(results), n_seeds, epochs, campaign)
-    if campaign is None and (stored := stored_run(declared, str(results), engine)):
+    asked = Until(until, budget, max_seeds)
+    declared = declare(study, str(results), n_seeds, epochs, campaign, until=asked)
+    if campaign is None and until is None and (stored := stored_run(declared, str(results), engine)):
         return stored
     night = None if campaign is None else campaign_name(campaign, datetime.now(UTC))
     with worker_processes(BATCHES_AT_ONCE):
-        job = prepare(declared, str(results), engine=engine, device=device, campaign=night)
-        failed = train_all(job, progress)
+        if until is None:
+            job = prepare(declared, str(results), engine=engine, device=device, campaign=night)
+            failed = train_all(job, progress)
+        else:
+            train = partial(train_all, progress=progress)
+            job, failed = train_until_decided(declared, str(results), asked, train, engine=engine, device=device)
     require_trials(job, failed)
     store = job.context.store
     findings = summarize(job.plan, store, job.context.footer)
@@ -174,6 +188,8 @@ def prepare(
     device: Device = "auto",
     campaign: str | None = None,
     trains_here: bool = True,
+    counts: Counts | None = None,
+    engine_of: EngineOf | None = None,
 ) -> Job:
     """What there is to do, after the study's data, networks and seeds were found valid.
 
@@ -182,16 +198,20 @@ def prepare(
     Args:
         campaign: an ISO date.
         trains_here: whether the batches train on this machine, which then must have the device.
+        counts: the seeds of each cell, where they are unlike.
+        engine_of: the engines, where the same study with fewer seeds was found valid before.
 
     Raises:
         InvalidInputError: something is not valid; the message names every fault, and nothing was written.
         RuntimeError: the device is not there.
     """
-    stage.info("looking at the data and the networks")
+    if engine_of is None:
+        stage.info("looking at the data and the networks")
     results = real_place(results)
     seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
     whole = stored_plan(study, results, engine)[0] if campaign is None and _is_trained(study, results, engine) else None
-    checked = Checked([]) if whole else check_in_worker(study, seeds, engine, device if trains_here else None)
+    known = whole is not None or engine_of is not None
+    checked = Checked([]) if known else check_in_worker(study, seeds, engine, device if trains_here else None)
     if faults := [
         *results_faults(study_place(results, study.name)),
         *seed_faults(study, seeds),
@@ -200,7 +220,8 @@ def prepare(
         raise InvalidInputError(faults)
     store = Store(results, study.name)
     store.recover()
-    plan = whole or _plan(study, checked.engine_of, campaign, store, engine)
+    plan = whole or _plan(study, engine_of or checked.engine_of, campaign, store, engine)
+    plan = plan if counts is None else plan.counted(counts)
     done = store.trial_ids()
     for line in [*checked.reasons, *superseded_lines(plan, done)]:
         logger.warning(line)
@@ -211,6 +232,68 @@ def prepare(
     marks = footer(store.write_study(study_json(study)), software())
     context = Context(store, marks, study.name, device, study.resources)
     return Job(plan, context, tuple(batches), tuple(replays(plan, store)), reused)
+
+
+def train_until_decided(
+    study: Study,
+    results: str,
+    until: Until,
+    train: Callable[[Job], list[str]],
+    *,
+    engine: Engine = "auto",
+    device: Device = "auto",
+    trains_here: bool = True,
+) -> tuple[Job, list[str]]:
+    """Trains seeds in waves; after each the variants that are decided stop, and the others go on.
+
+    It ends when none is open, when those that are have as many seeds as they may, or when the budget is used up. Each look is
+    remembered, so that a run that was stopped goes on, and a later one allows for it.
+
+    Args:
+        train: trains the batches of a job; a line for each that failed.
+        device, trains_here: as for `prepare`.
+
+    Returns:
+        The job of the last wave, and what failed in it.
+
+    Raises:
+        As `prepare` does.
+    """
+    plan, stored = stored_plan(study, results, engine)
+    before, looks, engine_of = stored.trial_ids() if stored else set(), Looks.of(plan, stored), None
+    budget, counts = Budget(until), counts_next(looks, until.most) or counts_now(looks)
+    while True:
+        wave = study.model_copy(update={"n_seeds": max(counts.values())})
+        where: dict[str, Any] = {"engine": engine, "device": device, "trains_here": trains_here}
+        job = prepare(wave, results, counts=counts, engine_of=engine_of, **where)
+        failed = train(job)
+        budget.trained += job.n_trained()
+        engines = {(cell.dataset.name, cell.architecture.name): cell.engine for cell in job.plan.cells}
+        engine_of = partial(_engine_among, engines)
+        looks = looks if failed else _look_at(job)
+        more = None if failed else counts_next(looks, until.most)
+        if more is None or not budget.allows(sum(more.values()) - sum(counts.values())):
+            return replace(job, reused=len(before.intersection(job.plan.trial_ids))), failed
+        counts = more
+
+
+def _engine_among(engines: dict[tuple[str, str], str], dataset: Dataset, architecture: Architecture, _: Variant) -> str:
+    return engines[dataset.name, architecture.name]
+
+
+def _look_at(job: Job) -> Looks:
+    """The looks at the job's trials, this one among them; it is remembered."""
+    store = job.context.store
+    store.recover()
+    if Looks.of(job.plan, store).known is None:
+        remember(job.plan, find_stored(job.plan, store), store)
+    return Looks.of(job.plan, store)
+
+
+def remember(plan: Plan, findings: Findings, store: Store) -> None:
+    """Keeps this look at the trials, unless they were looked at before, or are too few for any verdict."""
+    if content := Looks.of(plan, store).content(findings.summary):
+        store.write_look(content)
 
 
 def data_faults(study: Study, campaign: str | None = None) -> list[str]:
@@ -335,7 +418,8 @@ def find_stored(plan: Plan, store: Store) -> Findings:
 
     trials, replayed = stored_trials(plan, store), stored_trials(plan, store, "replays")
     first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in plan.study.datasets}
-    return find(
+    looks = Looks.of(plan, store)
+    found = find(
         plan.study,
         trials,
         replayed,
@@ -345,7 +429,9 @@ def find_stored(plan: Plan, store: Store) -> Findings:
             lambda ids: store.read("predictions", ids).query("part == 'test'"),
             {name: (np.asarray(data.y_test, np.float64), data.n_classes) for name, data in first.items()},
         ),
+        dues=looks.dues,
     )
+    return replace(found, looks=looks.frame(found.summary))
 
 
 def write_report(
@@ -366,7 +452,10 @@ def write_report(
     report = render(evidence)
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
     texts[ANSWER] = answer_json(plan.study.name, report, _key(plan) if trained + reused == len(plan.trials) else "")
-    (pages or store).write_report(texts | dict(report.pictures), plan.folder)
+    written = pages or store
+    written.write_report(texts | dict(report.pictures), plan.folder)
+    if trained + reused == len(plan.trials) and written.location == store.location:
+        remember(plan, findings, written)
     return report
 
 
@@ -400,7 +489,13 @@ def finish(
 
 
 def report_study(
-    study: Study, results: str, engine: str = "auto", campaign: str | None = None, output: str | None = None
+    study: Study,
+    results: str,
+    engine: str = "auto",
+    campaign: str | None = None,
+    output: str | None = None,
+    *,
+    until_decided: bool = False,
 ) -> str:
     """Summarizes and renders a study again from Parquet, and trains nothing; path or URL of the page.
 
@@ -410,11 +505,15 @@ def report_study(
         campaign: an ISO date.
         output: folder or URL for the summary and the report; the results unless given, or `reports` where these can only
             be read.
+        until_decided: whether it is the report of a run that went on until its variants were decided.
 
     Raises:
         LookupError: none of the study's trials, by this engine, is stored there.
     """
     plan, store = stored_plan(study, results, engine, campaign)
+    if until_decided and any((counts := counts_now(Looks.of(plan, store))).values()):
+        plan, store = stored_plan(study.model_copy(update={"n_seeds": max(counts.values())}), results, engine)
+        plan = plan.counted(counts)
     n_there = len(store.trial_ids().intersection(plan.trial_ids)) if store else 0  # of a million the set is not kept
     if store is None or not n_there:
         there = _other_trials(plan, store) if store else "Train it first: noiseflow run"

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+import noiseflow.report.findings
 import noiseflow.report.page
 import noiseflow.run
 from noiseflow import run_study
@@ -157,6 +158,77 @@ def test_steps_of_the_docs_are_what_run_study_does(tmp_path, monkeypatch):
     whole = run_study("smoke", "whole", n_seeds=2)
     assert (found["report"].headline, found["job"].n_trained()) == (whole.answer, whole.trained)
     pd.testing.assert_frame_equal(rows(tmp_path / "results", "smoke"), rows(tmp_path / "whole", "smoke"))
+
+
+def fields(results, folder=""):
+    summary = pd.read_parquet(results / "small" / folder / "summary.parquet").set_index("variant")
+    return summary.loc[
+        "noisy", ["n_seeds", "difference_ci_low", "difference_ci_high", "p_adjusted", "verdict"]
+    ].tolist()
+
+
+def test_study_that_grows_after_a_look_is_judged_by_both_and_a_replay_as_before(tmp_path):
+    first = run_study(SMALL, tmp_path, n_seeds=8)
+    alone = fields(tmp_path)
+    assert "looked at" not in first.answer
+    assert len(list((tmp_path / "small" / "looks").iterdir())) == 1
+    grown = run_study(SMALL, tmp_path, n_seeds=10)
+    assert grown.answer.endswith("The study was looked at 2 times; intervals, p and verdicts allow for it.")
+    assert "There were looks at 8 and 10 seeds" in Path(grown.report).with_name("report.md").read_text()
+    by_both = fields(tmp_path)
+    once = run_study(SMALL, tmp_path / "once", n_seeds=10)
+    assert "looked at" not in once.answer
+    low, high = fields(tmp_path / "once")[1:3]
+    assert by_both[1] < low < high < by_both[2]
+    run_study(SMALL, tmp_path, n_seeds=8)
+    assert fields(tmp_path) == alone
+    report_study(SMALL.model_copy(update={"n_seeds": 10}), str(tmp_path), output=str(tmp_path / "elsewhere"))
+    assert fields(tmp_path / "elsewhere") == by_both
+    assert len(list((tmp_path / "small" / "looks").iterdir())) == 2
+    assert not (tmp_path / "elsewhere" / "small" / "looks").exists()
+
+
+def test_run_until_decided_goes_on_where_it_stopped_and_can_be_drawn_again(tmp_path):
+    first = run_study(SMALL, tmp_path, until="decided", max_seeds=10)
+    assert first.answer.endswith("Seeds were added until each variant was decided: ‘noisy’ open after 10 seeds.")
+    second = run_study(SMALL, tmp_path, until="decided", max_seeds=15, budget="1h")
+    assert (second.trained, second.reused) == (10, 20)
+    assert list(second.summary["n_seeds"]) == [15, 15]
+    assert "--until decided" in Path(second.report).with_name("report.md").read_text()
+    before = fields(tmp_path)
+    report_study(SMALL, str(tmp_path), until_decided=True)
+    assert fields(tmp_path) == before
+    third = run_study(SMALL, tmp_path, until="decided", max_seeds=15)
+    assert (third.trained, third.reused, third.answer) == (0, 30, second.answer)
+    assert fields(tmp_path) == before
+    assert len(list((tmp_path / "small" / "looks").iterdir())) == 2
+
+
+def test_run_until_decided_begins_no_wave_that_its_budget_does_not_allow(tmp_path):
+    done = run_study(SMALL, tmp_path, until="decided", budget="1s")
+    assert done.trained == 20
+    with pytest.raises(InvalidInputError, match="Use --max-seeds instead"):
+        run_study(SMALL, tmp_path, until="decided", n_seeds=4)
+
+
+def test_variant_that_is_decided_stops_and_the_others_go_on(tmp_path, monkeypatch):
+    """Its trials, its baseline's and what the page says."""
+    content = SMALL.model_dump(mode="json")
+    other = {"name": "other", "injections": [{"place": "input", "stddev": 0.5}]}
+    study = load_study(content | {"variants": [*content["variants"], other]})
+    summarize = noiseflow.report.findings.summarize
+
+    def deciding(*arguments, **options):
+        summary = summarize(*arguments, **options)
+        return summary.assign(verdict=summary["verdict"].where(summary["variant"] != "other", "equivalent"))
+
+    monkeypatch.setattr(noiseflow.report.findings, "summarize", deciding)
+    done = run_study(study, tmp_path, until="decided", max_seeds=15)
+    assert list(done.summary.set_index("variant")["n_seeds"]) == [15, 15, 10]
+    assert (
+        "‘other’ equivalent after 10 seeds and ‘noisy’ open after 15 seeds; 11 % of the trials not needed."
+        in done.answer
+    )
 
 
 WITHOUT_PREFECT = """

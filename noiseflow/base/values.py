@@ -36,6 +36,8 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what keras.utils.set_random_seed
 Fraction = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Setting = str | int | float | bool
 """A value that a study hands to a user's own function."""
+FIRST_LOOK = 10
+"""Seeds at the first look of a study that trains until it is decided: below 9 no flip of signs is rare enough."""
 BASELINE = "baseline"
 """Name of the variant without noise and controls."""
 MAX_WEIGHTS = 100_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import ceil, isfinite, nan
+from math import ceil, floor, isfinite, nan
 
 from noiseflow import wording
 from noiseflow.datasets import columns_of
@@ -14,11 +14,14 @@ from noiseflow.report.evidence import Evidence
 from noiseflow.report.recipe import Task, keras_lines
 from noiseflow.statistics import GROUP
 from noiseflow.statistics.differences import rows_decide
-from noiseflow.study import Variant
+from noiseflow.statistics.power import needed_range
+from noiseflow.study import Variant, until
 from noiseflow.wording import Row
 
 MOST_RECIPES = 4
 MOST_SEEDS = 10_000
+LEAST_FORECAST = 6
+"""Pairs that tell enough of the spread to forecast how many seeds it takes."""
 SUREST = (
     ": of those that gain as much as the best, to within the margin, the simplest; of"
     " equally simple ones the one whose interval begins highest"
@@ -132,26 +135,33 @@ def _more_seeds(evidence: Evidence, groups: Sequence[Sequence[Row]]) -> Iterator
             "narrow as ± the margin."
         )
     else:
-        seeds = int(max(needed))
-        if seeds <= evidence.study.n_seeds:
-            yield Advice(f"{text} With the spread seen here so many seeds should have sufficed; more may decide it.")
-            return
-        more = f"{wording.number(seeds, 'seed')}, {seeds - evidence.study.n_seeds:,} more than now,"
+        most = max((row for row in noisy if isfinite(row.get("n_needed", nan))), key=lambda row: float(row["n_needed"]))
         what = "" if len(noisy) == len(rows) else " of the noise"
-        command = _with_seeds(evidence.manifest.get("command", ""), seeds)
-        yield Advice(
-            f"{text} With the spread seen here, {more} would show a difference{what} as large as the margin in about "
-            f"four of five such studies, trained anew and looked at once{':' if command else '.'}",
-            command,
-        )
+        command = _until_decided(evidence.manifest.get("command", ""), evidence.study.n_seeds)
+        how = "seeds can be added until each variant is decided; each look on the way is allowed for"
+        yield Advice(f"{text}{_forecast(most, what)} With --until decided, {how}{':' if command else '.'}", command)
 
 
-def _with_seeds(command: str, seeds: int) -> str:
-    """The command that repeats the study, with this many seeds."""
+def _forecast(row: Row, what: str) -> str:
+    """How many seeds a new study would take, by the spread seen here; nothing where that is no more than are there."""
+    needed, n_pairs = float(row["n_needed"]), int(row["n_pairs"])
+    if needed <= n_pairs or n_pairs < LEAST_FORECAST:
+        return ""
+    low, high = needed_range(needed, n_pairs)
+    return (
+        f" A new study that is looked at once would show a difference{what} as large as the margin in four of five cases with "
+        f"{int(needed):,} seeds; by the uncertainty of the spread, which {n_pairs:,} pairs tell, it may take "
+        f"{floor(low):,} to {ceil(high):,}."
+    )
+
+
+def _until_decided(command: str, n_seeds: int) -> str:
+    """The command that goes on with the study until it is decided, beyond the seeds that are there."""
     if not command:
         return ""
-    without = re.sub(r" --seeds \d+", "", command)
-    return f"{without} --seeds {seeds}"
+    without = re.sub(r" --(seeds \d+|until decided)", "", command)
+    most = "" if n_seeds < until.MOST_SEEDS else f" --max-seeds {min(2 * n_seeds, until.LARGEST)}"
+    return f"{without} --until decided{most}"
 
 
 def _leave_out(groups: Sequence[Sequence[Row]]) -> Iterator[Advice]:

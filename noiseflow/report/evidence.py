@@ -32,6 +32,7 @@ class Evidence:
     (n_points, 2) that the rows of part `grid` stand for, where the dataset has two features. read: what was read of the
     datasets that are files of the user's. forms: dataset name -> the shape of a row, and how many classes, 0 for a regression.
     seen: dataset name -> variant -> a few training rows with its noise, of images and sequences.
+    until_decided: whether seeds were added until each variant was decided.
     """
 
     study: Study
@@ -49,6 +50,7 @@ class Evidence:
     forms: Mapping[str, tuple[tuple[int, ...], int]] = field(default_factory=dict)
     seen: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
     read: Sequence[WhatWasRead] = ()
+    until_decided: bool = False
 
     @property
     def summary(self) -> pd.DataFrame:

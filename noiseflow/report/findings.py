@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -14,10 +15,12 @@ from noiseflow.campaigns.history import history
 from noiseflow.campaigns.repeated_looks import compare_at_every_look
 from noiseflow.campaigns.replays import compare_replays
 from noiseflow.report.predicted import Predicted, on_test_rows
-from noiseflow.statistics import GROUP, summarize
+from noiseflow.statistics import GROUP, CellKey, summarize
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.failures import mark_failures
 from noiseflow.statistics.families import choose_strengths, compare_families
+from noiseflow.statistics.inference import ALPHA
+from noiseflow.statistics.looks import Due
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
 from noiseflow.statistics.robustness import compare_under_noise
 from noiseflow.statistics.trend import gain_trend
@@ -37,7 +40,7 @@ class Findings:
     robustness: a row a cell and strength of noise at test time.
     Of studies with campaigns, history: a row a campaign and compared cell; drift: a row a cell and test of the latest
     campaign; replays: a row a trial that a campaign trained again. test_rows: of a study whose one split has fresh rows to be
-    scored on, the differences on its few test rows.
+    scored on, the differences on its few test rows. looks: a row a look and comparison, where this is not the only look.
     """
 
     summary: pd.DataFrame
@@ -51,6 +54,7 @@ class Findings:
     robustness: pd.DataFrame = field(default_factory=pd.DataFrame)
     ranks: MeanRanks | None = None
     test_rows: pd.DataFrame = field(default_factory=pd.DataFrame)
+    looks: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
@@ -68,6 +72,7 @@ def find(
     repeated_looks: bool = True,
     constants: Mapping[str, float] | None = None,
     predicted: Predicted | None = None,
+    dues: Mapping[CellKey, Due] | None = None,
 ) -> Findings:
     """What the trials of a study's plan say.
 
@@ -80,6 +85,7 @@ def find(
         repeated_looks: False says that this is the only look at these campaigns.
         constants: dataset to the score of the best constant prediction, which a training that failed does not beat.
         predicted: predictions on the test rows, by which differences hold for new rows of the same kind.
+        dues: what each comparison is judged by, where this is not the only look.
 
     Raises:
         ValueError: there are campaigns, and pairs that depend on each other (see `summarize`).
@@ -89,17 +95,17 @@ def find(
     if repeated_looks and "campaign" in trials and trials["campaign"].notna().any():
         return _of_campaigns(trials, replays, study.margin, reused)
     rows = {} if predicted is None else predicted.variances(study, trials)
-    summary = summarize(trials, study.margin, reused=reused, rows=rows)
+    summary = summarize(trials, study.margin, reused=reused, rows=rows, dues=dues)
+    level = min((due.level for due in (dues or {}).values()), default=ALPHA)
     trained = set(trials["family"]) if "family" in trials else set()
     families = [name for name in (variant.name for variant in study.variants) if name != BASELINE and name in trained]
     chosen = any(variant.strengths for variant in study.variants)
     if trials.empty:
         return Findings(summary)
     sizes = trend_sizes(study)
-    choices = choose_strengths(trials, study.margin, reused=reused, summary=summary) if chosen else nothing
-    rivals = (
-        compare_families(trials, study.margin, families[0], reused=reused) if chosen and len(families) > 1 else nothing
-    )
+    given: dict[str, Any] = {"reused": reused, "level": level}
+    choices = choose_strengths(trials, study.margin, summary=summary, **given) if chosen else nothing
+    rivals = compare_families(trials, study.margin, families[0], **given) if chosen and len(families) > 1 else nothing
     return Findings(
         summary=summary,
         choices=_told(choices, summary),

@@ -48,6 +48,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         manifest=dict(manifest),
         read=read_of_study(study),
         n_planned=len(plan.trials),
+        until_decided=plan.until_decided,
         changed=_changed(findings, store),
         predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
         forms={name: (tuple(data.X_train.shape[1:]), data.n_classes) for name, data in first.items()},

@@ -16,6 +16,7 @@ from noiseflow.report.answer import headline
 from noiseflow.report.escaping import HTML_PAGE, MARKDOWN_PAGE
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.limits import limits
+from noiseflow.report.looked import looked
 from noiseflow.report.picture import Picture, data_address, fitting
 from noiseflow.report.section import FOLDED, WHOLE, Part, parts_of
 from noiseflow.report.sections import SECTIONS
@@ -72,7 +73,7 @@ def render(evidence: Evidence) -> Report:
     pictures = draw_pictures(evidence)
     page: dict[str, Any] = {
         "study": evidence.study,
-        "headline": headline(evidence),
+        "headline": " ".join(filter(None, [headline(evidence), looked(evidence)])),
         "alarm": alarm(evidence),
         "advice": advise(evidence),
         "pictures": pictures,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from noiseflow.statistics.estimate import Estimate
-from noiseflow.statistics.inference import ALPHA, LEAST_N, RESOLUTION, Array, in_ticks, is_constant
+from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array, in_ticks, is_constant, least_pairs
 
 SEED = 2018
 """Fixed, so that a summary computed again from the same trials is the same."""
@@ -284,7 +284,7 @@ def _band(
     drawn, k, others = against
     own = drawn.statistics[:, k]
     if ours.error == 0:
-        enough = one.estimate is not None or one.differences.size >= LEAST_N
+        enough = one.estimate is not None or one.differences.size >= least_pairs(one.alpha)
         return Band(ours.mean, ours.mean, p) if enough else Band(p_adjusted=p)
     if one.estimate is not None:
         exact = alone and not others.any()
@@ -292,7 +292,7 @@ def _band(
             stats.t.isf(one.alpha / 2, one.estimate.degrees_of_freedom) if exact else _critical(own, others, one.alpha)
         )
         halves = [ours.error * float(size)] * 2
-    elif one.differences.size < LEAST_N:  # flips say nothing; to be shown
+    elif one.differences.size < least_pairs(ALPHA):  # flips say nothing; to be shown
         halves = [ours.error * float(stats.t.isf(one.alpha / 2, one.differences.size - 1))] * 2
     else:
         fixed = ours.error * _critical(own, others, one.alpha) if max(tail) > 1 else nan

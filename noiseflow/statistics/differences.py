@@ -15,7 +15,7 @@ import pandas as pd
 from noiseflow.statistics.bands import Band, Comparison, simultaneous
 from noiseflow.statistics.crossfit import HALVES_CORRELATION
 from noiseflow.statistics.estimate import Estimate
-from noiseflow.statistics.inference import Array, by_size, cohen_dz, probability_better, sign_flip_p
+from noiseflow.statistics.inference import ALPHA, Array, by_size, cohen_dz, probability_better, sign_flip_p
 from noiseflow.statistics.new_rows import RowVariance
 from noiseflow.statistics.pairs import CellKey
 from noiseflow.statistics.power import seeds_needed
@@ -34,7 +34,7 @@ class Asked:
     trial is left out. margin: differences within it are not worth having; NaN where equivalence is not asked for. ratio:
     rows that test over rows that train, where data seeds split the same rows again. scale: what values are divided by to be
     held against the resolution. rows: what the rows add to the variance, where they are fixed. failures:
-    the verdict on how often it fails.
+    the verdict on how often it fails. level: the error that it may make, below .05 where this is not the only look.
     """
 
     key: CellKey
@@ -44,6 +44,7 @@ class Asked:
     scale: float = 1.0
     rows: RowVariance | None = None
     failures: Verdict = "inconclusive"
+    level: float = ALPHA
 
 
 def compare(asked: Sequence[Asked], *, opinions: bool = True) -> list[dict[str, Any]]:
@@ -81,7 +82,10 @@ def compare(asked: Sequence[Asked], *, opinions: bool = True) -> list[dict[str, 
 
 
 def compare_pairs(
-    pairs: Mapping[CellKey, pd.DataFrame], margin: float, reused: Mapping[str, float] | None = None
+    pairs: Mapping[CellKey, pd.DataFrame],
+    margin: float,
+    reused: Mapping[str, float] | None = None,
+    level: float = ALPHA,
 ) -> dict[CellKey, dict[str, Any]]:
     """`compare` by key, of scores without a scale of their own.
 
@@ -89,9 +93,10 @@ def compare_pairs(
         pairs: (dataset, architecture, name) to data_seed, seed, score and score_baseline; NaN where a trial is left out.
         margin: differences of the score within it are not worth having.
         reused: names of datasets whose data seeds split the same rows again, to rows that test over rows that train.
+        level: the error that all of them together may make.
     """
     ratios = reused or {}
-    asked = [Asked(key, part, margin, ratios.get(key[0])) for key, part in pairs.items()]
+    asked = [Asked(key, part, margin, ratios.get(key[0]), level=level) for key, part in pairs.items()]
     return dict(zip(pairs, compare(asked), strict=True))
 
 
@@ -119,6 +124,7 @@ def _comparison(one: Asked, pairing: Pairing) -> Comparison:
         pairing.estimate,
         one.key[:2],
         pairing.profile,
+        one.level,
         guarded=pairing.estimate is None,
     )
 

@@ -11,6 +11,7 @@ import pandas as pd
 from noiseflow.base.values import BASELINE
 from noiseflow.statistics.crossfit import choose_naively, honest_scores, scored_families
 from noiseflow.statistics.differences import compare_pairs
+from noiseflow.statistics.inference import ALPHA
 from noiseflow.statistics.pairs import GROUP, pairs_with
 
 DIFFERENCE_COLUMNS = [
@@ -42,6 +43,7 @@ def choose_strengths(
     *,
     reused: Mapping[str, float] | None = None,
     summary: pd.DataFrame | None = None,
+    level: float = ALPHA,
 ) -> pd.DataFrame:
     """A row for each dataset, architecture and family with several strengths: CHOICE_COLUMNS.
 
@@ -57,13 +59,14 @@ def choose_strengths(
         margin: differences of the score within it are not worth having.
         reused: as for `summarize`.
         summary: of the same trials.
+        level: the error that the rows together may make.
 
     References: docs/method.md, section 14.
     """
     scored, honest = scored_families(trials), honest_scores(trials)
     pairs = pairs_with(honest[(honest["n_strengths"] > 1) | (honest["family"] == BASELINE)], "family", BASELINE)
     groups = dict(list(scored.groupby(GROUP)))
-    differences = compare_pairs(pairs, margin, reused)
+    differences = compare_pairs(pairs, margin, reused, level)
     rows = []
     for key, columns in differences.items():
         group = groups[key[:2]]
@@ -98,7 +101,12 @@ def at_any_strength(members: pd.DataFrame) -> dict[str, Any]:
 
 
 def compare_families(
-    trials: pd.DataFrame, margin: float, first: str, *, reused: Mapping[str, float] | None = None
+    trials: pd.DataFrame,
+    margin: float,
+    first: str,
+    *,
+    reused: Mapping[str, float] | None = None,
+    level: float = ALPHA,
 ) -> pd.DataFrame:
     """The family `first` against each other one, the baseline included, on the same pairs: RIVAL_COLUMNS.
 
@@ -110,6 +118,7 @@ def compare_families(
         margin: differences of the score within it are not worth having.
         first: name of a family.
         reused: as for `summarize`.
+        level: the error that the rows together may make.
 
     Raises:
         ValueError: no trial belongs to `first`.
@@ -124,7 +133,7 @@ def compare_families(
     pairs = {key: part for key, part in turned.items() if not part.empty}
     rows = [
         {"dataset": dataset, "architecture": architecture, "family": first, "rival": rival} | columns
-        for (dataset, architecture, rival), columns in compare_pairs(pairs, margin, reused).items()
+        for (dataset, architecture, rival), columns in compare_pairs(pairs, margin, reused, level).items()
     ]
     return pd.DataFrame(rows, columns=RIVAL_COLUMNS)
 

@@ -17,7 +17,14 @@ T = TypeVar("T", bound=np.generic)
 
 ALPHA = 0.05
 TAIL = (1 - (1 - ALPHA)) / 2  # of a two-sided interval, rounded as scipy rounds it
-LEAST_N = next(n for n in count(1) if 2.0 ** (1 - n) <= ALPHA)
+
+
+def least_pairs(level: float) -> int:
+    """Pairs below which no flip of signs is as rare as the level."""
+    return next(n for n in count(1) if 2.0 ** (1 - n) <= level)
+
+
+LEAST_N = least_pairs(ALPHA)
 """Pairs below which no flip of signs is rare enough, however many comparisons there are."""
 N_RESAMPLES = 99_999
 RESOLUTION = 1e-6

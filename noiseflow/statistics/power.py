@@ -45,6 +45,22 @@ def seeds_needed(std_of_differences: ArrayLike, margin: float, comparisons: int 
     return np.asarray(np.where(known, needed, nan))
 
 
+def needed_range(needed: float, n_pairs: int, confidence: float = 1 - ALPHA) -> tuple[float, float]:
+    """The least and the largest number of pairs that may be needed, for the spread is itself an estimate, of n_pairs.
+
+    The number grows with the variance; the interval of the variance is that of normal values.
+
+    Args:
+        needed: the number by the spread that was seen.
+        n_pairs: what it was seen in, 2 at least.
+
+    References: Browne (1995), On the use of a pilot sample for sample size determination, Statistics in Medicine 14.
+    """
+    tail, freedom = (1 - confidence) / 2, n_pairs - 1
+    low, high = (needed * freedom / float(stats.chi2.ppf(p, freedom)) for p in (1 - tail, tail))
+    return max(low, LEAST_N), max(high, LEAST_N)
+
+
 def smallest_enough(
     suffices: Callable[[Array, NDArray[np.intp]], NDArray[np.bool_]], asked: NDArray[np.bool_], least: int, most: int
 ) -> Array:

@@ -13,7 +13,8 @@ from noiseflow.base.values import BASELINE
 from noiseflow.statistics.dependence import dependent_mean
 from noiseflow.statistics.differences import Asked, compare
 from noiseflow.statistics.failures import mark_failures, paired_failures_p, rate_interval
-from noiseflow.statistics.inference import Array, by_size, holm, t_interval
+from noiseflow.statistics.inference import ALPHA, Array, by_size, holm, t_interval
+from noiseflow.statistics.looks import Due, with_kept
 from noiseflow.statistics.new_rows import RowVariance
 from noiseflow.statistics.pairs import (
     CELL,
@@ -61,6 +62,7 @@ def summarize(
     rows: RowVariances | None = None,
     compare: Compare = compare,
     measures: Sequence[str] = MEASURES,
+    dues: Mapping[CellKey, Due] | None = None,
 ) -> pd.DataFrame:
     """The summary: a row a cell, in order of first appearance, with SUMMARY_COLUMNS and FURTHER_COLUMNS.
 
@@ -85,23 +87,26 @@ def summarize(
         compare: from what is asked to the columns that say what differs; `compare_at_every_look` where the trials grow and
             are looked at again and again, as in nightly campaigns.
         measures: what is compared, of MEASURES.
+        dues: what each comparison is judged by, where there were looks before; at .05 unless given.
 
     References: docs/method.md.
     """
     trials = trials if "failed" in trials else mark_failures(trials, {})
     ratios = reused or {}
     cells = _cells(trials, ratios).join(_failures(trials))
-    on_failures = _verdicts_on_failures(cells)
+    dues = dues or {}
+    on_failures = _verdicts_on_failures(cells, dues)
     asked = [
         (one, measure)
         for measure in measures
-        for one in _asked(trials, measure, margin, ratios, rows or {}, on_failures)
+        for one in _asked(trials, measure, margin, ratios, rows or {}, on_failures, dues)
     ]
     told: dict[CellKey, dict[str, Any]] = {}
     for (one, measure), columns in zip(asked, compare([one for one, _ in asked]), strict=True):
         told.setdefault(one.key, {}).update(columns if measure == "score" else _as_losses(measure, columns))
     differences = pd.DataFrame([told.get(name_key(key), {}) for key in cells[CELL].itertuples(index=False, name=None)])
-    return _typed(pd.concat([cells, differences], axis=1).reindex(columns=[*SUMMARY_COLUMNS, *FURTHER_COLUMNS]))
+    summary = pd.concat([cells, differences], axis=1).reindex(columns=[*SUMMARY_COLUMNS, *FURTHER_COLUMNS])
+    return _typed(with_kept(summary, dues))
 
 
 def _asked(
@@ -111,6 +116,7 @@ def _asked(
     ratios: Mapping[str, float],
     rows: RowVariances,
     failures: Mapping[CellKey, Verdict],
+    dues: Mapping[CellKey, Due],
 ) -> Iterator[Asked]:
     """The comparisons of all cells in a measure; none where it is not measured."""
     names = dict(trials[["dataset", "score_name"]].drop_duplicates("dataset").itertuples(index=False, name=None))
@@ -120,8 +126,8 @@ def _asked(
             name = str(names[key[0]]) if measure == "score" else f"-{measure}"
             scale = scales.setdefault((*key[:2], ""), scale_of(name, pairs["score_baseline"]))
             least = margin if measure == "score" else MEASURE_MARGIN
-            verdict = failures.get(key, "inconclusive")
-            yield Asked(key, pairs, least, ratios.get(key[0]), scale, rows.get((key, measure)), verdict)
+            verdict, level = failures.get(key, "inconclusive"), dues.get(key, Due()).level
+            yield Asked(key, pairs, least, ratios.get(key[0]), scale, rows.get((key, measure)), verdict, level)
 
 
 def _as_losses(measure: str, columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,14 +153,17 @@ def _failures(trials: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["n_failed", "failure_low", "failure_high", "failure_p"])
 
 
-def _verdicts_on_failures(cells: pd.DataFrame) -> dict[CellKey, Verdict]:
-    """Which cells are shown to fail less, or more, often than their baseline: all of them together at FAILURES_ALPHA."""
+def _verdicts_on_failures(cells: pd.DataFrame, dues: Mapping[CellKey, Due]) -> dict[CellKey, Verdict]:
+    """Which cells are shown to fail less, or more, often than their baseline: all of them together at FAILURES_ALPHA.
+
+    A look that may spend a part of .05 may spend as large a part of FAILURES_ALPHA.
+    """
     known = cells[cells["failure_p"].notna()]
     rates = (cells["n_failed"] / cells["n_seeds"]).groupby([cells[name] for name in CELL]).first()
     found: dict[CellKey, Verdict] = {}
     for row, p in zip(known.to_dict("records"), holm(known["failure_p"].tolist()), strict=True):
         key = row["dataset"], row["architecture"], row["variant"]
-        if p < FAILURES_ALPHA:
+        if p < FAILURES_ALPHA * (dues.get(key, Due()).level / ALPHA):
             found[key] = "better" if rates[key] < rates[(*key[:2], BASELINE)] else "worse"
     return found
 

@@ -85,6 +85,8 @@ def compact(source: Store, into: Store) -> Compacted:
         key = PurePosixPath(path).stem
         if key not in into.dataset_keys() and (dataset := source.read_batch(path)):
             into.write_dataset(key, dataset.tables["datasets"], _with_study(source, into, dataset.marks))
+    for look in source.looks():
+        into.write_look(look)
     for table in IDENTITIES:
         for group in _groups(source, into, table, done):
             rows, marks = group.joined(), _with_study(source, into, group.marks)

@@ -325,6 +325,26 @@ class Store:
             return self._objects.get(f"{_within(folder)}report/{name}")
         return None
 
+    def write_look(self, content: Mapping[str, Any]) -> None:
+        """Keeps a look at the study, as JSON; what is kept of a look is never changed."""
+        self._check_writable()
+        text = json.dumps(content, sort_keys=True).encode()
+        self._objects.create(f"looks/{hashlib.sha256(text).hexdigest()[:16]}.json", text)
+
+    def looks(self) -> list[dict[str, Any]]:
+        """The looks that were kept, in no order; files that do not hold one are left out, after a warning."""
+        found = []
+        for path in self._objects.listed("looks"):
+            try:
+                content = json.loads(self._objects.get(path))
+            except (FileNotFoundError, ValueError):
+                content = None
+            if isinstance(content, dict) and {"number", "margin", "comparisons"} <= content.keys():
+                found.append(content)
+            else:
+                logger.warning("%s/%s holds no look at the study: it is left out.", self.location, path)
+        return found
+
     def read_findings(self, name: str, folder: str = "") -> pd.DataFrame | None:
         """The summary, or another table of what was found; None where it is not there or damaged."""
         with suppress(FileNotFoundError, DamagedError):

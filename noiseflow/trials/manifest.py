@@ -70,6 +70,8 @@ def describe(plan: Plan, store: Store, *, trained: int, reused: int) -> dict[str
 
 def _seeds(plan: Plan) -> str:
     n_seeds = sum(len(part.seeds) for part in plan.rounds)
+    if plan.until_decided:
+        return f"0 to {n_seeds - 1} at most: each variant until it was decided"
     if plan.campaign is None:
         return f"0 to {n_seeds - 1}"
     return f"{n_seeds:,} of {len(plan.rounds)} campaigns, the last one of {plan.rounds[-1].campaign}"
@@ -102,7 +104,10 @@ def _command(plan: Plan, store: Store) -> str:
     engine = "" if {cell.engine for cell in plan.cells} == {"vectorized"} else " --engine reference"
     campaign = "" if plan.campaign is None else f" --campaign {plan.campaign}"
     results = shlex.quote(store.location.rsplit("/", 1)[0])
-    return f"noiseflow run {_source(study)} --results {results}{engine}{campaign}"
+    source = _source(study)
+    if plan.until_decided:
+        source = f"{source.replace(f' --seeds {study.n_seeds}', '')} --until decided"
+    return f"noiseflow run {source} --results {results}{engine}{campaign}"
 
 
 def _source(study: Study) -> str:

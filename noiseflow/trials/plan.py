@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby, pairwise
@@ -169,6 +169,7 @@ class Plan:
 
     rounds: the seeds, by campaign where there are such. campaign: the one that was asked for, where the plan pools campaigns.
     folder: of the summary and the report in the study's results, `runs/epochs-200`; empty for the study as it is declared.
+    until_decided: whether seeds are added until each variant is decided, so that cells have unlike numbers of them.
     """
 
     study: Study
@@ -177,6 +178,7 @@ class Plan:
     rounds: tuple[Round, ...]
     campaign: str | None = None
     folder: str = ""
+    until_decided: bool = False
 
     def data_seeds(self, dataset: Dataset) -> list[list[int]]:
         """The data seeds of a dataset: a list for each round; its rows are stored together."""
@@ -190,6 +192,16 @@ class Plan:
             kept -= 1
         seeds = set([seed for part in self.rounds[kept:] for seed in part.seeds][:most])
         return replace(self, rounds=self.rounds[kept:], trials=tuple(t for t in self.trials if t.seed in seeds))
+
+    def counted(self, counts: Mapping[tuple[str, str, str], int]) -> Plan:
+        """The plan of a run until its variants are decided, in which each cell has only its first seeds.
+
+        Args:
+            counts: dataset, architecture and variant to how many; of other cells all seeds are kept.
+        """
+        most = {id(cell): counts.get(_names(cell), self.study.n_seeds) for cell in self.cells}
+        kept = tuple(trial for trial in self.trials if trial.seed < most[id(trial.cell)])
+        return replace(self, trials=kept, until_decided=True)
 
     @property
     def trial_ids(self) -> list[str]:
@@ -276,6 +288,10 @@ def dataset_key(dataset: Dataset, data_seeds: Sequence[int]) -> str:
     return (
         f"{dataset.kind}-{_ranges(data_seeds)}-{_hash([NUMERICS_VERSION, dataset.name, _rows_settings(dataset)])[:12]}"
     )
+
+
+def _names(cell: Cell) -> tuple[str, str, str]:
+    return cell.dataset.name, cell.architecture.name, cell.variant.name
 
 
 def _json(content: Any) -> str:

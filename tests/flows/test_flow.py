@@ -292,6 +292,16 @@ def test_flow_crosses_data_seeds_with_seeds(small_study, tmp_path):
 
 
 @pytest.mark.usefixtures("plain_reports")
+def test_flow_until_decided_says_what_run_study_says(small_study, tmp_path):
+    options = {"until": "decided", "max_seeds": 10}
+    done = noise_study(small_study, results=str(tmp_path / "flow"), **options)
+    plain = run_study(small_study, tmp_path / "plain", **options)
+    assert (done.answer, done.table, done.trained) == (plain.answer, plain.table, 20)
+    with pytest.raises(InvalidInputError, match="Use --max-seeds instead"):
+        noise_study(small_study, results=str(tmp_path), n_seeds=3, **options)
+
+
+@pytest.mark.usefixtures("plain_reports")
 def test_flow_fails_where_a_campaign_drifts_with_the_answer_as_its_message(small_study, tmp_path, monkeypatch):
     monkeypatch.setattr(noiseflow.report.page, "alarm", lambda _: "Something drifts.")
     options = {"n_seeds": 2, "results": str(tmp_path), "campaign": "2026-01-01"}

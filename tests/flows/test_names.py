@@ -19,6 +19,7 @@ AT = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
         ({"study": load("smoke")}, "smoke · 6 seeds"),
         ({"study": {"name": "inline"}}, "inline · 30 seeds"),
         ({"study": "circles", "campaign": "Europe/Berlin"}, "circles · 2026-11-25"),
+        ({"study": "circles", "until": "decided", "epochs": 200}, "circles · until decided · 200 epochs"),
         ({"study": "circles", "campaign": "no zone"}, "circles · 30 seeds"),
     ],
 )

@@ -48,8 +48,25 @@ def test_advice_is_to_leave_it_out_where_nothing_is_worth_having():
 def test_advice_says_how_many_seeds_would_decide():
     (advice,) = advise(evidence_of(one="equivalent", two="inconclusive", three="inconclusive"))
     assert "‘two’ and ‘three’ are undecided" in advice.text
-    assert "82 seeds, 70 more than now, would show" in advice.text
-    assert advice.code == "noiseflow run sketch --seeds 82"
+    assert "in four of five cases with 82 seeds; by the uncertainty of the spread, which 12 pairs tell" in advice.text
+    assert "it may take 41 to 237." in advice.text  # 82 × 11 over the 2.5 % and 97.5 % points of χ², 21.92 and 3.816
+    assert advice.code == "noiseflow run sketch --until decided"
+
+
+def test_advice_names_no_number_of_seeds_that_is_there_already():
+    evidence = evidence_of(one="inconclusive")
+    evidence.summary.loc[evidence.summary["variant"] == "one", "n_needed"] = 12
+    (advice,) = advise(evidence)
+    assert "12" not in advice.text
+    assert advice.code == "noiseflow run sketch --until decided"
+
+
+def test_advice_raises_the_most_seeds_where_they_are_there():
+    evidence = evidence_of(one="inconclusive")
+    study = evidence.study.model_copy(update={"n_seeds": 300})
+    manifest = {"command": "noiseflow run sketch --until decided"}
+    (advice,) = advise(make_evidence(study, evidence.trials, summary=evidence.summary, manifest=manifest))
+    assert advice.code == "noiseflow run sketch --until decided --max-seeds 600"
 
 
 def test_advice_of_several_datasets_names_each():

@@ -19,6 +19,7 @@ from noiseflow.report.predicted import Predicted
 from noiseflow.report.section import Section, parts_of
 from noiseflow.report.sections import SECTIONS, differences, what_was_read
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
+from noiseflow.statistics.looks import Due
 from noiseflow.statistics.ranks import mean_ranks
 from noiseflow.study import BASELINE, Dataset
 from noiseflow.wording import NOTHING
@@ -132,12 +133,38 @@ def fresh_rows():
     return make_evidence(study, trials, findings=find(study, trials, predicted=predicted))
 
 
+def grown():
+    """A study of 12 seeds that was looked at before, with 10."""
+    study = make_study()
+    trials = make_trials(study)
+    found = find(study, trials, dues={("circles", "mlp", name): Due(0.0045) for name in ("input", "after")})
+    levels = {10: (1, 0.05), 12: (2, 0.0045)}
+    rows = [
+        {"look": look, "dataset": "circles", "architecture": "mlp", "variant": name, "n_seeds": n, "level": level}
+        for n, (look, level) in levels.items()
+        for name in ("input", "after")
+    ]
+    looks = pd.DataFrame(rows).assign(verdict=["inconclusive", "better", None, "better"])
+    return make_evidence(study, trials, findings=replace(found, looks=looks))
+
+
 @pytest.fixture(scope="module")
 def evidences():
     """Evidence that has something to say in every section, between them."""
     return [
         make()
-        for make in (plain, sequences, noisy_at_test, families, campaigns, growing, ranked, crossed_seeds, fresh_rows)
+        for make in (
+            plain,
+            sequences,
+            noisy_at_test,
+            families,
+            campaigns,
+            growing,
+            ranked,
+            crossed_seeds,
+            fresh_rows,
+            grown,
+        )
     ]
 
 

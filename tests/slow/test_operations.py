@@ -96,6 +96,9 @@ def test_run_form_describes_each_parameter_with_its_choices_and_limits(deploymen
         ("epochs", 0),
         ("device", "tpu"),
         ("fail_on_drift", "maybe"),
+        ("until", "never"),
+        ("budget", "20"),
+        ("max_seeds", 9),
         ("study", "unheard-of"),
     ],
 )

@@ -25,6 +25,7 @@ def source(tmp_path):
     for k in range(10):
         store.publish(batch([f"{k}-a", f"{k}-b"]), footer(study_hash, {"keras": "3" if k < 5 else "4"}))
     store.write_dataset("key", dataset(), footer(study_hash, {}))
+    store.write_look({"number": 1, "margin": 0.01, "comparisons": {}})
     store.publish_replays(batch(["0-a"])["trials"].assign(campaign="2026-01-01"), footer(study_hash, {"keras": "5"}))
     return store
 
@@ -52,6 +53,7 @@ def test_compact_makes_few_files_of_the_same_rows_and_leaves_the_source_alone(so
     assert into.software("trials", {("0-a",), ("9-b",)}) == {"keras": {"3", "4"}}
     assert into.software("replays", {("0-a", "2026-01-01")}) == {"keras": {"5"}}
     pd.testing.assert_frame_equal(into.read_dataset("key"), source.read_dataset("key"))
+    assert into.looks() == source.looks() == [{"number": 1, "margin": 0.01, "comparisons": {}}]
     (study,) = Path(into.location, "studies").iterdir()
     assert study.read_text() == '{"name": "study"}'
 
