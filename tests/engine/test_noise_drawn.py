@@ -6,7 +6,7 @@ import pytest
 from noiseflow import Injection, fit_seeds
 
 STDDEV = 0.3
-ROWS_A_BATCH, BATCHES, FEATURES, EPOCHS = 2, 2, 2, 60
+ROWS_A_BATCH, BATCHES, FEATURES, EPOCHS = 2, 2, 2, 40
 
 
 def seen(row, feature):
@@ -45,7 +45,7 @@ def fit(request):
         build,
         x,
         y,
-        seeds=range(12 if request.param == "vectorized" else 3),
+        seeds=range(12 if request.param == "vectorized" else 2),
         epochs=EPOCHS,
         batch_size=ROWS_A_BATCH,
         validation_data=(x, y),
