@@ -273,9 +273,16 @@ def study_hash(study: Study) -> str:
 
 def dataset_key(dataset: Dataset, data_seeds: Sequence[int]) -> str:
     """What the rows of a dataset are stored under: its kind, its data seeds and a hash of its settings."""
-    return (
-        f"{dataset.kind}-{_ranges(data_seeds)}-{_hash([NUMERICS_VERSION, dataset.name, _rows_settings(dataset)])[:12]}"
-    )
+    return f"{dataset.kind}-{_ranges(data_seeds)}-{settings_digest(dataset)}"
+
+
+def settings_digest(dataset: Dataset) -> str:
+    """Hash of a dataset's name, settings and content, and of none of its seeds: 12 hexadecimal digits.
+
+    Raises:
+        OSError, LookupError: its file or entry point is not there.
+    """
+    return _hash([NUMERICS_VERSION, dataset.name, _rows_settings(dataset)])[:12]
 
 
 def _json(content: Any) -> str:
