@@ -72,8 +72,8 @@ def _drafted(path: str, target: str, task: str | None, name: str | None, written
 def study_name(path: str) -> str:
     """The file's name in the letters that a study's name may have.
 
-    Letters of other scripts become Latin ones, so that it can be read: `データ` is `deta`. As several words may become the same, a
-    code of the name follows. It also follows where nothing is left to read.
+    Letters of other scripts become Latin ones, so that it can be read: `データ` is `deta`. As several words may become the
+    same, a code of the name follows. It also follows where nothing is left to read.
     """
     stem = unicodedata.normalize("NFKC", Path(path).stem.lower())
     plain = re.sub(r"[^a-z0-9]+", "-", unidecode(stem).lower()).strip("-")
