@@ -373,6 +373,15 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
             else "seems to hold images without channels"
         )
         remarks["channels"] = [f"X of the shape {archive.X.shape} {said}: a guess."]
+    if archive.is_padded:
+        settings["padding"] = "masked"
+        remarks["padding"] = [
+            "Sequences of several lengths: steps that are not there are skipped, and take no part in means."
+        ]
+    if archive.X.dtype == np.uint8:
+        remarks["standardize"] = [
+            "X holds whole numbers from 0 to 255, which this scales. Or: scale: 255 with standardize: false, for 0 to 1."
+        ]
     split = (
         "given"
         if archive.is_test is not None

@@ -37,6 +37,7 @@ INERT = {
     "draws": "element",
     "at": ["train"],
     "channels": "last",
+    "padding": "marked",
 }
 """Settings of injections and datasets that were added later, with the value that changes nothing."""
 
