@@ -9,7 +9,7 @@ import numpy as np
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.base.values import setting
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
-from noiseflow.datasets.rows import MAX_NUMBER, Rows
+from noiseflow.datasets.rows import BY_GROUP, BY_TIME, MAX_NUMBER, Rows
 
 if TYPE_CHECKING:
     from noiseflow.datasets.archives import Archive
@@ -94,7 +94,7 @@ class Arrays(Finite):
 
 PADDED = "Sequences of several lengths are padded at their begin; the last feature is 1 where a step is there"
 UNMASKED = ", and the padding counts as data: padding: masked has an lstm skip it."
-GIVEN_BY = {"groups": ("group",), "time": ("time", "time_series")}
+GIVEN_BY = {"groups": BY_GROUP, "time": BY_TIME}
 """Arrays of the file and the splits that go by them."""
 
 

@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from noiseflow.datasets import dataset_kind, faults, generate, warnings
 from noiseflow.datasets.facts import what_was_read
+from noiseflow.datasets.rows import Rows
+from noiseflow.datasets.rows import split as split_rows
 from noiseflow.study import Dataset
 from noiseflow.study.dataset import SETTINGS
 from noiseflow.study.faults import sentences
@@ -223,6 +225,36 @@ def test_data_seeds_go_through_the_folds_of_one_shuffle_and_then_the_next(path, 
 def test_folds_of_other_sizes_are_cut_to_the_smallest(path):
     dataset = table(path, split="k_fold", n_splits=7)
     assert {(len(d.y_train), len(d.y_test)) for d in (generate(dataset, seed) for seed in range(7))} == {(51, 8)}
+
+
+@pytest.mark.parametrize("split", ["group_k_fold", "stratified_group_k_fold"])
+def test_group_folds_keep_groups_whole_and_sizes_fixed(split):
+    sizes = np.random.default_rng(3).integers(1, 9, 40)
+    by = np.repeat(np.arange(40), sizes)
+    rows = Rows(np.zeros((len(by), 1)), (by % 3 == 0).astype(float), ("a", "b"), by)
+    dataset = Dataset(
+        kind="table", path="a.csv", target="y", task="classification", split=split, split_by="g", n_splits=4
+    )
+    parts = [split_rows(rows, dataset, seed) for seed in range(60)]
+    ((n_train, n_test),) = {(len(train), len(test)) for train, test in parts}
+    assert n_train + n_test > 0.75 * len(by)
+    for train, test in parts:
+        assert not set(by[train]) & set(by[test])
+        assert len({*train, *test}) == n_train + n_test
+    for first in range(0, 60, 4):  # a fold's groups test in no other fold of that shuffle
+        tested = [set(by[test]) for _, test in parts[first : first + 4]]
+        assert sum(map(len, tested)) == len(set.union(*tested))
+    assert len({tuple(sorted(test)) for _, test in parts}) == 60
+
+
+def test_group_folds_are_complete_where_groups_are_of_one_size(tmp_path):
+    FRAME.assign(who=np.arange(N) // 5).to_csv(tmp_path / "a.csv", index=False)
+    dataset = table(tmp_path / "a.csv", split="group_k_fold", group="who", n_splits=4, standardize=False)
+    assert (dataset.split, dataset.split_by, dataset.group) == ("group_k_fold", "who", None)
+    assert found(dataset, range(8)) == []
+    tested = [generate(dataset, seed).X_test[:, 0] for seed in range(8)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(tested[:4])), np.sort(X))
+    assert "at least 20 groups" in found(dataset.model_copy(update={"n_splits": 20}))[0]
 
 
 def test_time_series_windows_are_tested_on_what_follows(tmp_path):
