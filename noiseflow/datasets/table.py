@@ -28,6 +28,13 @@ READING: Fields = {
     "header": setting(Literal["none"], "That the file has none: columns are column_1, column_2 and so on", "none"),
     "skip_rows": setting(int, "Lines above the header", 2, ge=1, le=10_000),
     "sheet": setting(Label, "Of an .xlsx file; the first unless given", "prices"),
+    "sample": setting(
+        int,
+        "Rows that are read, drawn at random by data_seed, such as of a file that is too large",
+        50_000,
+        ge=20,
+        le=10**8,
+    ),
 }
 ROLES: Fields = {
     "numeric": setting(tuple[ColumnName, ...], "Columns of numbers, as text too: `$9.00`, `45 %`, `1,5`", ["price"]),

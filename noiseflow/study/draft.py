@@ -112,9 +112,9 @@ def _text(draft: Draft, name: str, path: str) -> str:
 
 
 ORDER = (
-    "kind", "path", "separator", "decimal", "thousands", "encoding", "header", "skip_rows", "sheet", "na_values", "tidy",
-    "channels", "scale", "padding", "target", "task", "score", "set_aside", "test_fraction", "split", "split_by", "drop",
-    "numeric", "categorical", "missing", "standardize",
+    "kind", "path", "separator", "decimal", "thousands", "encoding", "header", "skip_rows", "sheet", "na_values", "sample",
+    "tidy", "channels", "scale", "padding", "target", "task", "score", "set_aside", "test_fraction", "split", "split_by",
+    "drop", "numeric", "categorical", "missing", "standardize",
 )  # fmt: skip
 """Keys of a dataset as a drafted study has them."""
 

@@ -127,7 +127,9 @@ def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def _rows_settings(dataset: Dataset) -> dict[str, Any]:
-    return _settings(dataset, without={"label", "data_seed", "path", "test_path", "epochs"})
+    """The settings that decide which rows there are; of a sample the seed that draws it is one."""
+    names = {"label", "path", "test_path", "epochs"}
+    return _settings(dataset, without=names if dataset.sample else names | {"data_seed"})
 
 
 class Trial(NamedTuple):

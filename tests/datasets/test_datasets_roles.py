@@ -13,6 +13,7 @@ from noiseflow.datasets.rows import Rows
 from noiseflow.datasets.rows import split as split_rows
 from noiseflow.study import Dataset
 from noiseflow.study.dataset import SETTINGS
+from noiseflow.study.draft import draft_study
 from noiseflow.study.faults import sentences
 from noiseflow.study.loading import validate
 from noiseflow.trials.plan import make_plan
@@ -287,3 +288,62 @@ def test_new_keys_leave_the_identity_of_other_studies_alone(path):
     known = {"kind", "target", "task", "content", "test_fraction", "standardize", "missing"}
     assert set(settings) == known
     assert known - {"content"} < {*SETTINGS["table"], "kind"}
+
+
+LARGE = pd.DataFrame({"i": np.arange(3000), "x": np.arange(3000) % 7 / 2, "y": ["no", "yes"] * 1500})
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet", "a.jsonl"])
+def test_a_sample_of_a_file_is_drawn_by_the_data_seed(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith(".parquet"):
+        LARGE.to_parquet(path, row_group_size=500)
+    elif name.endswith(".jsonl"):
+        LARGE.to_json(path, orient="records", lines=True)
+    else:
+        LARGE.to_csv(path, index=False)
+    dataset = table(path, sample=400, standardize=False, task="classification")
+    first = rows(dataset)
+    drawn = first.X["i"].to_numpy()
+    assert len(set(drawn)) == 400
+    assert list(drawn) == sorted(drawn)
+    assert abs(drawn.mean() - 1500) < 5 * 866 / 20
+    np.testing.assert_array_equal(first.X["x"], drawn % 7 / 2)
+    np.testing.assert_array_equal(rows(dataset).X, first.X)
+    other = dataset.model_copy(update={"data_seed": 2})
+    assert len({*drawn} & {*rows(other).X["i"]}) < 120
+    assert "2,600 set aside (not in the sample)" in what_was_read(dataset, [1], scored=False).rows
+    assert len(rows(dataset.model_copy(update={"sample": 5000})).y) == 3000
+
+
+def test_a_sample_takes_rows_of_several_lines_whole_and_no_blank_ones(tmp_path):
+    lines = ["about this file", "x,note,y", *(f'{i},"of {i % 5}\nand, {i % 5}",{i % 2}\n' for i in range(500))]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    found = rows(table(tmp_path / "a.csv", skip_rows=1, sample=100)).X
+    assert len(found) == 100
+    assert list(found["note"]) == [f"of {i % 5:g}\nand, {i % 5:g}" for i in found["x"]]
+    (tmp_path / "a.csv").write_text("x,z,y\n" + '"' + "1,2,3\n" * 800_000)
+    assert "a quote that is not closed" in faults(table(tmp_path / "a.csv", sample=100), [1], "datasets[0]")[0]
+
+
+def test_a_file_that_is_too_large_is_read_by_a_sample_and_init_takes_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("noiseflow.datasets.files.MAX_BYTES", 20_000)
+    LARGE.to_csv(tmp_path / "a.csv", index=False)
+    assert "set sample: 50000" in found(table(tmp_path / "a.csv"))[0]
+    monkeypatch.setattr("noiseflow.study.choosing.SAMPLE", 500)
+    text = draft_study(str(tmp_path / "a.csv"), "y")
+    assert "sample: 500" in text
+    monkeypatch.setattr("noiseflow.datasets.files.MAX_SAMPLED", 20_000)
+    assert "have at most 20,000 bytes" in found(table(tmp_path / "a.csv", sample=500))[0]
+
+
+def test_the_seed_that_draws_a_sample_is_part_of_a_trials_identity(path):
+    def ids(**settings):
+        datasets = [table(path, **settings).model_dump()]
+        study = validate({"name": "a", "n_seeds": 1, "datasets": datasets, "architectures": [{"kind": "mlp"}],
+                          "variants": [{"name": "baseline"}]})  # fmt: skip
+        (cell,) = make_plan(study, "vectorized").cells
+        return cell.trial_id(7, 0)
+
+    assert ids(data_seed=1) == ids(data_seed=2)
+    assert ids(data_seed=1, sample=30) != ids(data_seed=2, sample=30)
