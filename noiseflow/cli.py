@@ -192,14 +192,14 @@ def plan(
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
-    from noiseflow.run import data_faults, read_lines, stored_plan  # noqa: PLC0415 - imports pandas and more
+    from noiseflow.run import data_faults, name_faults, read_lines, stored_plan  # noqa: PLC0415 - imports pandas and more
     from noiseflow.trials.preview import foresee, told  # noqa: PLC0415
 
     hide_tensorflow()
     date = _date(campaign)
     with _failures_printed():
         try:
-            if faults := data_faults(declared, date):
+            if faults := data_faults(declared, date) or name_faults(declared, results, engine, date):
                 refuse(faults)
             foreseen = foresee(*stored_plan(declared, results, engine, date))
         except LookupError as error:

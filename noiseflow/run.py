@@ -37,6 +37,7 @@ from noiseflow.trials.manifest import describe, software
 from noiseflow.trials.plan import Batch, EngineOf, Plan, make_plan, study_hash, study_json
 from noiseflow.trials.pooled_plan import pooled_plan, replays
 from noiseflow.trials.preview import superseded_lines
+from noiseflow.trials.same_name import other_data_faults
 from noiseflow.trials.waves import Budget, Counts, counts_next, counts_now
 from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, worker_processes
 
@@ -212,11 +213,8 @@ def prepare(
     whole = stored_plan(study, results, engine)[0] if campaign is None and _is_trained(study, results, engine) else None
     known = whole is not None or engine_of is not None
     checked = Checked([]) if known else check_in_worker(study, seeds, engine, device if trains_here else None)
-    if faults := [
-        *results_faults(study_place(results, study.name)),
-        *seed_faults(study, seeds),
-        *checked.faults,
-    ]:
+    faults = [*results_faults(study_place(results, study.name)), *seed_faults(study, seeds), *checked.faults]
+    if faults := faults or name_faults(study, results, engine, campaign):
         raise InvalidInputError(faults)
     store = Store(results, study.name)
     store.recover()
@@ -304,6 +302,20 @@ def data_faults(study: Study, campaign: str | None = None) -> list[str]:
     """
     seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
     return [*seed_faults(study, seeds), *check_in_worker(study, seeds).faults]
+
+
+def name_faults(study: Study, results: str, engine: str = "auto", campaign: str | None = None) -> list[str]:
+    """What a run would refuse in the study's name: that other data lies under it in the results.
+
+    Args:
+        campaign: an ISO date.
+    """
+    store = find_store(results, study.name)
+    return (
+        []
+        if store is None
+        else other_data_faults(study, store, lambda: stored_plan(study, results, engine, campaign)[0])
+    )
 
 
 def read_lines(study: Study) -> list[str]:

@@ -250,3 +250,13 @@ def test_every_module_of_the_library_loads_without_prefect():
         [sys.executable, "-c", WITHOUT_PREFECT], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_run_of_another_study_of_that_name_is_refused_and_nothing_replaced(tmp_path):
+    first = run_study(SMALL, tmp_path, n_seeds=1)
+    page = Path(first.report).read_bytes()
+    other = load_study(SMALL.model_dump() | {"datasets": [{"kind": "moons", "n_samples": 40, "n_train": 20}]})
+    with pytest.raises(InvalidInputError, match="name must be that of no study of other data"):
+        run_study(other, tmp_path, n_seeds=1)
+    assert Path(first.report).read_bytes() == page
+    assert len(rows(tmp_path)) == 2

@@ -12,6 +12,7 @@ import keras
 from noiseflow.architectures import architecture_kind
 from noiseflow.architectures.kind import Layer, Shape
 from noiseflow.architectures.outputs import natural_form, output_form
+from noiseflow.architectures.steps import layers_for
 from noiseflow.engine.keras_state import KERAS_LOCK, built, seeded
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.engine.targets import outputs_of
@@ -35,6 +36,7 @@ class Builder:
         n_classes: 0 for a regression.
         score_name: as `Dataset.score_name` gives it.
         normalized: the momentum of a batch normalization before each hidden activation; None without.
+        masked: whether a network that ships is to skip steps of sequences that are not there, as the last feature says.
 
     Raises:
         ValueError: the model file cannot be used.
@@ -47,6 +49,7 @@ class Builder:
     n_classes: int
     score_name: str
     normalized: float | None = None
+    masked: bool = False
     source: ModelFile | Callable[..., Any] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
@@ -62,6 +65,7 @@ class Builder:
                 self.n_classes,
                 self.score_name,
                 self.normalized,
+                self.masked,
                 self.source,
             )
         )
@@ -78,7 +82,8 @@ class Builder:
         if self.source is not None:
             return self._by_function(self.source)
         kind = architecture_kind(self.architecture.kind)
-        layers = [part.build() for layer in kind.layers(self.architecture, self.shape) for part in self._parts(layer)]
+        own = layers_for(kind, self.architecture, self.shape, masked=self.masked)
+        layers = [part.build() for layer in own for part in self._parts(layer)]
         model = keras.Sequential([keras.Input(self.shape), *layers, _output(self.n_classes)])
         optimizer = keras.optimizers.get({"class_name": self.training.optimizer, "config": {}})
         optimizer.learning_rate = self.training.learning_rate

@@ -83,6 +83,7 @@ class ArchitectureKind:
         axes: the axes that a row must have; any where there are none.
         noise_after: the layers that noise can be put after, for the docs.
         multiply_adds_a_second: how fast it trains on two cores (docs/engine.md).
+        heeds_mask: whether it skips the steps of a sequence that a mask hides.
         is_users_own: whether layers, loss and optimizer are the user's; it may then have a part that does not vectorise, and
             has a `source` in place of `layers`.
     """
@@ -94,6 +95,7 @@ class ArchitectureKind:
     axes: tuple[str, ...] = ()
     noise_after: str = ""
     multiply_adds_a_second: float = 0.0
+    heeds_mask: bool = False
     is_users_own: bool = False
 
     def layers(self, architecture: Architecture, shape: Shape | None = None) -> list[Layer]:

@@ -21,6 +21,7 @@ class Lstm(ArchitectureKind):
     axes = ("steps", "features")
     noise_after = "`lstm`, `lstm_1`, …, `activation`"
     multiply_adds_a_second = 10e9
+    heeds_mask = True
 
     def layers(self, architecture: Architecture, shape: Shape | None = None) -> list[Layer]:
         """All but the last hand on every step."""

@@ -9,7 +9,7 @@ import numpy as np
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.base.values import setting
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
-from noiseflow.datasets.rows import MAX_NUMBER, Rows
+from noiseflow.datasets.rows import BY_GROUP, BY_TIME, MAX_NUMBER, Rows
 
 if TYPE_CHECKING:
     from noiseflow.datasets.archives import Archive
@@ -21,7 +21,7 @@ class Arrays(Finite):
 
     name = "arrays"
     sentence = "an .npz file with X and y, or with x_train, y_train, x_test and y_test"
-    settings = {**FROM_FILE, "channels": None}
+    settings = {**FROM_FILE, "channels": None, "scale": None, "padding": None}
     fields = {
         **Finite.fields,
         **FILE_FIELDS,
@@ -29,6 +29,19 @@ class Arrays(Finite):
             Literal["first", "last", "none"],
             "Where an image or a sequence has its channels: before its height or steps, after them, or nowhere",
             "first",
+        ),
+        "scale": setting(
+            float,
+            "What X is divided by before all else, such as 255 for pixels from 0 to 255",
+            255,
+            gt=0,
+            le=MAX_NUMBER,
+        ),
+        "padding": setting(
+            Literal["masked", "marked"],
+            "Sequences of several lengths. masked: an lstm skips the steps that are not there. marked: they are zeros to it. "
+            "Either way a further feature is 1 where a step is there",
+            "masked",
         ),
     }
     is_users_file = True
@@ -42,31 +55,46 @@ class Arrays(Finite):
         X, y = _channels_last(archive.X, dataset.channels), archive.y
         faults = [*features_faults(X, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
         faults = faults or [*_channel_faults(archive.X, dataset.channels), *_by_faults(archive, dataset)]
+        if dataset.is_masked and not archive.is_padded:
+            faults.append(
+                f"sequences of several lengths to have padding; received an X of {archive.X.shape}. Drop padding."
+            )
         if faults:
             raise InvalidInputError([f"path must hold {fault}" for fault in faults])
-        X, by = X.astype(np.float64), _by(archive, dataset)
+        X, by = _scaled(X.astype(np.float64), dataset.scale, is_padded=archive.is_padded), _by(archive, dataset)
         if dataset.of_task == "regression":
             return Rows(X, y.astype(np.float64), by=by)
         classes, index = np.unique(y, return_inverse=True)
         return Rows(X, index.astype(np.float64), tuple(map(str, classes.tolist())), by)
+
+    def entries(self, dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
+        """Of masked sequences the features, and what says which steps are there, which takes no noise."""
+        if not dataset.is_masked:
+            return None
+        from noiseflow.datasets.archives import read_archive
+
+        n_features = read_archive(str(dataset.path)).X.shape[-1] - 1
+        return (*((f"feature_{i}", True) for i in range(1, n_features + 1)), ("is_there", False))
 
     def cautions(self, dataset: Dataset) -> list[str]:
         """Pixels that are not scaled, and rows that have groups but are not split by them."""
         from noiseflow.datasets.archives import read_archive
 
         archive, found = read_archive(str(dataset.path)), []
-        if archive.X.dtype == np.uint8 and not dataset.standardize:
-            found.append("X holds whole numbers from 0 to 255, which are hard to learn from: set standardize: true.")
-        if archive.is_padded:
+        if archive.X.dtype == np.uint8 and not dataset.standardize and dataset.scale is None:
             found.append(
-                "Sequences of several lengths are padded at their begin; the last feature is 1 where a step is there."
+                "X holds whole numbers from 0 to 255, which are hard to learn from: set standardize: true, or scale: 255."
             )
+        if archive.is_padded:
+            found.append(PADDED + ("." if dataset.is_masked else UNMASKED))
         unused = [n for n in GIVEN_BY if getattr(archive, n) is not None and dataset.split_kind not in GIVEN_BY[n]]
         found += [f"The file holds {n}, by which rows are not split: split: {GIVEN_BY[n][0]} does so." for n in unused]
         return found
 
 
-GIVEN_BY = {"groups": ("group",), "time": ("time", "time_series")}
+PADDED = "Sequences of several lengths are padded at their begin; the last feature is 1 where a step is there"
+UNMASKED = ", and the padding counts as data: padding: masked has an lstm skip it."
+GIVEN_BY = {"groups": BY_GROUP, "time": BY_TIME}
 """Arrays of the file and the splits that go by them."""
 
 
@@ -84,6 +112,15 @@ def _channels_last(X: np.ndarray, channels: str | None) -> np.ndarray:
     if channels == "first" and X.ndim > 2:
         return np.moveaxis(X, 1, -1)
     return X[..., None] if channels == "none" and X.ndim in (2, 3) else X
+
+
+def _scaled(X: np.ndarray, scale: float | None, *, is_padded: bool) -> np.ndarray:
+    """X divided by the scale, but for the feature that says which steps are there."""
+    if scale is None:
+        return X
+    divisors = np.full(X.shape[-1], scale)
+    divisors[X.shape[-1] - is_padded :] = 1.0
+    return np.asarray(X / divisors)
 
 
 def _channel_faults(X: np.ndarray, channels: str | None) -> list[str]:

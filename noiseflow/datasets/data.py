@@ -64,6 +64,19 @@ def standardize_features(X_train: Array, *others: Array) -> list[Array]:
     return [np.asarray(scaler.transform(X.reshape(-1, width)).reshape(X.shape)) for X in (X_train, *others)]
 
 
+def standardize_steps(X_train: Array, *others: Array) -> list[Array]:
+    """Sequences of several lengths with mean 0 and stddev 1 over the steps that are there in the training rows.
+
+    The last feature, 1 where a step is there, stays as it is, and so do the zeros of all other steps.
+    """
+    there = [X[..., -1] > 0 for X in (X_train, *others)]
+    steps = standardize_features(*(X[at][:, :-1] for X, at in zip((X_train, *others), there, strict=True)))
+    found = [np.array(X) for X in (X_train, *others)]
+    for X, at, values in zip(found, there, steps, strict=True):
+        X[at, :-1] = values
+    return found
+
+
 def standardize_target(y_train: Array, *others: Array) -> tuple[list[Array], float]:
     """The targets with mean 0 and stddev 1 on the training rows, and that stddev in units of the target."""
     from sklearn.preprocessing import StandardScaler
@@ -72,10 +85,16 @@ def standardize_target(y_train: Array, *others: Array) -> tuple[list[Array], flo
     return [np.asarray(scaler.transform(y[:, None])[:, 0]) for y in (y_train, *others)], float(scaler.scale_[0])
 
 
-def standardized(n_classes: int, train: tuple[Array, Array], *others: tuple[Array, Array]) -> dict[str, Any]:
-    """X and y of the test rows, and of fresh rows if there are, in units learnt on the training rows; fields of `Data`."""
+def standardized(
+    n_classes: int, train: tuple[Array, Array], *others: tuple[Array, Array], masked: bool = False
+) -> dict[str, Any]:
+    """X and y of the test rows, and of fresh rows if there are, in units learnt on the training rows; fields of `Data`.
+
+    Args:
+        masked: whether rows are sequences whose last feature says which steps are there.
+    """
     parts = [train, *others]
-    features = standardize_features(*(X for X, _ in parts))
+    features = (standardize_steps if masked else standardize_features)(*(X for X, _ in parts))
     targets, scale = [y for _, y in parts], 1.0
     if not n_classes:
         targets, scale = standardize_target(*targets)

@@ -32,6 +32,8 @@ HOW = {
     "given": "as given{by}",
     "k_fold": "in {k} folds",
     "stratified_k_fold": "in {k} folds, each class in its share",
+    "group_k_fold": "by {by} in {k} folds: rows that share a value stay together",
+    "stratified_group_k_fold": "by {by} in {k} folds, each class near its share: rows that share a value stay together",
     "time_series": "by {by}: {k} windows, each tested on what follows",
 }
 

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from noiseflow.base.faults import InvalidInputError, one_line
 from noiseflow.base.user_files import NotAFileError, check_directory, open_file
+from noiseflow.datasets.samples import LONGEST_ROW, RowTooLongError, drawn_rows, drawn_text
 from noiseflow.datasets.text_files import (
     MAX_HEADER,
     SEPARATORS,
@@ -30,15 +31,20 @@ from noiseflow.datasets.text_files import (
     guess_text,
     header_of,
     rows_of,
+    streamed,
     suffix_of,
     unpacked,
 )
 
 MAX_BYTES = 2**30
 """Largest file, and largest content of a Parquet or .npz file, unpacked; rows must fit into memory several times over."""
+MAX_SAMPLED = 2**37
+"""Largest file of text or Parquet of which a sample of the rows is read."""
 MAX_NUMBERS = 200_000_000
 """Most numbers in an .npz file, whatever they take there: they are computed with as 8 bytes each."""
 MAX_COLUMNS = 10_000
+N_ROWS = "rows of the file"
+"""Attribute of a frame that is a sample of a file's rows: how many there are."""
 _NUMBER = 8  # bytes
 _ROWS_AT_ONCE = 2**14
 
@@ -49,23 +55,39 @@ def read_table(path: str, reading: Reading = Reading()) -> pd.DataFrame:  # noqa
     Raises:
         InvalidInputError: it cannot be read; the sentence begins with `path must`.
     """
-    return _read_table(path, reading, *check_file(path, SUFFIXES))
+    return _read_table(path, reading, *stamp(path, is_sampled=reading.sample is not None))
 
 
-def stamp(path: str) -> tuple[int, int]:
+def stamp(path: str, *, is_sampled: bool = False) -> tuple[int, int]:
     """When a table's file was changed, and its size.
 
+    Args:
+        is_sampled: whether only a sample of its rows is kept.
+
     Raises:
-        InvalidInputError: it cannot be looked at.
+        InvalidInputError: it cannot be looked at, or is too large.
     """
-    return check_file(path, SUFFIXES)
+    return check_file(path, SUFFIXES, MAX_SAMPLED if is_sampled and suffix_of(path) in SAMPLED_SUFFIXES else MAX_BYTES)
+
+
+def is_too_large(path: str) -> bool:
+    """Whether a file is only read if a sample of its rows is asked for."""
+    return suffix_of(path) in SAMPLED_SUFFIXES and any("set sample" in fault for fault in _faults(path))
+
+
+def _faults(path: str) -> list[str]:
+    try:
+        stamp(path)
+    except InvalidInputError as error:
+        return list(error.faults)
+    return []
 
 
 def file_fault(path: str, must: str, received: str, mend: str) -> InvalidInputError:
     return InvalidInputError([f"path must {must}; received {path!r}, {received}. {mend}"])
 
 
-def check_file(path: str, suffixes: tuple[str, ...]) -> tuple[int, int]:
+def check_file(path: str, suffixes: tuple[str, ...], most: int | None = None) -> tuple[int, int]:
     """When the file was changed, and its size; raises unless it is a file of that kind and of a reasonable size."""
     wanted = f"be a {' or '.join(suffixes[:2])} file"
     try:
@@ -85,8 +107,9 @@ def check_file(path: str, suffixes: tuple[str, ...]) -> tuple[int, int]:
         raise file_fault(path, wanted, f"of the kind {suffix_of(path) or 'none'}", f"Save it as {suffixes[0]}.{others}")
     if size == 0:
         raise file_fault(path, wanted, "which is empty", "Save the rows again.")
-    if size > MAX_BYTES:
-        raise file_fault(path, f"have at most {MAX_BYTES:,} bytes", f"which has {size:,}", "Take a sample of the rows.")
+    most = most or MAX_BYTES
+    if size > most:
+        raise file_fault(path, f"have at most {most:,} bytes", f"which has {size:,}", _take_sample(path))
     return stat.st_mtime_ns, size
 
 
@@ -106,6 +129,9 @@ def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.D
     empty = [name for name in frame.columns if re.fullmatch(r"Unnamed: \d+", str(name)) and frame[name].isna().all()]
     frame = frame.drop(columns=empty)  # of a mark at the end of each line
     _check_frame(path, frame, reading)
+    if reading.sample and N_ROWS not in frame.attrs:
+        rows = frame.iloc[drawn_rows(len(frame), reading.sample, reading.drawn_by)].reset_index(drop=True)
+        rows.attrs[N_ROWS], frame = len(frame), rows
     stripped = [str(name).strip() for name in frame.columns]
     return frame.set_axis(stripped, axis=1) if len(set(stripped)) == len(stripped) else frame
 
@@ -135,7 +161,24 @@ def _hint(path: str, reading: Reading) -> str:
 
 
 def _read_text(path: str, packed: BinaryIO, reading: Reading) -> pd.DataFrame:
-    file = unpacked(path, packed, MAX_BYTES)
+    if reading.sample is None:
+        return _parsed(path, unpacked(path, packed, MAX_BYTES), reading)
+    if "16" in (reading.encoding or "") or "32" in (reading.encoding or ""):
+        raise file_fault(
+            path, "be text in one byte a letter to be sampled", f"of {reading.encoding}", "Save it as UTF-8."
+        )
+    n_head = (reading.skip_rows or 0) + (reading.header != "none")
+    try:
+        text, n_rows = drawn_text(streamed(path, packed), reading.sample, reading.drawn_by, n_head)
+    except RowTooLongError:
+        received = f"where a row has over {LONGEST_ROW:,} bytes"
+        raise file_fault(path, "have rows that end", received, "Look for a quote that is not closed.") from None
+    frame = _parsed(path, io.BytesIO(text), reading)
+    frame.attrs[N_ROWS] = n_rows
+    return frame
+
+
+def _parsed(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     head = file.read(MAX_HEADER)
     if b"\0" in head and "16" not in (reading.encoding or "") and "32" not in (reading.encoding or ""):
         mend = _hint(path, reading) if head.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
@@ -186,15 +229,32 @@ def _read_arff(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
     return _finished(path, frame.assign(**{name: text.where(text != "?") for name, text in texts.items()}))
 
 
-def _read_parquet(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
+def _read_parquet(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     file.seek(-8, 2)
     length, mark = struct.unpack("<I4s", file.read(8))
     if mark != b"PAR1":
         raise file_fault(path, "be a table", "which is no Parquet file", "Save it again, or as .csv.")
     if length > MAX_HEADER * 8:
         raise file_fault(path, "be a table", f"whose footer has {length:,} bytes", "Give it fewer columns.")
+    if reading.sample is not None:
+        return _sampled_parquet(path, file, reading.sample, reading.drawn_by)
     _check_unpacked(path, file)
     return _finished(path, pd.read_parquet(file))
+
+
+def _sampled_parquet(path: str, file: BinaryIO, n: int, seed: int) -> pd.DataFrame:
+    table = pq.ParquetFile(file)
+    _check_kinds(path, table)
+    n_rows = table.metadata.num_rows
+    drawn, first, n_bytes, parts = drawn_rows(n_rows, n, seed), 0, 0, []
+    for rows in table.iter_batches(_ROWS_AT_ONCE):
+        here = drawn[np.searchsorted(drawn, first) : np.searchsorted(drawn, first + len(rows))]
+        parts.append(rows.take(pa.array(here - first)))
+        first, n_bytes = first + len(rows), n_bytes + parts[-1].nbytes
+        _refuse_unpacked(path, n_bytes)
+    frame = _finished(path, pa.Table.from_batches(parts, table.schema_arrow).to_pandas())
+    frame.attrs[N_ROWS] = n_rows
+    return frame
 
 
 def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
@@ -238,16 +298,10 @@ def _check_unpacked(path: str, file: BinaryIO) -> None:
     time; text stays in the form of numbers and a dictionary meanwhile.
     """
     table = pq.ParquetFile(file)
-    if table.metadata.num_columns > MAX_COLUMNS:
-        _check_columns(path, [str(i) for i in range(table.metadata.num_columns)])
+    _check_kinds(path, table)
     texts = [
         field.name for field in table.schema_arrow if pa.types.is_string(field.type) or pa.types.is_binary(field.type)
     ]
-    nested = [f.name for f in table.schema_arrow if pa.types.is_nested(f.type) and not _is_list_of_numbers(f.type)]
-    if nested:
-        raise file_fault(
-            path, "have columns of single values", f"where {few(nested)} hold lists", "Make a column of each entry."
-        )
     groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
     columns = [group.column(i) for group in groups for i in range(table.metadata.num_columns)]
     said = sum(max(column.total_uncompressed_size, _NUMBER * column.num_values) for column in columns)
@@ -258,6 +312,17 @@ def _check_unpacked(path: str, file: BinaryIO) -> None:
             n_bytes += sum(map(_unpacked, rows.columns))
             _refuse_unpacked(path, n_bytes)
     file.seek(0)
+
+
+def _check_kinds(path: str, table: Any) -> None:
+    """Raises where a Parquet file has too many columns, or some that are no column of a table."""
+    if table.metadata.num_columns > MAX_COLUMNS:
+        _check_columns(path, [str(i) for i in range(table.metadata.num_columns)])
+    nested = [f.name for f in table.schema_arrow if pa.types.is_nested(f.type) and not _is_list_of_numbers(f.type)]
+    if nested:
+        raise file_fault(
+            path, "have columns of single values", f"where {few(nested)} hold lists", "Make a column of each entry."
+        )
 
 
 def _is_list_of_numbers(kind: Any) -> bool:
@@ -277,7 +342,11 @@ def _unpacked(column: Any) -> int:
 def _refuse_unpacked(path: str, n_bytes: int) -> None:
     if n_bytes > MAX_BYTES:
         must = f"hold at most {MAX_BYTES:,} bytes once it is unpacked"
-        raise file_fault(path, must, f"which holds {n_bytes:,} or more", "Take a sample of the rows.")
+        raise file_fault(path, must, f"which holds {n_bytes:,} or more", _take_sample(path))
+
+
+def _take_sample(path: str) -> str:
+    return "Take a sample of the rows" + (": set sample: 50000." if suffix_of(path) in SAMPLED_SUFFIXES else ".")
 
 
 def _check_columns(path: str, names: list[str]) -> None:
@@ -317,6 +386,8 @@ FORMATS: dict[str, Callable[[str, BinaryIO, Reading], pd.DataFrame]] = {
 }
 SUFFIXES = tuple(FORMATS)
 """Kinds of files that are tables."""
+SAMPLED_SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
+"""Those whose rows are drawn while they are read; of any other the whole is read first."""
 
 
 def few(names: list[str]) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from noiseflow.base.values import Fields, FilePath, setting
 from noiseflow.datasets.data import Array, Data, grid_of, standardized
 from noiseflow.datasets.kind import N_TRAIN, STANDARDIZE, TASK, DatasetKind
-from noiseflow.datasets.rows import FOLDS, Rows, seed_faults, split, split_faults
+from noiseflow.datasets.rows import BY_GROUP, BY_TIME, FOLDS, Rows, seed_faults, split, split_faults
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
@@ -32,13 +32,24 @@ class Finite(DatasetKind):
         **N_TRAIN,
         "test_fraction": setting(float, "Share of the rows that test", 0.3, gt=0, lt=1),
         "split": setting(
-            Literal["stratified", "random", "group", "time", "given", "k_fold", "stratified_k_fold", "time_series"],
-            "How rows are split; stratified for classification, else random, unless given. With k_fold, stratified_k_fold "
+            Literal[
+                "stratified",
+                "random",
+                "group",
+                "time",
+                "given",
+                "k_fold",
+                "stratified_k_fold",
+                "group_k_fold",
+                "stratified_group_k_fold",
+                "time_series",
+            ],
+            "How rows are split; stratified for classification, else random, unless given. With k_fold and its kin "
             "(scikit-learn's) and time_series (equal windows, each tested on what follows) the data seeds count the folds",
             "group",
         ),
         "n_splits": setting(
-            int, "Folds of k_fold, stratified_k_fold and time_series; 5 unless given", 5, ge=2, le=1_000
+            int, "Folds of k_fold and its kin, windows of time_series; 5 unless given", 5, ge=2, le=1_000
         ),
         **STANDARDIZE,
     }
@@ -60,7 +71,7 @@ class Finite(DatasetKind):
             yield "split", f"must be split by {' or '.join(FOLDS)} to have n_splits"
         if str(dataset.split).startswith("stratified") and dataset.of_task == "regression":
             yield "split", "must be a classification to be split stratified"
-        if dataset.split in ("group", "time", "time_series") and not (dataset.split_by or self.splits_by_itself):
+        if dataset.split in (*BY_GROUP, *BY_TIME) and not (dataset.split_by or self.splits_by_itself):
             yield "split", f"must be a table with split_by to be split by {dataset.split}"
         if dataset.split == "given" and not (dataset.test_path or dataset.split_by or self.splits_by_itself):
             yield "split", "must have a test_path, or a split_by that says which rows test, to be split as given"
@@ -84,7 +95,7 @@ def data_of_parts(train: tuple[Array, Array], test: tuple[Array, Array], dataset
     """X and y of the training and the test rows, standardised if so asked."""
     fields: dict[str, Any] = {"X_train": train[0], "y_train": train[1], "X_test": test[0], "y_test": test[1]}
     if dataset.standardize:
-        fields = standardized(n_classes, train, test)
+        fields = standardized(n_classes, train, test, masked=dataset.is_masked)
     return Data(**fields, n_classes=n_classes, grid=grid_of(n_classes, fields["X_train"], fields["X_test"]))
 
 

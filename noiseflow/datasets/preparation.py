@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.columns import kind_of, label_of, texts
-from noiseflow.datasets.files import read_table, stamp
+from noiseflow.datasets.files import N_ROWS, read_table, stamp
 from noiseflow.datasets.guesses import tidied
 from noiseflow.datasets.number_text import STYLES, as_numbers, parse
 from noiseflow.datasets.text_files import Reading
@@ -52,17 +52,18 @@ def prepare_table(dataset: Dataset) -> Prepared:
 
 def as_read(dataset: Dataset) -> tuple[Dataset, tuple[tuple[int, int], ...]]:
     """The dataset less what says nothing of how its files are read, and when these were changed: a key for what is kept."""
-    others = dict.fromkeys(
-        ("label", "data_seed", "score", "n_train", "test_fraction", "standardize", "n_splits", "epochs")
-    )
-    stamps = tuple(stamp(path) for path in (dataset.path, dataset.test_path) if path)
-    return dataset.model_copy(update=others), stamps
+    others = dict.fromkeys(("label", "score", "n_train", "test_fraction", "standardize", "n_splits", "epochs"))
+    if not dataset.sample:
+        others["data_seed"] = None
+    tested = [stamp(dataset.test_path)] if dataset.test_path else []
+    return dataset.model_copy(update=others), (stamp(str(dataset.path), is_sampled=bool(dataset.sample)), *tested)
 
 
 @lru_cache(maxsize=4)
 def _prepare(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Prepared:
     reading = Reading.of(dataset)
     frame = read_table(str(dataset.path), reading)
+    n_left = int(frame.attrs.get(N_ROWS, len(frame))) - len(frame)
     if dataset.test_path is not None:
         frame = _joined(frame, _test_rows(dataset, reading), dataset)
     if faults := list(_name_faults(frame, dataset)):
@@ -70,6 +71,7 @@ def _prepare(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Prepared
     frame = _declared(frame, dataset, reading)
     n_read = len(frame)
     frame, aside = _set_aside(frame, dataset)
+    aside = {"not in the sample": n_left, **aside} if n_left else aside
     is_test = frame.pop(TESTING).to_numpy() if TESTING in frame else None
     if dataset.split == "given" and dataset.split_by is not None:
         is_test = _marked(frame[dataset.split_by])
@@ -78,7 +80,7 @@ def _prepare(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Prepared
 
 def _test_rows(dataset: Dataset, reading: Reading) -> pd.DataFrame:
     try:
-        return read_table(str(dataset.test_path), reading)
+        return read_table(str(dataset.test_path), replace(reading, sample=None, drawn_by=0))
     except InvalidInputError as error:
         raise InvalidInputError([text.replace("path must", "test_path must", 1) for text in error.faults]) from None
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noiseflow.datasets.data import Array
+from noiseflow.datasets.group_folds import fold_faults, group_fold
 from noiseflow.scores import Score
 
 if TYPE_CHECKING:
@@ -123,6 +124,14 @@ def _fold(splitter: Any, rows: Rows, n_splits: int, data_seed: int) -> tuple[Ind
     return rng.permutation(train)[:n_train], rng.permutation(test)[:n_test]
 
 
+def _group_k_fold(rows: Rows, n_splits: int, data_seed: int) -> tuple[Index, Index]:
+    return group_fold(_by(rows), n_splits, data_seed)
+
+
+def _stratified_group_k_fold(rows: Rows, n_splits: int, data_seed: int) -> tuple[Index, Index]:
+    return group_fold(_by(rows), n_splits, data_seed, rows.y)
+
+
 def _time_series(rows: Rows, n_splits: int, data_seed: int) -> tuple[Index, Index]:
     """Windows of equal length, each tested on the rows that follow; there are n_splits of them, in turn."""
     from sklearn.model_selection import TimeSeriesSplit
@@ -150,10 +159,15 @@ SPLITS: dict[str, Callable[[Rows, float, int], tuple[Index, Index]]] = {
 FOLDS: dict[str, Callable[[Rows, int, int], tuple[Index, Index]]] = {
     "k_fold": _k_fold,
     "stratified_k_fold": _stratified_k_fold,
+    "group_k_fold": _group_k_fold,
+    "stratified_group_k_fold": _stratified_group_k_fold,
     "time_series": _time_series,
 }
 """Splits of which each data seed takes the next."""
 N_SPLITS = 5
+BY_GROUP = ("group", "group_k_fold", "stratified_group_k_fold")
+BY_TIME = ("time", "time_series")
+"""Splits that go by a column, or an array, of groups or of times."""
 
 
 def split_faults(rows: Rows, dataset: Dataset) -> list[str]:
@@ -185,7 +199,9 @@ def split_faults(rows: Rows, dataset: Dataset) -> list[str]:
 
 
 def _fold_faults(rows: Rows, dataset: Dataset, k: int) -> list[str]:
-    """Classes of too few rows for that many folds."""
+    """Groups, or rows of a class, that are too few for that many folds."""
+    if dataset.split_kind in BY_GROUP:
+        return fold_faults(_by(rows), k)
     if dataset.split_kind != "stratified_k_fold":
         return []
     counts = np.bincount(rows.y.astype(int), minlength=len(rows.labels))
@@ -195,7 +211,7 @@ def _fold_faults(rows: Rows, dataset: Dataset, k: int) -> list[str]:
 
 
 def _why(dataset: Dataset) -> str:
-    return " where whole groups are kept together" if dataset.split_kind == "group" else ""
+    return " where whole groups are kept together" if dataset.split_kind in BY_GROUP else ""
 
 
 def _rare_classes(rows: Rows) -> list[str]:

@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 from noiseflow.base.values import ColumnName, Fields, FilePath, Label, setting
 from noiseflow.datasets.data import Data
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
-from noiseflow.datasets.rows import Rows
+from noiseflow.datasets.rows import BY_GROUP, BY_TIME, Rows
 
 if TYPE_CHECKING:
     from noiseflow.datasets.facts import ColumnRead
@@ -28,6 +28,13 @@ READING: Fields = {
     "header": setting(Literal["none"], "That the file has none: columns are column_1, column_2 and so on", "none"),
     "skip_rows": setting(int, "Lines above the header", 2, ge=1, le=10_000),
     "sheet": setting(Label, "Of an .xlsx file; the first unless given", "prices"),
+    "sample": setting(
+        int,
+        "Rows that are read, drawn at random by data_seed, such as of a file that is too large",
+        50_000,
+        ge=20,
+        le=10**8,
+    ),
 }
 ROLES: Fields = {
     "numeric": setting(tuple[ColumnName, ...], "Columns of numbers, as text too: `$9.00`, `45 %`, `1,5`", ["price"]),
@@ -82,9 +89,9 @@ class Table(Finite):
 
     def normalized(self, data: dict[str, Any]) -> dict[str, Any]:
         """The settings with `group` and `time` written as `split` and `split_by`, and a given test as a split."""
-        for split in ("group", "time"):
-            if (name := data.get(split)) and not {"split", "split_by"} & {k for k, v in data.items() if v is not None}:
-                data = {**data, "split": split, "split_by": name, split: None}
+        for key, splits in (("group", BY_GROUP), ("time", BY_TIME)):
+            if (name := data.get(key)) and data.get("split") in (None, *splits) and data.get("split_by") is None:
+                data = {**data, "split": data.get("split") or key, "split_by": name, key: None}
         return {**data, "split": "given"} if data.get("test_path") and not data.get("split") else data
 
     def rules(self, dataset: Dataset) -> Iterator[tuple[str, str]]:
@@ -92,8 +99,8 @@ class Table(Finite):
         yield from super().rules(dataset)
         if dataset.group or dataset.time:
             yield "split", "must have one of group, time, and split with split_by"
-        if dataset.split_by and dataset.split not in ("group", "time", "time_series", "given"):
-            yield "split", "must be split by group, time, time_series or given to have split_by"
+        if dataset.split_by and dataset.split not in (*BY_GROUP, *BY_TIME, "given"):
+            yield "split", f"must be split by {', '.join((*BY_GROUP, *BY_TIME))} or given to have split_by"
         if dataset.test_path and (dataset.split != "given" or dataset.split_by):
             yield "split", "must leave out split and split_by where test_path is given"
         if dataset.target == dataset.split_by:

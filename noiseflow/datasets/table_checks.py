@@ -9,7 +9,7 @@ import pandas as pd
 
 from noiseflow.datasets.columns import feature_faults, kind_of, label_of, numbers, texts, times
 from noiseflow.datasets.number_text import parse
-from noiseflow.datasets.rows import MAX_NUMBER
+from noiseflow.datasets.rows import BY_GROUP, MAX_NUMBER
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
@@ -86,7 +86,7 @@ def _by_faults(frame: pd.DataFrame, dataset: Dataset) -> list[str]:
     n = int(column.isna().sum())
     if n:
         return [f"split_by must have a value in each row; received {name} with {n} missing. Remove those rows."]
-    if dataset.split in ("group", "given"):
+    if dataset.split in (*BY_GROUP, "given"):
         return []
     wrong = column[np.asarray(pd.isna(times(column)))]
     if wrong.empty:

@@ -12,6 +12,7 @@ from noiseflow.datasets.columns import is_counter
 from noiseflow.datasets.facts import ColumnRead
 from noiseflow.datasets.guesses import Guess, guess_column, nearly_equal, panel_units
 from noiseflow.datasets.preparation import Prepared, prepare_table
+from noiseflow.datasets.rows import BY_GROUP, BY_TIME
 from noiseflow.datasets.table_checks import features_of
 from noiseflow.datasets.table_rows import Table, read
 
@@ -30,7 +31,7 @@ def table_columns(dataset: Dataset) -> Iterator[ColumnRead]:
         if name == dataset.target:
             yield ColumnRead(name, "target", missing, levels)
         elif name == dataset.split_by:
-            part = {"group": "group", "given": "says which rows test"}.get(str(dataset.split), "time")
+            part = {**dict.fromkeys(BY_GROUP, "group"), "given": "says which rows test"}.get(str(dataset.split), "time")
             yield ColumnRead(name, part, missing, levels)
         elif name in (dataset.drop or ()):
             yield ColumnRead(name, "dropped", missing, levels, why=guess_column(column).why)
@@ -84,7 +85,7 @@ def _misread(features: pd.DataFrame, guesses: dict[str, Guess], table: Table) ->
 
 
 def _groups(features: pd.DataFrame, guesses: dict[str, Guess], dataset: Dataset) -> Iterator[str]:
-    if dataset.split in ("group", "time", "given", "time_series"):
+    if dataset.split in (*BY_GROUP, *BY_TIME, "given"):
         return
     units = panel_units(features, guesses)
     found = dict.fromkeys([*(name for name, guess in guesses.items() if guess.kind == "group"), *units])

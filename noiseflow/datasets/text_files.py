@@ -33,7 +33,8 @@ _MOST_SKIPPED = 50
 class Reading:
     """How a file is read, where its suffix does not say it; None as it is usual.
 
-    separator, decimal, thousands, encoding, na_values, header, skip_rows, sheet: as the study file has them.
+    separator, decimal, thousands, encoding, na_values, header, skip_rows, sheet, sample: as the study file has them.
+    drawn_by: the seed that a sample is drawn by.
     """
 
     separator: str | None = None
@@ -44,11 +45,14 @@ class Reading:
     header: str | None = None
     skip_rows: int | None = None
     sheet: str | None = None
+    sample: int | None = None
+    drawn_by: int = 0
 
     @classmethod
     def of(cls, dataset: Dataset) -> Reading:
         """That of a dataset."""
-        return cls(**{name: getattr(dataset, name) for name in cls.__dataclass_fields__})
+        keys = {name: getattr(dataset, name) for name in cls.__dataclass_fields__ if name != "drawn_by"}
+        return cls(**keys, drawn_by=dataset.data_seed if dataset.sample else 0)
 
     @property
     def style(self) -> Style | None:
@@ -59,7 +63,7 @@ class Reading:
 
     def keys(self) -> dict[str, Any]:
         """What is set, as a study file has it."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        return {name: value for name, value in vars(self).items() if value is not None and name != "drawn_by"}
 
 
 def suffix_of(path: str) -> str:
@@ -75,7 +79,12 @@ def separator_of(path: str, reading: Reading) -> str:
 
 def unpacked(path: str, file: BinaryIO, most: int) -> BinaryIO:
     """The bytes of a text file; of a packed one no more than `most` + 1."""
-    return io.BytesIO(gzip.GzipFile(fileobj=file).read(most + 1)) if suffix_of(path).endswith(".gz") else file
+    return io.BytesIO(streamed(path, file).read(most + 1)) if suffix_of(path).endswith(".gz") else file
+
+
+def streamed(path: str, file: BinaryIO) -> BinaryIO:
+    """The bytes of a text file, to be read once from begin to end; a packed one is unpacked on the way."""
+    return gzip.GzipFile(fileobj=file) if suffix_of(path).endswith(".gz") else file  # type: ignore[return-value]
 
 
 def header_of(file: BinaryIO, path: str, reading: Reading) -> list[str]:

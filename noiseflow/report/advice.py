@@ -83,7 +83,7 @@ def _task(evidence: Evidence, row: Row) -> Task:
     dataset = next(d for d in study.datasets if d.name == row["dataset"])
     architecture = next(a for a in study.architectures if a.name == row["architecture"])
     shape, n_classes = evidence.forms.get(dataset.name, ((2,), 2))
-    return Task(shape, n_classes, study.training_of(dataset, architecture))
+    return Task(shape, n_classes, study.training_of(dataset, architecture), dataset.is_masked)
 
 
 def _n_parts(variant: Variant) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from noiseflow.architectures import Layer, architecture_kind
+from noiseflow.architectures.steps import layers_for
 from noiseflow.controls import control_kind
 from noiseflow.noise import OUTSIDE, PLACES, kind_of
 from noiseflow.noise.kind import STATE
@@ -16,12 +17,14 @@ from noiseflow.study import Architecture, Control, Injection, Training, Variant
 class Task:
     """What a model learns.
 
-    shape: of a row. n_classes: 0 for a regression. training: how it is trained.
+    shape: of a row. n_classes: 0 for a regression. training: how it is trained. masked: whether the last feature of a sequence
+    says which steps are there.
     """
 
     shape: tuple[int, ...]
     n_classes: int
     training: Training
+    masked: bool = False
 
 
 PLAIN = Variant(name="plain")
@@ -136,7 +139,7 @@ def _model(architecture: Architecture, variant: Variant, task: Task) -> Iterator
     for injection in variant.injections:
         if injection.place == "input":
             yield f"    {_noise(injection)},"
-    for layer in architecture_kind(architecture.kind).layers(architecture, task.shape):
+    for layer in layers_for(architecture_kind(architecture.kind), architecture, task.shape, masked=task.masked):
         for line in _with_noise(layer, variant):
             yield f"    {line},"
     arguments = [f"kernel_regularizer={text}" for text in _regularizers(variant)]

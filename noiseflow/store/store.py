@@ -207,6 +207,11 @@ class Store:
                 return content.decode()
         return None
 
+    def studies(self) -> list[str]:
+        """The studies that were kept, as JSON, in no order."""
+        names = (PurePosixPath(path).stem for path in self._objects.listed("studies"))
+        return [text for name in names if (text := self.read_study(name)) is not None]
+
     def read_dataset(self, key: str) -> pd.DataFrame:
         """The rows that `write_dataset` wrote under this key.
 

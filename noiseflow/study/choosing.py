@@ -16,7 +16,7 @@ from noiseflow.datasets import SKEWED
 from noiseflow.datasets.archives import read_archive
 from noiseflow.datasets.arrays import channels_of
 from noiseflow.datasets.columns import kind_of, numbers, texts
-from noiseflow.datasets.files import read_table
+from noiseflow.datasets.files import is_too_large, read_table
 from noiseflow.datasets.guesses import Guess, guess_column, has_blanks, nearly_equal, panel_units
 from noiseflow.datasets.number_text import STYLES, parse
 from noiseflow.datasets.preparation import prepare_table
@@ -26,6 +26,8 @@ from noiseflow.study import Dataset
 from noiseflow.study.faults import sentences
 
 N_SEEDS = 30
+SAMPLE = 50_000
+"""Rows of a file that is too large to be read whole."""
 _MOST_CLASSES = 20  # whole numbers of more values are taken for a regression
 _WHERE = "datasets[0]"
 _LEAST_GROUPS = 5
@@ -52,8 +54,11 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
         InvalidInputError: the file or the target is faulty; the message names every fault.
     """
     reading, why = guess_text(path) if suffix_of(path) in TEXT_SUFFIXES and _is_there(path) else (Reading(), {})
-    raw = read_table(path, reading)
     remarks: Remarks = {key: [text] for key, text in why.items()}
+    if is_too_large(path):
+        reading = replace(reading, sample=SAMPLE, drawn_by=1)  # the data seed that a study has
+        remarks["sample"] = ["The file is too large to be read whole: so many of its rows are drawn at random."]
+    raw = read_table(path, reading)
     target = _target(raw, target, path, reading, remarks)
     settings: dict[str, Any] = {"kind": "table", "path": path, "target": target, **reading.keys()}
     settings |= _written_oddly(raw, settings, remarks)
@@ -97,7 +102,7 @@ def _target(frame: pd.DataFrame, given: str, path: str, reading: Reading, remark
         return target
     found = [name for name in names if name.casefold() == target.casefold()]
     if reading.header == "none":
-        first = read_table(path, Reading(**{**reading.keys(), "header": None})).columns
+        first = read_table(path, replace(reading, header=None)).columns
         found = [name for name, cell in zip(names, first, strict=True) if str(cell).strip() == target]
         found = found or ([names[int(target) - 1]] if target.isdigit() and 0 < int(target) <= len(names) else [])
     if len(found) == 1:
@@ -373,6 +378,15 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
             else "seems to hold images without channels"
         )
         remarks["channels"] = [f"X of the shape {archive.X.shape} {said}: a guess."]
+    if archive.is_padded:
+        settings["padding"] = "masked"
+        remarks["padding"] = [
+            "Sequences of several lengths: steps that are not there are skipped, and take no part in means."
+        ]
+    if archive.X.dtype == np.uint8:
+        remarks["standardize"] = [
+            "X holds whole numbers from 0 to 255, which this scales. Or: scale: 255 with standardize: false, for 0 to 1."
+        ]
     split = (
         "given"
         if archive.is_test is not None

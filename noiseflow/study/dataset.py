@@ -89,6 +89,11 @@ class _DatasetRules(NamedPart):
         return dataset_kind(self.kind).is_finite(self)  # type: ignore[arg-type] # a Dataset
 
     @property
+    def is_masked(self) -> bool:
+        """Whether its rows are sequences of several lengths, whose last feature says which steps are there."""
+        return getattr(self, "padding", None) == "masked"
+
+    @property
     def split_kind(self) -> str:
         """How rows are split, given or by the task."""
         split: str | None = getattr(self, "split", None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from text_unidecode import unidecode
 
 from noiseflow.datasets.facts import what_was_read
 from noiseflow.study import loading as studies
@@ -69,12 +70,18 @@ def _drafted(path: str, target: str, task: str | None, name: str | None, written
 
 
 def study_name(path: str) -> str:
-    """The file's name in the letters that a study's name may have; of letters of other scripts their code."""
-    stem = unicodedata.normalize("NFKD", Path(path).stem.lower())
-    plain = re.sub(r"[^a-z0-9]+", "-", "".join(c for c in stem if not unicodedata.combining(c))).strip("-")
-    if any(c.isalpha() and not c.isascii() for c in stem if not unicodedata.combining(c)):
-        plain = f"{plain[:54] or 'study'}-{hashlib.sha256(stem.encode()).hexdigest()[:8]}"
-    return plain[:63].strip("-") or "study"
+    """The file's name in the letters that a study's name may have.
+
+    Letters of other scripts become Latin ones, so that it can be read: `データ` is `deta`. As several words may become the
+    same, a code of the name follows. It also follows where nothing is left to read.
+    """
+    stem = unicodedata.normalize("NFKC", Path(path).stem.lower())
+    plain = re.sub(r"[^a-z0-9]+", "-", unidecode(stem).lower()).strip("-")
+    accents_aside = (c for c in unicodedata.normalize("NFKD", stem) if not unicodedata.combining(c))
+    if not plain or any(c.isalpha() and not c.isascii() for c in accents_aside):
+        code = hashlib.sha256(stem.encode()).hexdigest()[:8]
+        plain = f"{plain[:54].strip('-') or 'study'}-{code}"
+    return plain[:63].strip("-")
 
 
 def _text(draft: Draft, name: str, path: str) -> str:
@@ -105,9 +112,9 @@ def _text(draft: Draft, name: str, path: str) -> str:
 
 
 ORDER = (
-    "kind", "path", "separator", "decimal", "thousands", "encoding", "header", "skip_rows", "sheet", "na_values", "tidy",
-    "channels", "target", "task", "score", "set_aside", "test_fraction", "split", "split_by", "drop", "numeric",
-    "categorical", "missing", "standardize",
+    "kind", "path", "separator", "decimal", "thousands", "encoding", "header", "skip_rows", "sheet", "na_values", "sample",
+    "tidy", "channels", "scale", "padding", "target", "task", "score", "set_aside", "test_fraction", "split", "split_by",
+    "drop", "numeric", "categorical", "missing", "standardize",
 )  # fmt: skip
 """Keys of a dataset as a drafted study has them."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from noiseflow.base.entry_points import find_entry_point
@@ -10,6 +12,18 @@ from noiseflow.base.user_files import open_file
 
 if TYPE_CHECKING:
     from noiseflow.study import Architecture, Dataset
+
+
+LARGE = 2**28
+"""Bytes of a file from which on its digest is kept as long as the file seems unchanged: every cell of a plan asks for it."""
+
+
+def _digest(path: str, _stamp: tuple[int, ...]) -> str:
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+_known_digest = lru_cache(maxsize=8)(_digest)
 
 
 def fingerprint(part: Dataset | Architecture) -> str | None:
@@ -24,7 +38,9 @@ def fingerprint(part: Dataset | Architecture) -> str | None:
         for path in (part.path, getattr(part, "test_path", None)):
             if path is not None:
                 with open_file(path) as file:
-                    digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+                    stat = os.fstat(file.fileno())
+                known = _known_digest if stat.st_size > LARGE else _digest
+                digests.append(known(path, (stat.st_dev, stat.st_ino, stat.st_mtime_ns, stat.st_size)))
         return " ".join(digests)
     if part.entry_point is not None:
         found = find_entry_point(part.entry_points, part.entry_point)

@@ -37,6 +37,7 @@ INERT = {
     "draws": "element",
     "at": ["train"],
     "channels": "last",
+    "padding": "marked",
 }
 """Settings of injections and datasets that were added later, with the value that changes nothing."""
 
@@ -126,7 +127,9 @@ def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def _rows_settings(dataset: Dataset) -> dict[str, Any]:
-    return _settings(dataset, without={"label", "data_seed", "path", "test_path", "epochs"})
+    """The settings that decide which rows there are; of a sample the seed that draws it is one."""
+    names = {"label", "path", "test_path", "epochs"}
+    return _settings(dataset, without=names if dataset.sample else names | {"data_seed"})
 
 
 class Trial(NamedTuple):
@@ -285,9 +288,16 @@ def study_hash(study: Study) -> str:
 
 def dataset_key(dataset: Dataset, data_seeds: Sequence[int]) -> str:
     """What the rows of a dataset are stored under: its kind, its data seeds and a hash of its settings."""
-    return (
-        f"{dataset.kind}-{_ranges(data_seeds)}-{_hash([NUMERICS_VERSION, dataset.name, _rows_settings(dataset)])[:12]}"
-    )
+    return f"{dataset.kind}-{_ranges(data_seeds)}-{settings_digest(dataset)}"
+
+
+def settings_digest(dataset: Dataset) -> str:
+    """Hash of a dataset's name, settings and content, and of none of its seeds: 12 hexadecimal digits.
+
+    Raises:
+        OSError, LookupError: its file or entry point is not there.
+    """
+    return _hash([NUMERICS_VERSION, dataset.name, _rows_settings(dataset)])[:12]
 
 
 def _names(cell: Cell) -> tuple[str, str, str]:

@@ -120,7 +120,8 @@ def builder_of(cell: Cell, data: Data) -> Builder:
     """What builds the model of a cell for data of this form."""
     normalized = next((c.strength for c in cell.variant.controls if control_kind(c.kind).changes_network), None)
     shape, score = data.X_train.shape[1:], cell.dataset.score_name
-    return Builder(cell.architecture, cell.training, shape, data.n_classes, score, normalized)
+    masked = cell.dataset.is_masked
+    return Builder(cell.architecture, cell.training, shape, data.n_classes, score, normalized, masked)
 
 
 def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.datasets import dataset_kind, faults, generate, warnings
+from noiseflow.datasets import columns_of, dataset_kind, faults, generate, warnings
 from noiseflow.datasets.table_rows import read
 from noiseflow.study import Dataset
 from noiseflow.study.draft import draft_study
@@ -225,6 +225,54 @@ def test_sequences_of_several_lengths_are_padded_before_and_marked(tmp_path):
     assert raw.shape == (40, 4, 3)
     np.testing.assert_array_equal(raw[1], [[0, 0, 0], [0, 0, 0], [2, 2, 1], [2, 2, 1]])
     assert any("padded" in text for text in warnings(dataset, generate(dataset, 1)))
+
+
+def sequences_file(tmp_path, lengths=(1, 2, 3, 4)):
+    X = np.empty(40, dtype=object)
+    for i in range(40):
+        length = lengths[i % len(lengths)]
+        X[i] = np.column_stack([np.full(length, i + 1.0), np.full(length, 100.0)])
+    return save(tmp_path, X=X, y=np.arange(40) % 2)
+
+
+def test_masked_sequences_are_standardised_over_the_steps_that_are_there(tmp_path):
+    dataset, text = drafted(sequences_file(tmp_path), "")
+    assert dataset.padding == "masked"
+    assert "padding: masked" in text
+    data = generate(dataset, 1)
+    there = data.X_train[..., -1] == 1
+    np.testing.assert_allclose(data.X_train[there][:, :2].mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(data.X_train[there][:, 0].std(), 1)
+    assert not data.X_train[~there].any()
+    assert not data.X_test[data.X_test[..., -1] == 0].any()
+    assert columns_of(dataset) == (("feature_1", True), ("feature_2", True), ("is_there", False))
+    marked = dataset.model_copy(update={"padding": None})
+    assert any("padding: masked has an lstm skip it" in text for text in warnings(marked, generate(marked, 1)))
+    assert columns_of(marked) is None
+
+
+def test_padding_of_sequences_of_one_length_is_refused(tmp_path):
+    path = save(tmp_path, X=RNG.normal(size=(60, 5, 2)), y=LABELS)
+    dataset = Dataset(kind="arrays", path=str(path), task="classification", padding="masked")
+    assert "sequences of several lengths" in faults(dataset, [1], "datasets[0]")[0]
+
+
+def test_pixels_are_scaled_by_default_and_on_request(tmp_path):
+    path = save(tmp_path, X=PIXELS[..., None], y=LABELS)
+    dataset, text = drafted(path, "")
+    assert "scale: 255 with standardize: false" in text
+    assert abs(generate(dataset, 1).X_train.std() - 1) < 1e-9
+    plain = dataset.model_copy(update={"standardize": False})
+    assert any("scale: 255" in text for text in warnings(plain, generate(plain, 1)))
+    scaled = plain.model_copy(update={"scale": 255.0})
+    assert generate(scaled, 1).X_train.max() == 1
+    assert not warnings(scaled, generate(scaled, 1))
+
+
+def test_scale_leaves_what_says_which_steps_are_there(tmp_path):
+    dataset, _ = drafted(sequences_file(tmp_path), "")
+    raw = dataset_kind("arrays").rows(dataset.model_copy(update={"scale": 4.0})).X
+    np.testing.assert_array_equal(raw[1], [[0, 0, 0], [0, 0, 0], [0.5, 25, 1], [0.5, 25, 1]])
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,11 @@ from pydantic import ValidationError
 
 from noiseflow.datasets import dataset_kind, faults, generate, warnings
 from noiseflow.datasets.facts import what_was_read
+from noiseflow.datasets.rows import Rows
+from noiseflow.datasets.rows import split as split_rows
 from noiseflow.study import Dataset
 from noiseflow.study.dataset import SETTINGS
+from noiseflow.study.draft import draft_study
 from noiseflow.study.faults import sentences
 from noiseflow.study.loading import validate
 from noiseflow.trials.plan import make_plan
@@ -232,6 +235,36 @@ def test_folds_of_other_sizes_are_cut_to_the_smallest(path):
     assert {(len(d.y_train), len(d.y_test)) for d in (generate(dataset, seed) for seed in range(7))} == {(51, 8)}
 
 
+@pytest.mark.parametrize("split", ["group_k_fold", "stratified_group_k_fold"])
+def test_group_folds_keep_groups_whole_and_sizes_fixed(split):
+    sizes = np.random.default_rng(3).integers(1, 9, 40)
+    by = np.repeat(np.arange(40), sizes)
+    rows = Rows(np.zeros((len(by), 1)), (by % 3 == 0).astype(float), ("a", "b"), by)
+    dataset = Dataset(
+        kind="table", path="a.csv", target="y", task="classification", split=split, split_by="g", n_splits=4
+    )
+    parts = [split_rows(rows, dataset, seed) for seed in range(60)]
+    ((n_train, n_test),) = {(len(train), len(test)) for train, test in parts}
+    assert n_train + n_test > 0.75 * len(by)
+    for train, test in parts:
+        assert not set(by[train]) & set(by[test])
+        assert len({*train, *test}) == n_train + n_test
+    for first in range(0, 60, 4):  # a fold's groups test in no other fold of that shuffle
+        tested = [set(by[test]) for _, test in parts[first : first + 4]]
+        assert sum(map(len, tested)) == len(set.union(*tested))
+    assert len({tuple(sorted(test)) for _, test in parts}) == 60
+
+
+def test_group_folds_are_complete_where_groups_are_of_one_size(tmp_path):
+    FRAME.assign(who=np.arange(N) // 5).to_csv(tmp_path / "a.csv", index=False)
+    dataset = table(tmp_path / "a.csv", split="group_k_fold", group="who", n_splits=4, standardize=False)
+    assert (dataset.split, dataset.split_by, dataset.group) == ("group_k_fold", "who", None)
+    assert found(dataset, range(8)) == []
+    tested = [generate(dataset, seed).X_test[:, 0] for seed in range(8)]
+    np.testing.assert_array_equal(np.sort(np.concatenate(tested[:4])), np.sort(X))
+    assert "at least 20 groups" in found(dataset.model_copy(update={"n_splits": 20}))[0]
+
+
 def test_time_series_windows_are_tested_on_what_follows(tmp_path):
     FRAME.assign(day=np.arange(N)).sample(frac=1, random_state=1).to_csv(tmp_path / "a.csv", index=False)
     dataset = table(tmp_path / "a.csv", split="time_series", split_by="day", n_splits=5, standardize=False)
@@ -262,3 +295,62 @@ def test_new_keys_leave_the_identity_of_other_studies_alone(path):
     known = {"kind", "target", "task", "content", "test_fraction", "standardize", "missing"}
     assert set(settings) == known
     assert known - {"content"} < {*SETTINGS["table"], "kind"}
+
+
+LARGE = pd.DataFrame({"i": np.arange(3000), "x": np.arange(3000) % 7 / 2, "y": ["no", "yes"] * 1500})
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.parquet", "a.jsonl"])
+def test_a_sample_of_a_file_is_drawn_by_the_data_seed(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith(".parquet"):
+        LARGE.to_parquet(path, row_group_size=500)
+    elif name.endswith(".jsonl"):
+        LARGE.to_json(path, orient="records", lines=True)
+    else:
+        LARGE.to_csv(path, index=False)
+    dataset = table(path, sample=400, standardize=False, task="classification")
+    first = rows(dataset)
+    drawn = first.X["i"].to_numpy()
+    assert len(set(drawn)) == 400
+    assert list(drawn) == sorted(drawn)
+    assert abs(drawn.mean() - 1500) < 5 * 866 / 20
+    np.testing.assert_array_equal(first.X["x"], drawn % 7 / 2)
+    np.testing.assert_array_equal(rows(dataset).X, first.X)
+    other = dataset.model_copy(update={"data_seed": 2})
+    assert len({*drawn} & {*rows(other).X["i"]}) < 120
+    assert "2,600 set aside (not in the sample)" in what_was_read(dataset, [1], scored=False).rows
+    assert len(rows(dataset.model_copy(update={"sample": 5000})).y) == 3000
+
+
+def test_a_sample_takes_rows_of_several_lines_whole_and_no_blank_ones(tmp_path):
+    lines = ["about this file", "x,note,y", *(f'{i},"of {i % 5}\nand, {i % 5}",{i % 2}\n' for i in range(500))]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    found = rows(table(tmp_path / "a.csv", skip_rows=1, sample=100)).X
+    assert len(found) == 100
+    assert list(found["note"]) == [f"of {i % 5:g}\nand, {i % 5:g}" for i in found["x"]]
+    (tmp_path / "a.csv").write_text("x,z,y\n" + '"' + "1,2,3\n" * 800_000)
+    assert "a quote that is not closed" in faults(table(tmp_path / "a.csv", sample=100), [1], "datasets[0]")[0]
+
+
+def test_a_file_that_is_too_large_is_read_by_a_sample_and_init_takes_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("noiseflow.datasets.files.MAX_BYTES", 20_000)
+    LARGE.to_csv(tmp_path / "a.csv", index=False)
+    assert "set sample: 50000" in found(table(tmp_path / "a.csv"))[0]
+    monkeypatch.setattr("noiseflow.study.choosing.SAMPLE", 500)
+    text = draft_study(str(tmp_path / "a.csv"), "y")
+    assert "sample: 500" in text
+    monkeypatch.setattr("noiseflow.datasets.files.MAX_SAMPLED", 20_000)
+    assert "have at most 20,000 bytes" in found(table(tmp_path / "a.csv", sample=500))[0]
+
+
+def test_the_seed_that_draws_a_sample_is_part_of_a_trials_identity(path):
+    def ids(**settings):
+        datasets = [table(path, **settings).model_dump()]
+        study = validate({"name": "a", "n_seeds": 1, "datasets": datasets, "architectures": [{"kind": "mlp"}],
+                          "variants": [{"name": "baseline"}]})  # fmt: skip
+        (cell,) = make_plan(study, "vectorized").cells
+        return cell.trial_id(7, 0)
+
+    assert ids(data_seed=1) == ids(data_seed=2)
+    assert ids(data_seed=1, sample=30) != ids(data_seed=2, sample=30)

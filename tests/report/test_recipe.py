@@ -120,3 +120,14 @@ def test_keras_lines_end_as_the_task_asks(n_classes, width, loss):
     model = names["model"]
     assert (model.output_shape, model.loss) == ((None, width), loss)
     assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+
+
+def test_recipe_of_sequences_of_several_lengths_skips_the_steps_that_are_not_there(rng):
+    names = {}
+    masked = Task((5, 2), 2, Training(epochs=1, batch_size=16, learning_rate=0.01), masked=True)
+    exec(keras_lines(Architecture(kind="lstm", units=(3,)), variant(), masked), names)  # noqa: S102 - our own lines
+    X = np.concatenate([rng.normal(size=(4, 5, 1)), np.ones((4, 5, 1))], -1)
+    X[:, :2] = 0
+    other = X.copy()
+    other[:, :2, 0] = 9
+    np.testing.assert_array_equal(names["model"](X), names["model"](other))

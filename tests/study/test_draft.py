@@ -1,5 +1,6 @@
 """A drafted study is valid, runs on its data without a fault, and says why it is as it is."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -193,7 +194,11 @@ def test_guess_task(values, task):
 def test_study_name_keeps_what_a_name_may_have():
     assert study_name("/x/Ärger im_Büro.v2.csv") == "arger-im-buro-v2"
     assert study_name("数据.csv") != study_name("音楽.csv")
-    assert study_name("数据.csv").startswith("study-")
+    assert re.fullmatch("shu-ju-[0-9a-f]{8}", study_name("数据.csv"))
+    assert study_name("データ.csv").startswith("deta-")
+    assert study_name("данные о ценах.csv").startswith("dannye-o-tsenakh-")
+    assert study_name("買上.csv") != study_name("売上.csv")  # read alike
+    assert re.fullmatch("study-[0-9a-f]{8}", study_name("🎉.csv"))
     assert study_name("a" * 62 + "_b.csv") == "a" * 62
 
 

@@ -51,8 +51,8 @@ class Match:
 
     def builder(self) -> Builder:
         """The function that builds the model; raises as `Builder` does."""
-        score = self.dataset.score_name
-        return Builder(self.architecture, self.training, self.shape, self.data.n_classes, score)
+        score, masked = self.dataset.score_name, self.dataset.is_masked
+        return Builder(self.architecture, self.training, self.shape, self.data.n_classes, score, masked=masked)
 
 
 def datasets_of(study: Study, seeds: Sequence[int] | None = None) -> tuple[dict[str, Data], list[str]]:
