@@ -15,8 +15,8 @@ import pandas as pd
 
 from noiseflow.campaigns.rounds import campaign_round
 from noiseflow.datasets import to_frame
-from noiseflow.run import report_study
 from noiseflow.store import FOLLOWERS, SCHEMAS, Store, footer
+from noiseflow.stored import report_study
 from noiseflow.study import Study
 from noiseflow.study.loading import load
 from noiseflow.trials.manifest import software

@@ -103,7 +103,7 @@ def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: A
     Raises:
         InvalidInputError: something is not valid; the flow was not begun.
     """
-    from noiseflow.run import stored_run  # noqa: PLC0415
+    from noiseflow.stored import stored_run  # noqa: PLC0415
 
     may_be_stored = parameters["campaign"] is parameters["until"] is None and not _names_a_server()
     if may_be_stored and (stored := stored_run(declared, parameters["results"], parameters["engine"])):

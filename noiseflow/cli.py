@@ -166,7 +166,8 @@ def reproduce(
     hide_tensorflow()
     with worker_processes(BATCHES_AT_ONCE) as workers:
         workers.start(BATCHES_AT_ONCE)
-        from noiseflow.run import judged, run_study  # noqa: PLC0415
+        from noiseflow.run import run_study  # noqa: PLC0415
+        from noiseflow.stored import judged  # noqa: PLC0415
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
 
         status = run_in_terminal(
@@ -192,7 +193,8 @@ def plan(
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
-    from noiseflow.run import data_faults, name_faults, read_lines, stored_plan  # noqa: PLC0415 - imports pandas and more
+    from noiseflow.run import data_faults, read_lines  # noqa: PLC0415 - imports pandas and more
+    from noiseflow.stored import name_faults, stored_plan  # noqa: PLC0415
     from noiseflow.trials.preview import foresee, told  # noqa: PLC0415
 
     hide_tensorflow()
@@ -259,7 +261,7 @@ def report(
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False, until=Until(until))
     if output and (faults := results_faults(study_place(output, declared.name))):
         refuse(faults)
-    from noiseflow.run import report_study  # noqa: PLC0415 - imports pandas and matplotlib
+    from noiseflow.stored import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
     with _failures_printed():
         page = report_study(declared, results, engine, _date(campaign), output, until_decided=until is not None)

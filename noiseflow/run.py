@@ -6,12 +6,9 @@ Its steps are functions that can be called alone: `prepare`, `train` and `replay
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,9 +20,20 @@ from typing import TYPE_CHECKING, Any, Literal
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
 from noiseflow.engine.progress import Progress
-from noiseflow.results import ANSWER, StudyRun, answer_json, run_of
-from noiseflow.store import Store, StoreError, find_store, footer
-from noiseflow.study import USERS_OWN, Architecture, Dataset, Resources, Study, Variant
+from noiseflow.results import StudyRun
+from noiseflow.store import Store, footer
+from noiseflow.stored import (
+    find_stored,
+    is_trained,
+    name_faults,
+    plan_for,
+    remember,
+    stored_plan,
+    stored_run,
+    summarize,
+    write_report,
+)
+from noiseflow.study import Architecture, Dataset, Resources, Study, Variant
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 from noiseflow.study.until import Until, UntilWhen
@@ -33,11 +41,10 @@ from noiseflow.trials.batches import Tables, train_in_worker
 from noiseflow.trials.checking import Checked, check_in_worker
 from noiseflow.trials.declared import declare
 from noiseflow.trials.looks import Looks
-from noiseflow.trials.manifest import describe, software
-from noiseflow.trials.plan import Batch, EngineOf, Plan, make_plan, study_hash, study_json
-from noiseflow.trials.pooled_plan import pooled_plan, replays
+from noiseflow.trials.manifest import software
+from noiseflow.trials.plan import Batch, EngineOf, Plan, study_json
+from noiseflow.trials.pooled_plan import replays
 from noiseflow.trials.preview import superseded_lines
-from noiseflow.trials.same_name import other_data_faults
 from noiseflow.trials.waves import Budget, Counts, counts_next, counts_now
 from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, worker_processes
 
@@ -50,10 +57,6 @@ Device = Literal["auto", "cpu", "gpu"]
 Watcher = Callable[[Batch, Progress], None]
 """Called with a batch and how far it has come; from the threads that train, so it must be quick and thread safe."""
 SEEDS_A_BATCH = 100
-REPORTS = "reports"
-"""Folder of the report where the results can only be read."""
-MOST_NAMED = 10
-"""Kinds of stored trials that a message names."""
 GO_ON = "Run it again: what was trained is kept."
 logger = logging.getLogger(__name__)
 stage = logging.getLogger("noiseflow.stage")
@@ -210,7 +213,7 @@ def prepare(
         stage.info("looking at the data and the networks")
     results = real_place(results)
     seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
-    whole = stored_plan(study, results, engine)[0] if campaign is None and _is_trained(study, results, engine) else None
+    whole = stored_plan(study, results, engine)[0] if campaign is None and is_trained(study, results, engine) else None
     known = whole is not None or engine_of is not None
     checked = Checked([]) if known else check_in_worker(study, seeds, engine, device if trains_here else None)
     faults = [*results_faults(study_place(results, study.name)), *seed_faults(study, seeds), *checked.faults]
@@ -218,7 +221,7 @@ def prepare(
         raise InvalidInputError(faults)
     store = Store(results, study.name)
     store.recover()
-    plan = whole or _plan(study, engine_of or checked.engine_of, campaign, store, engine)
+    plan = whole or plan_for(study, engine_of or checked.engine_of, campaign, store, engine)
     plan = plan if counts is None else plan.counted(counts)
     done = store.trial_ids()
     for line in [*checked.reasons, *superseded_lines(plan, done)]:
@@ -288,12 +291,6 @@ def _look_at(job: Job) -> Looks:
     return Looks.of(job.plan, store)
 
 
-def remember(plan: Plan, findings: Findings, store: Store) -> None:
-    """Keeps this look at the trials, unless they were looked at before, or are too few for any verdict."""
-    if content := Looks.of(plan, store).content(findings.summary):
-        store.write_look(content)
-
-
 def data_faults(study: Study, campaign: str | None = None) -> list[str]:
     """What a run would refuse in a study's data, networks and seeds, as sentences.
 
@@ -302,20 +299,6 @@ def data_faults(study: Study, campaign: str | None = None) -> list[str]:
     """
     seeds = None if campaign is None else campaign_round(campaign, study.n_seeds).seeds
     return [*seed_faults(study, seeds), *check_in_worker(study, seeds).faults]
-
-
-def name_faults(study: Study, results: str, engine: str = "auto", campaign: str | None = None) -> list[str]:
-    """What a run would refuse in the study's name: that other data lies under it in the results.
-
-    Args:
-        campaign: an ISO date.
-    """
-    store = find_store(results, study.name)
-    return (
-        []
-        if store is None
-        else other_data_faults(study, store, lambda: stored_plan(study, results, engine, campaign)[0])
-    )
 
 
 def read_lines(study: Study) -> list[str]:
@@ -399,78 +382,6 @@ def require_trials(job: Job, failed: Sequence[str]) -> None:
         raise IncompleteRunError(failed, None)
 
 
-def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
-    """What exactly the trials of the plan say; the summary is written to the store, and so are the rows that are drawn.
-
-    Args:
-        marks: what the Parquet footers carry.
-    """
-    from noiseflow.datasets import to_frame  # noqa: PLC0415
-    from noiseflow.report.gather import drawn_rows  # noqa: PLC0415
-
-    stage.info("comparing the variants")
-    store.recover()  # a batch may have published its trials and not its curves
-    findings = find_stored(plan, store)
-    store.write_findings(findings.frames, marks, plan.folder)
-    there = store.dataset_keys()
-    for key, (dataset, data_seeds) in drawn_rows(plan).items():
-        if key not in there:
-            store.write_dataset(key, to_frame(dataset, data_seeds), marks)
-    return findings
-
-
-def find_stored(plan: Plan, store: Store) -> Findings:
-    """What exactly the trials of the plan say as they are stored now; nothing is written or moved."""
-    import numpy as np  # noqa: PLC0415
-
-    from noiseflow.datasets import constant_score, generate  # noqa: PLC0415
-    from noiseflow.report.findings import find  # noqa: PLC0415
-    from noiseflow.report.gather import stored_trials  # noqa: PLC0415
-    from noiseflow.report.predicted import Predicted  # noqa: PLC0415
-
-    trials, replayed = stored_trials(plan, store), stored_trials(plan, store, "replays")
-    first = {dataset.name: generate(dataset, dataset.data_seed) for dataset in plan.study.datasets}
-    looks = Looks.of(plan, store)
-    found = find(
-        plan.study,
-        trials,
-        replayed,
-        repeated_looks=plan.campaign is not None,
-        constants={dataset.name: constant_score(dataset, first[dataset.name]) for dataset in plan.study.datasets},
-        predicted=Predicted(
-            lambda ids: store.read("predictions", ids).query("part == 'test'"),
-            {name: (np.asarray(data.y_test, np.float64), data.n_classes) for name, data in first.items()},
-        ),
-        dues=looks.dues,
-    )
-    return replace(found, looks=looks.frame(found.summary))
-
-
-def write_report(
-    plan: Plan, findings: Findings, store: Store, *, trained: int, reused: int, pages: Store | None = None
-) -> Report:
-    """Renders the report from the store and writes its files; the report.
-
-    Args:
-        trained, reused: trials, as the page says.
-        pages: where its files go; to the store itself unless given.
-    """
-    from noiseflow.report import render  # noqa: PLC0415
-    from noiseflow.report.gather import gather_evidence  # noqa: PLC0415
-
-    stage.info("drawing the report")
-    evidence = gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
-    store.forget_rows()  # drawing is where a large report takes most memory
-    report = render(evidence)
-    texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
-    texts[ANSWER] = answer_json(plan.study.name, report, _key(plan) if trained + reused == len(plan.trials) else "")
-    written = pages or store
-    written.write_report(texts | dict(report.pictures), plan.folder)
-    if trained + reused == len(plan.trials) and written.location == store.location:
-        remember(plan, findings, written)
-    return report
-
-
 def finish(
     job: Job, failed: Sequence[str], findings: Findings, report: Report, *, fail_on_drift: bool = False
 ) -> StudyRun:
@@ -495,145 +406,3 @@ def finish(
     if run.alarm and fail_on_drift:
         raise DriftError(run)
     return run
-
-
-# -- what is stored --------------------------------------------------------------------------------------------------------
-
-
-def report_study(
-    study: Study,
-    results: str,
-    engine: str = "auto",
-    campaign: str | None = None,
-    output: str | None = None,
-    *,
-    until_decided: bool = False,
-) -> str:
-    """Summarizes and renders a study again from Parquet, and trains nothing; path or URL of the page.
-
-    Of the results only the summary and the report change.
-
-    Args:
-        campaign: an ISO date.
-        output: folder or URL for the summary and the report; the results unless given, or `reports` where these can only
-            be read.
-        until_decided: whether it is the report of a run that went on until its variants were decided.
-
-    Raises:
-        LookupError: none of the study's trials, by this engine, is stored there.
-    """
-    plan, store = stored_plan(study, results, engine, campaign)
-    if until_decided and any((counts := counts_now(Looks.of(plan, store))).values()):
-        plan, store = stored_plan(study.model_copy(update={"n_seeds": max(counts.values())}), results, engine)
-        plan = plan.counted(counts)
-    n_there = len(store.trial_ids().intersection(plan.trial_ids)) if store else 0  # of a million the set is not kept
-    if store is None or not n_there:
-        there = _other_trials(plan, store) if store else "Train it first: noiseflow run"
-        raise LookupError(
-            f"{study_place(results, study.name)} holds no trial of this study as it is asked for. {there}"
-        )
-    findings = find_stored(plan, store)
-    pages = _written(findings, plan, [output] if output else [results, REPORTS])
-    write_report(plan, findings, store, trained=0, reused=n_there, pages=pages)
-    return pages.page(plan.folder)
-
-
-def stored_run(study: Study, results: str, engine: str = "auto") -> StudyRun | None:
-    """The run as it is stored, where nothing is to be trained and the report was made of just these trials by this code."""
-    if not _is_trained(study, results, engine):
-        return None
-    plan, store = stored_plan(study, results, engine)
-    return run_of(store, plan.folder, _key(plan), len(plan.trials)) if store else None
-
-
-def _is_trained(study: Study, results: str, engine: str) -> bool:
-    """Whether every trial of the study is stored, and sound."""
-    try:
-        plan, store = stored_plan(study, results, engine)
-        return bool(
-            store
-            and store.trial_ids().issuperset(plan.trial_ids)
-            and store.dataset_keys()
-            and store.is_whole()
-            and store.trial_ids().issuperset(plan.trial_ids)
-        )
-    except (StoreError, OSError, LookupError, ValueError):  # the run itself says what is wrong
-        return False
-
-
-def _key(plan: Plan) -> str:
-    """Stands for all that a report is made from; empty where the code is not what the commit says."""
-    versions = software()
-    if versions["git commit"].endswith("-dirty"):
-        return ""
-    return hashlib.sha256(json.dumps([plan.trial_ids, study_json(plan.study), versions]).encode()).hexdigest()
-
-
-def _other_trials(plan: Plan, store: Store) -> str:
-    """Which trials are there instead of the plan's, and which options ask for them."""
-    trials = store.read("trials")
-    kinds = trials.assign(campaign=trials["campaign"].fillna("")).groupby(
-        ["epochs", "engine", "campaign"], as_index=False
-    )
-    planned = {cell.training.epochs for cell in plan.cells}
-    engines = {cell.engine for cell in plan.cells}
-    lines = superseded_lines(plan, store.trial_ids())
-    for row in kinds.size().tail(MOST_NAMED).to_dict("records"):
-        epochs, campaign = row["epochs"], row["campaign"]
-        flags = [f"--epochs {epochs}"] if epochs not in planned else []
-        flags += [f"--engine {row['engine']}"] if row["engine"] not in engines else []
-        flags += [f"--campaign {campaign}"] if campaign and not plan.campaign else []
-        how = f"add {' '.join(flags)}" if flags else "other settings of the study have changed since"
-        night = f", campaign {campaign}" if campaign else ""
-        lines.append(f"{row['size']:,} trials of {epochs:,} epochs{night}: {how}")
-    return "\n  ".join(["What is there:", *lines])
-
-
-def judged(study: Study, results: str, engine: str = "auto") -> list[str]:
-    """What the stored trials say of the study's claims, as lines of text."""
-    plan, store = stored_plan(study, results, engine, None)
-    if store is None:
-        return []
-    from noiseflow.report.claims import claims_lines, judge_claims  # noqa: PLC0415
-
-    return claims_lines(judge_claims(study, plan.named(store.read("trials", plan.trial_ids))))
-
-
-def _written(findings: Findings, plan: Plan, places: Sequence[str]) -> Store:
-    """The first of these places that takes the findings."""
-    *others, last = [Store(place, plan.study.name) for place in places]
-    marks = footer(study_hash(plan.study), software())
-    for pages in others:
-        with suppress(StoreError):
-            pages.write_findings(findings.frames, marks, plan.folder)
-            return pages
-    last.write_findings(findings.frames, marks, plan.folder)
-    return last
-
-
-def stored_plan(
-    study: Study, results: str, engine: str = "auto", campaign: str | None = None
-) -> tuple[Plan, Store | None]:
-    """The plan of a study, or of a campaign of it, and its store, None where there is none; no model is built.
-
-    With engine `auto`, a user's own model is planned for the engine that has trained it: only a build would say which one can.
-    """
-    store = find_store(results, study.name)
-    plan = _plan(study, "reference" if engine == "reference" else "vectorized", campaign, store, engine)
-    if store is None or engine != "auto" or not any(a.kind in USERS_OWN for a in study.architectures):
-        return plan, store
-    done, reference = store.trial_ids(), _plan(study, "reference", campaign, store)
-    fell_back = {trial.cell.architecture.name for trial in reference.trials if trial.id in done}
-    return _plan(study, lambda d, a, v: "reference" if a.name in fell_back else "vectorized", campaign, store), store
-
-
-def _plan(study: Study, engine: str | EngineOf, campaign: str | None, store: Store | None, asked: str = "auto") -> Plan:
-    """asked: the engine as the run was asked for it."""
-    if campaign is None:
-        plan = make_plan(study, engine)
-    elif store is None:
-        plan = make_plan(study, engine, [campaign_round(campaign, study.n_seeds)], campaign)
-    else:
-        plan = pooled_plan(study, engine, campaign, store)
-    differs = [study.changes, "engine-reference" if asked == "reference" else ""]
-    return replace(plan, folder=f"runs/{'-'.join(filter(None, differs))}" if any(differs) else "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from prefect import task
 
 from noiseflow.report.findings import Findings
-from noiseflow.run import summarize
 from noiseflow.store import Store
+from noiseflow.stored import summarize
 from noiseflow.trials.plan import Plan
 from tasks import STEP
 

@@ -12,8 +12,8 @@ from noiseflow.report import Report, summary_table
 from noiseflow.report.escaping import inert
 from noiseflow.report.findings import Findings
 from noiseflow.results import Plain
-from noiseflow.run import write_report
 from noiseflow.store import Store
+from noiseflow.stored import write_report
 from noiseflow.trials.plan import Plan
 from tasks import STEP
 

@@ -33,8 +33,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from noiseflow import run
-from noiseflow.report import findings, gather
+from noiseflow import stored
+from noiseflow.report import gather
 from noiseflow.store import (
     SCHEMAS,
     Store,
@@ -224,7 +224,7 @@ class Simulation:
             self._publish(opened, "".join(missing[first : first + 3]))
         if self.world.events or self.excused:
             return  # another hand may take away between two looks what this one has seen
-        run.summarize(PLAN, opened, self.marks)
+        stored.summarize(PLAN, opened, self.marks)
         self._check_rows(opened, all_of=set(opened.read("trials")["trial_id"]))
 
     def recover(self, process: Process) -> None:
@@ -477,12 +477,19 @@ def quick() -> Iterator[None]:  # noqa: C901
         to_table = remembered(store._rows, lambda frame, schema: _key_of(frame, schema))  # noqa: PLW0108
         patch.setattr(store, "_rows", to_table)
         patch.setattr(gather, "drawn_rows", lambda _: {})
-        patch.setattr(findings, "find", lambda *_, **__: SimpleNamespace(frames={}))
+        patch.setattr(stored, "find_stored", _look_at_trials)
         logging.getLogger("noiseflow.store").disabled = True
         try:
             yield
         finally:
             logging.getLogger("noiseflow.store").disabled = False
+
+
+def _look_at_trials(plan: Any, opened: Store) -> SimpleNamespace:
+    """Reads what a summary is made of; there is nothing to say of it."""
+    for table in ("trials", "replays"):
+        gather.stored_trials(plan, opened, table)
+    return SimpleNamespace(frames={})
 
 
 def _key_of(frame: pd.DataFrame | pa.Table, schema: pa.Schema | None) -> Any:

@@ -15,7 +15,8 @@ import noiseflow.report.page
 import noiseflow.run
 from noiseflow import run_study
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.run import DriftError, IncompleteRunError, report_study
+from noiseflow.run import DriftError, IncompleteRunError
+from noiseflow.stored import report_study, stored_run
 from noiseflow.study.loading import validate as load_study
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
@@ -107,9 +108,9 @@ def test_run_with_nothing_to_train_answers_from_what_is_stored(tmp_path, monkeyp
     assert (again.answer, again.table, again.report) == (first.answer, first.table, first.report)
     assert list(again.summary["variant"]) == list(first.summary["variant"])
     monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "another"})  # other code may say otherwise
-    assert noiseflow.run.stored_run(load_study(SMALL, n_seeds=2), str(tmp_path)) is None
+    assert stored_run(load_study(SMALL, n_seeds=2), str(tmp_path)) is None
     monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "of the test"})
-    assert noiseflow.run.stored_run(load_study(SMALL, n_seeds=3), str(tmp_path)) is None
+    assert stored_run(load_study(SMALL, n_seeds=3), str(tmp_path)) is None
 
 
 def test_report_names_the_options_of_the_trials_that_are_there(tmp_path):

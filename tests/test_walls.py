@@ -40,7 +40,8 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
     "laws": ("noise", "engine"),
     "comparison": ("base", "scores", "engine", "statistics", "wording"),
     "results": ("base", "study", "store"),
-    "run": ("base", "datasets", "engine", "study", "statistics", "campaigns", "store", "trials", "report", "results"),
+    "stored": ("base", "datasets", "study", "campaigns", "store", "trials", "report", "results"),
+    "run": ("base", "datasets", "engine", "study", "campaigns", "store", "trials", "report", "results", "stored"),
     "terminal": ("base", "engine", "study", "trials", "wording", "results", "run"),
     "cli": (
         "base",
@@ -52,6 +53,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
         "laws",
         "results",
         "run",
+        "stored",
         "terminal",
         "__init__",
     ),

@@ -26,7 +26,8 @@ from flows import __main__ as command
 from flows.noise_study import noise_study
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.halving import SeedTooLargeError
-from noiseflow.run import DriftError, IncompleteRunError, report_study, run_study
+from noiseflow.run import DriftError, IncompleteRunError, run_study
+from noiseflow.stored import report_study
 from noiseflow.study.loading import validate
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL

@@ -2,8 +2,8 @@
 
 import pytest
 
-from noiseflow.run import summarize, write_report
 from noiseflow.store import Store
+from noiseflow.stored import summarize, write_report
 from noiseflow.study.loading import validate
 from noiseflow.trials.plan import make_plan
 from noiseflow.trials.training import train_trials

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from noiseflow.campaigns.rounds import campaign_round
-from noiseflow.run import report_study
 from noiseflow.store import Store, footer
+from noiseflow.stored import report_study
 from noiseflow.study.loading import load
 from noiseflow.trials.manifest import software
 from noiseflow.trials.plan import make_plan, study_hash

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from noiseflow import run
+from noiseflow import stored
 from noiseflow.store import FOLLOWERS, Store, files
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.catalogue import Catalogue
@@ -75,7 +75,7 @@ def lost_answer_counts_as_refused(patch):
 
 
 def no_recover_before_aggregating(patch):
-    patch.setattr(run, "summarize", lambda plan, store, marks: run.find_stored(plan, store))
+    patch.setattr(stored, "summarize", lambda plan, store, marks: stored.find_stored(plan, store))
 
 
 def files_not_synced(patch):
