@@ -13,6 +13,7 @@ import yaml
 import noiseflow.report.findings
 import noiseflow.report.page
 import noiseflow.run
+import noiseflow.stored
 from noiseflow import run_study
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.run import DriftError, IncompleteRunError
@@ -100,16 +101,16 @@ def test_run_with_other_settings_keeps_its_summary_and_report_beside_those_of_th
 
 
 def test_run_with_nothing_to_train_answers_from_what_is_stored(tmp_path, monkeypatch):
-    monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "of the test"})
+    monkeypatch.setattr(noiseflow.stored, "software", lambda: {"git commit": "of the test"})
     first = run_study(SMALL, tmp_path, n_seeds=2)
     monkeypatch.setattr(noiseflow.run, "check_in_worker", None)  # to look at networks takes TensorFlow, and seconds
     again = run_study(SMALL, tmp_path, n_seeds=2)
     assert (again.trained, again.reused) == (0, 4)
     assert (again.answer, again.table, again.report) == (first.answer, first.table, first.report)
     assert list(again.summary["variant"]) == list(first.summary["variant"])
-    monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "another"})  # other code may say otherwise
+    monkeypatch.setattr(noiseflow.stored, "software", lambda: {"git commit": "another"})  # other code may say otherwise
     assert stored_run(load_study(SMALL, n_seeds=2), str(tmp_path)) is None
-    monkeypatch.setattr(noiseflow.run, "software", lambda: {"git commit": "of the test"})
+    monkeypatch.setattr(noiseflow.stored, "software", lambda: {"git commit": "of the test"})
     assert stored_run(load_study(SMALL, n_seeds=3), str(tmp_path)) is None
 
 

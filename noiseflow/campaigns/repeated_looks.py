@@ -23,7 +23,7 @@ from noiseflow.statistics.verdict import decide, pair_up
 
 
 def compare_at_every_look(asked: Sequence[Asked]) -> list[dict[str, Any]]:
-    """What is said of each comparison, by the summary's names of columns, each with .05 / comparisons of the error.
+    """What is said of each comparison, by the summary's names of columns. Each may err with .05 / n_comparisons.
 
     Interval, p and verdict hold for every look and every comparison at once: difference_ci_low and difference_ci_high are
     a confidence sequence at .05 over the number of comparisons, p_value is always valid, p_adjusted is that number times as

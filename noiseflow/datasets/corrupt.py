@@ -12,7 +12,8 @@ STREAM = 0x6C61626C  # apart from all else that a data seed draws
 
 
 def with_wrong_labels(data: Data, share: float, data_seed: int) -> Data:
-    """The data, a share of its training rows, rounded to whole rows, with a wrong label; the same ones for each data seed.
+    """The data, a share of its training rows, rounded to whole rows, with a wrong label. Each data seed has its own such
+    rows, and always the same.
 
     A wrong class is any other one, each as likely as the next. The values of a regression go round among those rows.
 

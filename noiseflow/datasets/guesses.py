@@ -74,7 +74,7 @@ def words_of(name: object) -> set[str]:
 
 
 def _names_units(name: object) -> bool:
-    """Whether a name says nothing but that it names: `code`, `patient`, `patient_no`; not `drivers`, nor `tax code`."""
+    """Whether all words of a column's name mean an identifier or unit: `code`, `patient_no`; not `drivers`, nor `tax code`."""
     words = re.split(r"[^a-zA-Z]+", re.sub(r"([a-z\d])([A-Z])", r"\1 \2", str(name)).lower())
     return {word for word in words if word} <= _IDS | UNITS
 

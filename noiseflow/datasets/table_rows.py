@@ -59,7 +59,7 @@ def encode(table: Table, train: Index, test: Index, *, standardize: bool) -> tup
 
     Missing numbers become the training rows' median, missing categories their commonest. Each category of the whole table
     has a column, so that all data seeds have equally many and train together. A category that the training rows lack is
-    0 throughout, in the test rows too, just as if it were unknown: of the test rows no more than the number of columns shows.
+    0 throughout, in the test rows too, as if it were unknown: the test rows decide nothing but how many columns there are.
     """
     scaler = StandardScaler() if standardize else FunctionTransformer()
     imputer = SimpleImputer(strategy="median", keep_empty_features=True)

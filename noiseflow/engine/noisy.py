@@ -95,8 +95,8 @@ class Noisy:
         own = type(model).train_step is not keras.Model.train_step
         if own and (sites.outside or sites.steered):
             raise ValueError(
-                f"noise on labels, weights or gradients, and l2, need a model that Keras' own train_step trains; received "
-                f"{type(model).__name__}, which has its own. Use noise within the model, or add it in that train_step"
+                "noise on labels, weights or gradients, and controls, need a model that Keras' own train_step trains; "
+                f"received {type(model).__name__}, which has its own. Use noise within the model, or add it in that train_step"
             )
         scales = tf.Variable(np.zeros(len(sites.all)), dtype=keras.config.floatx(), trainable=False)
         numbers = KerasNumbers(scales, len(sites.all), seed)

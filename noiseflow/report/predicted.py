@@ -41,8 +41,8 @@ class Predicted:
     def variances(self, study: Study, trials: pd.DataFrame) -> RowVariances:
         """What the rows that are compared on add to the variance of each cell's differences, by cell and measure.
 
-        Empty but in the design replicate: elsewhere each data seed has rows of its own. Where fresh rows are scored, they are
-        so many times as many; that they vary as the test rows do is their generator's promise.
+        Empty but in the design replicate: elsewhere each data seed has rows of its own. Where fresh rows are scored, the
+        variance is that of the test rows times n_test / n_eval: both come from one generator, so they vary alike.
         """
         if study.design != "replicate":
             return {}
@@ -146,7 +146,7 @@ def on_test_rows(study: Study, trials: pd.DataFrame, predicted: Predicted | None
     asked = [Asked(key, pairs, np.nan, rows=rows.get((key, "score"))) for key, pairs in cell_pairs(tested).items()]
     first = tested.drop_duplicates("dataset").set_index("dataset").to_dict("index")
     told = []
-    for one, columns in zip(asked, compare(asked, opinions=False), strict=True):
+    for one, columns in zip(asked, compare(asked, cross_checks=False), strict=True):
         known = {"score_name": first[one.key[0]]["score_name"], "n_rows": first[one.key[0]].get("n_test", np.nan)}
         told.append(dict(zip(CELL, one.key, strict=True)) | known | columns)
     return pd.DataFrame(told, columns=TEST_ROW_COLUMNS)

@@ -47,7 +47,7 @@ class Asked:
     level: float = ALPHA
 
 
-def compare(asked: Sequence[Asked], *, opinions: bool = True) -> list[dict[str, Any]]:
+def compare(asked: Sequence[Asked], *, cross_checks: bool = True) -> list[dict[str, Any]]:
     """What is said of each comparison, by the summary's names of columns; one band holds all of them.
 
     The interval, p and verdict are for new rows of the same kind where the rows are fixed and their variance is known
@@ -56,7 +56,7 @@ def compare(asked: Sequence[Asked], *, opinions: bool = True) -> list[dict[str, 
 
     Args:
         asked: the comparisons.
-        opinions: whether bca_low, bca_high and wilcoxon_p are computed.
+        cross_checks: whether bca_low, bca_high and wilcoxon_p are computed.
 
     References: docs/method.md, "The band" and "New rows".
     """
@@ -67,7 +67,7 @@ def compare(asked: Sequence[Asked], *, opinions: bool = True) -> list[dict[str, 
     are_fixed = [new is not old for new, old in zip(wide, over_seeds, strict=True)]
     narrow = simultaneous(over_seeds) if any(are_fixed) else bands
     bands = [_around(*both) if fixed else both[0] for fixed, *both in zip(are_fixed, bands, narrow, strict=True)]
-    described = _described(pairings, opinions)
+    described = _described(pairings, cross_checks)
     needed = seeds_needed([_planning_std(pairing) for pairing in pairings], _least_margin(asked), len(asked)).tolist()
     rows = []
     for k, one in enumerate(asked):
@@ -105,7 +105,7 @@ def difference_of(pairs: pd.DataFrame, margin: float, test_train_ratio: float | 
 
     With n_strengths or n_strengths_baseline above 1 the scores of that side are `honest_scores` of a choice.
     """
-    return compare([Asked(("", "", ""), pairs, margin, test_train_ratio)], opinions=False)[0]
+    return compare([Asked(("", "", ""), pairs, margin, test_train_ratio)], cross_checks=False)[0]
 
 
 def _pairing(one: Asked) -> Pairing:
@@ -166,8 +166,8 @@ def _least_margin(asked: Sequence[Asked]) -> float:
     return min((one.margin / one.scale for one in asked), default=nan)
 
 
-def _described(pairings: Sequence[Pairing], opinions: bool) -> list[dict[str, float]]:
-    """Effect sizes of each comparison and, where its pairs are independent, the second opinions."""
+def _described(pairings: Sequence[Pairing], cross_checks: bool) -> list[dict[str, float]]:
+    """Effect sizes of each comparison and, where its pairs are independent, the second methods."""
     found: list[dict[str, float]] = [dict.fromkeys(("difference_mean", "p_value"), nan) for _ in pairings]
     parts: list[tuple[list[int], Array]] = []
     for places, differences in by_size([pairing.differences for pairing in pairings]):
@@ -184,16 +184,16 @@ def _described(pairings: Sequence[Pairing], opinions: bool) -> list[dict[str, fl
         parts += [([places[k] for k in chunk], differences[chunk]) for chunk in chunks]
     with ThreadPoolExecutor(cpu_count()) as threads:  # numpy computes without Python's lock
         for (places, _), columns in zip(
-            parts, threads.map(lambda part: _independent(part[1], opinions), parts), strict=True
+            parts, threads.map(lambda part: _independent(part[1], cross_checks), parts), strict=True
         ):
             _fill(found, places, **columns)
     return found
 
 
-def _independent(differences: Array, opinions: bool) -> dict[str, Array]:
+def _independent(differences: Array, cross_checks: bool) -> dict[str, Array]:
     """What is said of rows of differences (k, n) that do not depend on each other: (k,) each."""
     told = {"difference_mean": differences.mean(axis=-1), "p_value": sign_flip_p(differences)}
-    if not opinions:
+    if not cross_checks:
         return told
     bca_low, bca_high = bca_interval(differences)
     return told | {"bca_low": bca_low, "bca_high": bca_high, "wilcoxon_p": wilcoxon_p(differences)}

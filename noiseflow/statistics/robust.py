@@ -1,4 +1,4 @@
-"""Second opinions on paired differences, beside the t interval and the sign-flip test."""
+"""Second methods for paired differences, beside the t interval and the sign-flip test."""
 
 from __future__ import annotations
 

@@ -27,9 +27,12 @@ FAILURES_ALPHA = 0.01
 class Pairing:
     """What the pairs of one comparison hold.
 
-    differences: (n,), of the pairs with two finite scores; of crossed seeds those of the complete part. n_broken: the other
-    pairs. units: (n,), what signs are flipped by. estimate: of their mean where they depend on each other, else None.
-    profile: what two estimates correlate by. n_units, least_n: independent units, and how many a verdict takes.
+    differences: (n,), of the pairs with two finite scores; of crossed seeds those of the complete part.
+    n_broken: the other pairs.
+    units: (n,); the signs of all pairs of a unit are flipped together.
+    estimate: of their mean where they depend on each other, else None.
+    profile: what two estimates correlate by.
+    n_units, least_n: independent units, and how many a verdict takes.
     """
 
     differences: Array

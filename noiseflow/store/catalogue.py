@@ -94,8 +94,8 @@ class Catalogue:
             }
         return self._identities[table]
 
-    def again(self, paths: Iterable[str]) -> None:
-        """Looks at the bytes of files that only the index knew."""
+    def reread(self, paths: Iterable[str]) -> None:
+        """Looks at the bytes of files of which so far the index was believed."""
         paths = [path for path in paths if path in self._tags]
         tags = {path: self._tags[path] for path in paths}
         self._drop(paths)

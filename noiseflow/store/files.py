@@ -135,7 +135,7 @@ def inspect(content: bytes, path: str) -> Found:
 
 
 def is_sealed(content: bytes) -> bool:
-    """Whether there is a digest; it is right.
+    """Whether a file carries a digest, which was then found to be right.
 
     Found by its bytes and not by Parquet's own reader, which may overlook a footer key after a bit flipped in the footer;
     and from the end, however long the footer is.

@@ -131,7 +131,8 @@ class Guard:
     def move_lone_trials(self, number: int, missing: str) -> None:
         """Moves the trials of a batch whose curves or predictions are missing, unless they just arrive.
 
-        Who creates the missing file decides: the publisher, or this. So a publisher that was only slow notices.
+        The missing file is created, without rows. If that succeeds, the batch is lost, and its publisher will notice when it
+        comes to create the same file; if the file is there by now, the publisher was only slow.
         """
         why = f"{missing} is missing"
         if self._objects.create(missing, emptied(missing, why)):

@@ -1,8 +1,8 @@
-"""What a publisher knows of a table, written down so that the next process publishes without looking at all files.
+"""A note of which rows a table has, so that the next process can publish without looking at all files.
 
-It says that the files up to a number hold no rows but those with these digests. A process believes it as it believes its own
-memory: as long as the last of these files is as it was. It decides only that a row is not there. Where the digest of a row
-is among these, the files themselves are looked at. One that is damaged, old or gone costs time only.
+It holds a digest of each row in the files up to a number. A process believes it as long as the last of these files is as it
+was. That a row is not in the note is believed; where it is in the note, the files themselves are looked at. A note that is
+damaged, old or gone costs time only.
 """
 
 from __future__ import annotations

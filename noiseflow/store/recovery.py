@@ -65,7 +65,7 @@ class Recovery:
             self._catalogue.refresh(table)  # curves and predictions before the trials that they follow
         only_indexed = sorted(self._catalogue.found.keys() - self._catalogue.seen)
         random.Random(uuid4().hex).shuffle(only_indexed)
-        self._catalogue.again(only_indexed[:LOOKED_AT_AGAIN])
+        self._catalogue.reread(only_indexed[:LOOKED_AT_AGAIN])
 
     def _misplaced(self, path: str) -> str:
         """Why sound curves or predictions cannot stay: they are not those of the trials of their number."""
