@@ -117,7 +117,7 @@ def _more_seeds(evidence: Evidence, groups: Sequence[Sequence[Row]]) -> Iterator
         share = min(row["rows_share"] for row in noisy)
         yield Advice(
             f"{text} More seeds would hardly decide it: the test rows make at least {100 * share:.0f} % of the variance. "
-            "More test rows would, or `n_eval` where the rows come from a generator."
+            "More test rows would, or n_eval where the rows come from a generator."
         )
         return
     needed = [float(row["n_needed"]) for row in noisy if isfinite(row.get("n_needed", nan))]

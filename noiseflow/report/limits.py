@@ -37,10 +37,11 @@ def _on_data(evidence: Evidence) -> list[str]:
     rows = f" ({told})" if told else ""
     study = evidence.study
     if study.design == "replicate":
-        return [
-            f"The data is one fixed split{rows}; the seeds vary the initial weights and the noise.",
-            "So the conclusions hold for these training rows only: networks that train on others may give another answer.",
-        ]
+        text = (
+            f"The data is one fixed split{rows}; the seeds vary the initial weights and the noise. So the conclusions hold "
+            "for these training rows only: networks that train on others may give another answer."
+        )
+        return [text]
     each = (
         "Each seed has"
         if study.design == "resample"

@@ -11,6 +11,8 @@ from noiseflow.statistics.inference import ALPHA
 from noiseflow.trials.waves import rows_leave_open
 from noiseflow.wording import Row
 
+MOST_NAMED = 5
+"""Numbers of seeds that a sentence names."""
 LATER = 0.045
 """What all looks after one at .05 may spend together."""
 
@@ -50,7 +52,12 @@ def on_looks(evidence: Evidence) -> list[str]:
     if looks.empty:
         return []
     levels = looks.drop_duplicates(["look", "level"])["level"]
-    at = wording.listed(f"{n:,}" for n in sorted(set(looks["n_seeds"])))
+    counts = [f"{n:,}" for n in sorted(set(looks["n_seeds"]))]
+    at = (
+        wording.listed(counts)
+        if len(counts) <= MOST_NAMED
+        else f"{', '.join(counts[: MOST_NAMED - 1])}, … {counts[-1]}"
+    )
     text = f"There were looks at {at} seeds; each of them spends a part of the error, the later ones less."
     if (levels < ALPHA).all():
         return [f"{text} Over all looks and comparisons together a false claim has a chance of 5 % at most."]

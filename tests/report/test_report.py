@@ -71,7 +71,8 @@ def test_render_shows_hostile_names_as_text_in_markdown(hostile):
     study, report = hostile
     page = rendered(report.markdown)
     tables = {"table", "thead", "tbody", "tr", "th", "td"}
-    assert set(page.tags) <= {"h1", "h2", "h3", "p", "strong", "img", "pre", "details", "summary"} | tables
+    assert set(page.tags) <= {"h1", "h2", "h3", "p", "strong", "img", "pre", "details", "summary", "ul", "li"} | tables
+    assert page.tags.count("ul") == 1  # what limits it
     assert page.tags.count("pre") == 3  # what to do, the command, the study
     assert page.tags.count("h1") == 1
     assert set(page.links) == set(report.pictures)

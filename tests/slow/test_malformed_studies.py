@@ -28,7 +28,7 @@ from noiseflow.trials import preflight
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = timedelta(seconds=10)
+LIMIT = timedelta(seconds=60)  # for one that hangs: a large network on a busy machine takes a dozen
 SCHEMA = Study.model_json_schema()
 # Each example takes a study apart, which Hypothesis finds slow; the folder is emptied by the test itself.
 SETTINGS = {
