@@ -243,7 +243,7 @@ def outcome(folder, path):
     return "refused by the command" if done.exit_code == 2 else "refused before training" if found else "valid"
 
 
-@settings(max_examples=350, **SETTINGS)
+@settings(max_examples=200, **SETTINGS)
 @given(content=spoilt())
 def test_study_spoilt_in_some_places_is_refused_or_can_be_planned(folder, content):
     path = folder / "study.yaml"

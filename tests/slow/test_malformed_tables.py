@@ -151,7 +151,7 @@ def draft(folder, path):
     return "drafted" if done.exit_code == 0 else "refused"
 
 
-@settings(max_examples=500, **SETTINGS)
+@settings(max_examples=200, **SETTINGS)
 @given(content=tables(), task=st.sampled_from(["classification", "regression"]))
 def test_table_is_refused_or_can_be_learnt_from(folder, content, task):
     path = folder / "my.csv"

@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 SHAPES = {"mlp": (4,), "cnn": (6, 5, 1), "lstm": (5, 2)}
 SMALL = {"mlp": {"units": (3, 2)}, "cnn": {"filters": (2, 3)}, "lstm": {"units": (3, 2)}}
 CASES = [
-    *[("mlp", n_classes, score.column) for n_classes in (2, 3) for score in scores_of("classification")],
+    *[("mlp", 3, score.column) for score in scores_of("classification")],
+    *[("mlp", 2, name) for name in ("accuracy", "auc")],  # one output: a threshold, and a rank
     *[("mlp", 0, score.column) for score in scores_of("regression")],
     *[(kind.name, 3, "accuracy") for kind in ARCHITECTURES if not kind.is_users_own],
 ]
