@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.services import forget_if_gone
-from noiseflow.cli import (
+from noiseflow.options import (
     BudgetOption,
     CampaignOption,
     DeviceOption,

@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal
 
 import typer
 
 from noiseflow import __version__
-from noiseflow.base.faults import InvalidInputError, in_terminal, printable, refusal
+from noiseflow.base.faults import InvalidInputError, in_terminal, printable
 from noiseflow.campaigns.rounds import campaign_name
-from noiseflow.study import Study
+from noiseflow.options import (
+    BudgetOption,
+    CampaignOption,
+    DeviceOption,
+    DriftOption,
+    EngineOption,
+    EpochsOption,
+    JsonOption,
+    MaxSeedsOption,
+    OpenOption,
+    QuietOption,
+    ResultsOption,
+    SeedsOption,
+    StudyArgument,
+    UntilOption,
+    VerboseOption,
+    declared_study,
+    hide_tensorflow,
+    refuse,
+    show_logs,
+)
 from noiseflow.study import loading as studies
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import study_place
-from noiseflow.study.until import Until, UntilWhen
+from noiseflow.study.until import Until
 from noiseflow.trials.declared import declare
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 
@@ -33,40 +51,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Finds out, honestly and fast, whether noise regularises a neural network.",
 )
-
-
-def _studies_completed(beginning: str) -> list[str]:
-    return [name for name in studies.names() if name.startswith(beginning)]
-
-
-StudyArgument = Annotated[
-    str,
-    typer.Argument(help="A shipped study's name, or the path of a YAML file.", autocompletion=_studies_completed),
-]
-SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Trials of each cell, instead of the study's own.")]
-EpochsOption = Annotated[int | None, typer.Option(help="Epochs, instead of the study's own.")]
-EngineOption = Annotated[Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")]
-DeviceOption = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where they are trained.")]
-CampaignOption = Annotated[
-    str | None, typer.Option(metavar="DATE", help="Adds fresh seeds under this date, and pools all dates.")
-]
-ResultsOption = Annotated[str, typer.Option(help="Folder or URL, such as s3://bucket/prefix, for the results.")]
-
-
-DriftOption = Annotated[
-    bool, typer.Option("--fail-on-drift", help="Fail where a campaign differs from those before it.")
-]
-UntilOption = Annotated[
-    UntilWhen | None, typer.Option(help="Add seeds in waves; each variant stops once it is decided.")
-]
-BudgetOption = Annotated[
-    str | None, typer.Option(metavar="TIME", help="With --until: begin no wave that ends later, such as 20m or 2h.")
-]
-MaxSeedsOption = Annotated[int | None, typer.Option(help="With --until: seeds of each cell at most; 300 unless given.")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show all logs.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer and the report's path alone.")]
-OpenOption = Annotated[bool, typer.Option("--open", help="Open the report in the browser.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def _show_version(asked: bool) -> None:
@@ -428,32 +412,9 @@ def _print_json(content: object) -> None:
     typer.echo(json.dumps(content, indent=1, ensure_ascii=False, default=str))
 
 
-def declared_study(
-    study: str,
-    seeds: int | None,
-    epochs: int | None,
-    results: str,
-    campaign: str | None,
-    *,
-    writes: bool = True,
-    until: Until | None = None,
-) -> Study:
-    """The study to run; or one message with every fault, and exit status 2. Arguments are those of `declare`."""
-    try:
-        return declare(study, results, seeds, epochs, campaign, writes=writes, until=until)
-    except InvalidInputError as error:
-        refuse(error.faults)
-
-
 def _date(campaign: str | None) -> str | None:
     """The date of a campaign that is given as a date or as a time zone; now is when it is scheduled for."""
     return None if campaign is None else campaign_name(campaign, datetime.now(UTC))
-
-
-def refuse(faults: Sequence[str]) -> NoReturn:
-    """Prints one message with every fault, and ends with status 2."""
-    typer.echo(refusal(faults), err=True)
-    raise typer.Exit(2)
 
 
 @contextmanager
@@ -470,14 +431,3 @@ def _failures_printed() -> Iterator[None]:
         raise typer.Exit(1) from None
     except OSError as error:
         refuse([in_terminal(error)])
-
-
-def hide_tensorflow() -> None:
-    """Leaves the terminal to the progress and the summary."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
-def show_logs() -> None:
-    """Has the library's own logs shown too."""
-    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("noiseflow").setLevel(logging.INFO)

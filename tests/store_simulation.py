@@ -46,6 +46,7 @@ from noiseflow.store import (
     files,
     guard,
     publishing,
+    reading,
     recovery,
     store,
 )
@@ -470,7 +471,7 @@ def quick() -> Iterator[None]:  # noqa: C901
             files.decode, lambda content, schema=None: ("decode", content, schema and tuple(schema.names))
         )
         emptied = remembered(files.emptied, lambda path, why: ("emptied", path, why))
-        for module in (files, store, catalogue, guard, publishing, recovery):
+        for module in (files, store, reading, catalogue, guard, publishing, recovery):
             for name, function in (("encode", encode), ("inspect", inspect), ("decode", decode), ("emptied", emptied)):
                 if hasattr(module, name):
                     patch.setattr(module, name, function)

@@ -43,6 +43,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
     "stored": ("base", "datasets", "study", "campaigns", "store", "trials", "report", "results"),
     "run": ("base", "datasets", "engine", "study", "campaigns", "store", "trials", "report", "results", "stored"),
     "terminal": ("base", "engine", "study", "trials", "wording", "results", "run"),
+    "options": ("base", "study", "trials"),
     "cli": (
         "base",
         "study",
@@ -52,6 +53,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
         "trials",
         "laws",
         "results",
+        "options",
         "run",
         "stored",
         "terminal",

@@ -107,7 +107,11 @@ def evaluate(
         given = {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": min(rows.n_rows, rows_a_batch)}
         if type(model).evaluate is keras.Model.evaluate:
             if name not in batches:
-                batches[name] = TFEpochIterator(**given, distribute_strategy=model.distribute_strategy)
+                batches[name] = TFEpochIterator(
+                    **given,
+                    distribute_strategy=model.distribute_strategy,
+                    steps_per_execution=model.steps_per_execution,
+                )
             with _batches_kept(model, batches[name]):
                 values = model.evaluate(verbose=0, return_dict=True, _use_cached_eval_dataset=True)
         else:

@@ -25,8 +25,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noiseflow.base.faults import InvalidInputError
+from noiseflow.store.reading import Batch
 from noiseflow.store.schemas import IDENTITIES, identities_of
-from noiseflow.store.store import Batch, Store, find_store
+from noiseflow.store.store import Store, find_store
 from noiseflow.study.faults import results_faults
 from noiseflow.study.result_places import real_place, study_place
 

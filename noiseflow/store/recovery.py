@@ -46,7 +46,7 @@ class Recovery:
         self._look()
         self._guard.move_damaged()
         self._complete_waiting()
-        for path in sorted(path for path in self._catalogue.found if path.startswith(FOLLOWERS)):
+        for path in self._followers():
             if why := self._misplaced(path):
                 self._guard.move(path, why)
         self._take_out_doubled()
@@ -57,8 +57,10 @@ class Recovery:
         """Whether `recover` would find nothing to move, to complete or to drop; it looks as that does, and moves nothing."""
         self._look()
         numbers = [{number_of(path) for path in self._catalogue.listed(table)} for table in (*FOLLOWERS, "trials")]
-        waiting = [path for path in self._objects.listed("_pending") if path.endswith(".parquet")]
-        return not self._catalogue.damaged and not waiting and all(found == numbers[-1] for found in numbers)
+        waiting = any(path.endswith(".parquet") for path in self._objects.listed("_pending"))
+        if self._catalogue.damaged or waiting or any(found != numbers[-1] for found in numbers):
+            return False
+        return not any(map(self._misplaced, self._followers())) and not any(map(self._doubled, IDENTITIES))
 
     def _look(self) -> None:
         for table in (*FOLLOWERS, *(name for name in SCHEMAS if name not in FOLLOWERS)):
@@ -66,6 +68,9 @@ class Recovery:
         only_indexed = sorted(self._catalogue.found.keys() - self._catalogue.seen)
         random.Random(uuid4().hex).shuffle(only_indexed)
         self._catalogue.reread(only_indexed[:LOOKED_AT_AGAIN])
+
+    def _followers(self) -> list[str]:
+        return sorted(path for path in self._catalogue.found if path.startswith(FOLLOWERS))
 
     def _misplaced(self, path: str) -> str:
         """Why sound curves or predictions cannot stay: they are not those of the trials of their number."""
@@ -84,17 +89,22 @@ class Recovery:
     def _take_out_doubled(self) -> None:
         """Of two batches with the same trial the later loses it; somebody deleted files while processes published there."""
         for table in IDENTITIES:
-            paths = [path for path in sorted(self._catalogue.found) if path.startswith(f"{table}/")]
-            if sum(len(self._catalogue.found[path].identities) for path in paths) == len(
-                self._catalogue.identities(table)
-            ):
-                continue
-            there: set[str] = set()
-            for path in paths:
-                identities = set(self._catalogue.found[path].identities)
-                if doubled := there & identities:
-                    self._guard.take_out(path, doubled)
-                there |= identities
+            for path, doubled in self._doubled(table):
+                self._guard.take_out(path, doubled)
+
+    def _doubled(self, table: str) -> list[tuple[str, set[str]]]:
+        """The files that have rows which an earlier file of the table has too, and these rows' identities."""
+        paths = [path for path in sorted(self._catalogue.found) if path.startswith(f"{table}/")]
+        identities = {path: self._catalogue.found[path].identities for path in paths}
+        if sum(map(len, identities.values())) == len(self._catalogue.identities(table)):
+            return []
+        there: set[str] = set()
+        found = []
+        for path in paths:
+            if doubled := there.intersection(identities[path]):
+                found.append((path, doubled))
+            there.update(identities[path])
+        return found
 
     def _complete_waiting(self) -> None:
         """Lets what waits follow its trials, drops what waits for too long, and finds trials that nothing follows."""

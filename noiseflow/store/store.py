@@ -10,63 +10,30 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path, PurePosixPath
 from threading import RLock
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from noiseflow.store import files
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.catalogue import Catalogue
 from noiseflow.store.disk import Disk
-from noiseflow.store.files import DamagedError, Found, decode, encode, marks_of
+from noiseflow.store.files import DamagedError, Found, decode, encode
 from noiseflow.store.guard import Guard, logger
-from noiseflow.store.objects import Objects, StoreError, each
+from noiseflow.store.objects import Objects, StoreError
 from noiseflow.store.publishing import Publisher
-from noiseflow.store.recovery import PRUNED, Recovery
+from noiseflow.store.reading import Batch, Reader
+from noiseflow.store.recovery import Recovery
 from noiseflow.store.schemas import (
     FOLLOWERS,
-    IDENTITIES,
     SCHEMAS,
     identity,
-    number_of,
-    numbered,
     table_of,
 )
 from noiseflow.store.waiting import Clock, own_clock
 from noiseflow.study.result_places import is_remote, study_place
-
-MANY = 500
-"""Files of trials whose rows are remembered as long as no file changes."""
-
-
-class File(NamedTuple):
-    """A file that has proved itself: its rows, what a look at it finds, and its bytes."""
-
-    rows: pa.Table
-    found: Found
-    content: bytes
-
-
-class Batch(NamedTuple):
-    """Rows by table, trials first, and what their footers carry."""
-
-    tables: dict[str, pa.Table]
-    marks: dict[str, str]
-
-    @property
-    def n_rows(self) -> int:
-        """Trials, or whatever the first table has."""
-        return int(next(iter(self.tables.values())).num_rows)
-
-    @property
-    def n_bytes(self) -> int:
-        """What the rows take in memory."""
-        return sum(int(table.nbytes) for table in self.tables.values())
 
 
 class Store:
@@ -100,8 +67,8 @@ class Store:
         self._guard = Guard(objects, self._catalogue)
         self._publisher = Publisher(objects, self._catalogue, self._guard)
         self._recovery = Recovery(objects, self._catalogue, self._guard, self._publisher, clock)
-        self._remembered: tuple[dict[str, str | None], list[pa.Table]] | None = None
         self._lock = RLock()
+        self._reader = Reader(objects, self._catalogue, self._guard, self._lock)
 
     def __getstate__(self) -> dict[str, Any]:
         """A store travels as its address: whoever receives it looks for themselves."""
@@ -125,7 +92,7 @@ class Store:
     def identities(self, table: str) -> set[str]:
         """Identities of all rows of `trials` or `replays`."""
         with self._lock:
-            self._sound(table)
+            self._reader.sound(table)
             return set(self._catalogue.identities(table))
 
     def read(
@@ -138,22 +105,24 @@ class Store:
         """
         ids, names = None if trial_ids is None else set(trial_ids), columns or SCHEMAS[table].names
         empty = SCHEMAS[table].empty_table().select(names)
-        return pa.concat_tables([empty, *self._tables(table, ids, names)]).to_pandas(
+        return pa.concat_tables([empty, *self._reader.tables(table, ids, names)]).to_pandas(
             split_blocks=True, self_destruct=True
         )
 
     def forget_rows(self) -> None:
         """Frees the memory of rows that were read before."""
-        self._remembered = None
+        self._reader.forget_rows()
 
     def seeds(self) -> list[int]:
         """The seeds of all trials that are there, each once, ascending."""
-        return sorted({seed for rows in self._tables("trials", None, ["seed"]) for seed in rows["seed"].to_pylist()})
+        return sorted(
+            {seed for rows in self._reader.tables("trials", None, ["seed"]) for seed in rows["seed"].to_pylist()}
+        )
 
     def software(self, table: str, identities: Collection[tuple[str, ...]]) -> dict[str, set[str]]:
         """What these rows of `trials` or `replays` were made with: package or processor, to the versions that there are."""
         wanted, versions = set(map(identity, identities)), defaultdict(set)
-        for path in self._sound(table):
+        for path in self._reader.sound(table):
             found = self._catalogue.found[path]
             for name, version in json.loads(found.software).items() if not wanted.isdisjoint(found.identities) else ():
                 versions[name].add(version)
@@ -161,16 +130,16 @@ class Store:
 
     def dataset_keys(self) -> set[str]:
         """The keys under which rows were written."""
-        return {PurePosixPath(path).stem for path in self._sound("datasets")}
+        return {PurePosixPath(path).stem for path in self._reader.sound("datasets")}
 
     def stored(self, table: str) -> dict[str, Found]:
         """The sound files of a table, and what is in each; those that only hold a number are left out."""
-        found = {path: self._catalogue.found[path] for path in self._sound(table)}
+        found = {path: self._catalogue.found[path] for path in self._reader.sound(table)}
         return {path: one for path, one in found.items() if one.emptied is None}
 
     def count_damaged(self, table: str) -> int:
         """How many files of a table that noiseflow wrote are damaged."""
-        self._sound(table)
+        self._reader.sound(table)
         return sum(table_of(path) == table and self._guard.is_ours(path) for path in self._catalogue.damaged)
 
     def read_batch(self, path: str) -> Batch | None:
@@ -178,26 +147,7 @@ class Store:
 
         Trials that lack curves or predictions are left out, unless these were pruned.
         """
-        table = table_of(path)
-        own = self._file(path, SCHEMAS[table])
-        if own is None or own.found.emptied is not None:
-            return None
-        rows, tables = own.rows, {}
-        for name in FOLLOWERS if table == "trials" else ():
-            beside = numbered(name, number_of(path) or 0)
-            file = self._file(beside, SCHEMAS[name])
-            if file is None and not (own.found.version < 3 and self._is_pruned_by_hand(path, beside)):
-                return None
-            tables[name] = SCHEMAS[name].empty_table() if file is None else file.rows
-            if file is not None and file.found.emptied is None:
-                rows = rows.filter(pc.is_in(rows["trial_id"], pc.unique(file.rows["trial_id"])))
-            elif file is not None and file.found.emptied != PRUNED:
-                return None
-        return Batch({table: rows, **tables}, marks_of(own.content))
-
-    def _is_pruned_by_hand(self, path: str, beside: str) -> bool:
-        """Whether curves or predictions are gone but not their trials: folders of earlier formats were pruned so."""
-        return self._objects.tag(beside) is None and self._catalogue.is_as_it_was(path)
+        return self._reader.batch(path)
 
     def read_study(self, study_hash: str) -> str | None:
         """The study of this hash; None if it is not there as it was written."""
@@ -219,7 +169,7 @@ class Store:
             StoreError: they were damaged since the run began.
         """
         path = f"datasets/{key}.parquet"
-        rows = self._table(path, SCHEMAS["datasets"])
+        rows = self._reader.table(path, SCHEMAS["datasets"])
         if rows is None:
             raise StoreError(f"{self.location}/{path} is not there, or was damaged. Run again: it is generated anew.")
         return rows.to_pandas()
@@ -359,114 +309,6 @@ class Store:
     def _check_writable(self) -> None:
         if self.read_only:
             raise StoreError(f"{self.location} was opened to be read only. Open it without read_only to write there.")
-
-    # -- files ----------------------------------------------------------------------------------------------------------
-
-    def _sound(self, table: str) -> list[str]:
-        """The sound files of a table; a warning names the others, which stay where they are."""
-        with self._lock:
-            sound = self._catalogue.refresh(table)
-            for path in sorted(path for path in self._catalogue.damaged if path.startswith(f"{table}/")):
-                if self._guard.is_ours(path):
-                    self._warn(path, self._catalogue.damaged[path].why)
-                else:
-                    self._guard.warn_of_foreign(path)
-            return sound
-
-    def _tables(self, table: str, ids: set[str] | None, columns: Sequence[str]) -> list[pa.Table]:
-        """The rows of these trials, or of all, file by file, with these columns."""
-        schema = pa.schema([SCHEMAS[table].field(name) for name in columns])
-        paths = self._holding(table, ids)
-        if (
-            table == "trials"
-            and len(paths) > MANY
-            and (ids is None or all(self._is_within(path, ids) for path in paths))
-        ):
-            return [self._whole(paths, schema)]
-        wanted = None if ids is None else pa.array(ids, pa.string())
-
-        def rows_of(path: str) -> pa.Table | None:
-            rows = self._table(path, schema)
-            if rows is None or wanted is None or self._is_within(path, ids or set()):
-                return rows
-            return rows.filter(pc.is_in(rows["trial_id"], wanted))
-
-        return [rows for rows in each(self._objects, rows_of, paths) if rows is not None]
-
-    def _whole(self, paths: list[str], schema: pa.Schema) -> pa.Table:
-        """All trials of many files. A report asks three times, and reading ten thousand files takes twenty seconds."""
-        seen = {path: self._catalogue.tag_of(path) for path in paths}
-        if self._remembered is None or self._remembered[0] != seen:
-            self._remembered = None
-            parts = [self._whole_part(paths[at : at + MANY]) for at in range(0, len(paths), MANY)]
-            self._remembered = seen, parts
-        return pa.concat_tables([part.select(schema.names).cast(schema) for part in self._remembered[1]])
-
-    def _whole_part(self, paths: list[str]) -> pa.Table:
-        """All trials of some files; text other than their identities is a few words, and kept as numbers of these."""
-        found = each(self._objects, partial(self._table, schema=SCHEMAS["trials"]), paths)
-        rows = pa.concat_tables([SCHEMAS["trials"].empty_table(), *(one for one in found if one is not None)])
-        rows = rows.combine_chunks()
-        for at, field in enumerate(rows.schema):
-            if field.type == pa.string() and field.name != "trial_id":
-                rows = rows.set_column(at, field.name, rows[at].dictionary_encode())
-        return rows
-
-    def _is_within(self, path: str, ids: set[str]) -> bool:
-        """Whether all rows of a file are of these trials."""
-        trials = self._catalogue.found.get(numbered("trials", number_of(path) or 0))
-        return table_of(path) != "replays" and trials is not None and ids.issuperset(trials.identities)
-
-    def _table(self, path: str, schema: pa.Schema) -> pa.Table | None:
-        """The rows of a file, once it has proved itself; None, after a warning, if it is damaged or another batch's."""
-        file = self._file(path, schema)
-        return None if file is None else file.rows
-
-    def _file(self, path: str, schema: pa.Schema) -> File | None:
-        why = ""
-        for _ in range(2):  # damage is believed when it is seen twice
-            try:
-                content = self._objects.get(path)
-                found = files.inspect(content, path)
-                why = self._foreign_to_its_trials(path, found)
-                if not why:
-                    return File(decode(content, schema), found, content)
-            except FileNotFoundError:
-                return None
-            except DamagedError as error:
-                why = str(error)
-        self._warn(path, why)
-        return None
-
-    def _foreign_to_its_trials(self, path: str, found: Found) -> str:
-        if not path.startswith(FOLLOWERS) or found.emptied is not None:
-            return ""
-        trials = self._catalogue.found.get(numbered("trials", number_of(path) or 0))
-        return "" if trials is not None and trials.batch == found.batch else "it is not of the batch of its trials"
-
-    def _warn(self, path: str, why: str) -> None:
-        again = "generates" if path.startswith("datasets/") else "trains"
-        logger.warning(
-            "%s/%s is damaged: %s. Its rows are left out; the next run %s them again.", self.location, path, why, again
-        )
-
-    def _holding(self, table: str, trial_ids: set[str] | None) -> list[str]:
-        """The files of a table that hold rows of these trials; all unless they are given."""
-        decides = self._sound(table if table in IDENTITIES else "trials")
-        if table in IDENTITIES:
-            paths = decides
-        else:  # curves and predictions bear their trials' number
-            listed = self._catalogue.listed(table)
-            paths = [path for p in decides if (path := numbered(table, number_of(p) or 0)) in listed]
-        if trial_ids is None:
-            return paths
-        found, at = self._catalogue.found, IDENTITIES.get(table, ["trial_id"]).index("trial_id")
-        holding = {
-            number_of(path)
-            for path in decides
-            if any(one.split("\x1f")[at] in trial_ids for one in found[path].identities)
-        }
-        return [path for path in paths if number_of(path) in holding]
 
 
 def find_store(results: str | Path, study: str) -> Store | None:

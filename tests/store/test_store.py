@@ -6,8 +6,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from noiseflow.store import SCHEMAS, Store, footer
-from noiseflow.store import store as store_module
+from noiseflow.store import SCHEMAS, Store, footer, reading
 from noiseflow.store.disk import Disk
 from noiseflow.store.publishing import Publisher
 
@@ -117,7 +116,7 @@ def test_footer_carries_study_hash_and_software(store):
 
 
 def test_rows_of_many_files_are_remembered_until_one_changes(store, monkeypatch):
-    monkeypatch.setattr(store_module, "MANY", 2)
+    monkeypatch.setattr(reading, "MANY", 2)
     for ids in ("ab", "cd", "ef"):
         store.publish(batch(ids), {})
     ids, plain = list("abcdef"), store.read("trials", "abc")

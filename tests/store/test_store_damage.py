@@ -218,6 +218,33 @@ def put_batch(store, number, ids):
         path.write_bytes(encode(rows, str(path.relative_to(store.location)), {**MARKS, "batch": f"{number}"}))
 
 
+def waiting(store):
+    path = place(store, "curves")
+    Path(store.location, "_pending", f"{'0' * 32}-curves.parquet").write_bytes(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda store: flip(place(store, "trials"), 40),
+        lambda store: flip(place(store, "predictions"), 40),
+        lambda store: place(store, "curves").unlink(),
+        lambda store: place(store, "trials").unlink(),
+        lambda store: put_batch(store, 3, "bce"),
+        lambda store: place(store, "curves", 2).write_bytes(place(store, "curves").read_bytes()),
+        waiting,
+    ],
+    ids=["trials", "predictions", "no curves", "no trials", "doubled", "of another batch", "waiting"],
+)
+def test_is_whole_finds_what_recover_would_mend_and_moves_nothing(store, spoil):
+    assert fresh(store).is_whole()
+    spoil(store)
+    before = {path: path.read_bytes() for path in Path(store.location).rglob("*") if path.is_file()}
+    assert not fresh(store).is_whole()
+    assert {path: path.read_bytes() for path in Path(store.location).rglob("*") if path.is_file()} == before
+    fresh(store).recover()
+
+
 @pytest.mark.parametrize("survived", [0, 1, 2, 3])
 def test_trials_that_are_there_twice_go_from_the_later_batch_and_its_others_stay(store, monkeypatch, caplog, survived):
     put_batch(store, 3, "bce")

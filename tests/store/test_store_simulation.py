@@ -6,12 +6,13 @@ from types import SimpleNamespace
 import pytest
 
 from noiseflow import stored
-from noiseflow.store import FOLLOWERS, Store, files
+from noiseflow.store import FOLLOWERS, files
 from noiseflow.store.bucket import Bucket
 from noiseflow.store.catalogue import Catalogue
 from noiseflow.store.disk import Disk
 from noiseflow.store.known import Known
 from noiseflow.store.publishing import Publisher
+from noiseflow.store.reading import Reader
 from noiseflow.store.recovery import Recovery
 from tests import store_simulation
 from tests.store_simulation import Violation, simulate
@@ -105,14 +106,14 @@ def memory_shortage_counts_as_damage(patch):
 
 
 def reading_moves_the_damaged(patch):
-    sound = Store._sound
+    sound = Reader.sound
 
-    def _sound(self, table):
+    def moving(self, table):
         paths = sound(self, table)
         self._guard.move_damaged()
         return paths
 
-    patch.setattr(Store, "_sound", _sound)
+    patch.setattr(Reader, "sound", moving)
 
 
 def foreign_files_are_moved(patch):

@@ -1,0 +1,81 @@
+"""What `noiseflow run` and `python -m flows` share: their arguments and options, and how they refuse what is not valid."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+from noiseflow.base.faults import InvalidInputError, refusal
+from noiseflow.study import Study, loading
+from noiseflow.study.until import Until, UntilWhen
+from noiseflow.trials.declared import declare
+
+
+def _studies_completed(beginning: str) -> list[str]:
+    return [name for name in loading.names() if name.startswith(beginning)]
+
+
+StudyArgument = Annotated[
+    str,
+    typer.Argument(help="A shipped study's name, or the path of a YAML file.", autocompletion=_studies_completed),
+]
+SeedsOption = Annotated[int | None, typer.Option("--seeds", help="Trials of each cell, instead of the study's own.")]
+EpochsOption = Annotated[int | None, typer.Option(help="Epochs, instead of the study's own.")]
+EngineOption = Annotated[Literal["auto", "vectorized", "reference"], typer.Option(help="How the seeds are trained.")]
+DeviceOption = Annotated[Literal["auto", "cpu", "gpu"], typer.Option(help="Where they are trained.")]
+CampaignOption = Annotated[
+    str | None, typer.Option(metavar="DATE", help="Adds fresh seeds under this date, and pools all dates.")
+]
+ResultsOption = Annotated[str, typer.Option(help="Folder or URL, such as s3://bucket/prefix, for the results.")]
+DriftOption = Annotated[
+    bool, typer.Option("--fail-on-drift", help="Fail where a campaign differs from those before it.")
+]
+UntilOption = Annotated[
+    UntilWhen | None, typer.Option(help="Add seeds in waves; each variant stops once it is decided.")
+]
+BudgetOption = Annotated[
+    str | None, typer.Option(metavar="TIME", help="With --until: begin no wave that ends later, such as 20m or 2h.")
+]
+MaxSeedsOption = Annotated[int | None, typer.Option(help="With --until: seeds of each cell at most; 300 unless given.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show all logs.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer and the report's path alone.")]
+OpenOption = Annotated[bool, typer.Option("--open", help="Open the report in the browser.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def declared_study(
+    study: str,
+    seeds: int | None,
+    epochs: int | None,
+    results: str,
+    campaign: str | None,
+    *,
+    writes: bool = True,
+    until: Until | None = None,
+) -> Study:
+    """The study to run; or one message with every fault, and exit status 2. Arguments are those of `declare`."""
+    try:
+        return declare(study, results, seeds, epochs, campaign, writes=writes, until=until)
+    except InvalidInputError as error:
+        refuse(error.faults)
+
+
+def refuse(faults: Sequence[str]) -> NoReturn:
+    """Prints one message with every fault, and ends with status 2."""
+    typer.echo(refusal(faults), err=True)
+    raise typer.Exit(2)
+
+
+def hide_tensorflow() -> None:
+    """Leaves the terminal to the progress and the summary."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def show_logs() -> None:
+    """Has the library's own logs shown too."""
+    logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("noiseflow").setLevel(logging.INFO)
