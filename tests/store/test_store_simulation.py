@@ -3,19 +3,22 @@
 import contextlib
 from types import SimpleNamespace
 
+import pyarrow.parquet as pq
 import pytest
 
 from noiseflow import stored
-from noiseflow.store import FOLLOWERS, files
+from noiseflow.store import FOLLOWERS, bucket, files
 from noiseflow.store.bucket import Bucket
-from noiseflow.store.catalogue import Catalogue
+from noiseflow.store.catalogue import Catalogue, Damage
 from noiseflow.store.disk import Disk
+from noiseflow.store.guard import Guard
 from noiseflow.store.known import Known
 from noiseflow.store.publishing import Publisher
 from noiseflow.store.reading import Reader
 from noiseflow.store.recovery import Recovery
-from tests import store_simulation
-from tests.store_simulation import Violation, simulate
+from tests.simulated_places import SimulatedDisk
+from tests.simulated_store import Violation
+from tests.store_simulation import simulate
 
 MOST = 4000
 """Schedules within which each fault is caught; the seeds are always the same."""
@@ -46,7 +49,7 @@ def page_checksums_off(patch):
             super().__init__(*arguments, **named)
 
     def read_table(*arguments, page_checksum_verification=False, **named):  # noqa: ARG001
-        return store_simulation.pq.read_table(*arguments, **named)
+        return pq.read_table(*arguments, **named)
 
     patch.setattr(
         files,
@@ -64,10 +67,10 @@ def lost_answer_counts_as_refused(patch):
     def create(self, path, content):
         with self._explained("written"):
             for _ in range(10):
-                with contextlib.suppress(store_simulation.bucket.BaseError):
+                with contextlib.suppress(bucket.BaseError):
                     try:
                         self._client.put(path, content, create=True)
-                    except store_simulation.bucket.AlreadyExistsError:
+                    except bucket.AlreadyExistsError:
                         return False
                     return True
         raise OSError
@@ -80,17 +83,13 @@ def no_recover_before_aggregating(patch):
 
 
 def files_not_synced(patch):
-    sync = store_simulation.SimulatedDisk.sync
-    patch.setattr(
-        store_simulation.SimulatedDisk, "sync", lambda self, path: None if self.names.get(path) else sync(self, path)
-    )
+    sync = SimulatedDisk.sync
+    patch.setattr(SimulatedDisk, "sync", lambda self, path: None if self.names.get(path) else sync(self, path))
 
 
 def folders_not_synced(patch):
-    sync = store_simulation.SimulatedDisk.sync
-    patch.setattr(
-        store_simulation.SimulatedDisk, "sync", lambda self, path: sync(self, path) if self.names.get(path) else None
-    )
+    sync = SimulatedDisk.sync
+    patch.setattr(SimulatedDisk, "sync", lambda self, path: sync(self, path) if self.names.get(path) else None)
 
 
 def memory_shortage_counts_as_damage(patch):
@@ -100,7 +99,7 @@ def memory_shortage_counts_as_damage(patch):
         try:
             return inspected(self, path)
         except MemoryError as error:
-            return store_simulation.catalogue.Damage(str(error), ours=True)
+            return Damage(str(error), ours=True)
 
     patch.setattr(Catalogue, "_inspected", _inspected)
 
@@ -117,7 +116,7 @@ def reading_moves_the_damaged(patch):
 
 
 def foreign_files_are_moved(patch):
-    patch.setattr(store_simulation.guard.Guard, "is_ours", lambda *_: True)
+    patch.setattr(Guard, "is_ours", lambda *_: True)
 
 
 def what_waits_is_needed(patch):
