@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,16 +11,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noiseflow.engine.keras_state import KERAS_LOCK
+from noiseflow.engine.fingerprint import model_key
+from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded
 from noiseflow.engine.model import Prepared
 from noiseflow.engine.problem import Array
 from noiseflow.engine.random import Stream, draw_all
+from noiseflow.noise.instrument import positions_of
 
 Tensor = Any
 WIDTH = 8
 """Replicas that one program holds: what they work on stays in a core's cache, and a row never depends on how many other seeds
 there are."""
 ROWS_A_CALL = 1024
+CALLS_KEPT = 16
+"""Models whose compiled calls are kept for later fits."""
 
 
 def shards(n: int, width: int) -> list[list[int]]:
@@ -124,6 +129,30 @@ class StackedCall:
         n_trainable = len(model.trainable_variables)
         training = {"training": False} if model._call_has_training_arg else {}  # noqa: SLF001
         return model.stateless_call(list(values[:n_trainable]), list(values[n_trainable:]), x, **training)[0]
+
+
+_calls: OrderedDict[Hashable, StackedCall] = OrderedDict()
+
+
+def stacked_call(build_model: Callable[[], keras.Model], seed: int) -> StackedCall:
+    """What calls the replicas of a model: that of an earlier fit of the same model, so that nothing is compiled again."""
+    with KERAS_LOCK:
+        model = build_seeded(build_model, seed)
+        key = model_key(build_model, model)
+        if key is None:
+            return StackedCall(Prepared(model, (), positions_of(model)))
+        if key not in _calls:
+            _calls[key] = StackedCall(Prepared(model, (), positions_of(model)))
+        _calls.move_to_end(key)
+        while len(_calls) > CALLS_KEPT:
+            _calls.popitem(last=False)
+        return _calls[key]
+
+
+def forget_call(call: StackedCall) -> None:
+    """Has later fits compile their own in its place."""
+    for key in [key for key, kept in _calls.items() if kept is call]:
+        del _calls[key]
 
 
 def _state(model: keras.Model) -> list[keras.Variable]:

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from noiseflow.engine import disk_cache
 from noiseflow.engine.arguments import floats
-from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded
-from noiseflow.engine.model import Prepared, takes_training
+from noiseflow.engine.keras_state import build_seeded
+from noiseflow.engine.model import takes_training
 from noiseflow.engine.problem import Array, Proof
-from noiseflow.engine.replicas import StackedCall
-from noiseflow.noise.instrument import positions_of
+from noiseflow.engine.replicas import StackedCall, forget_call, stacked_call
 
 DIVERGED_ABOVE = 1000.0
 PROVEN = 32
@@ -95,9 +94,7 @@ class SeedsFit:
 
     @cached_property
     def _replicas(self) -> StackedCall:
-        with KERAS_LOCK:
-            model = build_seeded(self.build_model, self.seeds[0])
-            return StackedCall(Prepared(model, (), positions_of(model)))
+        return stacked_call(self.build_model, self.seeds[0])
 
     @property
     def trainable(self) -> list[bool]:
@@ -156,6 +153,7 @@ class SeedsFit:
             well = max(differences, default=0.0) <= SAME_PREDICTION or self._replicas.draws
             object.__setattr__(self, "_predicts_well", well)
             if not well:
+                forget_call(self._replicas)
                 what = f"its predictions differ from Keras' own by {max(differences):.2g} of their size"
                 warnings.warn(f"predict falls back to Keras' own, seed after seed: {what}", stacklevel=3)
         return bool(self._predicts_well)

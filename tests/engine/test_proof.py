@@ -155,10 +155,14 @@ def test_reference_proves_its_injections(monkeypatch):
 
 
 def test_prediction_that_differs_is_made_by_keras_instead(monkeypatch):
-    from noiseflow.engine.replicas import StackedCall
+    from noiseflow.engine import replicas
 
     done = fit(plain)
-    monkeypatch.setattr(StackedCall, "_model", lambda self, values, x: 2.0 + 0.0 * tf.reduce_sum(x, 1, keepdims=True))
+    replicas._calls.clear()
+    monkeypatch.setattr(
+        replicas.StackedCall, "_model", lambda self, values, x: 2.0 + 0.0 * tf.reduce_sum(x, 1, keepdims=True)
+    )
     with pytest.warns(UserWarning, match="predict falls back"):
         found = done.predict(X)
     np.testing.assert_allclose(found[0], done.to_keras(0).predict(X, verbose=0), atol=1e-5)
+    assert not replicas._calls  # no later fit predicts by it

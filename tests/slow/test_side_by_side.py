@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = "import sys; from noiseflow.cli import app; sys.argv[0] = 'noiseflow'; app()"
 NOT_COMPARED = ["train_seconds", "finished_at"]
-ROUNDS, SECONDS = 20, 400
+ROUNDS, SECONDS = 20, 700
 
 
 @pytest.fixture
