@@ -1,5 +1,6 @@
 """The flow, on a Prefect server of its own that lives as long as the tests of this file."""
 
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from prefect.artifacts import Artifact
+from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterTypeError
 from prefect.filesystems import LocalFileSystem
 from prefect.serializers import PickleSerializer
@@ -44,8 +46,10 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _server():
-    with prefect_test_harness(server_startup_timeout=120), worker_processes(2):
+    with pytest.MonkeyPatch.context() as patch, prefect_test_harness(server_startup_timeout=120), worker_processes(2):
         yield
+        # The harness waits for events without an end; where its server is overwhelmed each of them takes a minute.
+        patch.setattr(EventsWorker, "drain_all", partial(EventsWorker.drain_all, timeout=30))
 
 
 def rows(results, study="small"):
