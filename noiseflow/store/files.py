@@ -100,7 +100,7 @@ def decode(content: bytes, schema: pa.Schema | None = None) -> pa.Table:
 def _of_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """The rows with a schema's columns; those that are not there are null."""
     there = dict(zip(rows.column_names, rows.columns, strict=True))
-    columns = [there.get(field.name, pa.nulls(rows.num_rows, field.type)) for field in schema]
+    columns = [there[field.name] if field.name in there else pa.nulls(rows.num_rows, field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
