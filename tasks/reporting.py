@@ -19,6 +19,8 @@ from tasks import STEP
 
 WIDE = ("train", "std", "d_z", "P(better)")
 """Columns of the summary that its table in Prefect leaves to the report."""
+LAST = ("strength", "seeds", "diverged")
+"""Columns that come last there: the differences are in sight on a laptop."""
 
 
 @task(timeout_seconds=1800, **STEP)
@@ -40,8 +42,9 @@ def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
 
 
 def narrowed(rows: list[dict[str, Plain]]) -> list[dict[str, Plain]]:
-    """The rows without what is left to the report, so that the table fits a screen."""
-    return [{name: value for name, value in row.items() if name not in WIDE} for row in rows]
+    """The rows without what is left to the report, and with what matters in front, so that the table fits a screen."""
+    names = sorted((name for name in rows[0] if name not in WIDE), key=LAST.__contains__) if rows else []
+    return [{name: row[name] for name in names} for row in rows]
 
 
 def announce(study: str, report: Report, changes: Sequence[str] = ()) -> None:

@@ -1,5 +1,6 @@
 """The flow, on a Prefect server of its own that lives as long as the tests of this file."""
 
+import json
 from functools import partial
 from typing import ClassVar
 
@@ -96,6 +97,9 @@ def test_flow_publishes_results_report_and_artifacts(published):
     assert "one step of the engine was compared with Keras' own: equal within rounding, for each trial" in markdown.data
     assert len(markdown.data) < 1_000_000
     assert progress.data == 100.0
+    columns = list(json.loads(table.data)[0] if isinstance(table.data, str) else table.data[0])
+    assert columns[:3] == ["variant", "verdict", "score"]
+    assert columns[-3:] == ["strength", "seeds", "diverged"]  # the differences are in sight without scrolling
 
 
 def test_flow_keeps_the_rows_and_prints_the_table_of_run_study(published, tmp_path, monkeypatch):
