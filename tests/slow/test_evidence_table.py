@@ -18,7 +18,7 @@ from noiseflow.statistics.new_rows import row_variance
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 M, GAIN, N_TEST = bands.M, 0.8, 70
-MANY, FEW = 200, 40
+MANY, FEW = 100, 30
 PAIRS_A_NIGHT = 30
 
 
@@ -113,7 +113,7 @@ def test_table(draw, capsys):
     for n in (10, 30, 100):
         for rule in RULES:
             wrong, power = claims(rule, draw, n, MANY)
-            new = f"{covers_new_rows(draw, n, 1000):.3f}" if rule == "band" else ""
+            new = f"{covers_new_rows(draw, n, 500):.3f}" if rule == "band" else ""
             decided = f"{seeds_to_decision(draw, FEW):.0f}" if rule == "band" else ""
             with capsys.disabled():
                 print(f"\n| {rule} | {draw.__name__} | {n} | {wrong:.3f} | {new} | {power:.2f} | {decided} |", end="")
@@ -122,7 +122,7 @@ def test_table(draw, capsys):
                 assert not new or float(new) >= 0.91
     if draw is bands.normal or "lose" in draw.__name__ or "collapse" in draw.__name__:
         with capsys.disabled():
-            print(f"\n| sequence | {draw.__name__} | a year | {year_of_nights(draw, 60):.3f} | | | |", end="")
+            print(f"\n| sequence | {draw.__name__} | a year | {year_of_nights(draw, 40):.3f} | | | |", end="")
 
 
 @pytest.mark.parametrize("draw", [bands.normal, bands.lognormal, bands.collapsing(0.02)], ids=lambda d: d.__name__)
