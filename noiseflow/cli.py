@@ -173,13 +173,16 @@ def plan(
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
     campaign: CampaignOption = None,
+    until: UntilOption = None,
+    max_seeds: MaxSeedsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Shows what a run would train, and roughly how long it would take; trains nothing."""
-    declared = declared_study(study, seeds, epochs, results, campaign, writes=False)
+    asked = Until(until, None, max_seeds)
+    declared = declared_study(study, seeds, epochs, results, campaign, writes=False, until=asked)
     from noiseflow.run import data_faults, read_lines  # noqa: PLC0415 - imports pandas and more
     from noiseflow.stored import name_faults, stored_plan  # noqa: PLC0415
-    from noiseflow.trials.preview import foresee, told  # noqa: PLC0415
+    from noiseflow.trials.preview import foresee, told, until_lines  # noqa: PLC0415
 
     hide_tensorflow()
     date = _date(campaign)
@@ -188,6 +191,7 @@ def plan(
             if faults := data_faults(declared, date) or name_faults(declared, results, engine, date):
                 refuse(faults)
             foreseen = foresee(*stored_plan(declared, results, engine, date))
+            foreseen["notes"] += until_lines(len(foreseen["cells"]), asked.most) if until else []
         except LookupError as error:
             refuse([str(error)])
         read = read_lines(declared)

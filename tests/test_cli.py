@@ -169,6 +169,12 @@ def test_plan_shows_cells_and_what_is_missing_and_writes_nothing(noiseflow, tmp_
     assert not list(tmp_path.iterdir())
 
 
+def test_plan_until_decided_says_what_to_expect(noiseflow):
+    done = noiseflow("plan", "smoke", "--until", "decided", "--max-seeds", "40")
+    assert done.exit_code == 0, done.stderr
+    assert "20 trials to the first look, 80 at most; looks at 10, 15, 20, 25, 31, … seeds" in done.stdout
+
+
 @pytest.fixture
 def table(tmp_path):
     """A table to learn from."""

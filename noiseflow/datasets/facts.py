@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.datasets.data import Array, Data
+from noiseflow.scores import clipped
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset, Study
@@ -231,7 +232,7 @@ def _outputs(data: Data, *, boosted: bool) -> Iterator[tuple[str, Array]]:
             continue
         outputs = np.zeros((len(X_test), n_classes))
         outputs[:, model.classes_.astype(int)] = model.predict_proba(X_test)
-        yield name, _of_classes(outputs)
+        yield name, _of_classes(clipped(outputs))
 
 
 def _of_classes(shares: Array) -> Array:

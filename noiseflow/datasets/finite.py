@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from noiseflow.base.values import Fields, FilePath, setting
 from noiseflow.datasets.data import Array, Data, grid_of, standardized
 from noiseflow.datasets.kind import N_TRAIN, STANDARDIZE, TASK, DatasetKind
-from noiseflow.datasets.rows import BY_GROUP, BY_TIME, FOLDS, Rows, seed_faults, split, split_faults
+from noiseflow.datasets.rows import BY_GROUP, BY_TIME, FOLDS, Index, Rows, inner_split, seed_faults, split, split_faults
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
@@ -81,6 +83,13 @@ class Finite(DatasetKind):
         rows = self.rows(dataset)
         train, test = ((rows.X[index], rows.y[index]) for index in split(rows, dataset, data_seed))
         return data_of_parts(train, test, dataset, len(rows.labels))
+
+    def inner_split(self, dataset: Dataset, data_seed: int, data: Data, number: int) -> tuple[Index, Index]:
+        by, largest = None, 1
+        if dataset.split_kind in BY_GROUP and (groups := self.rows(dataset).by) is not None:
+            by, largest = groups[split(self.rows(dataset), dataset, data_seed)[0]], int(np.bincount(groups).max())
+        ordered = dataset.split_kind in BY_TIME
+        return inner_split(data.y_train, data.n_classes > 0, [data_seed, number], by, largest, ordered=ordered)
 
     def faults(self, dataset: Dataset, data_seeds: Sequence[int]) -> list[str]:
         """Splits that leave too little to train or to test."""

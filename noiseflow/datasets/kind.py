@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from noiseflow.base.values import Fields, Label, Setting, setting
 from noiseflow.datasets.data import Array, Data
+from noiseflow.datasets.rows import Index, inner_split
 from noiseflow.scores import Task
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class DatasetKind:
     def is_finite(self, dataset: Dataset) -> bool:
         """Whether another data seed splits the same rows again, rather than bring fresh ones."""
         return False
+
+    def inner_split(self, dataset: Dataset, data_seed: int, data: Data, number: int) -> tuple[Index, Index]:
+        """Positions of a data seed's training rows that train and of those that validate; others for each number."""
+        del dataset
+        return inner_split(data.y_train, data.n_classes > 0, [data_seed, number])
 
     def data(self, dataset: Dataset, data_seed: int) -> Data:
         """The rows for one data seed; the same for the same arguments, as many whatever the data seed.

@@ -51,6 +51,43 @@ def split(rows: Rows, dataset: Dataset, data_seed: int) -> tuple[Index, Index]:
     return (train[-dataset.n_train :] if dataset.is_split_once else train[: dataset.n_train]), test
 
 
+INNER_FRACTION, INNER = 0.3, 0x696E6E72
+"""Of the training rows validates, by numbers of this stream."""
+
+
+def inner_split(
+    y: Array,
+    is_classes: bool,
+    seed: Sequence[int],
+    by: NDArray[np.int64] | None = None,
+    largest: int = 1,
+    *,
+    ordered: bool = False,
+) -> tuple[Index, Index]:
+    """Positions of the training rows that train and of those that validate, as many of each whatever the seed.
+
+    Classes keep their shares, groups stay whole, and of rows in the order of time the latest validate.
+
+    Args:
+        by: (n_rows,), the rows' groups, if these are to stay whole; largest: rows of the largest one of the whole table.
+        ordered: whether the rows are in the order of time.
+    """
+    n, rng = len(y), np.random.default_rng([*seed, INNER])
+    n_held = max(1, round(INNER_FRACTION * n))
+    if ordered:
+        return np.arange(n - n_held), np.arange(n - n_held, n)
+    order = rng.permutation(n)
+    if by is not None and n - n_held - (largest - 1) > 1:
+        rank = rng.permutation(np.unique(by).size)[np.unique(by, return_inverse=True)[1]]
+        order = order[np.argsort(rank[order], kind="stable")]
+        rest = order[n_held:]
+        return rng.permutation(rest[by[rest] != by[order[n_held - 1]]])[: n - n_held - (largest - 1)], order[:n_held]
+    if is_classes:
+        order = order[np.argsort(y[order], kind="stable")]
+    held = np.floor((np.arange(n_held) + rng.random()) * n / n_held).astype(np.intp)
+    return np.delete(order, held), order[held]
+
+
 def _stratified(rows: Rows, test_fraction: float, data_seed: int) -> tuple[Index, Index]:
     from sklearn.model_selection import StratifiedShuffleSplit
 

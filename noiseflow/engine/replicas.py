@@ -41,11 +41,19 @@ class StackedCall:
     Args:
         prepared: the model.
         replica: from the values of its variables and its own inputs to outputs; the model's own call unless given.
+        logits: whether what enters the last activation is wanted, which Keras keeps for its losses.
     """
 
-    def __init__(self, prepared: Prepared, replica: Callable[[Sequence[Tensor], Any], Any] | None = None) -> None:
+    def __init__(
+        self,
+        prepared: Prepared,
+        replica: Callable[[Sequence[Tensor], Any], Any] | None = None,
+        *,
+        logits: bool = False,
+    ) -> None:
         self.prepared = prepared
         self.replica = replica
+        self.logits = logits
         self.draws = False
         """Whether the model draws random numbers in inference mode."""
         self._compiled: dict[Hashable, Any] = {}
@@ -128,21 +136,23 @@ class StackedCall:
         model = self.prepared.model
         n_trainable = len(model.trainable_variables)
         training = {"training": False} if model._call_has_training_arg else {}  # noqa: SLF001
-        return model.stateless_call(list(values[:n_trainable]), list(values[n_trainable:]), x, **training)[0]
+        outputs = model.stateless_call(list(values[:n_trainable]), list(values[n_trainable:]), x, **training)[0]
+        return outputs._keras_logits if self.logits else outputs  # noqa: SLF001 - what Keras' own losses take
 
 
 _calls: OrderedDict[Hashable, StackedCall] = OrderedDict()
 
 
-def stacked_call(build_model: Callable[[], keras.Model], seed: int) -> StackedCall:
+def stacked_call(build_model: Callable[[], keras.Model], seed: int, *, logits: bool = False) -> StackedCall:
     """What calls the replicas of a model: that of an earlier fit of the same model, so that nothing is compiled again."""
     with KERAS_LOCK:
         model = build_seeded(build_model, seed)
         key = model_key(build_model, model)
         if key is None:
-            return StackedCall(Prepared(model, (), positions_of(model)))
+            return StackedCall(Prepared(model, (), positions_of(model)), logits=logits)
+        key = key, logits
         if key not in _calls:
-            _calls[key] = StackedCall(Prepared(model, (), positions_of(model)))
+            _calls[key] = StackedCall(Prepared(model, (), positions_of(model)), logits=logits)
         _calls.move_to_end(key)
         while len(_calls) > CALLS_KEPT:
             _calls.popitem(last=False)

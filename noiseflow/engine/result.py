@@ -12,13 +12,14 @@ import keras
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
 from noiseflow.engine import disk_cache
 from noiseflow.engine.arguments import floats
 from noiseflow.engine.keras_state import build_seeded
 from noiseflow.engine.model import takes_training
 from noiseflow.engine.problem import Array, Proof
-from noiseflow.engine.replicas import StackedCall, forget_call, stacked_call
+from noiseflow.engine.replicas import ROWS_A_CALL, StackedCall, forget_call, stacked_call
 
 DIVERGED_ABOVE = 1000.0
 PROVEN = 32
@@ -63,6 +64,7 @@ class SeedsFit:
     engine: str
     build_model: Callable[[], keras.Model]
     _predicts_well: bool | None = field(default=None, repr=False, compare=False)
+    _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
         told = [f"{name} {_mean_std(values)}" for name, values in self._last().items() if name.startswith("val_")]
@@ -96,6 +98,10 @@ class SeedsFit:
     def _replicas(self) -> StackedCall:
         return stacked_call(self.build_model, self.seeds[0])
 
+    @cached_property
+    def _logit_replicas(self) -> StackedCall:
+        return stacked_call(self.build_model, self.seeds[0], logits=True)
+
     @property
     def trainable(self) -> list[bool]:
         """Whether each of the weights is trained."""
@@ -106,6 +112,7 @@ class SeedsFit:
         other = replace(self, weights=weights)
         if self.engine == "vectorized":
             vars(other)["_replicas"] = self._replicas  # what is compiled serves both
+            vars(other)["_logit_replicas"] = self._logit_replicas
         return other
 
     def predict(self, x_new: Any, *, per_seed: bool = False) -> Any:
@@ -132,6 +139,45 @@ class SeedsFit:
         outputs = [self.to_keras(seed).predict(own(row), verbose=0) for row, seed in enumerate(self.seeds)]
         return keras.tree.map_structure(lambda *values: np.stack(values), *outputs)
 
+    def predict_exactly(self, x_new: Any, *, per_seed: bool = False) -> tuple[Array, bool]:
+        """As `predict`, in double precision, and whether from the logits: of a model of one output with a sigmoid or softmax.
+
+        In single precision a probability near 1 is 1, and its loss not that which Keras computes from the logits. Of a
+        sigmoid's one output both classes have a column, so that neither is rounded.
+        """
+        squash = self._squash(keras.tree.map_structure(lambda v: np.asarray(v)[0] if per_seed else v, x_new))
+        if squash is None:
+            return np.asarray(self.predict(x_new, per_seed=per_seed), np.float64), False
+        if self.engine == "vectorized":
+            logits = self._logit_replicas(self.weights, floats(x_new), per_seed=per_seed, seeds=self.seeds)
+            disk_cache.seal()
+            outputs = squash(np.asarray(logits, np.float64))
+            if self._predicts_as_keras(outputs[..., -logits.shape[-1] :], x_new, per_seed):
+                return outputs, True
+
+        def of_seed(row: int) -> Array:
+            own = keras.tree.map_structure(lambda v: np.asarray(v)[row] if per_seed else np.asarray(v), x_new)
+            model, n = self.to_keras(self.seeds[row]), len(keras.tree.flatten(own)[0])
+            cuts = [slice(start, start + ROWS_A_CALL) for start in range(0, n, ROWS_A_CALL)]
+            called = [_called(model, keras.tree.map_structure(lambda v, cut=cut: v[cut], own)) for cut in cuts]
+            return np.concatenate([np.asarray(output._keras_logits, np.float64) for output in called])  # noqa: SLF001
+
+        return squash(np.stack([of_seed(row) for row in range(len(self.seeds))])), True
+
+    def _squash(self, x: Any) -> Callable[[Array], Array] | None:
+        """What makes probabilities of the logits that Keras knows; None where it knows none. Looked at once."""
+        if "squash" not in self._known:
+            output = _called(
+                self.to_keras(self.seeds[0]), keras.tree.map_structure(lambda v: np.asarray(v)[:PROVEN], x)
+            )
+            logits, found = getattr(output, "_keras_logits", None), None
+            if logits is not None:
+                squash = _both if output.shape[-1] == 1 else _softmax
+                same = np.allclose(squash(np.asarray(logits))[..., -output.shape[-1] :], output, atol=1e-5)
+                found = squash if same else None
+            self._known["squash"] = found
+        return self._known["squash"]
+
     def _predicts_as_keras(self, outputs: Any, x_new: Any, per_seed: bool) -> bool:
         """Whether the first seed's first outputs are those of its Keras model; looked at once."""
         if self._predicts_well is None:
@@ -139,9 +185,7 @@ class SeedsFit:
                 lambda v: np.asarray(v)[0, :PROVEN] if per_seed else np.asarray(v)[:PROVEN], x_new
             )
             model = self.to_keras(self.seeds[0])
-            theirs = keras.tree.flatten(
-                model(floats(few), training=False) if takes_training(model) else model(floats(few))
-            )
+            theirs = keras.tree.flatten(_called(model, few))
             ours = [
                 values[0, : len(expected)] for values, expected in zip(keras.tree.flatten(outputs), theirs, strict=True)
             ]
@@ -170,3 +214,16 @@ class SeedsFit:
         epochs = np.tile(self.epochs, len(self.seeds))
         columns = {name: values.reshape(-1) for name, values in self.history.items()}
         return pd.DataFrame({"seed": seeds, "epoch": epochs, **columns})
+
+
+def _called(model: keras.Model, x: Any) -> Any:
+    """What a model gives in inference mode."""
+    return model(floats(x), training=False) if takes_training(model) else model(floats(x))
+
+
+def _both(logits: Array) -> Array:
+    return np.concatenate([expit(-logits), expit(logits)], axis=-1)
+
+
+def _softmax(logits: Array) -> Array:
+    return np.asarray(softmax(logits, axis=-1))

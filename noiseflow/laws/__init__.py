@@ -15,15 +15,19 @@ from noiseflow.laws import (
     after_activation_loss,
     before_relu_moments,
     distribution,
+    independent_draws,
     independent_places,
     input_loss,
     kinds,
+    labels,
     no_noise,
+    outside_the_model,
     recurrent_state,
     repeated_streams,
     ridge,
+    settings,
     shaped_draws,
-    target_noise,
+    shuffle,
 )
 from noiseflow.laws.law import Figure, Law, Train
 
@@ -34,19 +38,23 @@ LAWS: tuple[Law, ...] = (
     after_activation_loss.LAW,
     before_relu_moments.LAW,
     ridge.LAW,
-    target_noise.LAW,
+    labels.LAW,
+    outside_the_model.LAW,
     distribution.LAW,
+    independent_draws.LAW,
     independent_places.LAW,
     kinds.LAW,
+    settings.LAW,
     shaped_draws.LAW,
     recurrent_state.LAW,
     repeated_streams.LAW,
+    shuffle.LAW,
     no_noise.LAW,
 )
 """In the order that they are checked."""
 
-N_SEEDS = {"auto": 16, "vectorized": 16, "reference": 8}
-"""Seeds of each fit: `Model.fit` takes them one after the other, and builds and traces a model for each."""
+N_SEEDS = 8
+"""Of each fit: as many as one program trains at once."""
 
 
 def trainer(engine: Literal["auto", "vectorized", "reference"] = "auto", device: str = "auto") -> Train:
@@ -55,7 +63,7 @@ def trainer(engine: Literal["auto", "vectorized", "reference"] = "auto", device:
     Raises:
         RuntimeError: (when called) device gpu is wanted and there is none.
     """
-    seeds = range(N_SEEDS[engine])
+    seeds = range(N_SEEDS)
 
     def train(*arguments: Any, **options: Any) -> SeedsFit:
         return fit_seeds(*arguments, **({"seeds": seeds, "engine": engine, "device": device} | options))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from noiseflow.laws.draws import PLACES, SALMON, STDDEV, moment, noise_draws
 from noiseflow.laws.law import Figure, Law, Train
 
-HIDDEN_LAYERS = 2
+HIDDEN_LAYERS = 1
 
 
 def independent_places(train: Train) -> list[Figure]:

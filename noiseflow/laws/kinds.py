@@ -1,13 +1,14 @@
-"""Every kind of noise has the mean and the variance that it promises."""
+"""Every kind of noise, and every random layer of Keras that is one, has the mean and the variance that it promises."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from noiseflow.laws.draws import product_loss
+from noiseflow.laws.draws import taking
 from noiseflow.laws.law import Array, Figure, Law, Train, float64, mean_figure
 from noiseflow.noise import KINDS
 from noiseflow.noise.injection import Injection
@@ -23,13 +24,14 @@ def kinds(train: Train) -> list[Figure]:
     rng = np.random.default_rng(6)
     level, slope = rng.normal(size=(2, N_ROWS, 1, N_FEATURES))
     x = level + slope * np.arange(N_STEPS)[:, None]
-    within = [kind for kind in KINDS if "after" in kind.places]
+    within = {kind.name: kind for kind in KINDS if "after" in kind.places}
+    layers = {str(kind.keras_layer): kind for kind in within.values() if kind.keras_layer}
+    injections = [_injection(kind, f"after:{name}") for name, kind in within.items()]
+    parts = _noised(train, x, injections, list(within), list(layers.items()))
+    drawn = list(zip([*within.items(), *layers.items()], parts, strict=True))
     moved = [kind for kind in KINDS if kind.places == ("input",)]
-    injections = [_injection(kind, f"after:{kind.name}") for kind in within]
-    drawn = dict(zip(within, _noised(train, x, injections, [kind.name for kind in within]), strict=True))
-    for kind in moved:
-        drawn |= {kind: _noised(train, x, [_injection(kind, "input")], ["rows"])[0]}
-    return [figure for kind, noised in drawn.items() for figure in _figures(kind, x, noised)]
+    drawn += [((kind.name, kind), _noised(train, x, [_injection(kind, "input")], ["rows"])[0]) for kind in moved]
+    return [figure for (name, kind), noised in drawn for figure in _figures(kind, name, x, noised)]
 
 
 def _injection(kind: Kind, place: str) -> Injection:
@@ -40,30 +42,25 @@ def _strength(kind: Kind) -> float:
     return STRENGTHS[kind.strength] if kind.elementwise else STEPS
 
 
-def _noised(train: Train, x: Array, noise: list[Injection], names: list[str]) -> list[Array]:
-    """What the rows become at each of the layers of these names: (n_seeds, n_rows, n_steps, n_features) each.
-
-    With the loss y·output and learning rate 1, a step on the target e_i takes what enters the last layer off its i-th column.
-    """
+def _noised(
+    train: Train, x: Array, noise: list[Injection], names: list[str], layers: Sequence[tuple[str, Kind]] = ()
+) -> list[Array]:
+    """What the rows become at layers of these names and in Keras' own: (n_seeds, n_rows, n_steps, n_features) each."""
 
     def build() -> keras.Model:
         inputs = keras.Input(x.shape[1:])
         branches = [keras.layers.Activation("linear", name=name)(inputs) for name in names]
-        joined = (
-            keras.layers.Concatenate()([keras.layers.Flatten()(b) for b in branches]) if len(names) > 1 else branches[0]
-        )
-        output = keras.layers.Dense(N_ROWS, use_bias=False, kernel_initializer="zeros")(keras.layers.Flatten()(joined))
-        model = keras.Model(inputs, output)
-        model.compile(loss=product_loss, optimizer=keras.optimizers.SGD(1.0))
-        return model
+        branches += [getattr(keras.layers, name)(_strength(kind), name=name)(inputs) for name, kind in layers]
+        joined = keras.layers.Concatenate(axis=1)(branches) if len(branches) > 1 else branches[0]
+        return taking(inputs, joined, N_ROWS)
 
-    fit = train(build, x, np.eye(N_ROWS), epochs=1, batch_size=1, shuffle=False, noise=noise)
-    taken = -float64(fit.weights[-1])[0]  # (n_seeds, n_names * n_steps * n_features, n_rows)
-    parts = taken.reshape(len(taken), len(names), *x.shape[1:], N_ROWS)
-    return [np.moveaxis(parts[:, i], -1, 1) for i in range(len(names))]
+    fit = train(build, x, np.eye(N_ROWS), epochs=1, batch_size=1, shuffle=False, seeds=range(4), noise=noise)
+    taken = -float64(fit.weights[-1])[0]  # (n_seeds, n_branches * n_steps * n_features, n_rows)
+    parts = taken.reshape(len(taken), len(names) + len(layers), *x.shape[1:], N_ROWS)
+    return [np.moveaxis(parts[:, i], -1, 1) for i in range(parts.shape[1])]
 
 
-def _figures(kind: Kind, x: Array, noised: Array) -> list[Figure]:
+def _figures(kind: Kind, name: str, x: Array, noised: Array) -> list[Figure]:
     """Mean and variance, each element's in units of its own standard deviation; a row's mean is one draw."""
     inner = slice(None) if kind.elementwise else slice(1, -1)
     mean, variance = (np.asarray(moment)[:, inner] for moment in kind.moments(x, _strength(kind)))
@@ -74,15 +71,15 @@ def _figures(kind: Kind, x: Array, noised: Array) -> list[Figure]:
         mean_figure(
             standard.mean(-1),
             0.0,
-            name=f"{kind.name}: mean",
-            statement=f"{kind.name}: the mean that it promises",
+            name=f"{name}: mean",
+            statement=f"{name}: the mean that it promises",
             **words,
         ),
         mean_figure(
             (standard**2).mean(-1),
             1.0,
-            name=f"{kind.name}: variance",
-            statement=f"{kind.name}: the variance that it promises, in units of it",
+            name=f"{name}: variance",
+            statement=f"{name}: the variance that it promises, in units of it",
             **words,
         ),
     ]

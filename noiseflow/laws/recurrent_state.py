@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from noiseflow.laws.draws import N_STEPS, STDDEV, moment, product_loss
+from noiseflow.laws.draws import N_COLUMNS, STDDEV, moment, taking
 from noiseflow.laws.law import Figure, Law, Train, float64
 from noiseflow.noise.injection import Injection
 
@@ -20,14 +20,12 @@ def recurrent_state(train: Train) -> list[Figure]:
         recurrence = keras.layers.SimpleRNN(
             N_UNITS, activation="linear", use_bias=False, recurrent_initializer="identity", trainable=False
         )
-        output = keras.layers.Dense(N_STEPS, use_bias=False, kernel_initializer="zeros")
-        model = keras.Sequential([keras.Input((N_TIMES, 1)), recurrence, output])
-        model.compile(loss=product_loss, optimizer=keras.optimizers.SGD(1.0))
-        return model
+        inputs = keras.Input((N_TIMES, 1))
+        return taking(inputs, recurrence(inputs), N_COLUMNS)
 
     noise = [Injection(place="recurrent_state", stddev=STDDEV)]
-    x, y = np.zeros((N_STEPS, N_TIMES, 1)), np.eye(N_STEPS)
-    fit = train(build, x, y, epochs=1, batch_size=1, shuffle=False, noise=noise)
+    x, y = np.zeros((N_COLUMNS, N_TIMES, 1)), np.eye(N_COLUMNS)
+    fit = train(build, x, y, epochs=1, batch_size=1, shuffle=False, seeds=range(4), noise=noise)
     draws, variance = -float64(fit.weights[-1])[0], N_TIMES * STDDEV**2
     return [
         moment(

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from noiseflow.laws.draws import STDDEV, product_loss
+from noiseflow.laws.draws import STDDEV, taking
 from noiseflow.laws.law import Array, Figure, Law, Train, equality_figure, float64, mean_figure
 from noiseflow.noise.injection import Injection
 
@@ -28,15 +28,11 @@ def shaped_draws(train: Train) -> list[Figure]:
     def build() -> keras.Model:
         inputs = keras.Input((N_TIMES, N_FEATURES))
         branches = [keras.layers.Activation("linear", name=name)(inputs) for name in SHAPES]
-        joined = keras.layers.Flatten()(keras.layers.Concatenate(axis=1)(branches))
-        output = keras.layers.Dense(N_ROWS, use_bias=False, kernel_initializer="zeros")(joined)
-        model = keras.Model(inputs, output)
-        model.compile(loss=product_loss, optimizer=keras.optimizers.SGD(1.0))
-        return model
+        return taking(inputs, keras.layers.Concatenate(axis=1)(branches), N_ROWS)
 
     noise = [Injection(place=f"after:{name}", stddev=STDDEV, **shape) for name, shape in SHAPES.items()]
     x = np.zeros((N_ROWS, N_TIMES, N_FEATURES))
-    fit = train(build, x, np.eye(N_ROWS), epochs=1, batch_size=1, shuffle=False, noise=noise)
+    fit = train(build, x, np.eye(N_ROWS), epochs=1, batch_size=1, shuffle=False, seeds=range(4), noise=noise)
     taken = -float64(fit.weights[-1])[0] / STDDEV
     parts = np.moveaxis(taken.reshape(len(taken), len(SHAPES), N_TIMES, N_FEATURES, N_ROWS), -1, 1)
     draws = dict(zip(SHAPES, np.moveaxis(parts, 2, 0), strict=True))  # (n_seeds, n_rows, n_times, n_features) each

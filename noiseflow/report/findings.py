@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -110,10 +110,10 @@ def find(
         summary=summary,
         choices=_told(choices, summary),
         rivals=_told(rivals, summary),
-        trend=_trend(trials, sizes) if sizes else nothing,
+        trend=_at_level(_trend(trials, sizes), level) if sizes else nothing,
         components=variance_components(trials) if study.design == "crossed" else nothing,
-        robustness=compare_under_noise(trials, study.margin, reused),
-        ranks=mean_ranks(trials),
+        robustness=compare_under_noise(trials, study.margin, reused, level),
+        ranks=_ranks(trials, level),
         test_rows=on_test_rows(study, trials, predicted),
     )
 
@@ -141,6 +141,19 @@ def _trend(trials: pd.DataFrame, sizes: Mapping[str, int]) -> pd.DataFrame:
     """The trend over datasets of these sizes, with the name of their score."""
     names = trials.loc[trials["dataset"].isin(list(sizes)), "score_name"]
     return gain_trend(honest_scores(trials), sizes).assign(score_name=names.iloc[0])
+
+
+def _ranks(trials: pd.DataFrame, level: float) -> MeanRanks | None:
+    found = mean_ranks(trials)
+    if found is None:
+        return None
+    return replace(found, p_value=min(1.0, found.p_value * ALPHA / level), ranks=_at_level(found.ranks, level))
+
+
+def _at_level(frame: pd.DataFrame, level: float) -> pd.DataFrame:
+    """The frame with its p as much larger as the level of this look is below .05, so that .05 is still the limit."""
+    told = frame.assign(p_adjusted=(frame["p_adjusted"] * (ALPHA / level)).clip(upper=1.0))
+    return told.assign(seen=told["seen"] & (told["p_adjusted"] < ALPHA)) if "seen" in told else told
 
 
 def reused_rows(study: Study, trials: pd.DataFrame) -> dict[str, float]:

@@ -9,14 +9,14 @@ from noiseflow.scores.accuracy import Accuracy
 from noiseflow.scores.auc import Auc
 from noiseflow.scores.balanced_accuracy import BalancedAccuracy
 from noiseflow.scores.log_loss import LogLoss
-from noiseflow.scores.losses import loss
+from noiseflow.scores.losses import clipped, loss
 from noiseflow.scores.r2 import R2
 from noiseflow.scores.rmse import Rmse
 from noiseflow.scores.score import OutputForm, Score, Task
 
 SCORES: tuple[Score, ...] = (Accuracy(), BalancedAccuracy(), Auc(), LogLoss(), R2(), Rmse())
 """All scores; the first of a task is the one that is taken unless another is named."""
-__all__ = ["SCORES", "OutputForm", "Score", "Task", "loss", "score_named", "score_of_column", "scores_of"]
+__all__ = ["SCORES", "OutputForm", "Score", "Task", "clipped", "loss", "score_named", "score_of_column", "scores_of"]
 
 
 def scores_of(task: str) -> list[Score]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binom
 
 Array = NDArray[Any]
 
@@ -29,7 +30,8 @@ def expected_calibration_error(probability: Array, y: Array, n_bins: int = 10) -
     """Mean gap between confidence and accuracy over equal bins of confidence, weighted by their rows.
 
     The confidence of a row is the probability of the class predicted for it, so the bins span [1/2, 1]. The result has
-    probability's shape without its last axis.
+    probability's shape without its last axis. It is never below 0, so that few rows make it too large:
+    `chance_calibration_error` says by how much.
 
     Args:
         probability: (..., n_rows), of class 1.
@@ -39,9 +41,24 @@ def expected_calibration_error(probability: Array, y: Array, n_bins: int = 10) -
     References:
         Guo, Pleiss, Sun and Weinberger (2017), On calibration of modern neural networks, eq. 3.
     """
-    predicted = probability > 0.5
-    confidence = np.where(predicted, probability, 1 - probability)
-    return _binned_gap(confidence, predicted == y, 0.5, n_bins)
+    return _binned_gap(_confidence(probability), (probability > 0.5) == y, 0.5, n_bins)
+
+
+def chance_calibration_error(probability: Array, n_bins: int = 10) -> Array:
+    """The mean of `expected_calibration_error` of a perfect model that gives these probabilities, on as many rows.
+
+    What comes true in a bin is taken as binomial with the mean confidence there.
+
+    References:
+        De Moivre (1730); Diaconis and Zabell (1991), Closed form summation for classical distributions, equation 1.1.
+        Bröcker and Smith (2007), Increasing the reliability of reliability diagrams.
+    """
+    return _chance(_confidence(probability), 0.5, n_bins)
+
+
+def chance_calibration_error_of_classes(probability: Array, n_bins: int = 10) -> Array:
+    """As `chance_calibration_error`, of `expected_calibration_error_of_classes`."""
+    return _chance(probability.max(axis=-1), 1 / probability.shape[-1], n_bins)
 
 
 def brier_score_of_classes(probability: Array, y: Array) -> Array:
@@ -78,9 +95,28 @@ def expected_calibration_error_of_classes(probability: Array, y: Array, n_bins: 
     return _binned_gap(confidence, correct, 1 / probability.shape[-1], n_bins)
 
 
+def _confidence(probability: Array) -> Array:
+    return np.where(probability > 0.5, probability, 1 - probability)
+
+
 def _binned_gap(confidence: Array, correct: Array, lowest: float, n_bins: int) -> Array:
     """Sum over equal bins of [lowest, 1] of |Σ confidence − correct| over the number of rows."""
-    gap = confidence - correct
-    bin_of = np.clip(((confidence - lowest) / (1 - lowest) * n_bins).astype(np.int64), 0, n_bins - 1)
-    totals = [np.abs(np.where(bin_of == k, gap, 0).sum(axis=-1)) for k in range(n_bins)]
+    totals = [np.abs(np.where(own, confidence - correct, 0).sum(axis=-1)) for own in _bins(confidence, lowest, n_bins)]
     return np.asarray(np.sum(totals, axis=0) / confidence.shape[-1])
+
+
+def _chance(confidence: Array, lowest: float, n_bins: int) -> Array:
+    """The mean of that sum where each row comes true as often as its confidence says."""
+    totals = []
+    for own in _bins(confidence, lowest, n_bins):
+        n = own.sum(axis=-1)
+        p = np.where(own, confidence, 0).sum(axis=-1) / np.maximum(n, 1)
+        m = np.floor(n * p) + 1
+        totals.append(np.where((n > 0) & (p < 1), 2 * m * (1 - p) * binom.pmf(m, n, np.minimum(p, 1)), 0))
+    return np.asarray(np.sum(totals, axis=0) / confidence.shape[-1])
+
+
+def _bins(confidence: Array, lowest: float, n_bins: int) -> list[Array]:
+    """Which rows are in each of the equal bins of [lowest, 1]."""
+    bin_of = np.clip(((confidence - lowest) / (1 - lowest) * n_bins).astype(np.int64), 0, n_bins - 1)
+    return [bin_of == k for k in range(n_bins)]

@@ -8,7 +8,7 @@ import pandas as pd
 from noiseflow.statistics.inference import RESOLUTION
 from noiseflow.statistics.pairs import GROUP, PAIR, compared_score, family_of
 
-HONEST_COLUMNS = [*GROUP, "family", *PAIR, "strength", "score", "variant", "n_strengths"]
+HONEST_COLUMNS = [*GROUP, "family", *PAIR, "strength", "score", "variant", "n_strengths", "inner_score"]
 HALVES_CORRELATION = 0.5
 """What the correlation of the two halves' mean differences is taken as.
 
@@ -27,6 +27,9 @@ def honest_scores(trials: pd.DataFrame) -> pd.DataFrame:
     1e-6 of it the smallest. A trial that diverged counts in that mean as the lowest score that any trial of the dataset
     and architecture has there. A family of one strength (`n_strengths`) keeps it; one of several with a single data seed
     has no honest choice: strength, score and variant are missing. score is missing, too, where the chosen trial diverged.
+
+    Where the data seeds split one finite table again and again, the rows of one half test the other. There each data seed
+    chooses by `inner_score`, on rows that were held back from its own training rows.
 
     Two halves, and not each data seed against all others: choices that are nearly the same for all data seeds but turn
     on single ones make the scores so dependent that no test keeps its level.
@@ -48,8 +51,25 @@ def scored_families(trials: pd.DataFrame) -> pd.DataFrame:
     scored = trials[[*GROUP, "variant", *PAIR]].assign(
         family=family_of(trials), strength=pd.to_numeric(trials["strength"]).astype(float), score=compared_score(trials)
     )
+    inner = pd.to_numeric(trials["inner_score"]).astype(float) if "inner_score" in trials else np.nan
+    scored = scored.assign(inner_score=inner)
     n_strengths = scored.groupby([*GROUP, "family"])["variant"].transform("nunique")
     return scored.assign(n_strengths=n_strengths.astype("int64"))[HONEST_COLUMNS]
+
+
+def choose_inside(family: pd.DataFrame) -> pd.Series[str]:
+    """Data seed -> the variant of the family with the best mean score on rows held back from its training rows.
+
+    Of equal ones that of the smallest strength; a training that diverged counts as the lowest score in sight.
+    """
+    scores = family["inner_score"].fillna(family["inner_score"].min())
+    means = (
+        family.assign(inner_score=scores).groupby(["data_seed", "strength", "variant"], sort=True)["inner_score"].mean()
+    )
+    table = means.reset_index()
+    best = table.groupby("data_seed")["inner_score"].transform("max")
+    chosen = table[table["inner_score"] >= best - RESOLUTION].drop_duplicates("data_seed")
+    return pd.Series(chosen["variant"].to_numpy(), chosen["data_seed"], dtype=object)
 
 
 def choose_elsewhere(family: pd.DataFrame, group: pd.DataFrame) -> pd.Series[str]:
@@ -82,7 +102,8 @@ def _chosen_rows(family: pd.DataFrame, group: pd.DataFrame) -> pd.DataFrame:
     """A row for each PAIR of the family: that of the chosen variant."""
     if family["n_strengths"].iloc[0] == 1:
         return family
-    chosen = family["data_seed"].map(choose_elsewhere(family, group))
+    inside = family["inner_score"].notna().any()
+    chosen = family["data_seed"].map(choose_inside(family) if inside else choose_elsewhere(family, group))
     missing = family[chosen.isna()].drop_duplicates(PAIR).assign(strength=np.nan, score=np.nan, variant=None)
     taken = family[family["variant"] == chosen]
     return taken if missing.empty else missing if taken.empty else pd.concat([taken, missing])

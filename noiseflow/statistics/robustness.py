@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from noiseflow.statistics.differences import compare_pairs
-from noiseflow.statistics.inference import t_interval
+from noiseflow.statistics.inference import ALPHA, t_interval
 from noiseflow.statistics.pairs import CELL, PAIR, CellKey, pairs_with
 
 NOISE = ["noise", "test_strength"]
@@ -32,7 +32,9 @@ def robustness_scores(trials: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def compare_under_noise(trials: pd.DataFrame, margin: float, reused: Mapping[str, float] | None = None) -> pd.DataFrame:
+def compare_under_noise(
+    trials: pd.DataFrame, margin: float, reused: Mapping[str, float] | None = None, level: float = ALPHA
+) -> pd.DataFrame:
     """CELL, noise, test_strength, score_name, mean and its t interval, and the paired difference from the baseline.
 
     All comparisons are one family of Holm's. The noisy rows are the same for all networks of a data seed, so variants pair
@@ -41,6 +43,7 @@ def compare_under_noise(trials: pd.DataFrame, margin: float, reused: Mapping[str
     Args:
         trials: with the column robustness.
         reused: as for `summarize`.
+        level: the error that all comparisons together may make.
     """
     scores = robustness_scores(trials)
     if scores.empty:
@@ -56,7 +59,7 @@ def compare_under_noise(trials: pd.DataFrame, margin: float, reused: Mapping[str
     table = pd.DataFrame(rows, columns=[*CELL, *NOISE, "score_name", "score_mean", "ci_low", "ci_high"])
     told = [
         {**dict(zip([*CELL, *NOISE], (dataset, architecture, *json.loads(key)), strict=True)), **columns}
-        for (dataset, architecture, key), columns in compare_pairs(pairs, margin, reused).items()
+        for (dataset, architecture, key), columns in compare_pairs(pairs, margin, reused, level).items()
     ]
     wanted = ["n_pairs", "difference_mean", "difference_ci_low", "difference_ci_high", "p_adjusted", "verdict"]
     compared = pd.DataFrame(told, columns=[*CELL, *NOISE, *wanted])

@@ -42,14 +42,22 @@ SUMMARY_COLUMNS = [
 ]
 FURTHER_COLUMNS = [
     *("approximate", "bca_low", "bca_high", "wilcoxon_p", "n_needed", "interquartile_mean"),
-    *("train_loss_mean", "test_loss_mean", "gap_mean", "brier_mean", "ece_mean", "signal_to_noise_median"),
+    *(
+        "train_loss_mean",
+        "test_loss_mean",
+        "gap_mean",
+        "brier_mean",
+        "ece_mean",
+        "ece_chance_mean",
+        "signal_to_noise_median",
+    ),
     *("family", "score_mean", "score_std", "fixed_ci_low", "fixed_ci_high"),
     *("seeds_ci_low", "seeds_ci_high", "rows_share", "clear", "long_tail"),
     *("n_pairs", "n_broken", "n_units", "least_n", "survivors_only"),
     *("n_failed", "failure_low", "failure_high", "failure_p"),
     *(f"{measure}_{name}" for measure in MEASURES[1:] for name in ("difference_mean", "ci_low", "ci_high", "verdict")),
 ]
-MEANS = {name: f"{name}_mean" for name in ("train_loss", "test_loss", "brier", "ece")}
+MEANS = {name: f"{name}_mean" for name in ("train_loss", "test_loss", "brier", "ece", "ece_chance")}
 MEASURE_MARGIN = 0.01
 """Differences of a loss, in nats, or of a Brier score within it are not worth having."""
 

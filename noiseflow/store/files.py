@@ -24,13 +24,14 @@ from noiseflow.store.schemas import (
     ADDED_IN_FORMAT_1,
     ADDED_IN_FORMAT_3,
     ADDED_IN_FORMAT_4,
+    ADDED_IN_FORMAT_5,
     IDENTITIES,
     SCHEMAS,
     identities_of,
     table_of,
 )
 
-FORMAT = 4
+FORMAT = 5
 _BLANK = b"0" * 64
 _KEY = b"sha256\x18\x40"  # in Thrift's compact protocol: the key, then a string of 64 characters
 _MALFORMED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError)
@@ -242,8 +243,8 @@ def _check_schema(schema: pa.Schema, table: str, version: int) -> None:
     lacking = set(expected.names) - set(schema.names)
     tolerated: frozenset[str] = frozenset()
     if table in IDENTITIES and version < FORMAT:
-        tolerated = ADDED_IN_FORMAT_4 | (ADDED_IN_FORMAT_3 if version < 3 else frozenset())
-        tolerated |= ADDED_IN_FORMAT_1 if version == 1 else frozenset()
+        since = {2: ADDED_IN_FORMAT_1, 3: ADDED_IN_FORMAT_3, 4: ADDED_IN_FORMAT_4, 5: ADDED_IN_FORMAT_5}
+        tolerated = frozenset().union(*(names for added, names in since.items() if version < added))
     known = pa.schema([field for field in expected if field.name not in lacking])
     if not lacking <= tolerated or not schema.remove_metadata().equals(known):
         raise DamagedError(f"its columns are not those of {table}")

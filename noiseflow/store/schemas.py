@@ -17,7 +17,9 @@ _TRIALS = pa.schema(
         **dict.fromkeys(("status", "score_name"), pa.string()),
         **dict.fromkeys(("initial_loss", "train_loss", "train_mode_loss", "train_score"), pa.float64()),
         **dict.fromkeys(("test_loss", "test_score", "eval_loss", "eval_score"), pa.float64()),
-        **dict.fromkeys(("brier", "ece", "signal_to_noise", "train_seconds"), pa.float64()),
+        **dict.fromkeys(
+            ("brier", "ece", "ece_chance", "inner_score", "signal_to_noise", "train_seconds"), pa.float64()
+        ),
         "proven": pa.bool_(),
         "robustness": pa.string(),
         "finished_at": pa.timestamp("us", tz="UTC"),
@@ -57,6 +59,8 @@ ADDED_IN_FORMAT_3 = frozenset({"proven"})
 """Columns of trials that files of formats 1 and 2 lack; they are read as null."""
 ADDED_IN_FORMAT_4 = frozenset({"robustness"})
 """Columns of trials that files of formats 1 to 3 lack; they are read as null."""
+ADDED_IN_FORMAT_5 = frozenset({"ece_chance", "inner_score"})
+"""Columns of trials that files of formats 1 to 4 lack; they are read as null."""
 IDENTITIES = {"trials": ["trial_id"], "replays": ["trial_id", "campaign"]}
 """What no two rows of a table share."""
 FOLLOWERS = ("curves", "predictions")

@@ -134,19 +134,9 @@ def _design(study: Study) -> Iterator[InitErrorDetails]:
     for i, dataset in enumerate(study.datasets):
         if study.design != "replicate" and dataset.is_split_once:
             yield _fault(("datasets", i), dataset.split, "is split by time, once: it takes the design replicate")
-        if any(variant.strengths for variant in study.variants):
-            if study.design == "replicate":
-                text = (
-                    "must be resample or crossed where strengths are chosen: on one split the choice would see the test"
-                )
-                yield _fault(("design",), study.design, text)
-                return
-            if dataset.is_finite:
-                text = (
-                    "brings no fresh rows, so that a choice among strengths would be scored on rows that it was made on; "
-                    "give each strength as a variant of its own"
-                )
-                yield _fault(("datasets", i), dataset.kind, text)
+    if study.design == "replicate" and any(variant.strengths for variant in study.variants):
+        text = "must be resample or crossed where strengths are chosen: on one split the choice would see the test"
+        yield _fault(("design",), study.design, text)
 
 
 def _margin(study: Study) -> Iterator[InitErrorDetails]:

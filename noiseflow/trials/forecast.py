@@ -11,6 +11,7 @@ import pandas as pd
 
 from noiseflow.architectures import architecture_kind
 from noiseflow.datasets import Data, generate
+from noiseflow.datasets.rows import INNER_FRACTION
 from noiseflow.statistics import CELL
 from noiseflow.trials.plan import Cell, Plan, Trial
 
@@ -59,7 +60,8 @@ def _seconds(cell: Cell, data: Data) -> float:
     rows = 3 * n_train * training.epochs + n_all * training.epochs / training.record_every
     rows += 0 if data.X_eval is None else len(data.X_eval)
     noisy = bool(cell.variant.injections)
-    return (
+    again = 1 + cell.inner * (1 - INNER_FRACTION)
+    return again * (
         rows * multiply_adds / kind.multiply_adds_a_second
         + noisy * n_train * training.epochs * numbers / NUMBERS_A_SECOND
         + ceil(n_train / training.batch_size) * training.epochs * SECONDS_A_STEP

@@ -22,10 +22,12 @@ from noiseflow.study import Architecture, Dataset, Study, Training, Variant
 from noiseflow.study.robustness import Robustness
 from noiseflow.study.users_own import fingerprint
 
-NUMERICS_VERSION = 3
+NUMERICS_VERSION = 4
 """Raised whenever the numbers of a trial change; tests/test_golden.py notices."""
 
 
+INNER_SPLITS = 3
+"""Of the training rows of each data seed, for the choice of a strength."""
 SEEDS_DRAWN = 300
 """Seeds whose rows, curves and predictions a report draws: more would change no picture."""
 INERT = {
@@ -46,7 +48,8 @@ INERT = {
 class Cell:
     """One row of the summary: a variant of an architecture on a dataset, trained in one way by one engine.
 
-    family: the name of the study's variant that `variant` is, or is a strength of.
+    family: the name of the study's variant that `variant` is, or is a strength of; inner: splits of the training rows that
+    its strength is looked at on, where a family of strengths meets a finite table that is split again and again.
     """
 
     dataset: Dataset
@@ -56,6 +59,7 @@ class Cell:
     training: Training
     engine: str
     robustness: tuple[Robustness, ...] = ()
+    inner: int = 0
 
     @property
     def names(self) -> dict[str, Any]:
@@ -97,6 +101,7 @@ class Cell:
             "injections": [_settings(injection) for injection in self.injections],
             "training": _settings(self.training, without={"record_every"}),
             **({"controls": controls} if controls else {}),
+            **({"inner": self.inner} if self.inner else {}),
             **({"robustness": [_settings(noise) for noise in self.robustness]} if self.robustness else {}),
         }
 
@@ -265,7 +270,16 @@ def make_plan(
     """
     engine_of = (lambda *_: engine) if isinstance(engine, str) else engine
     cells = tuple(
-        Cell(d, a, member, variant.name, study.training_of(d, a), engine_of(d, a, member), study.robustness)
+        Cell(
+            d,
+            a,
+            member,
+            variant.name,
+            study.training_of(d, a),
+            engine_of(d, a, member),
+            study.robustness,
+            INNER_SPLITS if d.is_finite and study.design != "replicate" and member.name != variant.name else 0,
+        )
         for d, a, variant, member in study.parts()
     )
     rounds = tuple(rounds or [Round(None, tuple(range(study.n_seeds)))])

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from noiseflow.statistics.looks import next_look
 from noiseflow.store import Store
 from noiseflow.trials.plan import NUMERICS_VERSION, Plan, Trial
 
@@ -47,6 +48,18 @@ def told(foreseen: Mapping[str, Any]) -> str:
     if more > 0 or len(rows) < len(cells):
         lines.append(f"{f'and {more} more; ' if more > 0 else ''}--json lists every cell")
     return "\n".join(lines)
+
+
+def until_lines(n_cells: int, most: int) -> list[str]:
+    """What a run until its variants are decided may take: its looks, and the seeds that simulated effects took."""
+    looks = [next_look(0)]
+    while next_look(looks[-1]) <= most:
+        looks.append(next_look(looks[-1]))
+    first = f"until decided: {looks[0] * n_cells:,} trials to the first look, {most * n_cells:,} at most"
+    return [
+        f"{first}; looks at {', '.join(map(str, looks[:5]))}{', …' if len(looks) > 5 else ''} seeds",
+        "an effect of two standard deviations of a difference takes 15 seeds (median), of one 20, none 60 (margin: a half)",
+    ]
 
 
 def superseded_lines(plan: Plan, done: Collection[str]) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from noiseflow.datasets import Data, generate
+from noiseflow.datasets import Data, dataset_kind, generate
 from noiseflow.engine.noised import noised
 from noiseflow.engine.problem import Array
 from noiseflow.noise.injection import Injection
@@ -84,6 +84,20 @@ class BatchRows:
         X, y = (np.asarray(getattr(data, f"{axis}_{name}")) for axis in "Xy")
         copies = [noised(X, self.at_test, data.X_train, rng) for _ in range(1 if name == "eval" else COPIES)]
         return np.concatenate(copies), np.tile(y, len(copies))
+
+    def inner(self, batch: Batch) -> dict[str, Part]:
+        """The training rows split again: train and held, X and y each with an axis of all trials by inner split in front."""
+        dataset = batch.cell.dataset
+        kind, found = dataset_kind(dataset.kind), {}
+        for seed, data in dict(zip(self.data_seeds, self.data, strict=True)).items():
+            cuts = [kind.inner_split(dataset, seed, data, number) for number in range(batch.cell.inner)]
+            found[seed] = [[(data.X_train[at], data.y_train[at]) for at in cut] for cut in cuts]
+        parts = {}
+        for i, name in enumerate(("train", "held")):
+            chosen = [found[seed][number][i] for number in range(batch.cell.inner) for seed in self.data_seeds]
+            X, y = (np.stack([part[axis] for part in chosen]) for axis in (0, 1))
+            parts[name] = (X, y.astype(np.int32) if self.first.n_classes > 2 else y)
+        return parts
 
     @property
     def target_scales(self) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,10 +27,12 @@ from noiseflow.engine.problem import Array
 from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
 from noiseflow.noise.injection import Injection
-from noiseflow.scores import OutputForm, loss, score_of_column
+from noiseflow.scores import OutputForm, clipped, loss, score_of_column
 from noiseflow.statistics.calibration import (
     brier_score,
     brier_score_of_classes,
+    chance_calibration_error,
+    chance_calibration_error_of_classes,
     expected_calibration_error,
     expected_calibration_error_of_classes,
 )
@@ -42,8 +45,16 @@ CURVES = ("train_loss", "train_score", "test_loss", "test_score")
 """Columns of the curves, which the history calls alike: every model carries a metric named `score`."""
 
 
-OF_TWO = {"brier": brier_score, "ece": expected_calibration_error}
-OF_CLASSES = {"brier": brier_score_of_classes, "ece": expected_calibration_error_of_classes}
+OF_TWO: dict[str, Callable[[Array, Array], Array]] = {
+    "brier": brier_score,
+    "ece": expected_calibration_error,
+    "ece_chance": lambda p, _: chance_calibration_error(p),
+}
+OF_CLASSES: dict[str, Callable[[Array, Array], Array]] = {
+    "brier": brier_score_of_classes,
+    "ece": expected_calibration_error_of_classes,
+    "ece_chance": lambda p, _: chance_calibration_error_of_classes(p),
+}
 
 
 @dataclass(frozen=True)
@@ -109,11 +120,41 @@ def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress
         form = builder.form()
         outputs = _predict(batch, fit, rows, form)
         fresh = _fresh_measures(batch, fit, rows, form) | robustness_of(batch, fit, rows, form)
+        if cell.inner:
+            fresh["inner_score"] = _inner_scores(batch, rows, builder, device)
     seconds = (time.perf_counter() - began) / len(batch.trials)
     names = {**cell.names, "study": study, "device": device_kind, "train_seconds": seconds}
     trials = _trials(batch, fit, rows, outputs["test"]).assign(**names, **fresh)
     outputs["test"] = outputs["test"][:, : len(rows.first.y_test)]  # of noise at test time the first draw
     return Records(trials, _curves(batch, fit, rows), _predictions(batch, outputs))
+
+
+def _inner_scores(batch: Batch, rows: BatchRows, builder: Builder, device: str) -> Array:
+    """The mean score on rows that were held back from the training rows of each trial, by inner splits: (n_trials,).
+
+    By it a strength is chosen, so that the test rows have no part in the choice; NaN where a training diverged.
+    """
+    cell, parts = batch.cell, rows.inner(batch)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the fit itself has said why it falls back
+        fit = fit_seeds(
+            builder,
+            *parts["train"],
+            seeds=batch.seeds * cell.inner,
+            epochs=cell.training.epochs,
+            batch_size=cell.training.batch_size,
+            noise=cell.injections,
+            controls=[c for c in cell.variant.controls if not control_kind(c.kind).changes_network],
+            per_seed_data=True,
+            record_every=cell.training.epochs,
+            engine=cell.engine,  # type: ignore[arg-type]
+            device=device,  # type: ignore[arg-type]
+        )
+    X, y = parts["held"]
+    outputs = _outputs(fit, X, builder.form(), rows.first.n_classes, per_seed=True)
+    score = score_of_column(cell.dataset.score_name).measure(outputs, y, np.tile(rows.target_scales, cell.inner))
+    score = np.where(fit.diverged | ~np.isfinite(outputs).all(axis=(1, 2)), np.nan, score)
+    return np.asarray(score.reshape(cell.inner, len(batch.trials)).mean(axis=0))
 
 
 def builder_of(cell: Cell, data: Data) -> Builder:
@@ -129,22 +170,35 @@ def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> 
 
     The grid is that of the dataset's first data seed for all trials, and a family's members are too many to draw.
     """
-    outputs = {"test": _outputs(fit, rows.measured["test"][0], form, per_seed=rows.per_trial)}
+
+    def predicted(X: Array, *, per_seed: bool) -> Array:
+        return _outputs(fit, X, form, rows.first.n_classes, per_seed=per_seed)[..., -form.width :]
+
+    outputs = {"test": predicted(rows.measured["test"][0], per_seed=rows.per_trial)}
     dataset = batch.cell.dataset
     grid = generate(dataset, dataset.data_seed).grid if batch.cell.family == batch.cell.variant.name else None
-    return outputs if grid is None else outputs | {"grid": _outputs(fit, grid, form, per_seed=False)}
+    return outputs if grid is None else outputs | {"grid": predicted(grid, per_seed=False)}
 
 
-def _outputs(fit: SeedsFit, X: Array, form: OutputForm, *, per_seed: bool) -> Array:
-    """What the networks give for X, those of classifiers as probabilities: (n_trials, n_rows, n_outputs)."""
-    return probabilities(np.asarray(fit.predict(X, per_seed=per_seed), np.float64), form)
+def _outputs(fit: SeedsFit, X: Array, form: OutputForm, n_classes: int, *, per_seed: bool) -> Array:
+    """What the networks give for X, those of classifiers as probabilities: (n_trials, n_rows, n_outputs); of one both classes'.
+
+    In double precision where Keras knows the logits, so that the loss is the one that it minimises; else clipped as it clips.
+    """
+    outputs, is_exact = fit.predict_exactly(X, per_seed=per_seed)
+    if is_exact or not n_classes:
+        return outputs
+    if form.from_logits:
+        columns = [-outputs, outputs] if form.width == 1 else [outputs]
+        return np.concatenate([probabilities(values, form) for values in columns], axis=-1)
+    return clipped(outputs)
 
 
 def _fresh_measures(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:
     """Loss and score on the fresh rows, and the uncertainty of the predictions there if there are such rows."""
     if rows.fresh is None:
         return {}
-    outputs = _outputs(fit, rows.fresh[0], form, per_seed=rows.per_trial)
+    outputs = _outputs(fit, rows.fresh[0], form, rows.first.n_classes, per_seed=rows.per_trial)
     return _measured(batch, rows, outputs, rows.truth(rows.fresh), prefix="eval_")
 
 
@@ -159,9 +213,9 @@ def _measured(batch: Batch, rows: BatchRows, outputs: Array, y: Array, prefix: s
 
 
 def _calibration(outputs: Array, y: Array, n_classes: int) -> dict[str, Array]:
-    """Brier score and expected calibration error: (n_trials,) each; NaN of a regression."""
+    """Brier score, expected calibration error and that of a perfect model: (n_trials,) each; NaN of a regression."""
     if not n_classes:
-        return dict.fromkeys(("brier", "ece"), np.full(len(outputs), np.nan))
+        return dict.fromkeys(OF_TWO, np.full(len(outputs), np.nan))
     if n_classes > 2:
         pairs, measures = list(zip(outputs, y, strict=True)), OF_CLASSES
     else:
@@ -194,6 +248,7 @@ def _trials(batch: Batch, fit: SeedsFit, rows: BatchRows, test_outputs: Array) -
             "eval_loss": np.nan,
             "eval_score": np.nan,
             "robustness": None,
+            "inner_score": np.nan,
             **_calibration(test_outputs, y, rows.first.n_classes),
             "signal_to_noise": _signal_to_noise(fit),
             "proven": _proven(fit),
@@ -263,7 +318,7 @@ def robustness_of(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm
                     at = fit.with_weights(
                         noisy_weights(fit.weights, fit.trainable, strength, rngs, relative=noise.relative)
                     )
-                outputs = _outputs(at, X, form, per_seed=rows.per_trial)
+                outputs = _outputs(at, X, form, n_classes, per_seed=rows.per_trial)
                 truth = rows.truth((X, y))
                 score = score_of_column(name).measure(outputs, truth, rows.target_scales)
                 measures.append((loss(outputs, truth, n_classes), score))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from noiseflow.datasets.rows import Rows, group_sizes, seed_faults, split, split_faults
+from noiseflow.datasets.rows import Rows, group_sizes, inner_split, seed_faults, split, split_faults
 from noiseflow.study import Dataset
 
 SEEDS = range(40)
@@ -116,3 +116,28 @@ def test_seed_faults_find_a_constant_part_of_a_regression():
     rows = Rows(np.zeros((8, 1)), np.array([1, 1, 1, 1, 1, 1, 2, 3.0]), (), np.arange(8))
     dataset = table("regression", split="time", split_by="t", test_fraction=0.25)
     assert "targets that differ to train; received 6 rows of 1." in seed_faults(rows, dataset, [1, 2])[0]
+
+
+def test_inner_split_keeps_the_shares_of_the_classes_and_its_sizes():
+    y = np.repeat([0.0, 1.0, 2.0], [12, 20, 8])
+    halves = set()
+    for seed in SEEDS:
+        train, held = inner_split(y, True, [seed, 0])
+        np.testing.assert_array_equal(np.sort(np.concatenate([train, held])), np.arange(40))
+        counts = np.bincount(y[held].astype(int), minlength=3)
+        assert len(held) == 12
+        assert (abs(counts - 0.3 * np.array([12, 20, 8])) < 1).all()
+        halves.add(tuple(sorted(held)))
+    assert len(halves) > 30
+
+
+def test_inner_split_keeps_groups_whole_and_the_latest_for_last():
+    by = np.repeat(np.arange(8), [5, 2, 3, 5, 4, 1, 5, 5])
+    sizes = set()
+    for seed in SEEDS:
+        train, held = inner_split(np.arange(30.0), False, [seed, 1], by, 6)
+        assert not set(by[train]) & set(by[held])
+        sizes.add((len(train), len(held)))
+    assert sizes == {(16, 9)}
+    train, held = inner_split(np.arange(30.0), False, [1, 1], ordered=True)
+    assert (list(train), list(held)) == (list(range(21)), list(range(21, 30)))

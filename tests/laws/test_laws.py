@@ -11,6 +11,7 @@ from noiseflow import fit_seeds, laws
 from noiseflow.engine.result import SeedsFit
 from noiseflow.laws import LAWS, Figure, Law, draws, printing
 from noiseflow.laws.distribution import distribution
+from noiseflow.laws.independent_draws import independent_draws
 from noiseflow.laws.law import chance_of_mean, equality_figure, mean_figure
 from noiseflow.laws.repeated_streams import repeated_streams
 
@@ -61,7 +62,7 @@ def drawn(make):
     """A fit whose weights are draws that `make(rng, shape)` makes, as an engine's would be."""
 
     def trained(*_, seeds=range(8), **__):
-        shape = (len(seeds), draws.N_UNITS, draws.N_STEPS)
+        shape = (len(seeds), draws.N_UNITS, draws.N_COLUMNS)
         known = {"weights": [-draws.STDDEV * make(np.random.default_rng(1), shape)], "seeds": tuple(seeds)}
         return SeedsFit(**{field.name: known.get(field.name) for field in fields(SeedsFit)})
 
@@ -87,13 +88,26 @@ def alike_along(axis):
             lambda rng, shape: rng.uniform(-(3**0.5), 3**0.5, shape),
             ["draws: fourth moment", "draws: Kolmogorov-Smirnov"],
         ),
-        (alike_along(0), ["draws: correlation of seeds"]),
-        (alike_along(1), ["draws: correlation of units"]),
-        (alike_along(2), ["draws: correlation of steps"]),
     ],
 )
 def test_distribution_breaks_at_the_right_figure(make, breaks):
     assert broken(distribution(drawn(make))) == breaks
+
+
+@pytest.mark.parametrize(
+    ("make", "breaks"),
+    [
+        (
+            lambda rng, shape: rng.normal(size=shape),
+            ["two epochs"],
+        ),  # twice the same fit: its second epoch has no draws
+        (alike_along(0), ["two epochs", "all pairs of seeds"]),
+        (alike_along(1), ["two epochs", "numbers of one step, at any lag"]),
+        (alike_along(2), ["rows of one step", "two epochs", "numbers of one step, at any lag"]),
+    ],
+)
+def test_independent_draws_breaks_at_the_right_figure(make, breaks):
+    assert broken(independent_draws(drawn(make))) == breaks
 
 
 def test_repeated_streams_breaks_where_draws_depend_on_the_batch():
@@ -102,7 +116,7 @@ def test_repeated_streams_breaks_where_draws_depend_on_the_batch():
         return drawn(lambda _, shape: rng.normal(size=shape))(seeds=seeds)
 
     (record,) = repeated_streams(trained)
-    assert record.measured == 4 * draws.N_UNITS * draws.N_STEPS
+    assert record.measured == 4 * draws.N_UNITS * draws.N_COLUMNS
     assert not record.holds
 
 

@@ -12,6 +12,7 @@ from noiseflow.campaigns.repeated_looks import compare_at_every_look
 from noiseflow.report import render
 from noiseflow.report.findings import find
 from noiseflow.statistics import summarize
+from noiseflow.statistics.looks import Due
 from noiseflow.trials.plan import make_plan
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
@@ -192,3 +193,13 @@ def test_find_of_campaigns_that_are_looked_at_once_is_as_without_them():
     found = find(study, trials, repeated_looks=False)
     assert set(found.frames) == {"summary"}
     pd.testing.assert_frame_equal(found.summary, find(study, trials.drop(columns="campaign")).summary)
+
+
+def test_trends_and_ranks_allow_for_looks():
+    study = study_of(datasets=SIZES, n_seeds=12)
+    trials = trials_of(study, helpful)
+    dues = {(size["label"], "mlp", "noise 0.3"): Due(0.005) for size in SIZES}
+    once, again = (find(study, trials, dues=due).trend.set_index("family") for due in (None, dues))
+    for family in ("noise", "decay"):
+        assert again.loc[family, "p_adjusted"] == pytest.approx(min(1.0, 10 * once.loc[family, "p_adjusted"]))
+    assert again.loc["noise", "seen"] == (again.loc["noise", "p_adjusted"] < 0.05)

@@ -9,7 +9,7 @@ from scipy.special import expit, softmax
 from sklearn import metrics
 
 from noiseflow import scores
-from noiseflow.scores import SCORES, OutputForm, loss, score_of_column, scores_of
+from noiseflow.scores import SCORES, OutputForm, clipped, loss, score_of_column, scores_of
 from noiseflow.scores.auc import auc_standard_error
 
 N_SEEDS, N_ROWS = 5, 60
@@ -167,10 +167,10 @@ def test_loss_is_that_of_keras_where_probabilities_are_clipped():
     y = np.array([1.0, 0.0, 1.0, 0.0])
     outputs = np.array([[[0.0], [1.0], [1.0], [0.25]]])
     expected = float(keras.ops.mean(keras.losses.binary_crossentropy(y[:, None], outputs[0])))
-    np.testing.assert_allclose(loss(outputs, y, 2), [expected])
+    np.testing.assert_allclose(loss(clipped(outputs), y, 2), [expected])
     many = np.array([[[0.0, 1.0, 0.0], [0.5, 0.25, 0.5], [1.0, 0.0, 0.0], [0.2, 0.3, 0.5]]])
     expected = float(keras.ops.mean(keras.losses.sparse_categorical_crossentropy(y, many[0])))
-    np.testing.assert_allclose(loss(many, y, 3), [expected], rtol=1e-6)
+    np.testing.assert_allclose(loss(clipped(many), y, 3), [expected], rtol=1e-6)
 
 
 def test_scores_of_a_regression_equal_scikit_learn(rng):

@@ -1,6 +1,6 @@
 """What the band holds, by simulation: rule × kind of differences × n → any false claim, and coverage for new rows.
 
-`make evidence` runs it in full; the fast table of docs/method.md, "What the methods hold", is its output.
+`make evidence` runs it in full; the table of docs/method.md, "One table", has more.
 """
 
 import numpy as np

@@ -6,6 +6,8 @@ import pytest
 from noiseflow.statistics.calibration import (
     brier_score,
     brier_score_of_classes,
+    chance_calibration_error,
+    chance_calibration_error_of_classes,
     expected_calibration_error,
     expected_calibration_error_of_classes,
 )
@@ -54,3 +56,18 @@ def test_expected_calibration_error_of_certain_and_right_classes_is_zero():
     assert expected_calibration_error_of_classes(np.full((5, 4), 0.25), np.array([0, 0, 0, 0, 1])) == pytest.approx(
         0.55
     )
+
+
+@pytest.mark.parametrize("n_rows", [1, 12, 70, 2000])
+def test_chance_calibration_error_is_the_mean_of_perfect_models(n_rows):
+    p = rng.beta(0.5, 0.5, n_rows)
+    outcomes = rng.random((4000, n_rows)) < p
+    simulated = [expected_calibration_error(p, y) for y in outcomes]
+    error = 4 * np.std(simulated) / len(simulated) ** 0.5
+    assert chance_calibration_error(p) == pytest.approx(np.mean(simulated), abs=error + 0.03 * np.mean(simulated))
+    both = np.stack([1 - p, p], axis=-1)
+    assert chance_calibration_error_of_classes(both) == pytest.approx(chance_calibration_error(p))
+
+
+def test_chance_calibration_error_of_a_certain_model_is_zero():
+    assert chance_calibration_error(np.array([[0.0, 1.0, 1.0]])).tolist() == [0.0]

@@ -163,3 +163,15 @@ def test_summarize_still_holds_each_strength_on_its_own():
     assert list(summary["variant"]) == ["baseline", "input 0.2", "input 0.1"]
     assert list(summary["strength"])[1:] == [0.2, 0.1]
     assert isnan(summary["strength"].iloc[0])
+
+
+def test_honest_scores_choose_inside_the_training_rows_where_these_were_looked_at():
+    trials = made_trials(HAND)
+    inner = {"input 0.1": [0.3, 0.7, 0.5], "input 0.2": [0.4, None, 0.5 + 1e-9]}  # one training diverged
+    trials["inner_score"] = [
+        inner.get(variant, [None] * 3)[int(seed) - 1]
+        for variant, seed in zip(trials["variant"], trials["data_seed"].rank(method="dense"), strict=True)
+    ]
+    chosen = scores_of(trials)
+    assert list(chosen["strength"]) == [0.2, 0.1, 0.1]  # of equal ones the smaller
+    assert list(chosen["score"]) == [0.6, 0.5, 0.5]

@@ -66,9 +66,7 @@ def test_interquartile_mean_is_of_the_middle_half():
     assert isnan(interquartile_mean(np.array([])))
 
 
-@pytest.mark.parametrize(
-    ("mean", "values"), [(0.0005, "tied"), (0.0005, "skewed"), (0.15, "tied"), (0.15, "skewed")]
-)
+@pytest.mark.parametrize(("mean", "values"), [(0.0005, "tied"), (0.0005, "skewed"), (0.15, "tied"), (0.15, "skewed")])
 def test_many_values_answer_in_blocks_as_one_by_one(monkeypatch, mean, values):
     rng = np.random.default_rng(1)
     tied, skewed = rng.normal(0.0, 0.02, (3, 2_500)), 0.02 * (rng.exponential(size=(3, 2_500)) - 1)

@@ -409,7 +409,7 @@ def test_results_of_a_newer_version_are_refused_and_nothing_is_moved(store, monk
             path.write_bytes(encode(rows, f"{table}/00000001.parquet", MARKS))
     before = listing(store)
     with pytest.raises(
-        InvalidInputError, match=rf"{table}/.*\.parquet must be of format 4 or older; received format 5.*Upgrade"
+        InvalidInputError, match=rf"{table}/.*\.parquet must be of format 5 or older; received format 6.*Upgrade"
     ):
         fresh(store).recover()
     assert listing(store) == before

@@ -51,7 +51,6 @@ def noisy(injection=None, control=None, **more):
         ({"architectures": [{"kind": "mlp", "datasets": ["moons"]}]}, "must name datasets of this study, ['circles']"),
         ({"design": "crossed", "n_data_seeds": 1}, "n_data_seeds must be at least 2"),
         ({"n_data_seeds": 4}, "must be left out unless the design is crossed"),
-        (noisy(INPUT, strengths=[0.1, 0.2]) | {"design": "resample", "datasets": [{"kind": "wine"}]}, "no fresh rows"),
     ],
 )
 def test_study_refuses_parts_that_do_not_go_together(changes, says):

@@ -23,7 +23,9 @@ from noiseflow.wording import NOTHING, Row, fraction, score_of, signed
 MOST_PLACES = 6  # datasets and architectures that are drawn
 NOTE = (
     "The seeds fall into two halves; each half takes the strength with the best mean score in the other half and is scored on "
-    "rows of its own, so nothing is chosen on rows that it is scored on. In brackets: the share of the seeds that took it. "
+    "rows of its own, so nothing is chosen on rows that it is scored on. Of a finite table, whose rows each seed splits again, "
+    "a seed takes the strength with the best mean score on rows held back from its own training rows, in three inner "
+    "splits. In brackets: the share of the seeds that took it. "
     "Intervals and p allow for the choice. Best on test is what picking the highest of all means would have shown; optimism "
     "is how much of that is the picking."
 )
