@@ -20,16 +20,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from noiseflow.store.schemas import (
-    ADDED_IN_FORMAT_1,
-    ADDED_IN_FORMAT_3,
-    ADDED_IN_FORMAT_4,
+    ADDED,
     IDENTITIES,
     SCHEMAS,
     identities_of,
     table_of,
 )
 
-FORMAT = 4
+FORMAT = max(ADDED)
 _BLANK = b"0" * 64
 _KEY = b"sha256\x18\x40"  # in Thrift's compact protocol: the key, then a string of 64 characters
 _MALFORMED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError)
@@ -211,10 +209,8 @@ def _check_format_1(file: pq.ParquetFile, content: bytes, marks: Mapping[bytes, 
 def _check_schema(schema: pa.Schema, table: str, version: int) -> None:
     expected = SCHEMAS[table]
     lacking = set(expected.names) - set(schema.names)
-    tolerated: frozenset[str] = frozenset()
-    if table in IDENTITIES and version < FORMAT:
-        tolerated = ADDED_IN_FORMAT_4 | (ADDED_IN_FORMAT_3 if version < 3 else frozenset())
-        tolerated |= ADDED_IN_FORMAT_1 if version == 1 else frozenset()
+    like = "trials" if table in IDENTITIES else table
+    tolerated = {name for added, columns in ADDED.items() if version < added for name in columns.get(like, ())}
     known = pa.schema([field for field in expected if field.name not in lacking])
     if not lacking <= tolerated or not schema.remove_metadata().equals(known):
         raise DamagedError(f"its columns are not those of {table}")

@@ -43,8 +43,8 @@ def other_data_faults(study: Study, store: Store, plan: Callable[[], Plan]) -> l
     return [f"{must}; {received}: its report would replace theirs. {fix}"]
 
 
-def _identity(dataset: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(dataset.get(key) for key in IDENTIFYING)
+def _identity(dataset: Mapping[str, Any]) -> str:
+    return json.dumps([dataset.get(key) for key in IDENTIFYING])
 
 
 def _is_content_stored(datasets: tuple[Dataset, ...], store: Store) -> bool:
@@ -56,4 +56,6 @@ def _is_content_stored(datasets: tuple[Dataset, ...], store: Store) -> bool:
 def _named(dataset: Mapping[str, Any]) -> str:
     """Which data it is, in words: `/data/my.csv (target price)`."""
     what = dataset.get("path") or dataset.get("entry_point") or dataset["kind"]
-    return f"{what} (target {dataset['target']})" if dataset.get("target") else str(what)
+    target = dataset.get("target")
+    named = target if isinstance(target, str) else ", ".join(target or ())
+    return f"{what} (target {named})" if named else str(what)

@@ -121,7 +121,7 @@ def builder_of(cell: Cell, data: Data) -> Builder:
     normalized = next((c.strength for c in cell.variant.controls if control_kind(c.kind).changes_network), None)
     shape, score = data.X_train.shape[1:], cell.dataset.score_name
     masked = cell.dataset.is_masked
-    return Builder(cell.architecture, cell.training, shape, data.n_classes, score, normalized, masked)
+    return Builder(cell.architecture, cell.training, shape, data.n_classes, score, normalized, masked, data.n_targets)
 
 
 def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:
@@ -162,6 +162,8 @@ def _calibration(outputs: Array, y: Array, n_classes: int) -> dict[str, Array]:
     """Brier score and expected calibration error: (n_trials,) each; NaN of a regression."""
     if not n_classes:
         return dict.fromkeys(("brier", "ece"), np.full(len(outputs), np.nan))
+    if y.ndim == 3:  # each label of a row counts as a prediction
+        outputs, y = outputs.reshape(len(outputs), -1, 1), y.reshape(len(y), -1)
     if n_classes > 2:
         pairs, measures = list(zip(outputs, y, strict=True)), OF_CLASSES
     else:
@@ -254,7 +256,9 @@ def robustness_of(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm
                 def part(data: Data, rng: np.random.Generator, injection: Injection = injection) -> tuple[Array, Array]:
                     X, y = (data.X_test, data.y_test) if data.X_eval is None else (data.X_eval, data.y_eval)
                     chosen = [injection] if injection.place == "input" and injection.strength else []
-                    return noised(X[:MOST_ROWS], chosen, data.X_train, rng), np.asarray(y)[:MOST_ROWS]
+                    return noised(X[:MOST_ROWS], chosen, data.X_train, rng, masked=rows.masked), np.asarray(y)[
+                        :MOST_ROWS
+                    ]
 
                 X, y = rows.made(part, number, draw)
                 at = fit

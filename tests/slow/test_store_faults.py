@@ -162,12 +162,12 @@ def test_run_that_meets_damage_warns_trains_again_and_gives_the_same_rows(tmp_pa
 
 
 def test_run_on_results_of_a_newer_version_is_refused_with_status_2(tmp_path, monkeypatch):
-    monkeypatch.setattr("noiseflow.store.files.FORMAT", 5)
+    monkeypatch.setattr("noiseflow.store.files.FORMAT", 6)
     Store(tmp_path / "results", "smoke").publish(batch("a"), {})
     for command in ("run", "plan", "report"):
         done = run("noiseflow", command, "smoke", home=tmp_path)
         assert done.returncode == 2, done.stderr
-        assert "00000001.parquet must be of format 4 or older; received format 5" in done.stderr
+        assert "00000001.parquet must be of format 5 or older; received format 6" in done.stderr
         assert "Traceback" not in done.stderr
 
 
