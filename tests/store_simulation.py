@@ -59,9 +59,16 @@ def quick() -> Iterator[None]:  # noqa: C901
         decode = remembered(
             files.decode, lambda content, schema=None: ("decode", content, schema and tuple(schema.names))
         )
+        read = remembered(files.read, lambda content, path, schema: ("read", path, content, tuple(schema.names)))
         emptied = remembered(files.emptied, lambda path, why: ("emptied", path, why))
         for module in (files, store, reading, catalogue, guard, publishing, recovery):
-            for name, function in (("encode", encode), ("inspect", inspect), ("decode", decode), ("emptied", emptied)):
+            for name, function in {
+                "encode": encode,
+                "inspect": inspect,
+                "decode": decode,
+                "read": read,
+                "emptied": emptied,
+            }.items():
                 if hasattr(module, name):
                     patch.setattr(module, name, function)
         to_table = remembered(store._rows, lambda frame, schema: _key_of(frame, schema))  # noqa: PLW0108

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from noiseflow.statistics.inference import (
+    BLOCKS,
+    MOST_ALONE,
     PERMUTATION_SEED,
     TAIL,
     Array,
     by_size,
+    in_blocks,
     in_ticks,
     is_constant,
     sign_flip_p,
-    tally_of,
 )
 
 BCA_LEAST_N = 20
@@ -26,16 +28,14 @@ N_BOOTSTRAP = 9_999
 MOST_FLIPPED = 16
 """Signed ranks whose sign flips are all gone through: scipy does so one by one, a thousand times slower."""
 DRAWN, GATHERED = 2_000_000, 100_000  # indices that are drawn at a time, and values gathered, which stay in the cache
-LEFT_OUT, MOST_LEFT_OUT = 128, 2_000  # leave-one-out means at a time; values up to which each is summed anew
-MOST_GATHERED = 2_000  # values that are drawn one by one even where many are equal
+LEFT_OUT = 128  # leave-one-out means at a time
 
 
 def bca_interval(differences: Array, n_resamples: int = N_BOOTSTRAP) -> tuple[Array, Array]:
     """The 95 % bias-corrected and accelerated bootstrap interval of the mean of differences (..., n): low and high (...).
 
     NaN below BCA_LEAST_N values, and where all are equal. Equals scipy.stats.bootstrap bit for bit, which draws the same
-    resamples anew for each row; here all rows share them. Of more than MOST_GATHERED values of which many are equal it is
-    drawn how often each is there, which is the same bootstrap.
+    resamples anew for each row; here all rows share them. More than MOST_ALONE values are resampled in blocks (`in_blocks`).
 
     References: Efron (1987), Better bootstrap confidence intervals, JASA 82; Efron and Tibshirani (1993), An Introduction
     to the Bootstrap, section 14.3.
@@ -44,6 +44,9 @@ def bca_interval(differences: Array, n_resamples: int = N_BOOTSTRAP) -> tuple[Ar
     bounds = np.full((2, *differences.shape[:-1]), nan)
     varied = ~is_constant(differences) if n >= BCA_LEAST_N else np.zeros(differences.shape[:-1], np.bool_)
     rows = np.ascontiguousarray(differences[varied], np.float64)
+    if n > MOST_ALONE:  # blocks differ in size by one, which must not count as spread
+        mean = rows.mean(axis=-1, keepdims=True)
+        rows = mean + in_blocks(rows - mean) * (BLOCKS / n)
     with np.errstate(all="ignore"):  # answered by NaN
         low, high = _bca_of_rows(rows, n_resamples)
     bounds[:, varied] = np.where(np.isfinite(low) & np.isfinite(high), [low, high], nan)
@@ -71,10 +74,6 @@ def _resampled_means(rows: Array, n_resamples: int) -> Array:
     n = rows.shape[-1]
     rng = np.random.default_rng(PERMUTATION_SEED)
     means = np.empty((len(rows), n_resamples))
-    if n > MOST_GATHERED and all(tallies := [tally_of(row) for row in rows]):
-        for (values, counts), out in zip(filter(None, tallies), means, strict=True):
-            out[:] = rng.multinomial(n, counts / n, n_resamples) @ values / n
-        return means
     block = max(1, DRAWN // n)
     for begin in range(0, n_resamples, block):
         chosen = rng.integers(0, n, (min(block, n_resamples - begin), n))
@@ -91,10 +90,7 @@ def _resampled_means(rows: Array, n_resamples: int) -> Array:
 def _acceleration(values: Array) -> float:
     """The skewness of the mean of values (n,) from its n leave-one-out means (the jackknife)."""
     n = values.size
-    if n > MOST_LEFT_OUT:
-        means = (values.sum() - values) / (n - 1)
-    else:  # summed anew, for the last bits
-        means = np.concatenate([values[_all_but(n, begin)].mean(axis=-1) for begin in range(0, n, LEFT_OUT)])
+    means = np.concatenate([values[_all_but(n, begin)].mean(axis=-1) for begin in range(0, n, LEFT_OUT)])
     pull = (n - 1.0) * (means.mean() - means)
     return float(1 / 6 * ((pull**3).sum() / float(n) ** 3) / ((pull**2).sum() / float(n) ** 2) ** (3 / 2))
 

@@ -13,8 +13,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -85,20 +86,28 @@ def decode(content: bytes, schema: pa.Schema | None = None) -> pa.Table:
         DamagedError: it is not Parquet, or a page does not match its checksum.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        names = None if schema is None else sorted(set(schema.names) & set(file.schema_arrow.names))
-        rows = file.read(columns=names, use_threads=False)
-        return rows if schema is None else _of_schema(rows, schema)
+        return _rows(_opened(content), schema)
     except MemoryError:  # pyarrow's is an ArrowException too
         raise
     except _MALFORMED as error:
         raise DamagedError(str(error).partition("\n")[0]) from error
 
 
+def _opened(content: bytes) -> pq.ParquetFile:
+    return pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+
+
+def _rows(file: pq.ParquetFile, schema: pa.Schema | None) -> pa.Table:
+    if schema is None:
+        return file.read(use_threads=False)
+    there = set(file.schema_arrow.names)
+    return _of_schema(file.read(columns=[name for name in schema.names if name in there], use_threads=False), schema)
+
+
 def _of_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     """The rows with a schema's columns; those that are not there are null."""
     there = dict(zip(rows.column_names, rows.columns, strict=True))
-    columns = [there.get(field.name, pa.nulls(rows.num_rows, field.type)) for field in schema]
+    columns = [there[field.name] if field.name in there else pa.nulls(rows.num_rows, field.type) for field in schema]
     return pa.Table.from_arrays(columns, schema=schema)
 
 
@@ -117,9 +126,28 @@ def inspect(content: bytes, path: str) -> Found:
         NewerError: a later noiseflow wrote it.
         MemoryError: the machine has too little memory to say.
     """
+    names = IDENTITIES.get(table_of(path))
+    with _judged(content):
+        file, found = _proved(content, path)
+        return replace(found, identities=identities_of(file.read(columns=names, use_threads=False))) if names else found
+
+
+def read(content: bytes, path: str, schema: pa.Schema) -> tuple[pa.Table, Found]:
+    """The rows, of a schema's columns, of a file that was found under this path, and what is in it but for identities.
+
+    Raises:
+        DamagedError, NewerError, MemoryError: as `inspect` does.
+    """
+    with _judged(content):
+        file, found = _proved(content, path)
+        return _rows(file, schema), found
+
+
+@contextmanager
+def _judged(content: bytes) -> Iterator[None]:
+    """Within it, what pyarrow raises is damage, and damage says whether noiseflow wrote the file."""
     try:
-        sealed = is_sealed(content)
-        return _inspect_parquet(content, path, sealed=sealed)
+        yield
     except MemoryError:
         raise
     except DamagedError as error:
@@ -170,8 +198,10 @@ def is_foreign(content: bytes) -> bool:
     return True
 
 
-def _inspect_parquet(content: bytes, path: str, *, sealed: bool) -> Found:
-    file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+def _proved(content: bytes, path: str) -> tuple[pq.ParquetFile, Found]:
+    """A file that is what noiseflow wrote there, and what is in it but for identities."""
+    sealed = is_sealed(content)
+    file = _opened(content)
     marks = file.metadata.metadata or {}
     version = int(marks.get(b"format", 1))
     if version > FORMAT:
@@ -182,19 +212,18 @@ def _inspect_parquet(content: bytes, path: str, *, sealed: bool) -> Found:
         _check_format_1(file, content, marks)
     elif marks[b"file"].decode() != path:
         raise DamagedError(f"it was written as {marks[b'file'].decode()}")
-    table = table_of(path)
-    _check_schema(file.schema_arrow, table, version)
+    _check_schema(file.schema_arrow, table_of(path), version)
     batch, why = marks.get(b"batch"), marks.get(EMPTIED)
     software = marks.get(b"software", b"{}").decode()
     json.loads(software)
-    names = IDENTITIES.get(table)
-    return Found(
-        identities=identities_of(file.read(columns=names, use_threads=False)) if names else (),
+    found = Found(
+        identities=(),
         batch=batch.decode() if batch else None,
         software=software,
         emptied=None if why is None else why.decode(),
         version=version,
     )
+    return file, found
 
 
 def _check_format_1(file: pq.ParquetFile, content: bytes, marks: Mapping[bytes, bytes]) -> None:

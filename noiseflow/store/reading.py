@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from noiseflow.store import files
 from noiseflow.store.catalogue import Catalogue
-from noiseflow.store.files import DamagedError, Found, decode, marks_of
+from noiseflow.store.files import DamagedError, Found, marks_of
 from noiseflow.store.guard import Guard, logger
 from noiseflow.store.objects import Objects, each
 from noiseflow.store.recovery import PRUNED
@@ -149,17 +149,21 @@ class Reader:
     def _whole(self, paths: list[str], schema: pa.Schema) -> pa.Table:
         """All trials of many files. A report asks three times, and reading ten thousand files takes twenty seconds."""
         seen = {path: self._catalogue.tag_of(path) for path in paths}
-        if self._remembered is None or self._remembered[0] != seen:
+        if self._remembered is None or self._remembered[0] != seen or not self._has_columns(schema):
+            asked = schema.names if self._remembered is None else {*schema.names, *self._remembered[1][0].column_names}
+            read = pa.schema([field for field in SCHEMAS["trials"] if field.name in asked])
             self._remembered = None
-            parts = [self._whole_part(paths[at : at + MANY]) for at in range(0, len(paths), MANY)]
+            parts = [self._whole_part(paths[at : at + MANY], read) for at in range(0, len(paths), MANY)]
             self._remembered = seen, parts
         return pa.concat_tables([part.select(schema.names).cast(schema) for part in self._remembered[1]])
 
-    def _whole_part(self, paths: list[str]) -> pa.Table:
+    def _has_columns(self, schema: pa.Schema) -> bool:
+        return self._remembered is not None and set(schema.names) <= set(self._remembered[1][0].column_names)
+
+    def _whole_part(self, paths: list[str], schema: pa.Schema) -> pa.Table:
         """All trials of some files; text other than their identities is a few words, and kept as numbers of these."""
-        found = each(self._objects, partial(self.table, schema=SCHEMAS["trials"]), paths)
-        rows = pa.concat_tables([SCHEMAS["trials"].empty_table(), *(one for one in found if one is not None)])
-        rows = rows.combine_chunks()
+        found = each(self._objects, partial(self.table, schema=schema), paths)
+        rows = pa.concat_tables([schema.empty_table(), *(one for one in found if one is not None)]).combine_chunks()
         for at, field in enumerate(rows.schema):
             if field.type == pa.string() and field.name != "trial_id":
                 rows = rows.set_column(at, field.name, rows[at].dictionary_encode())
@@ -170,10 +174,10 @@ class Reader:
         for _ in range(2):  # damage is believed when it is seen twice
             try:
                 content = self._objects.get(path)
-                found = files.inspect(content, path)
+                rows, found = files.read(content, path, schema)
                 why = self._foreign_to_its_trials(path, found)
                 if not why:
-                    return File(decode(content, schema), found, content)
+                    return File(rows, found, content)
             except FileNotFoundError:
                 return None
             except DamagedError as error:

@@ -14,7 +14,8 @@ from noiseflow.report.selection import MOST_GROUPS, MOST_VARIANTS, groups_of, on
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
     for group in groups_of(evidence.shown, MOST_GROUPS):
         finished = evidence.finished(group.dataset, group.architecture).dropna(subset=["train_score", "test_score"])
-        names = [name for name in group.variants(MOST_VARIANTS) if name in set(finished["variant"])]
+        there = set(finished["variant"].unique())
+        names = [name for name in group.variants(MOST_VARIANTS) if name in there]
         if not names:
             continue
         figure = plot_gap(finished, names, colours_of(evidence.study), group.score_name.removeprefix("test "))
