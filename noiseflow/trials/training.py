@@ -87,6 +87,7 @@ def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress
     """The same, all at once."""
     cell = batch.cell
     rows = BatchRows.of(batch)
+    batch.check_content()  # once they are read
     began = time.perf_counter()
     device_kind = kind(prepare_device(device))
     with floatx(cell.training.dtype):
