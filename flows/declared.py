@@ -36,13 +36,13 @@ def notifies(automation: dict[str, Any]) -> bool:
 
 
 def make_pools(client: SyncPrefectClient) -> None:
-    """Makes the declared pools, or changes them to what is declared; a paused pool stays paused."""
+    """Makes the declared pools, or changes them to what is declared; one that is there stays paused or not, as it is."""
     from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate  # noqa: PLC0415 - takes seconds
 
     there = {pool.name for pool in client.read_work_pools()}
     for pool in pools():
         if pool["name"] in there:
-            changes = {key: value for key, value in pool.items() if key not in ("name", "type")}
+            changes = {key: value for key, value in pool.items() if key not in ("name", "type", "is_paused")}
             client.update_work_pool(pool["name"], WorkPoolUpdate(**changes))
         else:
             client.create_work_pool(WorkPoolCreate(**pool))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_name, campaign_round, seed_faults
 from noiseflow.engine.progress import Progress
+from noiseflow.progress_line import progress_line
 from noiseflow.results import StudyRun
 from noiseflow.store import Store, footer
 from noiseflow.stored import (
@@ -140,7 +142,7 @@ def run_study(
     until: UntilWhen | None = None,
     budget: str | None = None,
     max_seeds: int | None = None,
-    progress: Watcher | None = None,
+    progress: Watcher | bool = False,
 ) -> StudyRun:
     """Trains the trials of a study that are missing, and reports; what the run came to.
 
@@ -157,7 +159,8 @@ def run_study(
         until: decided adds seeds in waves; a variant stops once it is decided, and the others go on.
         budget: of such a run, a time like 90s, 20m or 2h: no wave begins that would hardly end in it.
         max_seeds: of such a run, the seeds of a cell at most; 300 unless given.
-        progress: called with each batch and how far it has come.
+        progress: whether a line shows how far it is, in a terminal or, where ipywidgets is installed, in a notebook; or what
+            is called with each batch and how far it has come.
 
     Raises:
         InvalidInputError: something is not valid; the message names every fault, and nothing was written.
@@ -171,12 +174,13 @@ def run_study(
     if campaign is None and until is None and (stored := stored_run(declared, str(results), engine)):
         return stored
     night = None if campaign is None else campaign_name(campaign, datetime.now(UTC))
-    with worker_processes(BATCHES_AT_ONCE):
+    shown = nullcontext(progress) if callable(progress) else progress_line(quiet=not progress)
+    with worker_processes(BATCHES_AT_ONCE), shown as watch:
         if until is None:
             job = prepare(declared, str(results), engine=engine, device=device, campaign=night)
-            failed = train_all(job, progress)
+            failed = train_all(job, watch)
         else:
-            train = partial(train_all, progress=progress)
+            train = partial(train_all, progress=watch)
             job, failed = train_until_decided(declared, str(results), asked, train, engine=engine, device=device)
     require_trials(job, failed)
     store = job.context.store

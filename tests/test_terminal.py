@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from noiseflow import terminal
+import noiseflow
+from noiseflow import progress_line, terminal
 from noiseflow.engine.progress import Progress
 from noiseflow.results import StudyRun
 
@@ -24,10 +25,11 @@ def drawn():
     return Console(file=io.StringIO(), force_terminal=True, width=80, _environ={})
 
 
-def test_the_line_says_what_happens_now_and_fits_80_columns(drawn):
+def test_the_line_says_what_happens_now_and_fits_80_columns(drawn, monkeypatch):
+    monkeypatch.setattr(progress_line, "Console", lambda: drawn)
     stage = logging.getLogger("noiseflow.stage")
     first, second = batch("circles/mlp/input_and_a_very_long_name_that_goes_on 0-29"), batch("circles/mlp/b 0-29")
-    with terminal._progress_line(drawn, "TensorFlow", quiet=False) as watch:
+    with progress_line.progress_line() as watch:
         stage.info("looking at the data and the networks")
         stage.info("training %d trials in %d batches", 20, 2, extra={"batches": (first, second)})
         watch(first, Progress(50, 1.0))
@@ -40,6 +42,13 @@ def test_the_line_says_what_happens_now_and_fits_80_columns(drawn):
     lines = [line for part in text.split("\x1b[2K") for line in part.splitlines()]
     assert max(len(Text.from_ansi(line).plain.strip()) for line in lines) <= 80
     assert stage.handlers == []
+
+
+def test_run_study_shows_the_line_where_it_is_asked_to(drawn, monkeypatch, small_study, tmp_path):
+    monkeypatch.setattr(progress_line, "Console", lambda: drawn)
+    noiseflow.run_study(small_study, tmp_path, n_seeds=2, progress=True)
+    assert "of 2: circles/mlp/" in drawn.file.getvalue()
+    assert logging.getLogger("noiseflow.stage").handlers == []
 
 
 def test_quiet_prints_the_answer_and_the_path_alone(monkeypatch, capsys):

@@ -11,8 +11,8 @@ import keras
 from noiseflow.engine.problem import NotVectorizableError
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")  # Keras colours its messages
-OWN_STEPS = ("train_step", "test_step")
-"""What a subclass of a Keras model may change, and the engine does in Keras' own way."""
+OWN_WAYS = ("train_step", "test_step", "fit", "evaluate", "make_train_function", "make_test_function")
+"""What a user's model may do in another way, and the engine does in Keras' own."""
 
 
 def require_vectorizable(model: keras.Model) -> None:
@@ -71,8 +71,8 @@ def require_no_foreign_randomness(model: keras.Model, graph: Any) -> None:
 
 
 def _faults(model: keras.Model) -> Iterator[str]:
-    for name in OWN_STEPS:
-        if getattr(model, name).__func__ is not getattr(keras.Model, name):
+    for name in OWN_WAYS:
+        if getattr(getattr(model, name), "__func__", None) is not getattr(keras.Model, name):
             yield f"{type(model).__name__} has its own {name}, which runs in Python"
     if model.run_eagerly:
         yield "the model was compiled with run_eagerly=True"

@@ -49,11 +49,26 @@ class OwnStep(keras.Model):
         return super().train_step(data)
 
 
-def own_step():
-    inputs = keras.Input((2,))
-    model = OwnStep(inputs, L.Dense(1)(inputs))
-    model.compile(loss="mse", optimizer="sgd")
-    return model
+class OwnFit(keras.Model):
+    def fit(self, x, *arguments, **named):
+        return super().fit(x / 2, *arguments, **named)
+
+
+class OwnEvaluate(keras.Model):
+    """Measures half of the inputs."""
+
+    def evaluate(self, x=None, y=None, **named):
+        return super().evaluate(x / 2, y, **named)
+
+
+def model_of(kind):
+    def build():
+        inputs = keras.Input((2,))
+        model = kind(inputs, L.Dense(1)(inputs))
+        model.compile(loss="mse", optimizer="sgd")
+        return model
+
+    return build
 
 
 UNVECTORIZABLE = {
@@ -62,7 +77,9 @@ UNVECTORIZABLE = {
         r"layer 'folded' \(Folded\) does not vectorise",
     ),
     "a distribution of its own": (linear(layers=[lambda: Gamma(name="gamma")]), r"keras.random.gamma"),
-    "a train_step": (own_step, "OwnStep has its own train_step"),
+    "a train_step": (model_of(OwnStep), "OwnStep has its own train_step"),
+    "a fit": (model_of(OwnFit), "OwnFit has its own fit"),
+    "an evaluate": (model_of(OwnEvaluate), "OwnEvaluate has its own evaluate"),
     "run_eagerly": (linear(run_eagerly=True), "run_eagerly=True"),
     "gradient accumulation": (
         linear(keras.optimizers.SGD(gradient_accumulation_steps=2)),
@@ -82,6 +99,13 @@ def test_auto_falls_back_with_one_warning_and_vectorized_raises(name, data):
         assert len(caught) == 1
         assert done.engine == "reference"
         assert done.predict(data[0]).shape == (1, 12, 1)
+
+
+def test_reference_measures_as_a_model_with_its_own_evaluate_does(data):
+    x, y = data
+    own = refit(model_of(OwnEvaluate), data, engine="reference", epochs=2, seeds=[1], validation_data=(x, y))
+    plain = refit(model_of(keras.Model), data, engine="reference", epochs=2, seeds=[1], validation_data=(x / 2, y))
+    np.testing.assert_allclose(own.history["val_loss"], plain.history["val_loss"], rtol=1e-6)
 
 
 def test_auto_is_vectorized_where_it_can(build, data):

@@ -130,9 +130,16 @@ def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
         browser.close()
 
 
+def pool_of_gpus(up: Up) -> dict[str, Any]:
+    (found,) = post(up, "work_pools/filter", work_pools={"name": {"any_": ["noiseflow-gpu"]}})
+    return found
+
+
 @pytest.fixture
 def gpu_worker(up: Up) -> Iterator[Process]:
-    """A worker of the GPU pool, started by the command that the operators' page names."""
+    """A worker of the GPU pool, started by the commands that the operators' page names."""
+    assert pool_of_gpus(up)["is_paused"]
+    assert up.run("prefect", "work-pool", "resume", "noiseflow-gpu").returncode == 0
     mark = "NOISEFLOW_SERVICES=gpu-worker-of-the-test"
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "noiseflow-gpu", "--limit", "1"]
     environment = up.environment | dict([mark.split("=")]) | up.client
@@ -153,6 +160,8 @@ def test_gpu_run_fails_at_once_where_the_worker_has_none(up, capsys):
     assert "device 'gpu' was asked for, but TensorFlow sees none on this machine" in run["state"]["message"]
     assert run["total_run_time"] < 30
     assert not (up.results / "smoke" / "trials").exists()
+    up_again(up)
+    assert not pool_of_gpus(up)["is_paused"]  # a pool that was resumed stays so
 
 
 def test_automations_are_made_once_and_put_right_again(up):
