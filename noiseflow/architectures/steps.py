@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from noiseflow.architectures.kind import ArchitectureKind, Layer, Shape
-from noiseflow.noise.kind import STEPS_THERE
 
 if TYPE_CHECKING:
     from noiseflow.study import Architecture
@@ -42,5 +41,5 @@ def layers_for(kind: ArchitectureKind, architecture: Architecture, shape: Shape,
     Args:
         masked: whether rows are sequences whose last feature says which steps are there, and the others are to be skipped.
     """
-    hides = [StepsThere(STEPS_THERE, "Lambda", options={"masks": kind.heeds_mask})] if masked else []
+    hides = [StepsThere("steps_there", "Lambda", options={"masks": kind.heeds_mask})] if masked else []
     return [*hides, *kind.layers(architecture, shape)]
