@@ -205,7 +205,9 @@ def plan(
 def init(
     data: Annotated[str, typer.Argument(help="A .csv, .parquet or .npz file, a row an example.")],
     *,
-    target: Annotated[str, typer.Option(help="The column that is to be predicted; not for .npz.")] = "",
+    target: Annotated[
+        str, typer.Option(help="The column that is to be predicted, or a,b for several; not for .npz.")
+    ] = "",
     task: Annotated[
         Literal["classification", "regression"] | None, typer.Option(help="What is learnt; guessed unless given.")
     ] = None,

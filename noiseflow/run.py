@@ -47,6 +47,7 @@ from noiseflow.trials.manifest import software
 from noiseflow.trials.plan import Batch, EngineOf, Plan, study_json
 from noiseflow.trials.pooled_plan import replays
 from noiseflow.trials.preview import superseded_lines
+from noiseflow.trials.same_name import overwritten_lines
 from noiseflow.trials.waves import Budget, Counts, counts_next, counts_now
 from noiseflow.trials.workers import BATCHES_AT_ONCE, end_work, worker_processes
 
@@ -228,7 +229,7 @@ def prepare(
     plan = whole or plan_for(study, engine_of or checked.engine_of, campaign, store, engine)
     plan = plan if counts is None else plan.counted(counts)
     done = store.trial_ids()
-    for line in [*checked.reasons, *superseded_lines(plan, done)]:
+    for line in [*checked.reasons, *superseded_lines(plan, done), *overwritten_lines(plan, store, done)]:
         logger.warning(line)
     batches = plan.batches(done, SEEDS_A_BATCH)
     missing = sum(len(batch.trials) for batch in batches)

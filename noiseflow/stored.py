@@ -119,6 +119,7 @@ def summarize(plan: Plan, store: Store, marks: dict[str, str]) -> Findings:
     from noiseflow.report.gather import drawn_rows  # noqa: PLC0415
 
     stage.info("comparing the variants")
+    plan.check_content()
     store.recover()  # a batch may have published its trials and not its curves
     findings = find_stored(plan, store)
     store.write_findings(findings.frames, marks, plan.folder)
@@ -169,6 +170,7 @@ def write_report(
     from noiseflow.report.gather import gather_evidence  # noqa: PLC0415
 
     stage.info("drawing the report")
+    plan.check_content()
     evidence = gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
     store.forget_rows()  # drawing is where a large report takes most memory
     report = render(evidence)

@@ -26,7 +26,9 @@ def stand_in_for_data(monkeypatch):
     def generate(dataset, data_seed):
         del data_seed
         shape, n_classes, n_rows = DATA[dataset.kind]
-        return SimpleNamespace(X_train=np.zeros((n_rows, *shape)), y_train=np.zeros(n_rows), n_classes=n_classes)
+        return SimpleNamespace(
+            X_train=np.zeros((n_rows, *shape)), y_train=np.zeros(n_rows), n_classes=n_classes, n_targets=1
+        )
 
     def faults(dataset, data_seeds, where):
         return [f"{where}.path must be a file; received {data_seeds}."] if dataset.label == "faulty" else []

@@ -85,8 +85,8 @@ def make_data(study: Study) -> pd.DataFrame:
         for i in range(100):
             y, angle = float(i % 2), rng.uniform(0, 2 * np.pi)
             x = (1 - 0.2 * y) * np.array([np.cos(angle), np.sin(angle)]) + rng.normal(0, 0.1, 2)
-            rows.append([d.name, d.data_seed, "train" if i < 30 else "test", i, x.tolist(), y])
-    return pd.DataFrame(rows, columns=["dataset", "data_seed", "split", "row", "X", "y"])
+            rows.append([d.name, d.data_seed, "train" if i < 30 else "test", i, x.tolist(), y, None])
+    return pd.DataFrame(rows, columns=["dataset", "data_seed", "split", "row", "X", "y", "targets"])
 
 
 def make_grid(points: int = 12) -> np.ndarray:

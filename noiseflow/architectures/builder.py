@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -37,6 +37,7 @@ class Builder:
         score_name: as `Dataset.score_name` gives it.
         normalized: the momentum of a batch normalization before each hidden activation; None without.
         masked: whether a network that ships is to skip steps of sequences that are not there, as the last feature says.
+        n_targets: values, or labels, that are predicted of a row.
 
     Raises:
         ValueError: the model file cannot be used.
@@ -50,6 +51,7 @@ class Builder:
     score_name: str
     normalized: float | None = None
     masked: bool = False
+    n_targets: int = 1
     source: ModelFile | Callable[..., Any] | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
@@ -66,6 +68,7 @@ class Builder:
                 self.score_name,
                 self.normalized,
                 self.masked,
+                self.n_targets,
                 self.source,
             )
         )
@@ -84,7 +87,7 @@ class Builder:
         kind = architecture_kind(self.architecture.kind)
         own = layers_for(kind, self.architecture, self.shape, masked=self.masked)
         layers = [part.build() for layer in own for part in self._parts(layer)]
-        model = keras.Sequential([keras.Input(self.shape), *layers, _output(self.n_classes)])
+        model = keras.Sequential([keras.Input(self.shape), *layers, self._output()])
         optimizer = keras.optimizers.get({"class_name": self.training.optimizer, "config": {}})
         optimizer.learning_rate = self.training.learning_rate
         model.compile(loss=_loss(self.n_classes), optimizer=optimizer)
@@ -105,7 +108,7 @@ class Builder:
     def form(self) -> OutputForm:
         """What the model gives for a row: how many numbers, and whether they are logits."""
         if self.source is None:
-            return natural_form(self.n_classes)
+            return natural_form(self.n_classes, self.n_targets)
         with KERAS_LOCK, seeded(0):
             return self._form_of(self.as_written())
 
@@ -113,7 +116,12 @@ class Builder:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Keras, on layers of the user's
             outputs = keras.tree.flatten(outputs_of(model, self.rows))
-        return output_form(model, int(outputs[0].shape[-1]))
+        return replace(output_form(model, int(outputs[0].shape[-1])), n_targets=self.n_targets)
+
+    def _output(self) -> keras.layers.Layer:
+        form = natural_form(self.n_classes, self.n_targets)
+        squashing = "sigmoid" if form.width == form.n_targets else "softmax"
+        return keras.layers.Dense(form.width, activation=squashing if self.n_classes else "linear", name="output")
 
     @property
     def rows(self) -> Any:
@@ -121,7 +129,10 @@ class Builder:
         return keras.KerasTensor((1, *self.shape), keras.config.floatx())
 
     def _by_function(self, function: Callable[..., Any]) -> keras.Model:
-        settings = self.architecture.settings or {}
+        settings = {
+            **(self.architecture.settings or {}),
+            **({"n_targets": self.n_targets} if self.n_targets > 1 else {}),
+        }
         model = function(shape=self.shape, n_classes=self.n_classes, **settings)
         return built(model, self.rows) if isinstance(model, keras.Model) else model
 
@@ -133,12 +144,6 @@ def with_score(model: keras.Model, score_name: str, n_classes: int, form: Output
     metrics = keras.tree.flatten(compilation.get("metrics") or [])
     model.compile(**(compilation | {"metrics": [score, *metrics]}))  # the first of a name is the one that keeps it
     return model
-
-
-def _output(n_classes: int) -> keras.layers.Layer:
-    width = natural_form(n_classes).width
-    activation = "linear" if n_classes == 0 else "sigmoid" if width == 1 else "softmax"
-    return keras.layers.Dense(width, activation=activation, name="output")
 
 
 def _loss(n_classes: int) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class EntryPointModel(ArchitectureKind):
-    """The compiled model of `function(shape, n_classes, **settings)`."""
+    """The compiled model of `function(shape, n_classes, **settings)`, and `n_targets` where there are several."""
 
     name = "entry_point"
     sentence = "a function of an installed package"

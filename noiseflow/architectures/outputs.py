@@ -66,14 +66,16 @@ def output_form(model: keras.Model, width: int | None = None) -> OutputForm:
     return OutputForm(int(model.output_shape[-1]) if width is None else width, from_logits)
 
 
-def natural_form(n_classes: int) -> OutputForm:
-    """The form of the outputs of the networks that ship; n_classes is 0 for a regression."""
-    return OutputForm(1 if n_classes in (0, 2) else n_classes)
+def natural_form(n_classes: int, n_targets: int = 1) -> OutputForm:
+    """The form of the outputs of the networks that ship; n_classes is 0 for a regression, and 2 of several labels."""
+    return OutputForm(n_targets if n_classes in (0, 2) else n_classes, n_targets=n_targets)
 
 
 def probabilities(outputs: ArrayLike, form: OutputForm) -> NDArray[Any]:
-    """A classifier's outputs as probabilities, of the same shape (..., width): that of class 1, or one for each class."""
+    """A classifier's outputs as probabilities, of the same shape (..., width): that of class 1, one for each class, or
+    one for each label.
+    """
     values = np.asarray(outputs)
     if not form.from_logits:
         return values
-    return np.asarray(expit(values) if form.width == 1 else softmax(values, axis=-1))
+    return np.asarray(expit(values) if form.width == form.n_targets else softmax(values, axis=-1))

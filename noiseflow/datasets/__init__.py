@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -94,12 +94,15 @@ def columns_of(dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
 
 
 def to_frame(dataset: Dataset, data_seeds: Sequence[int]) -> pd.DataFrame:
-    """The rows of these data seeds in long form: dataset, data_seed, split, row, X (a list a row), y."""
+    """The rows of these data seeds in long form: dataset, data_seed, split, row, X (a list a row), y, targets.
+
+    y is NaN where there are several targets, which `targets` lists; else that is None.
+    """
     import pandas as pd
 
     splits = [
         pd.DataFrame(
-            {"data_seed": seed, "split": split, "row": np.arange(len(y)), "X": list(X.reshape(len(X), -1)), "y": y}
+            {"data_seed": seed, "split": split, "row": np.arange(len(y)), "X": list(X.reshape(len(X), -1)), **_told(y)}
         )
         for seed in data_seeds
         for split, (X, y) in generate(dataset, seed).parts.items()
@@ -107,6 +110,11 @@ def to_frame(dataset: Dataset, data_seeds: Sequence[int]) -> pd.DataFrame:
     rows = pd.concat(splits, ignore_index=True)
     rows.insert(0, "dataset", dataset.name)
     return rows
+
+
+def _told(y: Array) -> dict[str, Any]:
+    several = y.ndim > 1
+    return {"y": np.full(len(y), np.nan) if several else y, "targets": list(y) if several else None}
 
 
 def ceiling(dataset: Dataset, X: Array, y: Array) -> float | None:
@@ -122,6 +130,9 @@ def constant_score(dataset: Dataset, data: Data) -> float:
         data: its rows; the fresh ones count where there are such, else the test rows.
     """
     y = np.asarray(data.y_test if data.y_eval is None else data.y_eval, np.float64)
+    if data.n_targets > 1:
+        outputs = np.broadcast_to(y.mean(axis=0), (1, *y.shape))
+        return float(dataset.scored_by.measure(outputs, y[None])[0])
     shares = np.bincount(y.astype(int), minlength=data.n_classes) / y.size if data.n_classes > 2 else None
     best = np.array([y.mean()]) if shares is None else shares
     outputs = np.broadcast_to(best, (1, y.size, best.size))
@@ -166,16 +177,21 @@ def warnings(dataset: Dataset, data: Data) -> list[str]:
 def _skew(dataset: Dataset, data: Data) -> list[str]:
     if not data.n_classes:
         return []
-    y = np.concatenate([data.y_train, data.y_test]).astype(int)
+    y = np.concatenate([data.y_train, data.y_test]).astype(int).ravel()
     share = np.bincount(y, minlength=data.n_classes) / len(y)
     first = int(share.argmax())
     if share[first] < SKEWED:
         return []
     labels = dataset_kind(dataset.kind).labels(dataset)
     name = labels[first] if labels else str(first)
-    text = f"The classes are skewed: {100 * share[first]:.0f} % of the rows are class {name!r}."
+    of = f"of the rows are class {name!r}" if data.n_targets == 1 else f"of the labels are {name!r}"
+    text = f"The classes are skewed: {100 * share[first]:.0f} % {of}."
     score = dataset.scored_by
     if not score.is_share_of_rows:
         return [text]
-    others = " or ".join(other.name for other in scores_of(score.task) if other.weighs_classes_alike)
+    others = " or ".join(
+        other.name
+        for other in scores_of(score.task)
+        if other.weighs_classes_alike and (data.n_targets == 1 or other.takes_several)
+    )
     return [f"{text} {score.name.capitalize()} rewards guessing it always; consider score: {others}."]

@@ -9,7 +9,7 @@ import numpy as np
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.base.values import setting
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
-from noiseflow.datasets.rows import BY_GROUP, BY_TIME, MAX_NUMBER, Rows
+from noiseflow.datasets.rows import BY_GROUP, BY_TIME, MAX_NUMBER, MOST_TARGETS, Rows
 
 if TYPE_CHECKING:
     from noiseflow.datasets.archives import Archive
@@ -53,6 +53,7 @@ class Arrays(Finite):
 
         archive = read_archive(str(dataset.path))
         X, y = _channels_last(archive.X, dataset.channels), archive.y
+        y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
         faults = [*features_faults(X, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
         faults = faults or [*_channel_faults(archive.X, dataset.channels), *_by_faults(archive, dataset)]
         if dataset.is_masked and not archive.is_padded:
@@ -65,7 +66,7 @@ class Arrays(Finite):
         if dataset.of_task == "regression":
             return Rows(X, y.astype(np.float64), by=by)
         classes, index = np.unique(y, return_inverse=True)
-        return Rows(X, index.astype(np.float64), tuple(map(str, classes.tolist())), by)
+        return Rows(X, index.reshape(y.shape).astype(np.float64), tuple(map(str, classes.tolist())), by)
 
     def entries(self, dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
         """Of masked sequences the features, and what says which steps are there, which takes no noise."""
@@ -147,7 +148,7 @@ def _by_faults(archive: Archive, dataset: Dataset) -> list[str]:
         return ["x_train, y_train, x_test and y_test to have split: given; received X and y. Drop split."]
     for name, splits in GIVEN_BY.items():
         values = getattr(archive, name)
-        if dataset.split_kind in splits and (values is None or values.shape != archive.y.shape):
+        if dataset.split_kind in splits and (values is None or values.shape != archive.y.shape[:1]):
             received = "none" if values is None else f"one of shape {values.shape}"
             return [
                 f"an array {name} with a value for each row to be split by {splits[0]}; received {received}. Add it."
@@ -171,8 +172,14 @@ def features_faults(X: np.ndarray, n_rows: int) -> list[str]:
 
 
 def _target_faults(y: np.ndarray, dataset: Dataset) -> list[str]:
+    if y.ndim == 2 and 1 < y.shape[1] <= MOST_TARGETS and len(y):
+        return _faults_of_several(y, dataset)
     if y.ndim != 1:
-        return [f"a y with one axis; received shape {y.shape}. One column of it, or y.argmax(1) of a one-hot code."]
+        return [f"a y with one axis, or with up to {MOST_TARGETS} columns; received shape {y.shape}. Reshape it."]
+    return _faults_of_one(y, dataset)
+
+
+def _faults_of_one(y: np.ndarray, dataset: Dataset) -> list[str]:
     if y.dtype.kind not in ("biuf" if dataset.of_task == "regression" else "biufU"):
         return [f"a y of numbers{' or text' * (dataset.of_task != 'regression')}; received {y.dtype}. Convert it."]
     if y.dtype.kind == "f" and not (np.abs(y) <= MAX_NUMBER).all():
@@ -183,3 +190,14 @@ def _target_faults(y: np.ndarray, dataset: Dataset) -> list[str]:
     if dataset.of_task == "classification" and y.dtype.kind == "f" and (np.trunc(y) != y).any() and n > 20:
         return [f"classes in y; received numbers with decimals of {n} values. Set task: regression."]
     return []
+
+
+def _faults_of_several(y: np.ndarray, dataset: Dataset) -> list[str]:
+    """What is wrong with a y of several columns."""
+    if y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
+        return [f"classes in y, no one-hot code of them; received shape {y.shape}. Save y.argmax(1)."]
+    if dataset.of_task == "classification" and len(values := np.unique(y)) != 2:
+        return [
+            f"labels of two values in a y of several columns; received {len(values)}. Set task: regression, or one column."
+        ]
+    return [fault for k in range(y.shape[1]) for fault in _faults_of_one(y[:, k], dataset)][:1]

@@ -16,10 +16,11 @@ class Data:
     """Rows of one data seed, in float64; the trainer converts them to the precision that it computes in.
 
     X_train, X_test: (n_rows, ...), where ... is features, an image's height, width and channels, or a sequence's steps and
-    features; y_train, y_test: (n_rows,), class indices from 0 or the values of a regression; n_classes: 0 for a regression;
+    features; y_train, y_test: (n_rows,), class indices from 0 or the values of a regression, or (n_rows, n_targets), values or
+    labels of 0 and 1; n_classes: 0 for a regression, 2 of labels;
     grid: (n_points, 2), points at which the decision boundary is drawn, None unless two features tell classes apart;
     X_eval, y_eval: fresh rows, which are scored and never stored, None without them; target_scale: what 1 of y is in units
-    of the target, where a regression's target was standardised.
+    of the target, where a regression's target was standardised; of several targets (n_targets,).
     """
 
     X_train: Array
@@ -30,7 +31,12 @@ class Data:
     grid: Array | None = None
     X_eval: Array | None = None
     y_eval: Array | None = None
-    target_scale: float = 1.0
+    target_scale: float | Array = 1.0
+
+    @property
+    def n_targets(self) -> int:
+        """How many targets a row has."""
+        return 1 if self.y_train.ndim == 1 else self.y_train.shape[1]
 
     @property
     def parts(self) -> dict[str, tuple[Array, Array]]:
@@ -77,12 +83,13 @@ def standardize_steps(X_train: Array, *others: Array) -> list[Array]:
     return found
 
 
-def standardize_target(y_train: Array, *others: Array) -> tuple[list[Array], float]:
+def standardize_target(y_train: Array, *others: Array) -> tuple[list[Array], float | Array]:
     """The targets with mean 0 and stddev 1 on the training rows, and that stddev in units of the target."""
     from sklearn.preprocessing import StandardScaler
 
-    scaler = StandardScaler().fit(y_train[:, None])
-    return [np.asarray(scaler.transform(y[:, None])[:, 0]) for y in (y_train, *others)], float(scaler.scale_[0])
+    scaler = StandardScaler().fit(y_train.reshape(len(y_train), -1))
+    scaled = [np.asarray(scaler.transform(y.reshape(len(y), -1)).reshape(y.shape)) for y in (y_train, *others)]
+    return scaled, float(scaler.scale_[0]) if y_train.ndim == 1 else np.asarray(scaler.scale_)
 
 
 def standardized(
@@ -95,7 +102,8 @@ def standardized(
     """
     parts = [train, *others]
     features = (standardize_steps if masked else standardize_features)(*(X for X, _ in parts))
-    targets, scale = [y for _, y in parts], 1.0
+    targets: list[Array] = [y for _, y in parts]
+    scale: float | Array = 1.0
     if not n_classes:
         targets, scale = standardize_target(*targets)
     names = ("train", "test", "eval")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from noiseflow.datasets.data import Array, Data
+from noiseflow.datasets.rows import split_kind
 from noiseflow.scores import clipped
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ CONSTANT = "constant guess"
 LINEAR = {True: "logistic regression", False: "ridge regression"}
 BOOSTING = "gradient boosting"
 MOST_SPLITS = 3
-"""Splits on which plain models are scored; of more data seeds the first ones."""
+"""Splits on which plain models are scored; of more data seeds the first ones, of many rows the first one."""
 MOST_NUMBERS = 2_000_000
 """Numbers that a plain model is trained on; of more rows the first ones."""
 MOST_DATASETS = 10
@@ -142,16 +143,19 @@ def what_was_read(dataset: Dataset, data_seeds: Sequence[int], *, scored: bool =
     n_train, n_test = len(data.y_train), len(data.y_test)
     aside = "".join(f", {n:,} set aside ({reason.replace('_', ' ')})" for reason, n in kind.aside(dataset).items())
     is_boosted = data.X_train.ndim == 2
-    seeds = data_seeds[: 1 if dataset.is_split_once else MOST_SPLITS]
+    is_large = data.X_train.size > MOST_NUMBERS  # where splits differ little, and take long
+    others = [] if dataset.is_split_once or is_large else data_seeds[1:MOST_SPLITS]
     return WhatWasRead(
         dataset=dataset.name,
         rows=f"{n_train:,} train and {n_test:,} test{aside}",
         target=_target(dataset, data, kind.labels(dataset)),
-        split=_split(dataset),
+        split=_split(dataset, split_kind(data.y_train, dataset) if kind.is_finite(dataset) else dataset.split_kind),
         shape=data.X_train.shape[1:],
         columns=tuple(kind.columns(dataset)),
         score=dataset.scored_by.name,
-        scores=plain_scores(dataset, [generate(dataset, seed) for seed in seeds], boosted=is_boosted) if scored else {},
+        scores=plain_scores(dataset, [data, *(generate(dataset, seed) for seed in others)], boosted=is_boosted)
+        if scored
+        else {},
     )
 
 
@@ -167,16 +171,27 @@ def read_of_study(study: Study, seeds: Sequence[int] | None = None) -> list[What
     return [what_was_read(dataset, study.data_seeds(dataset, seeds)) for dataset in own[:MOST_DATASETS]]
 
 
-def _split(dataset: Dataset) -> str:
+def _split(dataset: Dataset, kind: str) -> str:
     by = repr(dataset.split_by) if dataset.split_by else ""
-    if dataset.split_kind == "given":
+    if kind == "given":
         by = f" in {by or 'a file'}" if by or dataset.test_path else ""
-    return HOW[dataset.split_kind].format(by=by, k=dataset.n_splits or 5)
+    return HOW[kind].format(by=by, k=dataset.n_splits or 5)
+
+
+def _targets(dataset: Dataset, data: Data, y: Array, labels: Sequence[str]) -> str:
+    spreads = y.mean(axis=0) if data.n_classes else (y * data.target_scale).std(axis=0)
+    names = dataset.targets or [f"column {k + 1}" for k in range(data.n_targets)]
+    written = [f"{100 * s:.0f} %" if data.n_classes else f"{s:.4g}" for s in spreads]
+    shown = ", ".join(f"{name} {text}" for name, text in zip(names[:12], written, strict=False))
+    what = f"labels, share of {labels[1]!r}:" if data.n_classes else "targets of numbers, stddev:"
+    return f"{data.n_targets} {what} {shown}" + (f" and {data.n_targets - 12} more" if data.n_targets > 12 else "")
 
 
 def _target(dataset: Dataset, data: Data, labels: Sequence[str]) -> str:
     y = np.concatenate([data.y_train, data.y_test])
-    name = f"{dataset.target!r}, " if dataset.target else ""
+    if data.n_targets > 1:
+        return _targets(dataset, data, y, labels)
+    name = f"{dataset.targets[0]!r}, " if dataset.targets else ""
     if not data.n_classes:
         values = y * data.target_scale
         spread = f"a stddev of {values.std():.4g}" if dataset.standardize else f"{y.min():g} to {y.max():g}"
@@ -195,27 +210,39 @@ def plain_scores(dataset: Dataset, parts: Sequence[Data], *, boosted: bool) -> d
     found: dict[str, list[float]] = {}
     for data in parts:
         for name, outputs in _outputs(data, boosted=boosted):
-            score = dataset.scored_by.measure(outputs[None], data.y_test, data.target_scale)
+            y = data.y_test if data.n_targets == 1 else data.y_test[None]
+            score = dataset.scored_by.measure(outputs[None], y, data.target_scale)
             found.setdefault(name, []).append(float(score[0]))
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def _outputs(data: Data, *, boosted: bool) -> Iterator[tuple[str, Array]]:
+def _outputs(data: Data, *, boosted: bool, most_trees: int = MOST_TREES) -> Iterator[tuple[str, Array]]:
     """What each plain model gives for the test rows: (n_rows, n_outputs), probabilities or values."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
     from threadpoolctl import threadpool_limits
 
+    if data.n_targets > 1:
+        own = [
+            replace(data, y_train=data.y_train[:, k], y_test=data.y_test[:, k], target_scale=1.0)
+            for k in range(data.n_targets)
+        ]
+        most_trees //= data.n_targets
+        for several in zip(*(_outputs(one, boosted=boosted, most_trees=most_trees) for one in own), strict=True):
+            yield several[0][0], np.concatenate([outputs for _, outputs in several], axis=1)
+        return
     X_train, X_test = (X.reshape(len(X), -1) for X in (data.X_train, data.X_test))
     most = max(100, MOST_NUMBERS // X_train.shape[1])
     X_train, y_train, n_classes = X_train[:most], data.y_train[:most], data.n_classes
     if not n_classes:
         yield CONSTANT, np.full((len(X_test), 1), y_train.mean())
-        models = {LINEAR[False]: Ridge(), BOOSTING: HistGradientBoostingRegressor(random_state=0)}
+        trees = max(1, min(100, most_trees))
+        boosting: Any = HistGradientBoostingRegressor(random_state=0, max_iter=trees)
+        models = {LINEAR[False]: Ridge(), BOOSTING: boosting}
     else:
         shares = np.bincount(y_train.astype(int), minlength=n_classes) / len(y_train)
         yield CONSTANT, _of_classes(np.broadcast_to(shares, (len(X_test), n_classes)))
-        trees = max(1, min(100, MOST_TREES // n_classes))
+        trees = max(1, min(100, most_trees // n_classes))
         boosting = HistGradientBoostingClassifier(random_state=0, max_iter=trees)
         models = {LINEAR[True]: LogisticRegression(max_iter=300), BOOSTING: boosting}
     for name, model in models.items():
@@ -226,6 +253,9 @@ def _outputs(data: Data, *, boosted: bool) -> Iterator[tuple[str, Array]]:
             threadpool_limits(1),
         ):  # threads that wait for each other slow a busy machine down
             warnings.simplefilter("ignore")  # that it has not converged
+            if n_classes and np.ptp(y_train) == 0:  # a label that none of these rows has
+                yield name, _of_classes(np.broadcast_to(shares, (len(X_test), n_classes)))
+                continue
             model.fit(X_train, y_train)
         if not n_classes:
             yield name, np.asarray(model.predict(X_test)).reshape(-1, 1)

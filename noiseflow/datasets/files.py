@@ -30,6 +30,7 @@ from noiseflow.datasets.text_files import (
     Reading,
     guess_text,
     header_of,
+    is_wide,
     rows_of,
     streamed,
     suffix_of,
@@ -163,7 +164,7 @@ def _hint(path: str, reading: Reading) -> str:
 def _read_text(path: str, packed: BinaryIO, reading: Reading) -> pd.DataFrame:
     if reading.sample is None:
         return _parsed(path, unpacked(path, packed, MAX_BYTES), reading)
-    if "16" in (reading.encoding or "") or "32" in (reading.encoding or ""):
+    if is_wide(reading.encoding):
         raise file_fault(
             path, "be text in one byte a letter to be sampled", f"of {reading.encoding}", "Save it as UTF-8."
         )
@@ -180,7 +181,7 @@ def _read_text(path: str, packed: BinaryIO, reading: Reading) -> pd.DataFrame:
 
 def _parsed(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     head = file.read(MAX_HEADER)
-    if b"\0" in head and "16" not in (reading.encoding or "") and "32" not in (reading.encoding or ""):
+    if b"\0" in head and not is_wide(reading.encoding):
         mend = _hint(path, reading) if head.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
         raise file_fault(path, "be a table", "which holds binary data", mend or "Save it as text with commas.")
     if b"\n" not in head and len(head) == MAX_HEADER:
@@ -217,7 +218,11 @@ def _read_excel(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
 
 
 def _read_lines(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
-    return _finished(path, pd.DataFrame([json.loads(line) for line in file if line.strip()]))
+    is_whole = suffix_of(path) == ".json"
+    rows = json.load(file) if is_whole else [json.loads(line) for line in file if line.strip()]
+    if not isinstance(rows, list):
+        raise file_fault(path, "be a list of rows", f"which is a {type(rows).__name__}", 'Save it as [{"a": 1}, ...].')
+    return _finished(path, pd.DataFrame(rows))
 
 
 def _read_arff(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
@@ -380,7 +385,7 @@ FORMATS: dict[str, Callable[[str, BinaryIO, Reading], pd.DataFrame]] = {
     ".parquet": _read_parquet,
     ".feather": _read_feather,
     ".xlsx": _read_excel,
-    ".jsonl": _read_lines,
+    **dict.fromkeys((".jsonl", ".json"), _read_lines),
     ".arff": _read_arff,
     **dict.fromkeys(TEXT_SUFFIXES, _read_text),
 }

@@ -105,7 +105,8 @@ def data_of_parts(train: tuple[Array, Array], test: tuple[Array, Array], dataset
     fields: dict[str, Any] = {"X_train": train[0], "y_train": train[1], "X_test": test[0], "y_test": test[1]}
     if dataset.standardize:
         fields = standardized(n_classes, train, test, masked=dataset.is_masked)
-    return Data(**fields, n_classes=n_classes, grid=grid_of(n_classes, fields["X_train"], fields["X_test"]))
+    grid = grid_of(n_classes, fields["X_train"], fields["X_test"]) if train[1].ndim == 1 else None
+    return Data(**fields, n_classes=n_classes, grid=grid)
 
 
 @cache

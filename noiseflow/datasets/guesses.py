@@ -66,6 +66,16 @@ class Guess:
     parsed: Parsed | None = None
 
 
+_ROW_NAMES = ("Unnamed: 0", "row_name")
+"""Names that a first column gets that has none, as R writes it."""
+NAMELESS = "has no name and differs in each row, as names of rows do"
+_FEW_IDS = 8
+"""Fewer numbers are rather codes of an answer than names of units."""
+_LEAST_TOLD = 20
+"""Rows from which on a feature that tells the target is pointed out."""
+_NEARLY_ALL = 0.97
+
+
 def words_of(name: object) -> set[str]:
     """The words of a name in lower case: `patient`, `id` of PatientID and of 'Patient ID'."""
     cut = re.sub(r"([a-z\d])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3 \2", str(name))
@@ -106,8 +116,8 @@ def guess_column(column: pd.Series[Any]) -> Guess:
         return Guess("constant", f"is {str(values.iloc[0])[:40]!r} in each row")
     if kind == "date":
         return Guess("date", "holds dates")
-    if kind == "number":
-        return _guess_number(column, values, name, distinct, n)
+    if kind == "number" or (column.name in _ROW_NAMES and distinct == n > 2 and not is_date(values)):
+        return _guess_number(column, values, name, distinct, n) if kind == "number" else Guess("identifier", NAMELESS)
     if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(column.dtype):
         return Guess("category")
     return _guess_text(values, name, distinct, n)
@@ -122,8 +132,11 @@ def _guess_number(column: pd.Series[Any], values: pd.Series[Any], name: set[str]
     is_named = bool(name & _STRONG_IDS) or _names_units(column.name)
     if is_counter(column) or (is_named and distinct == n > 2 and is_whole):
         return Guess("identifier", "seems to number the rows")
-    if 2 < distinct <= n / 2 and is_whole and (is_named or name & UNITS):
-        is_sure = is_named and (bool(name & _STRONG_IDS) or _is_grouped(values, distinct))
+    if column.name in _ROW_NAMES and distinct == n > 2 and is_whole:
+        return Guess("identifier", NAMELESS)
+    most = n - 1 if name & _STRONG_IDS else n / 2
+    if 2 < distinct <= most and is_whole and (is_named or name & UNITS):
+        is_sure = is_named and ((bool(name & _STRONG_IDS) and distinct >= _FEW_IDS) or _is_grouped(values, distinct))
         if is_sure or not (values == 0).any():
             return Guess("group", "looks like a name that rows share", is_sure)
     if name & _TIMES and is_whole and distinct > 2:
@@ -145,11 +158,12 @@ def _guess_text(values: pd.Series[Any], name: set[str], distinct: int, n: int) -
         return Guess("date", "holds dates")
     if rest.str.len().max() > MAX_CATEGORY_LENGTH or (rest.str.count(" ").mean() > 5 and distinct > 20):
         return Guess("text", "holds sentences")
-    if distinct > 2 and (distinct == n or (n > 20 and distinct > n / 2) or distinct > MAX_CATEGORIES):
+    is_shared = bool(name & _STRONG_IDS) and n / 2 < distinct < n
+    if distinct > 2 and (distinct == n or (n > 20 and distinct > n / 2) or distinct > MAX_CATEGORIES) and not is_shared:
         nearly = "nearly " * (distinct < n)
         many = f"has {distinct:,} different texts, too many for a category"
         return Guess("identifier", many if distinct <= n / 2 else f"names {nearly}each row differently")
-    if 5 <= distinct <= n / 2 and (is_named or name & (UNITS | {"key", "code", "name"})):
+    if is_shared or (5 <= distinct <= n / 2 and (is_named or name & (UNITS | {"key", "code", "name"}))):
         return Guess("group", "looks like a name that rows share", bool(name & (_STRONG_IDS | UNITS_OF_PEOPLE)))
     return Guess("category")
 
@@ -163,6 +177,35 @@ def _said(parsed: Parsed) -> str:
     ]
     told = ", ".join(mark for mark in marks if mark)
     return "holds numbers as text" + (f", with {told}" if told else "")
+
+
+def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bool) -> bool:
+    """Whether a feature alone gives the target away: it cuts the classes apart, or is nearly the target in other units."""
+    known = column.notna() & target.notna()
+    column, target = column[known], target[known]
+    if len(column) < _LEAST_TOLD or column.nunique() < 2 or target.nunique() < 2:
+        return False
+    if kind_of(column) != "number":
+        levels = texts(column)
+        return (
+            is_class
+            and levels.nunique() <= len(column) / 5
+            and len(pd.DataFrame({"level": levels, "class": target.astype(str)}).drop_duplicates()) == levels.nunique()
+        )
+    values = numbers(column)
+    if not is_class:
+        return kind_of(target) == "number" and bool(abs(np.corrcoef(values, numbers(target))[0, 1]) > _NEARLY_ALL)
+    codes, order = pd.factorize(target)[0], np.argsort(values, kind="stable")
+    changes = np.flatnonzero(np.diff(codes[order]))
+    in_order = values[order]
+    return len(changes) == target.nunique() - 1 and bool((in_order[changes] < in_order[changes + 1]).all())
+
+
+def is_twin(name: object, target: object) -> bool:
+    """Whether a column is called like the target: Min.Price and Price, readscr and testscr."""
+    both = str(name).lower(), str(target).lower()
+    ends = [both[0][-3:] == both[1][-3:], both[0][:3] == both[1][:3]]
+    return bool(words_of(name) & words_of(target)) or (any(ends) and min(map(len, both)) > 3)
 
 
 def panel_units(frame: pd.DataFrame, guesses: dict[str, Guess]) -> list[str]:

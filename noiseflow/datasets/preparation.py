@@ -168,16 +168,16 @@ def tidy(column: pd.Series[Any]) -> pd.Series[Any]:
 
 def _set_aside(frame: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame, dict[str, int]]:
     """The rows that are kept, and how many are not, by the reason."""
-    aside, target = {}, str(dataset.target)
+    aside, targets = {}, list(dataset.targets)
     for reason in ("duplicates", "missing_target", "rare_classes"):
         if reason not in (dataset.set_aside or ()):
             continue
         if reason == "duplicates":
             without = frame.drop(columns=TESTING, errors="ignore").duplicated()  # of test rows those that train stay
         elif reason == "missing_target":
-            without = frame[target].isna()
+            without = frame[targets].isna().any(axis=1)
         else:
-            without = frame[target].map(frame[target].value_counts()) == 1
+            without = frame[targets].apply(lambda column: column.map(column.value_counts()) == 1).any(axis=1)
         aside[reason] = int(without.sum())
         frame = frame[~without].reset_index(drop=True)
     if frame.empty:

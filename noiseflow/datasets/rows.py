@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from noiseflow.datasets.data import Array
 from noiseflow.datasets.group_folds import fold_faults, group_fold
-from noiseflow.scores import Score
+from noiseflow.scores import Score, scores_of
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 Index = NDArray[np.intp]
 MAX_NUMBER = 1e30
 """Largest number of a user's rows; float32 ends at 3e38, and squares are taken."""
+MOST_TARGETS = 100
 
 
 @dataclass(frozen=True)
 class Rows:
     """Rows that every data seed splits anew.
 
-    X: (n_rows, ...), or a frame of features; y: (n_rows,); labels: what the class indices stand for, empty for a regression;
-    by: (n_rows,), whole numbers that name the group, or order the time, None where the split asks for neither.
+    X: (n_rows, ...), or a frame of features; y: (n_rows,), or (n_rows, n_targets); labels: what the class indices stand for,
+    empty for a regression; by: (n_rows,), whole numbers that name the group, or order the time, None where the split asks
+    for neither.
     """
 
     X: Any
@@ -42,10 +44,11 @@ def split(rows: Rows, dataset: Dataset, data_seed: int) -> tuple[Index, Index]:
     n_train, if given, keeps the first of the training rows: the test rows stay what they are, and fewer training rows are
     part of more. Of a split by time it keeps the latest.
     """
-    if dataset.split_kind in FOLDS:
-        train, test = FOLDS[dataset.split_kind](rows, dataset.n_splits or N_SPLITS, data_seed)
+    how = split_kind(rows.y, dataset)
+    if how in FOLDS:
+        train, test = FOLDS[how](rows, dataset.n_splits or N_SPLITS, data_seed)
     else:
-        train, test = SPLITS[dataset.split_kind](rows, float(dataset.test_fraction or 0), data_seed)
+        train, test = SPLITS[how](rows, float(dataset.test_fraction or 0), data_seed)
     if dataset.n_train is None:
         return train, test
     return (train[-dataset.n_train :] if dataset.is_split_once else train[: dataset.n_train]), test
@@ -82,10 +85,15 @@ def inner_split(
         order = order[np.argsort(rank[order], kind="stable")]
         rest = order[n_held:]
         return rng.permutation(rest[by[rest] != by[order[n_held - 1]]])[: n - n_held - (largest - 1)], order[:n_held]
-    if is_classes:
+    if is_classes and y.ndim == 1:
         order = order[np.argsort(y[order], kind="stable")]
     held = np.floor((np.arange(n_held) + rng.random()) * n / n_held).astype(np.intp)
     return np.delete(order, held), order[held]
+
+
+def split_kind(y: Array, dataset: Dataset) -> str:
+    """How rows are split: as the dataset says; at random where it says nothing and rows have several targets."""
+    return "random" if y.ndim > 1 and not dataset.split else dataset.split_kind
 
 
 def _stratified(rows: Rows, test_fraction: float, data_seed: int) -> tuple[Index, Index]:
@@ -209,6 +217,8 @@ BY_TIME = ("time", "time_series")
 
 def split_faults(rows: Rows, dataset: Dataset) -> list[str]:
     """What keeps the rows from being split as the dataset says, whatever the data seed."""
+    if rows.y.ndim > 1 and (found := list(_several_faults(rows, dataset))):
+        return found
     n, fraction = len(rows.y), float(dataset.test_fraction or 0)
     n_test = ceil(fraction * n)
     n_train = n - n_test
@@ -220,7 +230,8 @@ def split_faults(rows: Rows, dataset: Dataset) -> list[str]:
             return found or [f"n_splits must leave 2 rows in each fold; received {k} for {n} rows. Lower it."]
         train, test = split(rows, dataset.model_copy(update={"n_train": None}), dataset.data_seed)
         n_train, n_test = len(train), len(test)
-    least = len(rows.labels) if dataset.split_kind == "stratified" else 2
+    is_stratified = split_kind(rows.y, dataset) == "stratified"
+    least = len(rows.labels) if is_stratified else 2
     if dataset.split_kind == "given" and min(n_train, n_test) < 2:
         return [
             f"split must leave at least 2 rows to train and 2 to test; received {n_train} and {n_test}. Bring more."
@@ -232,7 +243,19 @@ def split_faults(rows: Rows, dataset: Dataset) -> list[str]:
     if dataset.n_train is not None and dataset.n_train > n_train:
         why = f"the rows that test_fraction {fraction:g} leaves to train of {n}{_why(dataset)}"
         return [f"n_train must be at most {n_train}, {why}; received {dataset.n_train}. Lower it, or drop it."]
-    return _rare_classes(rows) if dataset.split_kind == "stratified" else []
+    return _rare_classes(rows) if is_stratified else []
+
+
+def _several_faults(rows: Rows, dataset: Dataset) -> Iterator[str]:
+    """What cannot be done with several targets."""
+    score, n = dataset.scored_by, rows.y.shape[1]
+    if str(dataset.split).startswith("stratified"):
+        other = {"stratified": "random"}.get(dataset.split, str(dataset.split).removeprefix("stratified_"))
+        received = f"received {dataset.split} for {n}"
+        yield f"split must not be by class where there are several targets; {received}. Set split: {other}."
+    if not score.takes_several:
+        known = " or ".join(other.name for other in scores_of(score.task) if other.takes_several)
+        yield f"score must have a meaning for several targets; received {score.name} for {n}. Take {known}."
 
 
 def _fold_faults(rows: Rows, dataset: Dataset, k: int) -> list[str]:
@@ -274,6 +297,10 @@ def seed_faults(rows: Rows, dataset: Dataset, data_seeds: Sequence[int]) -> list
 def target_faults(y_train: Array, y_test: Array, labels: tuple[str, ...], score: Score) -> list[str]:
     """What the targets of a split lack, as the end of a sentence that begins with `must leave`."""
     mend = "Bring more rows, or change test_fraction, n_train or split."
+    if y_train.ndim > 1:
+        columns = range(y_train.shape[1] if not labels or score.weighs_classes_alike else 0)
+        found = [target_faults(y_train[:, k], y_test[:, k], labels, score) for k in columns]
+        return [f"{text} Target number {k + 1} lacks it." for k, texts in enumerate(found) for text in texts[:1]][:1]
     if not labels:
         sides = [("train", y_train), ("test", y_test)]
         return [

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from annotated_types import Len
 from pydantic import StringConstraints
 
 from noiseflow.base.values import ColumnName, Fields, FilePath, Label, setting
 from noiseflow.datasets.data import Data
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
-from noiseflow.datasets.rows import BY_GROUP, BY_TIME, Rows
+from noiseflow.datasets.rows import BY_GROUP, BY_TIME, MOST_TARGETS, Rows
 
 if TYPE_CHECKING:
     from noiseflow.datasets.facts import ColumnRead
@@ -74,7 +75,11 @@ class Table(Finite):
     fields = {
         **Finite.fields,
         **FILE_FIELDS,
-        "target": setting(ColumnName, "Column that is predicted", "price"),
+        "target": setting(
+            ColumnName | Annotated[tuple[ColumnName, ...], Len(2, MOST_TARGETS)],
+            "Column that is predicted, or several: of numbers, or of labels with two values each",
+            "price",
+        ),
         "split_by": setting(ColumnName, "Column that names the group, the time, or which rows test", "patient"),
         "drop": setting(tuple[ColumnName, ...], "Columns that are left out, such as names of rows", ["name", "born"]),
         "missing": setting(
@@ -103,9 +108,11 @@ class Table(Finite):
             yield "split", f"must be split by {', '.join((*BY_GROUP, *BY_TIME))} or given to have split_by"
         if dataset.test_path and (dataset.split != "given" or dataset.split_by):
             yield "split", "must leave out split and split_by where test_path is given"
-        if dataset.target == dataset.split_by:
+        if len(set(dataset.targets)) < len(dataset.targets):
+            yield "target", "must name each of several targets once"
+        if dataset.split_by in dataset.targets:
             yield "split", "must have another column in split_by than in target"
-        if {dataset.target, dataset.split_by} & set(dataset.drop or ()):
+        if {*dataset.targets, dataset.split_by} & set(dataset.drop or ()):
             yield "drop", "must not drop the columns of target and split_by"
         named = [
             *(dataset.numeric or ()),

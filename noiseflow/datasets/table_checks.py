@@ -20,7 +20,7 @@ _MANY = 20  # distinct values of a target with decimals, from which on it is no 
 
 def features_of(frame: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     """The columns to learn from: all but the target, what the rows are split by, and what is dropped."""
-    named = (dataset.target, dataset.split_by, *(dataset.drop or ()))
+    named = (*dataset.targets, dataset.split_by, *(dataset.drop or ()))
     return frame.drop(columns=[name for name in named if name is not None])
 
 
@@ -30,12 +30,13 @@ def table_faults(frame: pd.DataFrame, dataset: Dataset) -> list[str]:
     if features.shape[1] == 0:
         names = ", ".join(str(name)[:80] for name in frame.columns[:20])
         return [f"path must be a table with a feature; received {names} only. Add columns to learn from."]
-    faults = [*_target_faults(frame[dataset.target], dataset), *_by_faults(frame, dataset)]
+    faults = [fault for name in dataset.targets for fault in _target_faults(frame[name], dataset)]
+    faults += _by_faults(frame, dataset)
     return [*faults, *feature_faults(features, dataset.categorical or (), imputes=dataset.missing == "impute")]
 
 
 def _target_faults(column: pd.Series[Any], dataset: Dataset) -> list[str]:
-    name, n = repr(dataset.target), int(column.isna().sum())
+    name, n = repr(column.name), int(column.isna().sum())
     if n:
         mend = "Remove those rows, or set set_aside: [missing_target]."
         return [f"target must have a value in each row; received {name} with {n} missing. {mend}"]
@@ -46,7 +47,7 @@ def _target_faults(column: pd.Series[Any], dataset: Dataset) -> list[str]:
         only = label_of(column.iloc[0])
         return [f"target must differ between rows; received {name}, which is {only!r} throughout. Choose another."]
     return _number_faults(column, kind, dataset) or (
-        _class_faults(column) if dataset.of_task == "classification" else []
+        _class_faults(column, is_label=len(dataset.targets) > 1) if dataset.of_task == "classification" else []
     )
 
 
@@ -68,8 +69,11 @@ def _number_faults(column: pd.Series[Any], kind: str, dataset: Dataset) -> list[
     return [f"{must}; received {name} with {n_large} others. Mend them."] if n_large else []
 
 
-def _class_faults(column: pd.Series[Any]) -> list[str]:
+def _class_faults(column: pd.Series[Any], *, is_label: bool) -> list[str]:
     name, n = repr(column.name), column.astype(object).nunique()
+    if is_label and n != 2:
+        must = "target must have two values in each of several columns of classes"
+        return [f"{must}; received {name} with {n:,}. Name one target, or set task: regression."]
     has_decimals = kind_of(column) == "number" and bool((np.trunc(values := numbers(column)) != values).any())
     if has_decimals and n > _MANY:
         received = f"{name}, numbers with decimals of {n} values"

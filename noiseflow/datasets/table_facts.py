@@ -10,7 +10,7 @@ import pandas as pd
 
 from noiseflow.datasets.columns import is_counter
 from noiseflow.datasets.facts import ColumnRead
-from noiseflow.datasets.guesses import Guess, guess_column, nearly_equal, panel_units
+from noiseflow.datasets.guesses import FEATURES, Guess, guess_column, nearly_equal, panel_units, tells_target
 from noiseflow.datasets.preparation import Prepared, prepare_table
 from noiseflow.datasets.rows import BY_GROUP, BY_TIME
 from noiseflow.datasets.table_checks import features_of
@@ -28,7 +28,7 @@ def table_columns(dataset: Dataset) -> Iterator[ColumnRead]:
     for name in prepared.frame.columns:
         column = prepared.frame[name]
         missing, levels = int(column.isna().sum()), int(column.nunique())
-        if name == dataset.target:
+        if name in dataset.targets:
             yield ColumnRead(name, "target", missing, levels)
         elif name == dataset.split_by:
             part = {**dict.fromkeys(BY_GROUP, "group"), "given": "says which rows test"}.get(str(dataset.split), "time")
@@ -54,11 +54,13 @@ def table_cautions(dataset: Dataset) -> list[str]:
     features = features_of(prepared.frame, dataset)
     named = {*(dataset.numeric or ()), *(dataset.categorical or ()), *(dataset.ordinal or ())}
     guesses = {str(name): guess_column(features[name]) for name in features.columns if name not in named}
+    usable = [name for name, guess in guesses.items() if guess.kind in FEATURES]
     return [
         *_counters(features, guesses),
         *_misread(features, guesses, read(dataset)),
+        *giveaways(features[usable], prepared.frame[list(dataset.targets)], dataset.of_task),
         *_groups(features, guesses, dataset),
-        *_alike(prepared.frame[[*features.columns, str(dataset.target)]], dataset),
+        *_alike(prepared.frame[[*features.columns, *dataset.targets]], dataset),
         *_twins(prepared, dataset),
     ]
 
@@ -82,6 +84,15 @@ def _misread(features: pd.DataFrame, guesses: dict[str, Guess], table: Table) ->
             yield f"{name!r} {guess.why}, but rows are not split by it: set time: {name}, or name it under drop."
         elif guess.kind in ("identifier", "text") and not is_counter(features[name]):
             yield f"{name!r} {guess.why}: name it under drop unless it means something."
+
+
+def giveaways(features: pd.DataFrame, targets: pd.DataFrame, task: str) -> Iterator[str]:
+    """A sentence for each target that features alone give away."""
+    for target in targets.columns:
+        told = [n for n in features if tells_target(features[n], targets[target], is_class=task == "classification")]
+        if told:
+            tell = "tells" if len(told) == 1 else "each tell"
+            yield f"{_few([*map(str, told)])} alone {tell} {str(target)!r}: name under drop what is known only afterwards."
 
 
 def _groups(features: pd.DataFrame, guesses: dict[str, Guess], dataset: Dataset) -> Iterator[str]:

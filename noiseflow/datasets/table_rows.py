@@ -46,11 +46,12 @@ def table_data(dataset: Dataset, data_seed: int) -> Data:
     table = read(dataset)
     train, test = split(table.rows, dataset, data_seed)
     X_train, X_test = encode(table, train, test, standardize=bool(dataset.standardize))
-    targets, scale = [table.rows.y[train], table.rows.y[test]], 1.0
+    targets: list[Array] = [table.rows.y[train], table.rows.y[test]]
+    scale: float | Array = 1.0
     n_classes = len(table.rows.labels)
     if dataset.standardize and not n_classes:
         targets, scale = standardize_target(*targets)
-    grid = grid_of(n_classes, X_train, X_test)
+    grid = grid_of(n_classes, X_train, X_test) if targets[0].ndim == 1 else None
     return Data(X_train, targets[0], X_test, targets[1], n_classes, grid, target_scale=scale)
 
 
@@ -105,9 +106,18 @@ def _read(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Table:
     if width > MAX_COLUMNS:
         must = f"path must be a table of at most {MAX_COLUMNS:,} features, each category being one"
         raise InvalidInputError([f"{must}; received {width:,}. Remove columns, or group rare categories."])
-    y, labels = _target(frame[dataset.target], dataset)
+    y, labels = _targets(frame, dataset)
     by = _by(frame, dataset) if prepared.is_test is None else prepared.is_test.astype(np.int64)
     return Table(Rows(X, y, labels, by), numeric, categories)
+
+
+def _targets(frame: pd.DataFrame, dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
+    """Those of `_target`; of several targets (n_rows, n_targets), and labels where all columns have the same."""
+    made = [_target(frame[name], dataset) for name in dataset.targets]
+    if len(made) == 1:
+        return made[0]
+    alike = {labels for _, labels in made}
+    return np.stack([y for y, _ in made], axis=1), alike.pop() if len(alike) == 1 else ("0", "1")
 
 
 def _target(column: pd.Series[Any], dataset: Dataset) -> tuple[Array, tuple[str, ...]]:

@@ -90,13 +90,13 @@ def streamed(path: str, file: BinaryIO) -> BinaryIO:
 def header_of(file: BinaryIO, path: str, reading: Reading) -> list[str]:
     """The names in the first line, as they are written."""
     options = {"nrows": 1, "dtype": str, "keep_default_na": False}
-    first = pd.read_csv(file, header=None, **_options(path, reading), **options)  # type: ignore[call-overload]
+    first = pd.read_csv(file, header=None, **_options(file, path, reading), **options)  # type: ignore[call-overload]
     return [str(name) for name in first.iloc[0]]
 
 
 def rows_of(file: BinaryIO, path: str, reading: Reading, **options: Any) -> pd.DataFrame:
     """The rows of a text file as pandas reads them; those longer than the header raise a ParserWarning."""
-    given: dict[str, Any] = {**_options(path, reading), "index_col": False, "low_memory": False, **options}
+    given: dict[str, Any] = {**_options(file, path, reading), "index_col": False, "low_memory": False, **options}
     given |= {"na_values": [f"{a}{word}{b}" for word in reading.na_values or () for a in ("", " ") for b in ("", " ")]}
     if (style := reading.style) and "dtype" not in options:
         given |= {"decimal": style.decimal, "thousands": style.thousands or None}
@@ -116,17 +116,34 @@ def rows_of(file: BinaryIO, path: str, reading: Reading, **options: Any) -> pd.D
     return frame
 
 
-def _options(path: str, reading: Reading) -> dict[str, Any]:
-    separator = separator_of(path, reading)
-    blanks: dict[str, Any] = {"sep": r"\s+"} if separator == " " else {"sep": separator}
-    return blanks | {"encoding": reading.encoding or "utf-8-sig", "skiprows": reading.skip_rows or 0}
+def _options(file: BinaryIO, path: str, reading: Reading) -> dict[str, Any]:
+    separator, encoding, skipped = separator_of(path, reading), reading.encoding or "utf-8-sig", reading.skip_rows or 0
+    found: dict[str, Any] = {"sep": r"\s+"} if separator == " " else {"sep": separator}
+    if not is_wide(encoding):
+        head = [file.readline(MAX_HEADER) for _ in range(skipped + 1)][-1]
+        file.seek(0)
+        found["quotechar"] = quote_of(head.decode(encoding, errors="replace"), separator)
+    return found | {"encoding": encoding, "skiprows": skipped}
+
+
+def is_wide(encoding: str | None) -> bool:
+    """Whether a letter has several bytes throughout, as in UTF-16."""
+    return "16" in (encoding or "") or "32" in (encoding or "")
+
+
+def quote_of(header: str, separator: str) -> str:
+    """The quote of a text file: a single one where all names of its first line are between such."""
+    cells = [cell.strip() for cell in (header.split() if separator == " " else header.split(separator))]
+    is_single = all(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells)
+    return "'" if is_single and cells else '"'
 
 
 def _longer_names(file: BinaryIO, path: str, reading: Reading) -> list[str] | None:
     """Names for rows that all have one value more than the header: the first is a row's name, or nothing follows the last."""
+    quote = _options(file, path, reading).get("quotechar", '"')
     text = io.TextIOWrapper(file, encoding=reading.encoding or "utf-8-sig", newline="")
     try:
-        lines = csv.reader(text, delimiter=separator_of(path, reading))
+        lines = csv.reader(text, delimiter=separator_of(path, reading), quotechar=quote)
         header, *rows = islice(lines, reading.skip_rows or 0, (reading.skip_rows or 0) + _MOST_LINES)
     except (csv.Error, ValueError):
         return None
@@ -153,6 +170,8 @@ def guess_text(path: str) -> tuple[Reading, dict[str, str]]:
         found["encoding"], why["encoding"] = encoding, "The text is not UTF-8; this is a guess."
     lines = raw.decode(encoding, errors="replace").splitlines()
     lines = (lines[:-1] if len(raw) == _LOOKED_AT and len(lines) > 1 else lines)[:_MOST_LINES]
+    if any(quote_of(next(iter(lines), ""), mark) == "'" for mark in SEPARATORS):
+        lines = [line.replace("'", '"') for line in lines]
     usual = separator_of(path, Reading())
     separator, width = _separator(lines, usual)
     if separator != usual:

@@ -36,16 +36,21 @@ class Drawn:
         return tf.constant(np.maximum(self.rng.random(shape), ABOVE_ZERO), dtype)
 
 
-def noised(x: Array, injections: Sequence[Injection], X_train: Array, rng: np.random.Generator) -> Array:
+def noised(
+    x: Array, injections: Sequence[Injection], X_train: Array, rng: np.random.Generator, *, masked: bool = False
+) -> Array:
     """Rows (n_rows, ...) with the noise of injections at the place input, at full strength.
 
     Args:
         X_train: the training rows; a relative stddev counts in their spread.
+        masked: whether the last feature is above 0 in steps that are no padding; only those have a spread.
     """
+    first = X_train[:SPREAD_ROWS]
+    first = first[first[..., -1] > 0] if masked else first
     values = tf.constant(x, tf.float64)
     for injection in injections:
         site = Site.of(0, injection, "input", columns=injection.shares(x.shape[-1]))
-        spread = float(site.of_columns(X_train[:SPREAD_ROWS]).std()) if injection.relative else 1.0
+        spread = float(site.of_columns(first).std()) if injection.relative else 1.0
         values = site.apply(values, tf.constant((injection.strength or 0.0) * spread, tf.float64), Drawn(rng))
     return np.asarray(values.numpy())
 

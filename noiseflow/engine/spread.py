@@ -17,7 +17,7 @@ from noiseflow.engine.sites import Sites
 from noiseflow.engine.targets import outputs_of, targets_by_output
 from noiseflow.noise import OUTSIDE, kind_of
 from noiseflow.noise.instrument import Point
-from noiseflow.noise.kind import STATE
+from noiseflow.noise.kind import STATE, STEPS_THERE
 
 Tensor = Any
 
@@ -50,9 +50,17 @@ class Spreads:
                 lambda a: a[list(group), :SPREAD_ROWS] if rows.per_seed else a[:SPREAD_ROWS], rows.x
             )
             signals = self._call(weights, x, per_seed=rows.per_seed)
+            there = self._steps_there(x, per_seed=rows.per_seed)
             for i, signal in zip(self.measured, signals, strict=True):
-                spreads[:, i] = self.sites.all[i].of_columns(signal).reshape(len(group), -1).std(axis=1)
+                spreads[:, i] = _spread(self.sites.all[i].of_columns(signal), there)
         return spreads
+
+    def _steps_there(self, x: Any, *, per_seed: bool) -> Array | None:
+        """Which steps are no padding: (n_group or 1, n_rows, n_steps); None where the network hides none."""
+        if not any(layer.name == STEPS_THERE for layer in self.prepared.model.layers):
+            return None
+        there = np.asarray(x)[..., -1] > 0
+        return there if per_seed else there[np.newaxis]
 
     def _signals(self, state: Sequence[Tensor], x: Any) -> list[Tensor]:
         """What flows at each measured site in inference mode, for one replica."""
@@ -68,6 +76,13 @@ class Spreads:
             training = {"training": False} if model._call_has_training_arg else {}  # noqa: SLF001
             model.stateless_call(list(state[:n_trainable]), list(state[n_trainable:]), x, **training)
         return [tf.identity(found[point]) for point in self.measured.values() if point is not None]
+
+
+def _spread(signal: Array, there: Array | None) -> Array:
+    """Standard deviation of each seed's signal (n_group, n_rows, ...), padded steps left out where it has steps."""
+    if there is None or signal.shape[1:3] != there.shape[1:]:
+        return np.asarray(signal.reshape(len(signal), -1).std(axis=1))
+    return np.array([own[at].std() for own, at in zip(signal, np.broadcast_to(there, signal.shape[:3]), strict=True)])
 
 
 def is_measured(site: Any) -> bool:

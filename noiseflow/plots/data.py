@@ -34,7 +34,7 @@ def plot_data(data: pd.DataFrame) -> Figure | None:
 
 
 def _drawable(rows: pd.DataFrame) -> bool:
-    return all(len(x) == 2 for x in rows["X"]) and rows["y"].nunique() <= len(CLASS_MARKS)
+    return all(len(x) == 2 for x in rows["X"]) and 0 < rows["y"].nunique() <= len(CLASS_MARKS)
 
 
 def _scatter(axes: Axes, rows: pd.DataFrame) -> None:

@@ -15,14 +15,14 @@ RELIABILITY_COLUMNS = ["bin", "n", "share", "confidence", "frequency", "low", "h
 def reliability(predictions: pd.DataFrame, y: pd.DataFrame, n_bins: int = N_BINS) -> pd.DataFrame:
     """How often what was predicted with some confidence came true, a row a bin with 10 predictions or more.
 
-    For two classes told by one number the confidence is the probability of class 1; for more it is that of the class
-    predicted, the highest. Bins are equal parts of [0, 1]. n, share: predictions in the bin, and their share of all;
+    For two classes told by one number, and for labels, the confidence is the probability of class 1; for more it is that of
+    the class predicted, the highest. Bins are equal parts of [0, 1]. n, share: predictions in the bin, and their share of all;
     confidence: their mean; frequency: the share that came true; low, high: its 95 % interval, that of a ratio of sums over
     clusters: data seeds where there are several, else seeds. NaN with one cluster.
 
     Args:
         predictions: data_seed, seed, row, output, prediction: of the test rows of one cell.
-        y: data_seed, row, y: what came true, the index of the class.
+        y: data_seed, row, y: what came true, the index of the class; and `targets`, where there are several labels.
 
     References: Murphy and Winkler (1977), Reliability of subjective probability forecasts of precipitation and temperature,
     Applied Statistics 26; Cochran (1977), Sampling Techniques, section 6.3 (ratio of sums).
@@ -45,7 +45,12 @@ def reliability(predictions: pd.DataFrame, y: pd.DataFrame, n_bins: int = N_BINS
 def _outcomes(predictions: pd.DataFrame, y: pd.DataFrame) -> pd.DataFrame:
     """data_seed, seed, confidence, and hit (whether it came true): a row a trial and test row."""
     keys = ["data_seed", "row"]
-    if not predictions["output"].any():
+    if "targets" in y and y["targets"].notna().any():  # of several labels each is a prediction
+        labels = y[[*keys, "targets"]].explode("targets").rename(columns={"targets": "y"})
+        keys.append("output")
+        y = labels.assign(output=labels.groupby(["data_seed", "row"]).cumcount())
+        predictions = predictions.assign(output=predictions["output"].astype(np.int64))
+    if len(keys) > 2 or not predictions["output"].any():
         told = predictions.merge(y[[*keys, "y"]], on=keys)
         return told.assign(confidence=told["prediction"], hit=told["y"] == 1)[
             ["data_seed", "seed", "confidence", "hit"]

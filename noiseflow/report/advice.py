@@ -82,8 +82,8 @@ def _task(evidence: Evidence, row: Row) -> Task:
     study = evidence.study
     dataset = next(d for d in study.datasets if d.name == row["dataset"])
     architecture = next(a for a in study.architectures if a.name == row["architecture"])
-    shape, n_classes = evidence.forms.get(dataset.name, ((2,), 2))
-    return Task(shape, n_classes, study.training_of(dataset, architecture), dataset.is_masked)
+    shape, n_classes, n_targets = evidence.forms.get(dataset.name, ((2,), 2, 1))
+    return Task(shape, n_classes, study.training_of(dataset, architecture), dataset.is_masked, n_targets)
 
 
 def _n_parts(variant: Variant) -> int:

@@ -51,7 +51,7 @@ def _score_of_a_constant(evidence: Evidence, row: wording.Row) -> float:
     if row["score_name"] == "r2":
         return 0.0
     data = evidence.data[(evidence.data["dataset"] == row["dataset"]) & (evidence.data["split"] == "test")]
-    if not wording.score_of(row).is_share_of_rows or data.empty:
+    if not wording.score_of(row).is_share_of_rows or data["y"].isna().any() or data.empty:
         return float("nan")
     return float(data["y"].value_counts(normalize=True).iloc[0])
 

@@ -30,7 +30,8 @@ class Evidence:
     campaign was not, `2.20 → 2.21` by name. predictions: of finished trials, with names: dataset, architecture, variant,
     family, data_seed, seed, trial_id, part (test, grid), row, output, prediction. grids: dataset name -> the points
     (n_points, 2) that the rows of part `grid` stand for, where the dataset has two features. read: what was read of the
-    datasets that are files of the user's. forms: dataset name -> the shape of a row, and how many classes, 0 for a regression.
+    datasets that are files of the user's. forms: dataset name -> the shape of a row, how many classes, 0 for a regression,
+    and how many targets.
     seen: dataset name -> variant -> a few training rows with its noise, of images and sequences.
     until_decided: whether seeds were added until each variant was decided.
     """
@@ -47,7 +48,7 @@ class Evidence:
     changed: Mapping[str, str] = field(default_factory=dict)
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     grids: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    forms: Mapping[str, tuple[tuple[int, ...], int]] = field(default_factory=dict)
+    forms: Mapping[str, tuple[tuple[int, ...], int, int]] = field(default_factory=dict)
     seen: Mapping[str, Mapping[str, NDArray[np.float64]]] = field(default_factory=dict)
     read: Sequence[WhatWasRead] = ()
     until_decided: bool = False

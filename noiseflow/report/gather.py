@@ -51,7 +51,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         until_decided=plan.until_decided,
         changed=_changed(findings, store),
         predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
-        forms={name: (tuple(data.X_train.shape[1:]), data.n_classes) for name, data in first.items()},
+        forms={name: (tuple(data.X_train.shape[1:]), data.n_classes, data.n_targets) for name, data in first.items()},
         seen=rows_as_seen(study),
         grids={name: data.grid for name, data in first.items() if data.grid is not None},
     )

@@ -49,7 +49,7 @@ class Predicted:
         fresh = {dataset.name: dataset.n_eval or 0 for dataset in study.datasets}
         found: dict[tuple[CellKey, str], RowVariance] = {}
         for (key, measure), rows in self._of_test_rows(study, trials).items():
-            n_test = self.truth[key[0]][0].size
+            n_test = len(self.truth[key[0]][0])
             share = n_test / fresh[key[0]] if fresh[key[0]] else 1.0
             found[key, measure] = RowVariance(rows.variance * share, rows.profile)
         return found
@@ -64,11 +64,11 @@ class Predicted:
         return self._known
 
     def _of_group(self, dataset: Dataset, group: pd.DataFrame) -> RowVariances:
-        y, n_classes = self.truth[dataset.name]
+        y, n_classes = self.truth[dataset.name]  # of several targets (n_rows, n_targets)
         seeds = sorted(group.loc[group["variant"] == BASELINE, "seed"])[:MOST_SEEDS]
         used = group[group["seed"].isin(seeds)]
         predictions = self.read(list(used["trial_id"]))
-        outputs = _outputs(predictions, y.size)
+        outputs = _outputs(predictions, len(y))
         found: dict[tuple[CellKey, str], RowVariance] = {}
         for measure in MEASURES if n_classes else MEASURES[:1]:
             values = {
@@ -120,7 +120,12 @@ def _measure(dataset: Dataset, measure: str, n_classes: int) -> Measure:
         return lambda outputs, y: -loss(outputs, y, n_classes)
     if n_classes > 2:
         return lambda outputs, y: -np.stack([brier_score_of_classes(p, t) for p, t in zip(outputs, y, strict=True)])
-    return lambda outputs, y: -brier_score(outputs[..., -1], y)
+    return lambda outputs, y: -brier_score(*((outputs[..., -1], y) if y.ndim == 2 else _flat(outputs, y)))
+
+
+def _flat(outputs: Array, y: Array) -> tuple[Array, Array]:
+    """Each label of a row as a prediction."""
+    return outputs.reshape(len(outputs), -1), y.reshape(len(y), -1)
 
 
 def _target_scale(dataset: Dataset, trials: pd.DataFrame, outputs: Mapping[str, Array], y: Array) -> float:

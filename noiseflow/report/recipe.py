@@ -18,13 +18,14 @@ class Task:
     """What a model learns.
 
     shape: of a row. n_classes: 0 for a regression. training: how it is trained. masked: whether the last feature of a sequence
-    says which steps are there.
+    says which steps are there. n_targets: values, or labels, that it predicts of a row.
     """
 
     shape: tuple[int, ...]
     n_classes: int
     training: Training
     masked: bool = False
+    n_targets: int = 1
 
 
 PLAIN = Variant(name="plain")
@@ -63,7 +64,7 @@ def _compiled(architecture: Architecture, variant: Variant, task: Task) -> Itera
     yield from _model(architecture, variant, task)
     kind = "mean_squared_error" if not task.n_classes else "binary_crossentropy"
     loss = "sparse_categorical_crossentropy" if task.n_classes > 2 else kind
-    metric = '"accuracy"' if task.n_classes else "keras.metrics.R2Score()"
+    metric = f'"{"binary_" * (task.n_targets > 1)}accuracy"' if task.n_classes else "keras.metrics.R2Score()"
     known = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adagrad": "Adagrad", "nadam": "Nadam", "lion": "Lion"}
     optimizer = f"keras.optimizers.{known[task.training.optimizer]}({task.training.learning_rate:g})"
     yield f'model.compile({optimizer}, loss="{loss}", metrics=[{metric}])'
@@ -144,7 +145,7 @@ def _model(architecture: Architecture, variant: Variant, task: Task) -> Iterator
             yield f"    {line},"
     arguments = [f"kernel_regularizer={text}" for text in _regularizers(variant)]
     activation = {0: [], 2: ['activation="sigmoid"']}.get(task.n_classes, ['activation="softmax"'])
-    n_outputs = task.n_classes if task.n_classes > 2 else 1
+    n_outputs = task.n_classes if task.n_classes > 2 else task.n_targets
     yield f"    keras.layers.Dense({', '.join([str(n_outputs), *activation, *arguments])}),"
     yield "])"
 

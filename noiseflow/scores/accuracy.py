@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from noiseflow.scores.score import SCORE, Array, OutputForm, Score, decided, predicted
+from noiseflow.scores.score import SCORE, Array, OutputForm, Score, predicted
 
 
 class Accuracy(Score):
@@ -30,7 +30,7 @@ class Accuracy(Score):
         """Keras' own, but for logits of two classes."""
         import keras
 
-        if form.width > 1:
+        if form.width > 1 and form.n_targets == 1:
             return keras.metrics.SparseCategoricalAccuracy(name=SCORE)
         return _logit_accuracy()() if form.from_logits else keras.metrics.BinaryAccuracy(name=SCORE)
 
@@ -57,12 +57,12 @@ def _logit_accuracy() -> type:
     ops = keras.ops
 
     def found(y_true: Any, y_pred: Any) -> Any:
-        chosen = ops.cast(decided(y_pred, from_logits=True), "int32")
+        chosen = ops.cast(y_pred > 0, "int32")
         true = ops.reshape(ops.cast(y_true, "int32"), ops.shape(chosen))
-        return ops.cast(ops.equal(true, chosen), keras.config.floatx())
+        return ops.mean(ops.cast(ops.equal(true, chosen), keras.config.floatx()), axis=-1)
 
     class LogitAccuracy(keras.metrics.MeanMetricWrapper):
-        """Share of rows whose class is found, from the logits of class 1."""
+        """Share of rows whose class is found, from the logits of class 1; of several labels the mean."""
 
         def __init__(self, name: str = SCORE, dtype: Any = None) -> None:
             super().__init__(found, name=name, dtype=dtype)

@@ -52,6 +52,9 @@ class Auc(Score):
         """Keras' own, an approximation; for several outputs one that takes class numbers."""
         import keras
 
+        if form.n_targets > 1:
+            several = {"multi_label": True, "num_labels": form.n_targets}
+            return keras.metrics.AUC(name=SCORE, from_logits=form.from_logits, **several)
         if form.width > 1:
             return _class_auc()(n_classes, form.from_logits)
         return keras.metrics.AUC(name=SCORE, from_logits=form.from_logits)

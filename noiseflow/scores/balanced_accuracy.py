@@ -25,6 +25,7 @@ class BalancedAccuracy(Score):
     in_points = True
     most = 1.0
     weighs_classes_alike = True
+    takes_several = False
 
     def suits_skewed(self, n_classes: int) -> bool:
         return n_classes != 2  # a single class is refused where the dataset is read

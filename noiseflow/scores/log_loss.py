@@ -28,7 +28,7 @@ class LogLoss(Score):
         """Keras' own, but for one output a row."""
         import keras
 
-        if form.width == 1:
+        if form.width == 1 or form.n_targets > 1:
             return _binary_log_loss()(form.from_logits)
         return keras.metrics.SparseCategoricalCrossentropy(name=SCORE, from_logits=form.from_logits)
 
@@ -43,7 +43,7 @@ def _binary_log_loss() -> type:
         return keras.losses.binary_crossentropy(true, y_pred, from_logits=from_logits)
 
     class BinaryLogLoss(keras.metrics.MeanMetricWrapper):
-        """Mean cross-entropy of two classes, from one output a row."""
+        """Mean cross-entropy of two classes, from one output a row; of several labels the mean."""
 
         def __init__(self, from_logits: bool = False, name: str = SCORE, dtype: Any = None) -> None:
             super().__init__(cross_entropy, name=name, dtype=dtype, from_logits=from_logits)

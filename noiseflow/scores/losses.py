@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from noiseflow.scores.score import Array, aligned
+from noiseflow.scores.score import Array, aligned, mean_of_targets
 
 EPSILON = 1e-7
 """Where Keras clips probabilities whose logits it does not know (`keras.backend.epsilon`)."""
@@ -20,10 +20,14 @@ def loss(outputs: Array, y: Array, n_classes: int) -> Array:
 
     Args:
         outputs: (n_seeds, n_rows, n_outputs).
-        y: (n_rows,) or (n_seeds, n_rows).
+        y: (n_rows,) or (n_seeds, n_rows); of several targets, whose mean it is, (n_seeds or 1, n_rows, n_targets).
     """
     outputs, y = aligned(outputs, y)
-    return -log_likelihood(outputs, y) if n_classes else np.mean((outputs[..., 0] - y) ** 2, axis=1)
+    return -mean_of_targets(log_likelihood if n_classes else _negative_squares, outputs, y)
+
+
+def _negative_squares(outputs: Array, y: Array) -> Array:
+    return np.asarray(-np.mean((outputs[..., 0] - y) ** 2, axis=1))
 
 
 def clipped(probability: Array) -> Array:

@@ -19,6 +19,7 @@ class Rmse(Score):
     unit = "units of the target"
     is_loss = True
     in_target_units = True
+    takes_several = False  # their units differ
     margin = None
     most = 0.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isfinite, nan
 from typing import Any, Literal
@@ -18,10 +19,14 @@ SCORE = "score"
 
 @dataclass(frozen=True)
 class OutputForm:
-    """What a model gives for a row: `width` numbers, of a classifier probabilities or else logits."""
+    """What a model gives for a row: `width` numbers, of a classifier probabilities or else logits.
+
+    Of several targets it is one number each: of a label the probability that it is 1.
+    """
 
     width: int
     from_logits: bool = False
+    n_targets: int = 1
 
 
 class Score:
@@ -42,6 +47,7 @@ class Score:
         is_share_of_rows: whether it is the share of the rows that are right: the Bayes rule bounds it, Wilson's interval
             holds, and it rewards guessing the largest class.
         weighs_classes_alike: whether each class counts the same; then the test rows must have each.
+        takes_several: whether it has a meaning for several targets, where it is the mean of theirs.
         keras_is_exact: whether Keras' metric is the score itself, no approximation.
         keras_names: what the history of a fit may call it, for `compare`.
     """
@@ -58,6 +64,7 @@ class Score:
     most: float = inf
     is_share_of_rows: bool = False
     weighs_classes_alike: bool = False
+    takes_several: bool = True
     keras_is_exact: bool = True
     keras_names: tuple[str, ...] = ()
 
@@ -124,7 +131,8 @@ class Score:
 
         Args:
             outputs: as for `value`.
-            y: (n_rows,), or (n_seeds, n_rows) where each seed has its own rows.
+            y: (n_rows,), or (n_seeds, n_rows) where each seed has its own rows; of several targets (n_seeds or 1, n_rows,
+                n_targets), the score being the mean of theirs, as scikit-learn's `multioutput="uniform_average"` is.
             target_scale: units of the target per unit of y, one number or (n_seeds,).
 
         Returns:
@@ -133,7 +141,7 @@ class Score:
         """
         outputs, y = aligned(outputs, y)
         with np.errstate(invalid="ignore", divide="ignore"):
-            values = self.value(outputs, y)
+            values = mean_of_targets(self.value, outputs, y)
         finite = np.isfinite(outputs).all(axis=(1, 2))
         return np.where(finite, values * (target_scale if self.in_target_units else 1.0), np.nan)
 
@@ -145,8 +153,15 @@ class Score:
 
 def aligned(outputs: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     """Both in float64, y with the seeds' axis."""
-    outputs = np.asarray(outputs, dtype=np.float64)
-    return outputs, np.broadcast_to(np.asarray(y, dtype=np.float64), outputs.shape[:2])
+    outputs, y = np.asarray(outputs, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    return outputs, np.broadcast_to(y, outputs.shape if y.ndim == 3 else outputs.shape[:2])
+
+
+def mean_of_targets(value: Callable[[Array, Array], Array], outputs: Array, y: Array) -> Array:
+    """What a measure gives of each seed; of several targets, y (n_seeds, n_rows, n_targets), the mean of theirs."""
+    if y.ndim == 2:
+        return value(outputs, y)
+    return np.asarray(np.mean([value(outputs[..., [k]], y[..., k]) for k in range(y.shape[2])], axis=0))
 
 
 def predicted(outputs: Array) -> NDArray[Any]:

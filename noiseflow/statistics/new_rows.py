@@ -49,7 +49,7 @@ def pseudo_values(measure: Measure, outputs: Array, truth: Array) -> Array:
     Args:
         measure: of outputs and truth.
         outputs: (n_seeds, n_rows, n_outputs).
-        truth: (n_rows,).
+        truth: (n_rows,), or (n_rows, n_targets).
 
     References: Tukey (1958), Bias and confidence in not quite large samples; Efron and Tibshirani (1993), An Introduction
     to the Bootstrap, sections 11.2 and 11.5.
@@ -58,11 +58,11 @@ def pseudo_values(measure: Measure, outputs: Array, truth: Array) -> Array:
     n_units = min(n_rows, MOST_UNITS)
     part_of = np.empty(n_rows, np.int64)
     part_of[np.random.default_rng(0).permutation(n_rows)] = np.arange(n_rows) % n_units
-    whole = measure(outputs, np.broadcast_to(truth, (n_seeds, n_rows)))
+    whole = measure(outputs, np.broadcast_to(truth, (n_seeds, *truth.shape)))
     values = np.empty((n_seeds, n_units))
     for part in range(n_units):
         kept = part_of != part
-        without = measure(outputs[:, kept], np.broadcast_to(truth[kept], (n_seeds, int(kept.sum()))))
+        without = measure(outputs[:, kept], np.broadcast_to(truth[kept], (n_seeds, *truth[kept].shape)))
         values[:, part] = n_units * whole - (n_units - 1) * without
     return values
 

@@ -21,17 +21,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from noiseflow.store.schemas import (
-    ADDED_IN_FORMAT_1,
-    ADDED_IN_FORMAT_3,
-    ADDED_IN_FORMAT_4,
-    ADDED_IN_FORMAT_5,
+    ADDED,
     IDENTITIES,
     SCHEMAS,
     identities_of,
     table_of,
 )
 
-FORMAT = 5
+FORMAT = max(ADDED)
 _BLANK = b"0" * 64
 _KEY = b"sha256\x18\x40"  # in Thrift's compact protocol: the key, then a string of 64 characters
 _MALFORMED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError)
@@ -241,10 +238,8 @@ def _check_format_1(file: pq.ParquetFile, content: bytes, marks: Mapping[bytes, 
 def _check_schema(schema: pa.Schema, table: str, version: int) -> None:
     expected = SCHEMAS[table]
     lacking = set(expected.names) - set(schema.names)
-    tolerated: frozenset[str] = frozenset()
-    if table in IDENTITIES and version < FORMAT:
-        since = {2: ADDED_IN_FORMAT_1, 3: ADDED_IN_FORMAT_3, 4: ADDED_IN_FORMAT_4, 5: ADDED_IN_FORMAT_5}
-        tolerated = frozenset().union(*(names for added, names in since.items() if version < added))
+    like = "trials" if table in IDENTITIES else table
+    tolerated = {name for added, columns in ADDED.items() if version < added for name in columns.get(like, ())}
     known = pa.schema([field for field in expected if field.name not in lacking])
     if not lacking <= tolerated or not schema.remove_metadata().equals(known):
         raise DamagedError(f"its columns are not those of {table}")

@@ -50,17 +50,17 @@ SCHEMAS: dict[str, pa.Schema] = {
             "row": pa.int64(),
             "X": pa.list_(pa.float32()),
             "y": pa.float64(),
+            "targets": pa.list_(pa.float64()),
         }
     ),
 }
-ADDED_IN_FORMAT_1 = frozenset({"family", "epochs_trained", "n_test"})
-"""Columns of trials that the first files of format 1 lack; they are read as null."""
-ADDED_IN_FORMAT_3 = frozenset({"proven"})
-"""Columns of trials that files of formats 1 and 2 lack; they are read as null."""
-ADDED_IN_FORMAT_4 = frozenset({"robustness"})
-"""Columns of trials that files of formats 1 to 3 lack; they are read as null."""
-ADDED_IN_FORMAT_5 = frozenset({"ece_chance", "inner_score"})
-"""Columns of trials that files of formats 1 to 4 lack; they are read as null."""
+ADDED = {
+    2: {"trials": {"family", "epochs_trained", "n_test"}},
+    3: {"trials": {"proven"}},
+    4: {"trials": {"robustness"}},
+    5: {"trials": {"ece_chance", "inner_score"}, "datasets": {"targets"}},
+}
+"""Format, and the columns by table that files of earlier formats lack; they are read as null. Replays are like trials."""
 IDENTITIES = {"trials": ["trial_id"], "replays": ["trial_id", "campaign"]}
 """What no two rows of a table share."""
 FOLLOWERS = ("curves", "predictions")

@@ -17,9 +17,19 @@ from noiseflow.datasets.archives import read_archive
 from noiseflow.datasets.arrays import channels_of
 from noiseflow.datasets.columns import kind_of, numbers, texts
 from noiseflow.datasets.files import is_too_large, read_table
-from noiseflow.datasets.guesses import Guess, guess_column, has_blanks, nearly_equal, panel_units
+from noiseflow.datasets.guesses import (
+    FEATURES,
+    Guess,
+    guess_column,
+    has_blanks,
+    is_twin,
+    nearly_equal,
+    panel_units,
+    tells_target,
+)
 from noiseflow.datasets.number_text import STYLES, parse
 from noiseflow.datasets.preparation import prepare_table
+from noiseflow.datasets.table_facts import giveaways
 from noiseflow.datasets.text_files import TEXT_SUFFIXES, Reading, guess_text, suffix_of
 from noiseflow.scores import SCORES, scores_of
 from noiseflow.study import Dataset
@@ -59,17 +69,30 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
         reading = replace(reading, sample=SAMPLE, drawn_by=1)  # the data seed that a study has
         remarks["sample"] = ["The file is too large to be read whole: so many of its rows are drawn at random."]
     raw = read_table(path, reading)
-    target = _target(raw, target, path, reading, remarks)
-    settings: dict[str, Any] = {"kind": "table", "path": path, "target": target, **reading.keys()}
+    chosen = _targets(raw, target, path, reading, remarks)
+    target, *others = chosen
+    named = chosen if others else target
+    settings: dict[str, Any] = {"kind": "table", "path": path, "target": named, **reading.keys()}
     settings |= _written_oddly(raw, settings, remarks)
-    settings["task"] = task or guess_task(_prepared(settings)[target])
+    settings["task"] = task or _task_of(_prepared(settings)[list(chosen)])
     frame = _prepared(settings)
     remarks["task"] = _task_remarks(frame[target], settings["task"]) if task is None else []
-    _see_target(frame[target], settings["task"])
-    settings |= _rows_aside(frame[target], settings["task"], remarks)
-    features = frame.drop(columns=target)
+    if others and task is None:
+        remarks["task"] = [
+            "Guessed: several labels." if settings["task"] == "classification" else "Guessed: several numbers."
+        ]
+    for name in chosen:
+        _see_target(frame[name], settings["task"])
+    settings |= _rows_aside(frame[list(chosen)], settings["task"], remarks)
+    features = frame.drop(columns=list(chosen))
     guesses = {str(name): guess_column(features[name]) for name in features.columns}
-    return _first_sound(_choices(features, guesses, settings), frame[target], remarks)
+    usable = features[[name for name, guess in guesses.items() if guess.kind in FEATURES]]
+    for name, reason in _twins(usable, frame[list(chosen)], settings["task"]):
+        guesses[name] = Guess("constant", reason)
+    usable = usable[[name for name in usable if guesses[str(name)].kind in FEATURES]]
+    remarks.setdefault("target", []).extend(giveaways(usable, frame[list(chosen)], settings["task"]))
+    labels = pd.concat([frame[name] for name in chosen]) if settings["task"] == "classification" else frame[target]
+    return _first_sound(_choices(features, guesses, settings), labels, remarks, several=bool(others))
 
 
 def _is_there(path: str) -> bool:
@@ -92,6 +115,21 @@ def _dataset(settings: dict[str, Any]) -> Dataset:
 def _prepared(settings: dict[str, Any]) -> pd.DataFrame:
     """The table as it is read with what is chosen so far."""
     return prepare_table(_dataset({"task": "classification", **settings})).frame
+
+
+def _targets(frame: pd.DataFrame, given: str, path: str, reading: Reading, remarks: Remarks) -> tuple[str, ...]:
+    """The columns that are meant: one, or several where no column has a name with these commas in it."""
+    parts = [part for part in given.split(",") if part.strip()]
+    if len(parts) < 2 or given.strip() in map(str, frame.columns):
+        return (_target(frame, given, path, reading, remarks),)
+    return tuple(_target(frame, part, path, reading, remarks) for part in parts)
+
+
+def _task_of(targets: pd.DataFrame) -> str:
+    """What is learnt of one target, or of several: labels where each has two values, else numbers."""
+    if targets.shape[1] == 1:
+        return guess_task(targets.iloc[:, 0])
+    return "classification" if (targets.nunique() <= 2).all() else "regression"
 
 
 def _target(frame: pd.DataFrame, given: str, path: str, reading: Reading, remarks: Remarks) -> str:
@@ -121,12 +159,13 @@ def _written_oddly(frame: pd.DataFrame, settings: dict[str, Any], remarks: Remar
     """Numbers that are text, words for missing values, and texts that are nearly equal."""
     reading = Reading(**{key: settings[key] for key in Reading.__dataclass_fields__ if key in settings})
     numeric, categorical, uneven = [], [], []
+    targets = [settings["target"]] if isinstance(settings["target"], str) else settings["target"]
     words = list(settings.get("na_values", ()))
     for name in map(str, frame.columns):
         column = frame[name]
         if kind_of(column) not in ("category", "date") or not _is_text(column):
             continue
-        if name == settings["target"] and column.nunique() == 2:
+        if name in targets and column.nunique() == 2:
             uneven += [name] * bool(has_blanks(column) or nearly_equal(column))
             continue
         guess = guess_column(column)
@@ -201,15 +240,16 @@ def _see_target(column: pd.Series[Any], task: str) -> None:
         raise InvalidInputError([f"target must have classes that rows share; received {received}. Choose another."])
 
 
-def _rows_aside(column: pd.Series[Any], task: str, remarks: Remarks) -> dict[str, Any]:
+def _rows_aside(targets: pd.DataFrame, task: str, remarks: Remarks) -> dict[str, Any]:
     """Rows without a target, and classes of one row, are set aside."""
-    missing, counts = int(column.isna().sum()), column.value_counts()
+    column = targets.iloc[:, 0]
+    missing, counts = int(targets.isna().any(axis=1).sum()), column.value_counts()
     rare = [str(label) for label, n in counts.items() if n == 1] if task == "classification" and len(counts) > 2 else []
     reasons = {"missing_target": missing, "rare_classes": len(rare)}
     if missing:
-        remarks.setdefault("set_aside", []).append(
-            f"{missing} of {len(column)} rows have no {str(column.name)!r}: they are left out."
-        )
+        lacking = " or no ".join(repr(str(name)) for name in targets.columns)
+        text = f"{missing} of {len(column)} rows have no {lacking}: they are left out."
+        remarks.setdefault("set_aside", []).append(text)
     if rare:
         remarks.setdefault("set_aside", []).append(
             f"Only one row has {_few(rare)}: it can be in training or test only, and is left out."
@@ -238,7 +278,8 @@ def _choices(
         name for name in (*(n for n in named if guesses[n].sure), *units) if features[name].nunique() >= _LEAST_GROUPS
     ]
     sure = [name for name in dict.fromkeys(sure) if not features[name].isna().any()]
-    plain = {"split": "stratified" if settings["task"] == "classification" else "random"}
+    by_class = settings["task"] == "classification" and isinstance(settings["target"], str)
+    plain = {"split": "stratified" if by_class else "random"}
     several = "holds dates, as others do: to test on the latest rows, name it under time"
     for by, split in [
         *((name, "group") for name in sure),
@@ -309,6 +350,17 @@ def _is_last_resort(name: str, guess: Guess) -> bool:
     return guess.kind == "time" or (guess.why == "seems to number the rows" and not name.startswith("Unnamed"))
 
 
+def _twins(features: pd.DataFrame, targets: pd.DataFrame, task: str) -> Iterator[tuple[str, str]]:
+    """Features that are nearly the target and are called like it, each with the end of a sentence, unless all are."""
+    found = {
+        str(name): f"is called like {str(target)!r} and gives it away. Keep it if it is known before"
+        for target in targets.columns
+        for name in features.columns
+        if is_twin(name, target) and tells_target(features[name], targets[target], is_class=task == "classification")
+    }
+    yield from found.items() if len(found) < features.shape[1] else ()
+
+
 def _missing_remarks(features: pd.DataFrame) -> list[str]:
     missing = features.isna().sum()
     missing = missing[missing > 0]
@@ -318,7 +370,9 @@ def _missing_remarks(features: pd.DataFrame) -> list[str]:
     return [f"Missing values in {columns}: the training rows' median, or commonest, stands in for them."]
 
 
-def _first_sound(choices: Iterator[tuple[dict[str, Any], Remarks]], target: pd.Series[Any], remarks: Remarks) -> Draft:
+def _first_sound(
+    choices: Iterator[tuple[dict[str, Any], Remarks]], target: pd.Series[Any], remarks: Remarks, *, several: bool
+) -> Draft:
     """The first of these choices that has no fault.
 
     Raises:
@@ -326,7 +380,7 @@ def _first_sound(choices: Iterator[tuple[dict[str, Any], Remarks]], target: pd.S
     """
     found: list[str] = []
     for settings, own in choices:
-        for score, reason in _scores(target, settings["task"]):
+        for score, reason in _scores(target, settings["task"], several=several):
             dataset = _dataset(settings | {"score": score, "test_fraction": 0.3})
             seeds = [1] if dataset.is_split_once else range(1, N_SEEDS + 1)
             found = datasets.faults(dataset, seeds, _WHERE)
@@ -337,13 +391,17 @@ def _first_sound(choices: Iterator[tuple[dict[str, Any], Remarks]], target: pd.S
     raise InvalidInputError([text.removeprefix(f"{_WHERE}.") for text in found])
 
 
-def _scores(column: pd.Series[Any], task: str) -> list[tuple[str, list[str]]]:
+def _scores(column: pd.Series[Any], task: str, *, several: bool) -> list[tuple[str, list[str]]]:
     """Scores to choose from with their reasons, the best first; the next ones are for when a class is too rare for it."""
-    first, *others = scores_of(task) or SCORES  # a task that there is not is refused with the dataset
+    fitting = scores_of(task) or SCORES  # a task that there is not is refused with the dataset
+    first, *others = [score for score in fitting if score.takes_several or not several]
     share = column.value_counts(normalize=True)
     if not first.is_share_of_rows or share.empty or share.iloc[0] < SKEWED:
-        return [(first.name, [f"{first.sentence.capitalize()}; or {', '.join(other.name for other in others)}."])]
-    large = f"{100 * share.iloc[0]:.0f} % of the rows are of the class {str(share.index[0])!r}"
+        mean = ", the mean of the targets" * several
+        more = f"; or {', '.join(other.name for other in others)}" if others else ""
+        return [(first.name, [f"{first.sentence.capitalize()}{mean}{more}."])]
+    what = "labels are" if several else "rows are of the class"
+    large = f"{100 * share.iloc[0]:.0f} % of the {what} {str(share.index[0])!r}"
     reason = f"{large}; {first.name} rewards guessing it."
     asks = [score.name for score in others if score.weighs_classes_alike]
     rare = f"The rarest class is too rare to be in each test part, as {' and '.join(asks)} ask."
@@ -363,13 +421,16 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
     """
     archive, remarks = read_archive(path), Remarks()
     y = archive.y
-    is_classes = y.dtype.kind in "bUO" or guess_task(pd.Series(y.ravel())) == "classification"
+    is_labels = y.ndim == 2 and len(np.unique(y)) == 2
+    is_classes = y.dtype.kind in "bUO" or is_labels or (y.ndim == 1 and guess_task(pd.Series(y)) == "classification")
     settings: dict[str, Any] = {
         "kind": "arrays",
         "path": path,
         "task": task or ("classification" if is_classes else "regression"),
     }
     remarks["task"] = _task_remarks(pd.Series(y.ravel()), settings["task"]) if task is None else []
+    if y.ndim == 2 and y.shape[1] > 1:
+        remarks["task"].append(f"y has {y.shape[1]} columns: each is a target.")
     if channels := channels_of(archive.X):
         settings["channels"] = channels
         said = (
@@ -403,7 +464,8 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
         ]
     n_axes = archive.X.ndim + (channels == "none")
     network = {4: "{kind: cnn, filters: [8], kernel_size: 3}", 3: "{kind: lstm, units: [16]}"}.get(n_axes, "")
-    draft = _first_sound(iter([(settings, Remarks())]), pd.Series(y.ravel()), remarks)
+    several = y.ndim == 2 and y.shape[1] > 1
+    draft = _first_sound(iter([(settings, Remarks())]), pd.Series(y.ravel()), remarks, several=several)
     return replace(draft, network=network or draft.network)
 
 

@@ -74,6 +74,12 @@ class _DatasetRules(NamedPart):
         return getattr(self, "task", None) or dataset_kind(self.kind).task  # type: ignore[return-value] # one has it
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns of a table that are predicted, one or several; empty for other kinds."""
+        target: str | tuple[str, ...] | None = getattr(self, "target", None)
+        return (target,) if isinstance(target, str) else target or ()
+
+    @property
     def scored_by(self) -> Score:
         """The score, given or by the task."""
         return score_named(self.score) if self.score else scores_of(self.of_task)[0]
@@ -97,7 +103,8 @@ class _DatasetRules(NamedPart):
     def split_kind(self) -> str:
         """How rows are split, given or by the task."""
         split: str | None = getattr(self, "split", None)
-        return split or ("stratified" if self.of_task == "classification" else "random")
+        by_class = self.of_task == "classification" and len(self.targets) < 2
+        return split or ("stratified" if by_class else "random")
 
     @property
     def is_split_once(self) -> bool:

@@ -42,7 +42,7 @@ def draft_study(
 
     Args:
         path: of the table or the .npz file; is given in the text as here, or as it is seen from `written_to`.
-        target: the column that is predicted; of an .npz file nothing.
+        target: the column that is predicted, or several with commas between; of an .npz file nothing.
         task: classification or regression; guessed from the target unless given.
         name: of the study; made from the file's name unless given.
         written_to: path of the study file that the text is for.
@@ -89,7 +89,7 @@ def _text(draft: Draft, name: str, path: str) -> str:
     epochs = _epochs(draft.n_train, batch_size, _STEPS if dataset.kind == "table" else _STEPS // 10)
     design, n_trials = ("replicate" if dataset.is_split_once else "resample"), 6 * N_SEEDS
     why = "one split, seeds vary" if dataset.is_split_once else "each seed splits the rows anew"
-    purpose = f"Does noise help to predict {dataset.target or Path(path).name}?"[:500]
+    purpose = f"Does noise help to predict {', '.join(dataset.targets) or Path(path).name}?"[:500]
     lines = [
         f"# Does noise help on {Path(str(dataset.path)).name!r}? Drafted by `noiseflow init`; every value is a suggestion.",
         f"name: {_scalar(name)}",

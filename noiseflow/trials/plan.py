@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from pydantic import BaseModel
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import Round, campaign_of
 from noiseflow.datasets import columns_of
 from noiseflow.noise.injection import Injection
@@ -161,6 +162,18 @@ class Batch:
         """The seeds of its trials, in their order."""
         return [trial.seed for trial in self.trials]
 
+    def check_content(self) -> None:
+        """Looks whether the files that its trials are named after are as they were when the plan was made.
+
+        Raises:
+            InvalidInputError: the rows, or the network, are others now.
+        """
+        first, has_files = self.trials[0], self.cell.dataset.path or self.cell.architecture.path
+        if has_files and replace(self.cell).trial_id(first.data_seed, first.seed) != first.id:
+            files = ", ".join(repr(path) for path in (self.cell.dataset.path, self.cell.architecture.path) if path)
+            must = f"datasets must keep their content while a study is trained (dataset {self.cell.dataset.name!r})"
+            raise InvalidInputError([f"{must}; received other content in {files} than it began with. Run again."])
+
     @property
     def label(self) -> str:
         """A name to read in logs and in the UI: `circles/mlp/input 0-29`, or `circles/mlp/input 2026-11-23, 30 seeds`."""
@@ -200,6 +213,15 @@ class Plan:
             kept -= 1
         seeds = set([seed for part in self.rounds[kept:] for seed in part.seeds][:most])
         return replace(self, rounds=self.rounds[kept:], trials=tuple(t for t in self.trials if t.seed in seeds))
+
+    def check_content(self) -> None:
+        """That of a batch, for each cell.
+
+        Raises:
+            InvalidInputError: a file was changed since the plan was made.
+        """
+        for trial in {id(trial.cell): trial for trial in self.trials}.values():
+            Batch(trial.cell, (trial,)).check_content()
 
     def counted(self, counts: Mapping[tuple[str, str, str], int]) -> Plan:
         """The plan of a run until its variants are decided, in which each cell has only its first seeds.

@@ -10,6 +10,7 @@ from typing import Any
 from noiseflow.statistics.looks import next_look
 from noiseflow.store import Store
 from noiseflow.trials.plan import NUMERICS_VERSION, Plan, Trial
+from noiseflow.trials.same_name import overwritten_lines
 
 MOST_ROWS = 30
 """Rows of a preview; of more cells there is a line for each dataset and architecture."""
@@ -24,7 +25,7 @@ def foresee(plan: Plan, store: Store | None) -> dict[str, Any]:
     n_trials, n_missing = (Counter(id(trial.cell) for trial in trials) for trials in (plan.trials, missing))
     cells = [{**cell.names, "trials": n_trials[id(cell)], "missing": n_missing[id(cell)]} for cell in plan.cells]
     totals = {"study": plan.study.name, "trials": len(plan.trials), "missing": len(missing)}
-    notes = superseded_lines(plan, done)
+    notes = [*superseded_lines(plan, done), *(overwritten_lines(plan, store, done) if store else [])]
     return totals | {"notes": notes, "forecast": _forecast(plan, store, missing, done), "cells": cells}
 
 

@@ -25,13 +25,14 @@ class BatchRows:
     """What the trials of a batch train on and are measured on.
 
     data: one for each trial, and data_seeds; per_trial: whether they differ, so that arrays have a trial axis in front;
-    at_test: injections that act at test time too.
+    at_test: injections that act at test time too; masked: whether rows are sequences with padded steps.
     """
 
     data: tuple[Data, ...]
     per_trial: bool
     data_seeds: tuple[int, ...] = ()
     at_test: tuple[Injection, ...] = ()
+    masked: bool = False
 
     @classmethod
     def of(cls, batch: Batch) -> BatchRows:
@@ -39,7 +40,7 @@ class BatchRows:
         seeds = tuple(trial.data_seed for trial in batch.trials)
         made = {seed: generate(batch.cell.dataset, seed) for seed in dict.fromkeys(seeds)}
         at_test = tuple(injection for injection in batch.cell.injections if "test" in injection.at)
-        return cls(tuple(made[seed] for seed in seeds), len(made) > 1, seeds, at_test)
+        return cls(tuple(made[seed] for seed in seeds), len(made) > 1, seeds, at_test, batch.cell.dataset.is_masked)
 
     @property
     def first(self) -> Data:
@@ -82,8 +83,11 @@ class BatchRows:
     def _copies(self, name: str, data: Data, rng: np.random.Generator) -> Part:
         """COPIES of the rows of a part, or one of the fresh ones, each with draws of its own."""
         X, y = (np.asarray(getattr(data, f"{axis}_{name}")) for axis in "Xy")
-        copies = [noised(X, self.at_test, data.X_train, rng) for _ in range(1 if name == "eval" else COPIES)]
-        return np.concatenate(copies), np.tile(y, len(copies))
+        copies = [
+            noised(X, self.at_test, data.X_train, rng, masked=self.masked)
+            for _ in range(1 if name == "eval" else COPIES)
+        ]
+        return np.concatenate(copies), np.concatenate([y] * len(copies))
 
     def inner(self, batch: Batch) -> dict[str, Part]:
         """The training rows split again: train and held, X and y each with an axis of all trials by inner split in front."""
@@ -101,11 +105,11 @@ class BatchRows:
 
     @property
     def target_scales(self) -> Array:
-        """Units of the target per unit of y: (n_trials,)."""
+        """Units of the target per unit of y: (n_trials,); of several targets (n_trials, n_targets), which no score needs."""
         return np.array([d.target_scale for d in self.data])
 
     def truth(self, part: Part) -> Array:
-        """The y of a part for each trial: (n_trials, n_rows)."""
+        """The y of a part for each trial: (n_trials, n_rows), or (n_trials, n_rows, n_targets)."""
         y = part[1]
         return y if self.per_trial else np.broadcast_to(y, (len(self.data), *y.shape))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from noiseflow.store import Store
 from noiseflow.study import Dataset, Study
 from noiseflow.study.result_places import is_remote
-from noiseflow.trials.plan import Plan, settings_digest
+from noiseflow.trials.plan import Plan, settings_digest, study_json
 
 IDENTIFYING = ("kind", "path", "target", "entry_point")
 """Settings that say which data it is. All others say how it is read, split or scored, and are changed while one tries."""
@@ -43,8 +43,30 @@ def other_data_faults(study: Study, store: Store, plan: Callable[[], Plan]) -> l
     return [f"{must}; {received}: its report would replace theirs. {fix}"]
 
 
-def _identity(dataset: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(dataset.get(key) for key in IDENTIFYING)
+def overwritten_lines(plan: Plan, store: Store, done: Collection[str]) -> list[str]:
+    """A sentence if this very study was trained before, and its files hold other rows now, so that all is trained anew.
+
+    Args:
+        done: the trials that are stored.
+    """
+    files = [str(dataset.path) for dataset in plan.study.datasets if dataset.path]
+    if not files or not done or any(trial.id in done for trial in plan.trials) or plan.superseded(done):
+        return []
+    own = _but_for_seeds(json.loads(study_json(plan.study)))
+    if own not in [_but_for_seeds(json.loads(text)) for text in store.studies()]:
+        return []
+    engines = {cell.engine for cell in plan.cells}
+    n = int(store.read("trials", None, ["trial_id", "engine"])["engine"].isin(engines).sum())
+    what = f"{', '.join(files)} has other content than {n:,} trials in the results were trained on"
+    return [f"{what}: they are kept, do not count, and all is trained anew"] if n else []
+
+
+def _but_for_seeds(study: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in study.items() if key != "n_seeds"}
+
+
+def _identity(dataset: Mapping[str, Any]) -> str:
+    return json.dumps([dataset.get(key) for key in IDENTIFYING])
 
 
 def _is_content_stored(datasets: tuple[Dataset, ...], store: Store) -> bool:
@@ -56,4 +78,6 @@ def _is_content_stored(datasets: tuple[Dataset, ...], store: Store) -> bool:
 def _named(dataset: Mapping[str, Any]) -> str:
     """Which data it is, in words: `/data/my.csv (target price)`."""
     what = dataset.get("path") or dataset.get("entry_point") or dataset["kind"]
-    return f"{what} (target {dataset['target']})" if dataset.get("target") else str(what)
+    target = dataset.get("target")
+    named = target if isinstance(target, str) else ", ".join(target or ())
+    return f"{what} (target {named})" if named else str(what)

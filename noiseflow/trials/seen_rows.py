@@ -43,5 +43,5 @@ def seen(dataset: Dataset, variants: tuple[Variant, ...]) -> Rows:
     found = {CLEAN: rows}
     for variant in variants:
         own = [i.resolved(columns_of(dataset)) for i in variant.injections if i.place == "input"]
-        found[variant.name] = noised(rows, own, data.X_train, np.random.default_rng(0))
+        found[variant.name] = noised(rows, own, data.X_train, np.random.default_rng(0), masked=dataset.is_masked)
     return found

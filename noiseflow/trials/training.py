@@ -98,6 +98,7 @@ def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress
     """The same, all at once."""
     cell = batch.cell
     rows = BatchRows.of(batch)
+    batch.check_content()  # once they are read
     began = time.perf_counter()
     device_kind = kind(prepare_device(device))
     with floatx(cell.training.dtype):
@@ -162,7 +163,7 @@ def builder_of(cell: Cell, data: Data) -> Builder:
     normalized = next((c.strength for c in cell.variant.controls if control_kind(c.kind).changes_network), None)
     shape, score = data.X_train.shape[1:], cell.dataset.score_name
     masked = cell.dataset.is_masked
-    return Builder(cell.architecture, cell.training, shape, data.n_classes, score, normalized, masked)
+    return Builder(cell.architecture, cell.training, shape, data.n_classes, score, normalized, masked, data.n_targets)
 
 
 def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:
@@ -216,6 +217,8 @@ def _calibration(outputs: Array, y: Array, n_classes: int) -> dict[str, Array]:
     """Brier score, expected calibration error and that of a perfect model: (n_trials,) each; NaN of a regression."""
     if not n_classes:
         return dict.fromkeys(OF_TWO, np.full(len(outputs), np.nan))
+    if y.ndim == 3:  # each label of a row counts as a prediction
+        outputs, y = outputs.reshape(len(outputs), -1, 1), y.reshape(len(y), -1)
     if n_classes > 2:
         pairs, measures = list(zip(outputs, y, strict=True)), OF_CLASSES
     else:
@@ -309,7 +312,9 @@ def robustness_of(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm
                 def part(data: Data, rng: np.random.Generator, injection: Injection = injection) -> tuple[Array, Array]:
                     X, y = (data.X_test, data.y_test) if data.X_eval is None else (data.X_eval, data.y_eval)
                     chosen = [injection] if injection.place == "input" and injection.strength else []
-                    return noised(X[:MOST_ROWS], chosen, data.X_train, rng), np.asarray(y)[:MOST_ROWS]
+                    return noised(X[:MOST_ROWS], chosen, data.X_train, rng, masked=rows.masked), np.asarray(y)[
+                        :MOST_ROWS
+                    ]
 
                 X, y = rows.made(part, number, draw)
                 at = fit

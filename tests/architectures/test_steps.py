@@ -7,6 +7,7 @@ from noiseflow import Injection, fit_seeds
 from noiseflow.architectures.builder import Builder
 from noiseflow.engine.fingerprint import fingerprint
 from noiseflow.engine.keras_state import build_seeded
+from noiseflow.engine.noised import noised
 from noiseflow.study import Architecture, Training
 
 LENGTHS = np.array([1, 2, 4, 6, 3, 5, 6, 2])
@@ -74,3 +75,24 @@ def test_noise_on_the_input_leaves_the_mask_as_it_is(sequences):
 
 def test_builds_are_recognised_as_the_same_model():
     assert fingerprint(build_seeded(builder(), 0)) == fingerprint(build_seeded(builder(), 0))
+
+
+@pytest.mark.parametrize("place", ["input", "after:lstm_1"])
+def test_spread_of_a_signal_is_that_of_the_steps_that_are_there(place, sequences):
+    there = sequences[..., -1] > 0
+    columns = {"columns": ("0", "1")} if place == "input" else {}
+    noise = [Injection(place=place, stddev=0.5, **columns)]
+    fit = fit_seeds(builder(), sequences, LENGTHS % 2, seeds=[0], epochs=1, noise=noise)
+    model = build_seeded(builder(), 0)
+    signal = (
+        sequences[..., :2] if place == "input" else np.asarray(model.get_layer("lstm_1")(model.layers[0](sequences)))
+    )
+    assert fit.signal_to_noise.item() == pytest.approx(signal[there].std() / 0.5, rel=1e-5)
+    assert fit.signal_to_noise.item() != pytest.approx(signal.std() / 0.5, rel=0.05)
+
+
+def test_relative_noise_at_test_counts_in_the_steps_that_are_there(sequences):
+    noise = Injection(place="input", stddev=1.0, relative=True, columns=("0", "1"))
+    rng = np.random.default_rng(0)
+    added = noised(np.zeros((500, 6, 3)), [noise], sequences, rng, masked=True)[..., :2]
+    assert added.std() == pytest.approx(sequences[sequences[..., -1] > 0][:, :2].std(), rel=0.05)

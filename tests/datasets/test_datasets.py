@@ -196,7 +196,7 @@ def test_standardize_features_leaves_constant_ones_at_zero():
 def test_to_frame_flattens_images():
     dataset = Dataset(kind="digits", n_train=40)
     frame = to_frame(dataset, [1])
-    assert list(frame.columns) == ["dataset", "data_seed", "split", "row", "X", "y"]
+    assert list(frame.columns) == ["dataset", "data_seed", "split", "row", "X", "y", "targets"]
     assert frame["split"].value_counts().to_dict() == {"test": 540, "train": 40}
     assert len(frame.loc[0, "X"]) == 64
 

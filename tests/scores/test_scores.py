@@ -257,3 +257,25 @@ def test_interval_of_a_perfect_accuracy_has_width(value):
     low, high = score_of_column("accuracy").interval(value, 70)
     assert (low, high) == pytest.approx(wilson(value, 70), abs=1e-9)
     assert high - low > 0.05
+
+
+@ALL
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_score_of_several_targets_is_the_mean_of_theirs_for_keras_too(entry, from_logits, rng):
+    """scikit-learn's `multioutput="uniform_average"` of a regression; of labels Keras' `binary_accuracy` and its like."""
+    if not entry.takes_several:
+        return
+    n_classes = 2 if entry.task == "classification" else 0
+    parts = [rows(rng, n_classes, 1, from_logits) for _ in range(3)]
+    y, outputs, given = np.stack([part[0] for part in parts], 1), *(np.hstack([p[i] for p in parts]) for i in (1, 2))
+    (wanted,) = entry.measure(given[None], y[None])
+    assert wanted == pytest.approx(np.mean([entry.measure(part[2][None], part[0])[0] for part in parts]))
+    if entry.name == "r2":
+        assert wanted == pytest.approx(metrics.r2_score(y, given))
+    if entry.name == "accuracy":
+        assert wanted == pytest.approx(keras.metrics.binary_accuracy(y, given).numpy().mean())
+    metric = entry.metric(n_classes, OutputForm(3, from_logits and bool(n_classes), n_targets=3))
+    found = entry.of_keras(measured(metric, y, outputs if n_classes else given), 1.0)
+    assert found == pytest.approx(wanted, abs=1e-5 if entry.keras_is_exact else 0.01)
+    lost = loss(given[None], y[None], n_classes)[0]
+    assert lost == pytest.approx(np.mean([loss(part[2][None], part[0], n_classes)[0] for part in parts]))

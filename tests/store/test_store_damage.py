@@ -300,7 +300,7 @@ def test_file_without_a_number_is_moved_and_what_is_no_parquet_is_not_touched(st
 
 def dataset():
     rows = {"dataset": "d", "data_seed": 1, "split": "train", "row": [0, 1], "X": [[0.0], [1.0]], "y": [0.0, 1.0]}
-    return pd.DataFrame(rows)
+    return pd.DataFrame({**rows, "targets": None})
 
 
 def test_damaged_dataset_is_missing_and_written_again(store, caplog):
@@ -413,6 +413,20 @@ def test_results_of_a_newer_version_are_refused_and_nothing_is_moved(store, monk
     ):
         fresh(store).recover()
     assert listing(store) == before
+
+
+def test_rows_of_format_4_are_read_without_a_list_of_targets(store, monkeypatch):
+    schema = SCHEMAS["datasets"]
+    older = pa.schema([field for field in schema if field.name != "targets"])
+    rows = pa.Table.from_pandas(dataset().drop(columns="targets"), older, preserve_index=False)
+    with monkeypatch.context() as patch:
+        patch.setattr(store_files, "FORMAT", 4)
+        content = encode(rows, "datasets/key.parquet", MARKS)
+    Path(store.location, "datasets").mkdir()
+    Path(store.location, "datasets", "key.parquet").write_bytes(content)
+    read = fresh(store).read_dataset("key")
+    assert list(read.columns) == schema.names
+    assert read["targets"].isna().all()
 
 
 def write_as_version_1(store, table, number, frame, without=()):

@@ -6,10 +6,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.store import Store
 from noiseflow.study.loading import validate
 from noiseflow.trials.plan import dataset_key, make_plan, study_json
-from noiseflow.trials.same_name import other_data_faults
+from noiseflow.trials.same_name import other_data_faults, overwritten_lines
 from tests.conftest import SMALL
 
 CIRCLES, MOONS = {"kind": "circles", "n_samples": 40, "n_train": 20}, {"kind": "moons"}
@@ -113,3 +114,23 @@ def test_a_store_gives_the_studies_that_are_as_they_were_written(tmp_path):
     store.write_study("{}")
     (tmp_path / "small" / "studies" / "0123456789abcdef.json").write_text("{")
     assert store.studies() == ["{}"]
+
+
+def test_a_file_whose_rows_have_changed_is_said_to_be_trained_anew(file):
+    declared = study(table(file))
+    store = stored(declared)
+    store.read = lambda table, ids, columns: pd.DataFrame({"trial_id": [*store.trial_ids()], "engine": "vectorized"})
+    assert overwritten_lines(plan_of(declared), store, store.trial_ids()) == []
+    file.write_text(file.read_text() + "1,2,3\n")
+    (line,) = overwritten_lines(plan_of(study(table(file), n_seeds=9)), store, store.trial_ids())
+    assert line.startswith(f"{file} has other content than 8 trials in the results were trained on")
+    assert overwritten_lines(plan_of(study(table(file), training={"epochs": 50})), store, store.trial_ids()) == []
+
+
+def test_a_file_that_changes_while_a_study_is_trained_is_refused(file):
+    plan = plan_of(study(table(file)))
+    plan.check_content()
+    file.write_text(file.read_text() + "1,2,3\n")
+    for part in (plan, plan.batches(set(), 4)[0]):
+        with pytest.raises(InvalidInputError, match="datasets must keep their content while a study is trained"):
+            part.check_content()

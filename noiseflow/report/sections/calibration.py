@@ -26,7 +26,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         ]
         if all(part.empty for part in parts):
             continue
-        of_class_one = not predictions["output"].any()
+        of_class_one = not predictions["output"].any() or bool(tested["targets"].notna().any())
         figure = plot_calibration(
             pd.concat(parts, ignore_index=True), colours_of(evidence.study), of_class_one=of_class_one
         )

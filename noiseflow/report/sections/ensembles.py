@@ -44,7 +44,7 @@ def _rows(evidence: Evidence) -> Iterator[dict[str, Any]]:
         data = evidence.data
         tested = data[(data["dataset"] == group.dataset) & (data["data_seed"] == first) & (data["split"] == "test")]
         outputs = {name: _outputs(mine[mine["variant"] == name]) for name in names}
-        yield from _of_group(evidence, group, outputs, tested["y"].to_numpy(dtype=float))
+        yield from _of_group(evidence, group, outputs, _true(tested))
 
 
 def _of_group(evidence: Evidence, group: Group, outputs: dict[str, Array], y: Array) -> Iterator[dict[str, Any]]:
@@ -56,7 +56,8 @@ def _of_group(evidence: Evidence, group: Group, outputs: dict[str, Array], y: Ar
     single = measure(outputs[BASELINE])
     for name, values in outputs.items():
         bias, variance = bias_and_variance(values, _truth(values, y, group.score))
-        differ = disagreement(predicted(values).astype(float)) if group.score.task == "classification" else np.nan
+        named = predicted(values) if y.ndim == 1 else (values > 0.5).reshape(len(values), -1)
+        differ = disagreement(named.astype(float)) if group.score.task == "classification" else np.nan
         for size in sizes_of([len(v) for v in outputs.values()]):
             scores = ensemble_scores(values, measure, size)
             n = min(len(scores), len(single) // size)
@@ -80,7 +81,12 @@ def _of_group(evidence: Evidence, group: Group, outputs: dict[str, Array], y: Ar
 
 
 def _measured(score: Score, y: Array, scale: float, outputs: Array) -> Array:
-    return np.asarray(score.measure(outputs, y, scale))
+    return np.asarray(score.measure(outputs, y if y.ndim == 1 else y[None], scale))
+
+
+def _true(rows: pd.DataFrame) -> Array:
+    """The targets of rows: (n_rows,), or (n_rows, n_targets)."""
+    return np.asarray(rows["y"] if rows["targets"].isna().any() else np.stack(list(rows["targets"])), np.float64)
 
 
 def _scale(score: Score, finished: pd.DataFrame, outputs: Array, y: Array) -> float:
@@ -103,6 +109,8 @@ def _outputs(predictions: pd.DataFrame) -> Array:
 
 def _truth(outputs: Array, y: Array, score: Score) -> Array:
     width = outputs.shape[2]
+    if y.ndim > 1:
+        return y
     if score.task != "classification" or width == 1:
         return y[:, None]
     return np.asarray(y[:, None] == np.arange(width), float)

@@ -52,7 +52,10 @@ class Match:
     def builder(self) -> Builder:
         """The function that builds the model; raises as `Builder` does."""
         score, masked = self.dataset.score_name, self.dataset.is_masked
-        return Builder(self.architecture, self.training, self.shape, self.data.n_classes, score, masked=masked)
+        n_classes, n_targets = self.data.n_classes, self.data.n_targets
+        return Builder(
+            self.architecture, self.training, self.shape, n_classes, score, masked=masked, n_targets=n_targets
+        )
 
 
 def datasets_of(study: Study, seeds: Sequence[int] | None = None) -> tuple[dict[str, Data], list[str]]:

@@ -113,7 +113,8 @@ def _built(match: Match) -> keras.Model:
 def _build_fault(match: Match, error: Exception) -> str:
     name = match.architecture.entry_point
     who = f"entry point {name!r}" if name else f"kind {match.architecture.kind}"
-    call = f"shape={match.shape}, n_classes={match.data.n_classes}"
+    n_targets = f", n_targets={match.data.n_targets}" if match.data.n_targets > 1 else ""
+    call = f"shape={match.shape}, n_classes={match.data.n_classes}{n_targets}"
     return (
         f"{match.where} must be a network that can be built for its data; received from {who} with {call} "
         f"(dataset {match.dataset.name!r}): {described(error)}. Mend it, its settings, or {match.where}.datasets."
@@ -167,8 +168,8 @@ def _shape_faults(match: Match, model: Any) -> Iterator[str]:
 
 
 def _output_faults(match: Match, model: Any) -> Iterator[str]:
-    n = match.data.n_classes
-    allowed = {0: (1,), 2: (1, 2)}.get(n, (n,))
+    n, several = match.data.n_classes, match.data.n_targets
+    allowed = (several,) if several > 1 else {0: (1,), 2: (1, 2)}.get(n, (n,))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Keras, on layers that a later check refuses
         outputs = attempt(outputs_of, model, match.builder().rows)
@@ -177,7 +178,7 @@ def _output_faults(match: Match, model: Any) -> Iterator[str]:
         return
     received = [tuple(output.shape[1:]) for output in keras.tree.flatten(outputs)]
     if len(received) != 1 or len(received[0]) != 1 or received[0][0] not in allowed:
-        target = f"{n} classes" if n else "a regression"
+        target = f"{several} targets" if several > 1 else f"{n} classes" if n else "a regression"
         yield (
             f"must have one output of {' or '.join(map(str, allowed))} units for {target} (dataset "
             f"{match.dataset.name!r}); received {', '.join(map(str, received))}. Change its last layer."
@@ -190,21 +191,23 @@ def _loss_faults(match: Match, model: Any) -> Iterator[str]:
         yield f"{loss}. Call model.compile(loss=...)."
         return
     n_classes, form = match.data.n_classes, match.builder().form()
-    known = REGRESSION_LOSSES if n_classes == 0 else ONE_OUTPUT_LOSSES if form.width == 1 else CLASS_LOSSES
+    is_squashed = form.width == form.n_targets
+    known = REGRESSION_LOSSES if n_classes == 0 else ONE_OUTPUT_LOSSES if is_squashed else CLASS_LOSSES
     if loss.name is not None and loss.name not in known:
-        task = f"{n_classes} classes, numbered from 0," if n_classes else "a regression"
+        classes = f"{n_classes} classes, numbered from 0," if form.n_targets == 1 else "labels"
+        task = classes if n_classes else "a regression"
         yield (
             f"must be compiled with a loss for {task} with an output of {form.width} (dataset {match.dataset.name!r}); "
             f"received {loss.name}. Compile it with {' or '.join(known[:2])}, or a function of your own."
         )
     elif n_classes:
-        yield from _activation_faults(model, form.width, form.from_logits)
+        yield from _activation_faults(model, form.from_logits, is_squashed=is_squashed)
 
 
-def _activation_faults(model: Any, width: int, from_logits: bool) -> Iterator[str]:
+def _activation_faults(model: Any, from_logits: bool, *, is_squashed: bool) -> Iterator[str]:
     """A classifier that squashes its output twice or not at all would be trained and scored on the wrong scale."""
     activation = output_activation(model)
-    squashing = ("sigmoid", "hard_sigmoid") if width == 1 else ("softmax",)
+    squashing = ("sigmoid", "hard_sigmoid") if is_squashed else ("softmax",)
     wanted = ("linear",) if from_logits else squashing
     if activation is not None and activation not in wanted:
         yield (

@@ -114,6 +114,10 @@ def task_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
 
 
 def _of_labels(where: str, injection: Injection, match: Match) -> Iterator[str]:
+    if injection.place == "labels" and match.data.n_classes and match.data.n_targets > 1:
+        received = f"received {match.data.n_targets} labels (dataset {match.dataset.name!r})"
+        yield f"{where}.place labels must be for one target, or for numbers; {received}. Drop it."
+        return
     targets = "classes" if match.data.n_classes else "values"
     wanted = " or ".join(kind.name for kind in KINDS if kind.labels == targets)
     if injection.place == "labels" and kind_of(injection.kind).labels != targets:
@@ -126,9 +130,11 @@ def _of_labels(where: str, injection: Injection, match: Match) -> Iterator[str]:
 def _of_kind(where: str, control: Control, match: Match) -> Iterator[str]:
     """Rivals that are for classes only, or for the networks that ship."""
     kind = control_kind(control.kind)
-    if kind.labels == "classes" and not match.data.n_classes:
-        received = f"received a regression (dataset {match.dataset.name!r})"
-        yield f"{where}.kind {control.kind} must be for classes; {received}. Drop it, or list under variants' architectures."
+    if kind.labels == "classes" and (not match.data.n_classes or match.data.n_targets > 1):
+        what = f"{match.data.n_targets} labels" if match.data.n_classes else "a regression"
+        received = f"received {what} (dataset {match.dataset.name!r})"
+        must = f"{where}.kind {control.kind} must be for classes of one target"
+        yield f"{must}; {received}. Drop it, or list under variants' architectures."
     if kind.changes_network and match.architecture.kind in USERS_OWN:
         received = f"received {match.architecture.kind} (architecture {match.architecture.name!r})"
         yield f"{where}.kind {control.kind} must be for a network that ships; {received}. Build it into your own network."
