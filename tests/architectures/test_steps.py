@@ -84,9 +84,7 @@ def test_spread_of_a_signal_is_that_of_the_steps_that_are_there(place, sequences
     noise = [Injection(place=place, stddev=0.5, **columns)]
     fit = fit_seeds(builder(), sequences, LENGTHS % 2, seeds=[0], epochs=1, noise=noise)
     model = build_seeded(builder(), 0)
-    signal = (
-        sequences[..., :2] if place == "input" else np.asarray(model.get_layer("lstm")(model.layers[0](sequences)))
-    )
+    signal = sequences[..., :2] if place == "input" else np.asarray(model.get_layer("lstm")(model.layers[0](sequences)))
     assert fit.signal_to_noise.item() == pytest.approx(signal[there].std() / 0.5, rel=1e-5)
     assert fit.signal_to_noise.item() != pytest.approx(signal.std() / 0.5, rel=0.05)
 
