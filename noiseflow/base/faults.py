@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 
@@ -18,6 +18,18 @@ class InvalidInputError(ValueError):
 
 
 MOST_FAULTS = 100
+
+
+def some_of(texts: Iterable[str], most: int = 12) -> str:
+    """The texts with commas between; of more than `most` the first ones, and how many others there are."""
+    found = list(texts)
+    shown = ", ".join(found[:most])
+    return shown if len(found) <= most else f"{shown} and {len(found) - most} more"
+
+
+def some_named(names: Iterable[str]) -> str:
+    """The names in quotes, as `some_of` gives them."""
+    return some_of(map(repr, names))
 
 
 def refusal(faults: Sequence[str]) -> str:

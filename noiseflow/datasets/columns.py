@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from noiseflow.base.faults import some_of
 from noiseflow.datasets.data import Array
 from noiseflow.datasets.number_text import parse
 from noiseflow.datasets.rows import MAX_NUMBER
@@ -125,7 +126,7 @@ def feature_faults(frame: pd.DataFrame, categorical: Collection[str] = (), *, im
         for sort, detail in _column_faults(frame[name], kind, imputes=imputes, is_named=name in categorical):
             found.setdefault(sort, []).append(f"{name!r}{detail}")
     return [
-        f"path must be a table {must}; received {_few(columns)}. {mend}"
+        f"path must be a table {must}; received {some_of(columns, most=20)}. {mend}"
         for (must, mend), columns in ((sort(), columns) for sort, columns in found.items())
     ]
 
@@ -227,8 +228,3 @@ def _crowded() -> tuple[str, str]:
 def _long() -> tuple[str, str]:
     mend = "Mend the file, a quote of which may never close, or name the columns under drop."
     return f"with at most {MAX_CATEGORY_LENGTH:,} characters in a category", mend
-
-
-def _few(names: list[str], most: int = 20) -> str:
-    shown = ", ".join(names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"

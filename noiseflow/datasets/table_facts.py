@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from noiseflow.base.faults import some_named
 from noiseflow.datasets.columns import is_counter
 from noiseflow.datasets.facts import ColumnRead
 from noiseflow.datasets.guesses import FEATURES, Guess, guess_column, nearly_equal, panel_units, tells_target
@@ -18,8 +19,6 @@ from noiseflow.datasets.table_rows import Table, read
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
-
-MOST_NAMED = 8
 
 
 def table_columns(dataset: Dataset) -> Iterator[ColumnRead]:
@@ -69,7 +68,8 @@ def _counters(features: pd.DataFrame, guesses: dict[str, Guess]) -> Iterator[str
     found = [str(name) for name in features.columns if name in guesses and is_counter(features[name])]
     if found:
         does = "counts" if len(found) == 1 else "count"
-        yield f"{_few(found)} {does} the rows. Unless that means something, remove it: the order may give the target away."
+        why = "Unless that means something, remove it: the order may give the target away."
+        yield f"{some_named(found)} {does} the rows. {why}"
 
 
 def _misread(features: pd.DataFrame, guesses: dict[str, Guess], table: Table) -> Iterator[str]:
@@ -92,7 +92,7 @@ def giveaways(features: pd.DataFrame, targets: pd.DataFrame, task: str) -> Itera
         told = [n for n in features if tells_target(features[n], targets[target], is_class=task == "classification")]
         if told:
             tell = "tells" if len(told) == 1 else "each tell"
-            yield f"{_few([*map(str, told)])} alone {tell} {str(target)!r}: name under drop what is known only afterwards."
+            yield f"{some_named(map(str, told))} alone {tell} {str(target)!r}: name under drop what is known only afterwards."
 
 
 def _groups(features: pd.DataFrame, guesses: dict[str, Guess], dataset: Dataset) -> Iterator[str]:
@@ -103,7 +103,7 @@ def _groups(features: pd.DataFrame, guesses: dict[str, Guess], dataset: Dataset)
     if found:
         are = "looks like a name" if len(found) == 1 else "look like names"
         yield (
-            f"{_few([*found])} {are} that rows share. If rows of one belong together, test rows are known from training: "
+            f"{some_named(found)} {are} that rows share. If rows of one belong together, test rows are known from training: "
             f"set group: {next(iter(found))}."
         )
 
@@ -116,7 +116,7 @@ def _alike(frame: pd.DataFrame, dataset: Dataset) -> Iterator[str]:
         if pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype):
             alike = nearly_equal(column)
             if alike:
-                yield f"{str(name)!r} has values that are nearly equal ({_few(list(alike[0]))}): tidy: true makes them one."
+                yield f"{str(name)!r} has values that are nearly equal ({some_named(alike[0])}): tidy: true makes them one."
 
 
 def _twins(prepared: Prepared, dataset: Dataset) -> Iterator[str]:
@@ -138,8 +138,3 @@ def _is_telling(frame: pd.DataFrame) -> bool:
     return any(pd.api.types.is_float_dtype(frame[name].dtype) for name in frame.columns) or bool(
         np.prod([float(min(frame[name].nunique(), 100)) for name in frame.columns]) > 100 * len(frame)
     )
-
-
-def _few(names: list[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:MOST_NAMED])
-    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from noiseflow import datasets
-from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.faults import InvalidInputError, some_named, some_of
 from noiseflow.datasets import SKEWED
 from noiseflow.datasets.archives import read_archive
 from noiseflow.datasets.arrays import channels_of
@@ -173,24 +173,25 @@ def _written_oddly(frame: pd.DataFrame, settings: dict[str, Any], remarks: Remar
             numeric.append(name)
             odd = [word for word in guess.parsed.odd if word not in words]
             words += odd
-            doubt = f" {_few(odd)} {'is' if len(odd) == 1 else 'are'} taken for missing: not sure." if odd else ""
+            doubt = f" {some_named(odd)} {'is' if len(odd) == 1 else 'are'} taken for missing: not sure." if odd else ""
             remarks.setdefault("numeric", []).append(f"{name!r} {guess.why}.{doubt}")
         elif guess.kind in ("category", "group", "identifier"):
             alike = nearly_equal(column) if guess.kind != "identifier" else []
             if has_blanks(column) or alike:
                 uneven.append(name)
                 remarks.setdefault("tidy", []).extend(
-                    [f"{name!r}: {_few(list(alike[0]))} are taken for one."] if alike else []
+                    [f"{name!r}: {some_named(list(alike[0]))} are taken for one."] if alike else []
                 )
             unique = list(texts(column).dropna().str.strip().unique())
             if len(unique) >= 10 and 0.8 * len(unique) <= len(parse(unique).numbers) < len(unique):
                 categorical.append(name)
                 remarks.setdefault("categorical", []).append(
-                    f"{name!r} holds numbers and {_few(list(parse(unique).odd[:3]))}."
+                    f"{name!r} holds numbers and {some_named(list(parse(unique).odd[:3]))}."
                 )
     if uneven:
-        remarks.setdefault("tidy", []).insert(0, f"{_few(uneven)} {'has' if len(uneven) == 1 else 'have'} texts that differ in "
-                                              "blanks, capitals or a mark at the end only.")  # fmt: skip
+        have = "has" if len(uneven) == 1 else "have"
+        what = f"{some_named(uneven)} {have} texts that differ in blanks, capitals or a mark at the end only."
+        remarks.setdefault("tidy", []).insert(0, what)
     found: dict[str, Any] = {"numeric": numeric, "categorical": categorical, "na_values": words, "tidy": bool(uneven)}
     return {key: value for key, value in found.items() if value}
 
@@ -252,7 +253,7 @@ def _rows_aside(targets: pd.DataFrame, task: str, remarks: Remarks) -> dict[str,
         remarks.setdefault("set_aside", []).append(text)
     if rare:
         remarks.setdefault("set_aside", []).append(
-            f"Only one row has {_few(rare)}: it can be in training or test only, and is left out."
+            f"Only one row has {some_named(rare)}: it can be in training or test only, and is left out."
         )
     chosen = tuple(reason for reason, n in reasons.items() if n)
     return {"set_aside": chosen} if chosen and len(rare) < len(counts) - 1 else {}
@@ -327,7 +328,7 @@ def _choices(
                 continue
             mine = {name: why for name, why in mine.items() if name not in only}
             own["drop"], kept = list(mine.values()), features[only]
-            own["split"].append(f"{_few(only)} counts or orders the rows, but is all there is to learn from.")
+            own["split"].append(f"{some_named(only)} counts or orders the rows, but is all there is to learn from.")
         own["missing"] = _missing_remarks(kept)
         chosen = {"split": split, "split_by": by} if by else {"split": split} if split else plain
         own["split"] += ["There are too few rows of each class to split by class."] if split == "random" else []
@@ -366,7 +367,7 @@ def _missing_remarks(features: pd.DataFrame) -> list[str]:
     missing = missing[missing > 0]
     if missing.empty:
         return []
-    columns = _few([f"{str(name)!r} ({n} of {len(features)})" for name, n in missing.items()], quoted=True)
+    columns = some_of(f"{str(name)!r} ({n} of {len(features)})" for name, n in missing.items())
     return [f"Missing values in {columns}: the training rows' median, or commonest, stands in for them."]
 
 
@@ -467,8 +468,3 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
     several = y.ndim == 2 and y.shape[1] > 1
     draft = _first_sound(iter([(settings, Remarks())]), pd.Series(y.ravel()), remarks, several=several)
     return replace(draft, network=network or draft.network)
-
-
-def _few(names: list[str], most: int = 12, *, quoted: bool = False) -> str:
-    shown = ", ".join(name if quoted else repr(name) for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
