@@ -48,7 +48,12 @@ POOL = "abcdefgh"
 ROOT, COPY = "/simulated", "/copy"
 SCORES = {one: float(number) for number, one in enumerate(POOL)}
 PLAN = SimpleNamespace(
-    study=SimpleNamespace(datasets=[]), campaign=None, trial_ids=list(POOL), folder="", named=lambda rows: rows
+    study=SimpleNamespace(datasets=[]),
+    campaign=None,
+    trial_ids=list(POOL),
+    folder="",
+    named=lambda rows: rows,
+    check_content=lambda: None,
 )
 
 
