@@ -118,7 +118,7 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
         if told:
             better = {row[f"{measure}_verdict"] for row in against}
             verb = "improves" if better == {"better"} else "worsens" if better == {"worse"} else "changes"
-            texts.append(f"The {label} {verb}, other than the score, for {told}")
+            texts.append(f"The {label} {verb}, unlike the score, for {told}")
     return texts
 
 
