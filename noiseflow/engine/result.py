@@ -63,7 +63,6 @@ class SeedsFit:
     seeds: tuple[int, ...]
     engine: str
     build_model: Callable[[], keras.Model]
-    _predicts_well: bool | None = field(default=None, repr=False, compare=False)
     _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -130,7 +129,7 @@ class SeedsFit:
         if self.engine == "vectorized":
             outputs = self._replicas(self.weights, floats(x_new), per_seed=per_seed, seeds=self.seeds)
             disk_cache.seal()
-            if self._predicts_as_keras(outputs, x_new, per_seed):
+            if self._predicts_as_keras(self._replicas, outputs, x_new, per_seed):
                 return outputs
 
         def own(row: int) -> Any:
@@ -152,7 +151,7 @@ class SeedsFit:
             logits = self._logit_replicas(self.weights, floats(x_new), per_seed=per_seed, seeds=self.seeds)
             disk_cache.seal()
             outputs = squash(np.asarray(logits, np.float64))
-            if self._predicts_as_keras(outputs[..., -logits.shape[-1] :], x_new, per_seed):
+            if self._predicts_as_keras(self._logit_replicas, outputs[..., -logits.shape[-1] :], x_new, per_seed):
                 return outputs, True
 
         def of_seed(row: int) -> Array:
@@ -178,9 +177,10 @@ class SeedsFit:
             self._known["squash"] = found
         return self._known["squash"]
 
-    def _predicts_as_keras(self, outputs: Any, x_new: Any, per_seed: bool) -> bool:
-        """Whether the first seed's first outputs are those of its Keras model; looked at once."""
-        if self._predicts_well is None:
+    def _predicts_as_keras(self, call: StackedCall, outputs: Any, x_new: Any, per_seed: bool) -> bool:
+        """Whether the first seed's first outputs are those of its Keras model; looked at once for each call."""
+        well = f"predicts well, logits {call.logits}"
+        if well not in self._known:
             few = keras.tree.map_structure(
                 lambda v: np.asarray(v)[0, :PROVEN] if per_seed else np.asarray(v)[:PROVEN], x_new
             )
@@ -194,13 +194,12 @@ class SeedsFit:
                 float(np.nanmax(np.abs(mine - np.asarray(expected)), initial=0)) / scale
                 for mine, expected, scale in zip(ours, theirs, scales, strict=True)
             ]
-            well = max(differences, default=0.0) <= SAME_PREDICTION or self._replicas.draws
-            object.__setattr__(self, "_predicts_well", well)
-            if not well:
-                forget_call(self._replicas)
+            self._known[well] = max(differences, default=0.0) <= SAME_PREDICTION or call.draws
+            if not self._known[well]:
+                forget_call(call)
                 what = f"its predictions differ from Keras' own by {max(differences):.2g} of their size"
                 warnings.warn(f"predict falls back to Keras' own, seed after seed: {what}", stacklevel=3)
-        return bool(self._predicts_well)
+        return bool(self._known[well])
 
     def to_keras(self, seed: int) -> keras.Model:
         """The trained model of one seed, compiled as its author compiled it."""

@@ -1,5 +1,7 @@
 """Predictions in double precision: their loss is the one that Keras computes from the logits."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -47,3 +49,27 @@ def test_outputs_that_end_otherwise_are_as_predicted():
     outputs, is_exact = fit.predict_exactly(ROWS)
     assert not is_exact
     np.testing.assert_array_equal(outputs, np.asarray(fit.predict(ROWS), np.float64))
+
+
+def test_model_that_draws_while_it_predicts_is_not_taken_for_wrong():
+    import keras
+
+    class Drawn(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.generator = keras.random.SeedGenerator(1)
+
+        def call(self, inputs):
+            return inputs + keras.random.normal(keras.ops.shape(inputs), seed=self.generator)
+
+    def build():
+        model = keras.Sequential([keras.Input((1,)), Drawn(), keras.layers.Dense(1, activation="sigmoid")])
+        model.compile("sgd", "binary_crossentropy")
+        return model
+
+    fit = fit_seeds(build, ROWS, np.array([0.0, 0.0, 1.0]), seeds=[0, 1], epochs=1, engine="vectorized")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        outputs, is_exact = fit.predict_exactly(ROWS)
+    assert is_exact
+    assert outputs.shape == (2, 3, 2)
