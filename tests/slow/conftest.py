@@ -8,10 +8,13 @@ import os
 import socket
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +68,21 @@ class Up:
         )
 
     def post(self, path: str, **body: Any) -> Any:
+        """What the server answers; asked again where its SQLite database is busy, for which it answers 503."""
         request = urllib.request.Request(  # noqa: S310 - http and nothing else
             f"{self.address}/api/{path}", json.dumps(body).encode(), self.head
         )
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
-            return json.load(answer)
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        for left in range(20, -1, -1):
+            try:
+                with opener.open(request, timeout=60) as answer:
+                    return json.load(answer)
+            except urllib.error.HTTPError as refused:
+                if refused.code != HTTPStatus.SERVICE_UNAVAILABLE or not left:
+                    raise
+                refused.close()
+                time.sleep(1)
+        raise AssertionError  # the last try returns or raises
 
 
 @pytest.fixture(scope="module")

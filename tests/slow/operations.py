@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 import urllib.error
 from collections.abc import Callable
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +16,16 @@ from tests.slow.conftest import Up
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
-def post(up: Up, path: str, **body: Any) -> Any:
-    """What the server answers; asked again where its SQLite database is busy, for which it answers 503."""
-    for _ in range(20):
-        try:
-            return up.post(path, **body)
-        except urllib.error.HTTPError as refused:
-            if refused.code != HTTPStatus.SERVICE_UNAVAILABLE:
-                raise
-            refused.close()
-        time.sleep(1)
-    return up.post(path, **body)
-
-
 def start_run(up: Up, deployment: str, **parameters: Any) -> str:
     """A run of the deployment, due now; its id."""
-    (found,) = post(up, "deployments/filter", deployments={"name": {"any_": [deployment]}})
+    (found,) = up.post("deployments/filter", deployments={"name": {"any_": [deployment]}})
     told = {"results": str(up.results), **parameters}
-    made = post(up, f"deployments/{found['id']}/create_flow_run", state={"type": "SCHEDULED"}, parameters=told)
+    made = up.post(f"deployments/{found['id']}/create_flow_run", state={"type": "SCHEDULED"}, parameters=told)
     return str(made["id"])
 
 
 def read_run(up: Up, run: str) -> dict[str, Any]:
-    (found,) = post(up, "flow_runs/filter", flow_runs={"id": {"any_": [run]}})
+    (found,) = up.post("flow_runs/filter", flow_runs={"id": {"any_": [run]}})
     return found
 
 

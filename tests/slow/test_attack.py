@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.slow.operations import ended_run, post, start_run
+from tests.slow.operations import ended_run, start_run
 from tests.slow.test_deployment import CHROMIUM, FLAGS, UIS, log_in
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -71,13 +71,13 @@ def strangers_page(browser: Any) -> Iterator[Any]:
 def test_page_of_another_origin_reads_and_starts_nothing(strangers_page, up, tmp_path):
     from playwright.sync_api import Error
 
-    runs = post(up, "flow_runs/count")
+    runs = up.post("flow_runs/count")
     with pytest.raises(Error, match="Failed to fetch"):
         strangers_page.evaluate(ATTACK, [f"{up.address}/api", f"touch {tmp_path / 'pwned'}"])
     assert (
         strangers_page.evaluate(SIMPLE, [f"{up.address}/api"]) == "opaque"
     )  # sent, refused, and not shown to the page
-    assert post(up, "flow_runs/count") == runs
+    assert up.post("flow_runs/count") == runs
     assert not (tmp_path / "pwned").exists()
 
 
@@ -95,7 +95,7 @@ def test_client_without_the_secret_gets_nothing(up):
     "asked", [{"command": "id"}, {"env": {"A": "1"}}, {"env.A": "1"}, {"working_dir": "/"}, {"data_folder": "/"}]
 )
 def test_run_picks_nothing_of_its_process_even_with_the_secret(asked, up):
-    (found,) = post(up, "deployments/filter", deployments={"name": {"any_": ["tutorial"]}})
+    (found,) = up.post("deployments/filter", deployments={"name": {"any_": ["tutorial"]}})
     with pytest.raises(urllib.error.HTTPError) as refused:
         up.post(f"deployments/{found['id']}/create_flow_run", state={"type": "SCHEDULED"}, job_variables=asked)
     with refused.value as answer:

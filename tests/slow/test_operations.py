@@ -26,7 +26,6 @@ from tests.processes import Process, end
 from tests.slow.conftest import Up
 from tests.slow.operations import (
     ended_run,
-    post,
     processes_of,
     read_run,
     start_run,
@@ -48,13 +47,13 @@ def up_again(up: Up, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 def automations(up: Up) -> dict[str, dict[str, Any]]:
-    found = post(up, "automations/filter")
+    found = up.post("automations/filter")
     assert len(found) == len({automation["name"] for automation in found})
     return {automation["name"]: automation for automation in found}
 
 
 def test_pools_are_as_declared(up):
-    found = {pool["name"]: pool for pool in post(up, "work_pools/filter")}
+    found = {pool["name"]: pool for pool in up.post("work_pools/filter")}
     for pool in pools():
         assert pool == {name: found[pool["name"]][name] for name in pool}
     assert found["noiseflow-cpu"]["status"] == "READY"
@@ -74,7 +73,7 @@ def test_server_listens_on_loopback_alone(up):
 
 @pytest.mark.parametrize("deployment", ["tutorial", "nightly", "gpu"])
 def test_run_form_describes_each_parameter_with_its_choices_and_limits(deployment, up):
-    (found,) = post(up, "deployments/filter", deployments={"name": {"any_": [deployment]}})
+    (found,) = up.post("deployments/filter", deployments={"name": {"any_": [deployment]}})
     form = found["parameter_openapi_schema"]["properties"]
     assert all(field["description"] for field in form.values())
     assert form["engine"]["enum"] == ["auto", "vectorized", "reference"]
@@ -117,7 +116,7 @@ def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
         pytest.skip("there is no chromium: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
-    (found,) = post(up, "deployments/filter", deployments={"name": {"any_": ["nightly"]}})
+    (found,) = up.post("deployments/filter", deployments={"name": {"any_": ["nightly"]}})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1900})
@@ -131,7 +130,7 @@ def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
 
 
 def pool_of_gpus(up: Up) -> dict[str, Any]:
-    (found,) = post(up, "work_pools/filter", work_pools={"name": {"any_": ["noiseflow-gpu"]}})
+    (found,) = up.post("work_pools/filter", work_pools={"name": {"any_": ["noiseflow-gpu"]}})
     return found
 
 
@@ -233,8 +232,8 @@ def test_drift_fails_the_run_that_asks_for_it_and_tells_the_operator(up, told):
     assert "Drift on 2026-01-11" in run["state"]["message"]
     assert len(trials(up.results / "circles" / "trials").query("campaign == '2026-01-11'")) == 50
     events = {"event": {"name": ["noiseflow.drift"]}, "occurred": {"since": run["start_time"]}}
-    wait_for(lambda: post(up, "events/filter", filter=events)["events"], 60)
-    (event,) = post(up, "events/filter", filter=events)["events"]
+    wait_for(lambda: up.post("events/filter", filter=events)["events"], 60)
+    (event,) = up.post("events/filter", filter=events)["events"]
     assert event["resource"]["prefect.resource.id"] == "noiseflow.study.circles"
     wait_for(lambda: len(told) >= 2, 60, lambda: told)
     assert any("circles has drifted" in message for message in told)
@@ -247,7 +246,7 @@ def test_second_nightly_run_is_cancelled_while_one_is_under_way(up):
     second = ended_run(up, start_run(up, "nightly", n_seeds=4, epochs=60, campaign="2026-02-02"), 120)
     assert second["state_type"] == "CANCELLED"
     assert read_run(up, first)["state_type"] == "RUNNING"
-    post(up, f"flow_runs/{first}/set_state", state={"type": "CANCELLING", "name": "Cancelling"}, force=False)
+    up.post(f"flow_runs/{first}/set_state", state={"type": "CANCELLING", "name": "Cancelling"}, force=False)
     assert ended_run(up, first, 60)["state_type"] == "CANCELLED"
 
 
@@ -259,7 +258,7 @@ def test_run_whose_machine_went_off_is_marked_as_crashed(up, capsys):
     put(up, f"automations/{marks['id']}", kept | {"trigger": marks["trigger"] | {"within": 45}})
     run = start_run(up, "tutorial", n_seeds=30, epochs=1_000_000)
     heartbeats = {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": [f"prefect.flow-run.{run}"]}}
-    wait_for(lambda: post(up, "events/filter", filter=heartbeats)["events"], 180)
+    wait_for(lambda: up.post("events/filter", filter=heartbeats)["events"], 180)
     for pid in up.pids("worker") | processes_of(run):
         os.kill(pid, signal.SIGKILL)
     assert read_run(up, run)["state_type"] == "RUNNING"

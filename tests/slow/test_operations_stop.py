@@ -19,7 +19,7 @@ from flows.services import ROOT
 from noiseflow.study.loading import FOLDER
 from tests.processes import Process, end
 from tests.slow.conftest import Up
-from tests.slow.operations import describe, ended_run, post, processes_of, start_run, trials, wait_for
+from tests.slow.operations import describe, ended_run, processes_of, start_run, trials, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults, pytest.mark.timeout(900)]
 COMMANDS = {"noiseflow": ["noiseflow", "run"], "flows": ["flows"]}
@@ -97,7 +97,7 @@ def long_run(up: Up, results: str) -> str:
     told = {"flow_runs": {"id": {"any_": [run]}}, "task_runs": {"name": {"like_": "train"}}}
     running_tasks = told["task_runs"] | {"state": {"type": {"any_": ["RUNNING"]}}}
     wait_for(
-        lambda: post(up, "task_runs/filter", flow_runs=told["flow_runs"], task_runs=running_tasks),
+        lambda: up.post("task_runs/filter", flow_runs=told["flow_runs"], task_runs=running_tasks),
         200,
         lambda: describe(up, run),
     )
@@ -106,13 +106,13 @@ def long_run(up: Up, results: str) -> str:
 
 
 def logged(up: Up, run: str) -> str:
-    return "\n".join(row["message"] for row in post(up, "logs/filter", logs={"flow_run_id": {"any_": [run]}}))
+    return "\n".join(row["message"] for row in up.post("logs/filter", logs={"flow_run_id": {"any_": [run]}}))
 
 
 def test_cancelling_as_the_ui_does_ends_the_run(up, capsys):
     run = long_run(up, "cancelled")
     state = {"type": "CANCELLING", "name": "Cancelling", "message": "Cancelled from the UI"}
-    post(up, f"flow_runs/{run}/set_state", state=state, force=False)
+    up.post(f"flow_runs/{run}/set_state", state=state, force=False)
     seconds = wait_for(lambda: not processes_of(run), SECONDS_TO_END, lambda: describe(up, run))
     with capsys.disabled():
         print(f"\ncancelled: ended after {seconds:.1f} s")
