@@ -116,11 +116,12 @@ def guess_column(column: pd.Series[Any]) -> Guess:
         return Guess("constant", f"is {str(values.iloc[0])[:40]!r} in each row")
     if kind == "date":
         return Guess("date", "holds dates")
-    if kind == "number" or (column.name in _ROW_NAMES and distinct == n > 2 and not is_date(values)):
-        return _guess_number(column, values, name, distinct, n) if kind == "number" else Guess("identifier", NAMELESS)
-    if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(column.dtype):
-        return Guess("category")
-    return _guess_text(values, name, distinct, n)
+    if kind == "number":
+        return _guess_number(column, values, name, distinct, n)
+    if values.name in _ROW_NAMES and distinct == n > 2 and not is_date(values):
+        return Guess("identifier", NAMELESS)
+    is_category = isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_bool_dtype(column.dtype)
+    return Guess("category") if is_category else _guess_text(values, name, distinct, n)
 
 
 def _guess_number(column: pd.Series[Any], values: pd.Series[Any], name: set[str], distinct: int, n: int) -> Guess:

@@ -147,22 +147,21 @@ def stacked_call(build_model: Callable[[], keras.Model], seed: int, *, logits: b
     """What calls the replicas of a model: that of an earlier fit of the same model, so that nothing is compiled again."""
     with KERAS_LOCK:
         model = build_seeded(build_model, seed)
-        key = model_key(build_model, model)
-        if key is None:
-            return StackedCall(Prepared(model, (), positions_of(model)), logits=logits)
-        key = key, logits
-        if key not in _calls:
-            _calls[key] = StackedCall(Prepared(model, (), positions_of(model)), logits=logits)
-        _calls.move_to_end(key)
+        same = model_key(build_model, model)
+        call = _calls.pop((same, logits), None) or StackedCall(Prepared(model, (), positions_of(model)), logits=logits)
+        if same is None:
+            return call
+        _calls[same, logits] = call
         while len(_calls) > CALLS_KEPT:
             _calls.popitem(last=False)
-        return _calls[key]
+        return call
 
 
 def forget_call(call: StackedCall) -> None:
     """Has later fits compile their own in its place."""
-    for key in [key for key, kept in _calls.items() if kept is call]:
-        del _calls[key]
+    with KERAS_LOCK:
+        for key in [key for key, kept in _calls.items() if kept is call]:
+            del _calls[key]
 
 
 def _state(model: keras.Model) -> list[keras.Variable]:

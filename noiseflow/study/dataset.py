@@ -101,10 +101,9 @@ class _DatasetRules(NamedPart):
 
     @property
     def split_kind(self) -> str:
-        """How rows are split, given or by the task."""
+        """How rows of one target are split, given or by the task; `rows.split_kind` knows of several."""
         split: str | None = getattr(self, "split", None)
-        by_class = self.of_task == "classification" and len(self.targets) < 2
-        return split or ("stratified" if by_class else "random")
+        return split or ("stratified" if self.of_task == "classification" else "random")
 
     @property
     def is_split_once(self) -> bool:

@@ -8,6 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from noiseflow.datasets import constant_score, dataset_kind, faults, generate, to_frame, warnings
 from noiseflow.datasets.facts import what_was_read
+from noiseflow.datasets.rows import split_kind
 from noiseflow.study import Dataset
 from noiseflow.study.draft import draft_study
 from noiseflow.study.loading import validate
@@ -58,8 +59,8 @@ def test_regression_has_a_column_for_each_target_standardised_alone(tmp_path):
 def test_labels_are_0_and_1_and_split_at_random(tmp_path):
     dataset = table(tmp_path / "a.csv", ("wet", "hot"), "classification")
     assert found(dataset) == []
-    assert dataset.split_kind == "random"
     data = generate(dataset, 1)
+    assert split_kind(data.y_train, dataset) == "random"
     assert (data.n_targets, data.n_classes, data.grid) == (2, 2, None)
     rows = np.concatenate([data.y_train, data.y_test])
     assert sorted(map(tuple, rows)) == sorted(zip((FRAME["wet"] == "yes") * 1.0, FRAME["hot"] * 1.0, strict=True))
