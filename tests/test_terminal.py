@@ -9,7 +9,6 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-import noiseflow
 from noiseflow import progress_line, terminal
 from noiseflow.engine.progress import Progress
 from noiseflow.results import StudyRun
@@ -42,13 +41,6 @@ def test_the_line_says_what_happens_now_and_fits_80_columns(drawn, monkeypatch):
     lines = [line for part in text.split("\x1b[2K") for line in part.splitlines()]
     assert max(len(Text.from_ansi(line).plain.strip()) for line in lines) <= 80
     assert stage.handlers == []
-
-
-def test_run_study_shows_the_line_where_it_is_asked_to(drawn, monkeypatch, small_study, tmp_path):
-    monkeypatch.setattr(progress_line, "Console", lambda: drawn)
-    noiseflow.run_study(small_study, tmp_path, n_seeds=2, progress=True)
-    assert "of 2: circles/mlp/" in drawn.file.getvalue()
-    assert logging.getLogger("noiseflow.stage").handlers == []
 
 
 def test_quiet_prints_the_answer_and_the_path_alone(monkeypatch, capsys):

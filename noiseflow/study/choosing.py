@@ -1,9 +1,9 @@
-"""What `noiseflow init` chooses for a file, each choice with a remark: reading, the part of each column, the split."""
+"""What `noiseflow init` chooses for any file, each choice with a remark: the task, the score, settings without a fault."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,36 +11,16 @@ import pandas as pd
 from pydantic import ValidationError
 
 from noiseflow import datasets
-from noiseflow.base.faults import InvalidInputError, some_named, some_of
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import SKEWED
-from noiseflow.datasets.archives import read_archive
-from noiseflow.datasets.arrays import channels_of
-from noiseflow.datasets.columns import kind_of, numbers, texts
-from noiseflow.datasets.files import is_too_large, read_table
-from noiseflow.datasets.guesses import (
-    FEATURES,
-    Guess,
-    guess_column,
-    has_blanks,
-    is_twin,
-    nearly_equal,
-    panel_units,
-    tells_target,
-)
-from noiseflow.datasets.number_text import STYLES, parse
-from noiseflow.datasets.preparation import prepare_table
-from noiseflow.datasets.table_facts import giveaways
-from noiseflow.datasets.text_files import TEXT_SUFFIXES, Reading, guess_text, suffix_of
+from noiseflow.datasets.columns import kind_of, numbers
 from noiseflow.scores import SCORES, scores_of
 from noiseflow.study import Dataset
 from noiseflow.study.faults import sentences
 
 N_SEEDS = 30
-SAMPLE = 50_000
-"""Rows of a file that is too large to be read whole."""
 _MOST_CLASSES = 20  # whole numbers of more values are taken for a regression
 _WHERE = "datasets[0]"
-_LEAST_GROUPS = 5
 Remarks = dict[str, list[str]]
 
 
@@ -57,157 +37,11 @@ class Draft:
     network: str = ""
 
 
-def choose_table(path: str, target: str, task: str | None) -> Draft:
-    """The dataset that fits a table.
-
-    Raises:
-        InvalidInputError: the file or the target is faulty; the message names every fault.
-    """
-    reading, why = guess_text(path) if suffix_of(path) in TEXT_SUFFIXES and _is_there(path) else (Reading(), {})
-    remarks: Remarks = {key: [text] for key, text in why.items()}
-    if is_too_large(path):
-        reading = replace(reading, sample=SAMPLE, drawn_by=1)  # the data seed that a study has
-        remarks["sample"] = ["The file is too large to be read whole: so many of its rows are drawn at random."]
-    raw = read_table(path, reading)
-    chosen = _targets(raw, target, path, reading, remarks)
-    target, *others = chosen
-    named = chosen if others else target
-    settings: dict[str, Any] = {"kind": "table", "path": path, "target": named, **reading.keys()}
-    settings |= _written_oddly(raw, settings, remarks)
-    settings["task"] = task or _task_of(_prepared(settings)[list(chosen)])
-    frame = _prepared(settings)
-    remarks["task"] = _task_remarks(frame[target], settings["task"]) if task is None else []
-    if others and task is None:
-        remarks["task"] = [
-            "Guessed: several labels." if settings["task"] == "classification" else "Guessed: several numbers."
-        ]
-    for name in chosen:
-        _see_target(frame[name], settings["task"])
-    settings |= _rows_aside(frame[list(chosen)], settings["task"], remarks)
-    features = frame.drop(columns=list(chosen))
-    guesses = {str(name): guess_column(features[name]) for name in features.columns}
-    usable = features[[name for name, guess in guesses.items() if guess.kind in FEATURES]]
-    for name, reason in _twins(usable, frame[list(chosen)], settings["task"]):
-        guesses[name] = Guess("constant", reason)
-    usable = usable[[name for name in usable if guesses[str(name)].kind in FEATURES]]
-    remarks.setdefault("target", []).extend(giveaways(usable, frame[list(chosen)], settings["task"]))
-    labels = pd.concat([frame[name] for name in chosen]) if settings["task"] == "classification" else frame[target]
-    return _first_sound(_choices(features, guesses, settings), labels, remarks, several=bool(others))
-
-
-def _is_there(path: str) -> bool:
-    try:
-        read_table(path)
-    except InvalidInputError as error:
-        return not any(
-            part in error.faults[0] for part in ("which is no file", "does not exist", "cannot be looked at")
-        )
-    return True
-
-
-def _dataset(settings: dict[str, Any]) -> Dataset:
+def dataset_of(settings: dict[str, Any]) -> Dataset:
     try:
         return Dataset.model_validate(settings)
     except ValidationError as error:
         raise InvalidInputError(sentences(error, settings["path"])) from None
-
-
-def _prepared(settings: dict[str, Any]) -> pd.DataFrame:
-    """The table as it is read with what is chosen so far."""
-    return prepare_table(_dataset({"task": "classification", **settings})).frame
-
-
-def _targets(frame: pd.DataFrame, given: str, path: str, reading: Reading, remarks: Remarks) -> tuple[str, ...]:
-    """The columns that are meant: one, or several where no column has a name with these commas in it."""
-    parts = [part for part in given.split(",") if part.strip()]
-    if len(parts) < 2 or given.strip() in map(str, frame.columns):
-        return (_target(frame, given, path, reading, remarks),)
-    return tuple(_target(frame, part, path, reading, remarks) for part in parts)
-
-
-def _task_of(targets: pd.DataFrame) -> str:
-    """What is learnt of one target, or of several: labels where each has two values, else numbers."""
-    if targets.shape[1] == 1:
-        return guess_task(targets.iloc[:, 0])
-    return "classification" if (targets.nunique() <= 2).all() else "regression"
-
-
-def _target(frame: pd.DataFrame, given: str, path: str, reading: Reading, remarks: Remarks) -> str:
-    """The column that is meant: its name, or else its name in other capitals; without a header its first value or its place."""
-    names = [str(name) for name in frame.columns]
-    target = given.strip()
-    if target in names:
-        return target
-    found = [name for name in names if name.casefold() == target.casefold()]
-    if reading.header == "none":
-        first = read_table(path, replace(reading, header=None)).columns
-        found = [name for name, cell in zip(names, first, strict=True) if str(cell).strip() == target]
-        found = found or ([names[int(target) - 1]] if target.isdigit() and 0 < int(target) <= len(names) else [])
-    if len(found) == 1:
-        remarks["target"] = [f"{given!r} was given."]
-        return found[0]
-    shown = ", ".join(name[:80] for name in names[:20])
-    hint = " The first line looks like values, so that columns have no names." if reading.header == "none" else ""
-    received = f"received {given!r}" if given else "received none (--target NAME)"
-    raise InvalidInputError([f"target must be a column of the table; {received}, the columns are {shown}.{hint}"])
-
-
-# -- how texts are written -------------------------------------------------------------------------------------------------
-
-
-def _written_oddly(frame: pd.DataFrame, settings: dict[str, Any], remarks: Remarks) -> dict[str, Any]:
-    """Numbers that are text, words for missing values, and texts that are nearly equal."""
-    reading = Reading(**{key: settings[key] for key in Reading.__dataclass_fields__ if key in settings})
-    numeric, categorical, uneven = [], [], []
-    targets = [settings["target"]] if isinstance(settings["target"], str) else settings["target"]
-    words = list(settings.get("na_values", ()))
-    for name in map(str, frame.columns):
-        column = frame[name]
-        if kind_of(column) not in ("category", "date") or not _is_text(column):
-            continue
-        if name in targets and column.nunique() == 2:
-            uneven += [name] * bool(has_blanks(column) or nearly_equal(column))
-            continue
-        guess = guess_column(column)
-        if guess.kind == "number" and guess.parsed and not _reads_itself(column, reading):
-            numeric.append(name)
-            odd = [word for word in guess.parsed.odd if word not in words]
-            words += odd
-            doubt = f" {some_named(odd)} {'is' if len(odd) == 1 else 'are'} taken for missing: not sure." if odd else ""
-            remarks.setdefault("numeric", []).append(f"{name!r} {guess.why}.{doubt}")
-        elif guess.kind in ("category", "group", "identifier"):
-            alike = nearly_equal(column) if guess.kind != "identifier" else []
-            if has_blanks(column) or alike:
-                uneven.append(name)
-                remarks.setdefault("tidy", []).extend(
-                    [f"{name!r}: {some_named(list(alike[0]))} are taken for one."] if alike else []
-                )
-            unique = list(texts(column).dropna().str.strip().unique())
-            if len(unique) >= 10 and 0.8 * len(unique) <= len(parse(unique).numbers) < len(unique):
-                categorical.append(name)
-                remarks.setdefault("categorical", []).append(
-                    f"{name!r} holds numbers and {some_named(list(parse(unique).odd[:3]))}."
-                )
-    if uneven:
-        have = "has" if len(uneven) == 1 else "have"
-        what = f"{some_named(uneven)} {have} texts that differ in blanks, capitals or a mark at the end only."
-        remarks.setdefault("tidy", []).insert(0, what)
-    found: dict[str, Any] = {"numeric": numeric, "categorical": categorical, "na_values": words, "tidy": bool(uneven)}
-    return {key: value for key, value in found.items() if value}
-
-
-def _is_text(column: pd.Series[Any]) -> bool:
-    return pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype)
-
-
-def _reads_itself(column: pd.Series[Any], reading: Reading) -> bool:
-    """Whether the texts become numbers without being named, as the study says how numbers are written."""
-    unique = list(texts(column).dropna().unique())
-    styles = [style for style in (reading.style, STYLES[0]) if style]
-    return reading.style is not None and any(not (p := parse(unique, s)).others and not p.unit for s in styles)
-
-
-# -- the target ------------------------------------------------------------------------------------------------------------
 
 
 def guess_task(column: pd.Series[Any]) -> str:
@@ -221,157 +55,14 @@ def guess_task(column: pd.Series[Any]) -> str:
     return "regression" if len(counts) > 2 and is_spread else "classification"
 
 
-def _task_remarks(column: pd.Series[Any], task: str) -> list[str]:
+def task_remarks(column: pd.Series[Any], task: str) -> list[str]:
     n = column.nunique()
     other = "regression" if task == "classification" else "classification"
     hint = f" Set {other} if that is wrong." if kind_of(column) == "number" else ""
     return [f"Guessed: {n} different values.{hint}"]
 
 
-def _see_target(column: pd.Series[Any], task: str) -> None:
-    """Raises where nothing can be predicted: there is no value, one only, or a name for each row."""
-    name, distinct, n = repr(column.name), column.nunique(), int(column.notna().sum())
-    if distinct < 2:
-        shown = f"{str(column.dropna().iloc[0])!r} throughout" if distinct else "empty"
-        raise InvalidInputError(
-            [f"target must differ between rows; received {name}, which is {shown}. Choose another."]
-        )
-    if task == "classification" and distinct > 20 and distinct > n / 2:
-        received = f"{name} with {distinct:,} different values in {n:,} rows"
-        raise InvalidInputError([f"target must have classes that rows share; received {received}. Choose another."])
-
-
-def _rows_aside(targets: pd.DataFrame, task: str, remarks: Remarks) -> dict[str, Any]:
-    """Rows without a target, and classes of one row, are set aside."""
-    column = targets.iloc[:, 0]
-    missing, counts = int(targets.isna().any(axis=1).sum()), column.value_counts()
-    rare = [str(label) for label, n in counts.items() if n == 1] if task == "classification" and len(counts) > 2 else []
-    reasons = {"missing_target": missing, "rare_classes": len(rare)}
-    if missing:
-        lacking = " or no ".join(repr(str(name)) for name in targets.columns)
-        text = f"{missing} of {len(column)} rows have no {lacking}: they are left out."
-        remarks.setdefault("set_aside", []).append(text)
-    if rare:
-        remarks.setdefault("set_aside", []).append(
-            f"Only one row has {some_named(rare)}: it can be in training or test only, and is left out."
-        )
-    chosen = tuple(reason for reason, n in reasons.items() if n)
-    return {"set_aside": chosen} if chosen and len(rare) < len(counts) - 1 else {}
-
-
-# -- which part each column plays ------------------------------------------------------------------------------------------
-
-
-def _choices(
-    features: pd.DataFrame, guesses: dict[str, Guess], settings: dict[str, Any]
-) -> Iterator[tuple[dict[str, Any], Remarks]]:
-    """Settings to choose from with the remarks of each, the best first; the next are for when rows cannot be split so."""
-    dropped = {
-        name: f"{name!r} {guess.why}."
-        for name, guess in guesses.items()
-        if guess.kind not in ("number", "category", "group", "date", "time")
-    }
-    dates = [name for name, guess in guesses.items() if guess.kind == "date"]
-    times = dates if len(dates) == 1 else [] if dates else [n for n, g in guesses.items() if g.kind == "time"][:1]
-    units = [name for name in panel_units(features, guesses) if features[name].nunique() >= 2 * _LEAST_GROUPS]
-    named = [name for name, g in guesses.items() if g.kind == "group"]
-    sure = [
-        name for name in (*(n for n in named if guesses[n].sure), *units) if features[name].nunique() >= _LEAST_GROUPS
-    ]
-    sure = [name for name in dict.fromkeys(sure) if not features[name].isna().any()]
-    by_class = settings["task"] == "classification" and isinstance(settings["target"], str)
-    plain = {"split": "stratified" if by_class else "random"}
-    several = "holds dates, as others do: to test on the latest rows, name it under time"
-    for by, split in [
-        *((name, "group") for name in sure),
-        *((name, "time") for name in times),
-        ("", ""),
-        ("", "random"),
-    ]:
-        if by and features[by].isna().any():
-            continue
-        mine = dict(dropped)
-        own: Remarks = {"split": []}
-        if split == "group":
-            own["split"].append(
-                f"{by!r} looks like a name that rows share: those of one stay together, either to train or to test, "
-                "and it is no feature. If rows do not belong together, set split anew."
-            )
-        elif split == "time":
-            what = "holds dates" if by in dates else "orders the rows in time"
-            own["split"].append(
-                f"{by!r} {what}: the latest rows test, and it is no feature. There is one such split, so that the conclusions "
-                "hold for it only. If time plays no part, name the column under drop, and set split and design anew."
-            )
-        mine |= {name: f"{name!r} {several if len(dates) > 1 else 'holds dates'}." for name in dates if name != by}
-        mine |= {
-            n: f"{n!r} {g.why}: name it under time to test on the latest rows."
-            for n, g in guesses.items()
-            if g.kind == "time" and n != by
-        }
-        doubtful = [
-            name for name in dict.fromkeys([*named, *panel_units(features, guesses)]) if name != by and not split
-        ]
-        own["split"] += [
-            f"Not sure: {name!r} looks like a name that rows share. If they belong together, write group: {name}, not split."
-            for name in doubtful
-        ]
-        own["split"] += [
-            f"Not sure: {n!r} {g.why}. To test on the latest rows, write time: {n} in place of split."
-            for n, g in guesses.items()
-            if g.kind == "number" and not g.sure and not g.parsed and not split
-        ]
-        own["drop"] = list(mine.values())
-        kept = features.drop(columns=[*mine, *([by] if by else [])])
-        if kept.empty and (only := [name for name, guess in guesses.items() if _is_last_resort(name, guess)]):
-            if by:  # there is nothing else to learn from
-                continue
-            mine = {name: why for name, why in mine.items() if name not in only}
-            own["drop"], kept = list(mine.values()), features[only]
-            own["split"].append(f"{some_named(only)} counts or orders the rows, but is all there is to learn from.")
-        own["missing"] = _missing_remarks(kept)
-        chosen = {"split": split, "split_by": by} if by else {"split": split} if split else plain
-        own["split"] += ["There are too few rows of each class to split by class."] if split == "random" else []
-        impute = {"missing": "impute"} if own["missing"] else {}
-        roles = {
-            key: [n for n in settings[key] if n not in mine] for key in ("numeric", "categorical") if key in settings
-        }
-        yield (
-            settings
-            | chosen
-            | impute
-            | {key: names or None for key, names in roles.items()}
-            | {"drop": [*mine] or None},
-            own,
-        )
-
-
-def _is_last_resort(name: str, guess: Guess) -> bool:
-    """Whether a column of numbers that counts or orders the rows has a name, so that something may be learnt from it."""
-    return guess.kind == "time" or (guess.why == "seems to number the rows" and not name.startswith("Unnamed"))
-
-
-def _twins(features: pd.DataFrame, targets: pd.DataFrame, task: str) -> Iterator[tuple[str, str]]:
-    """Features that are nearly the target and are called like it, each with the end of a sentence, unless all are."""
-    found = {
-        str(name): f"is called like {str(target)!r} and gives it away. Keep it if it is known before"
-        for target in targets.columns
-        for name in features.columns
-        if is_twin(name, target) and tells_target(features[name], targets[target], is_class=task == "classification")
-    }
-    yield from found.items() if len(found) < features.shape[1] else ()
-
-
-def _missing_remarks(features: pd.DataFrame) -> list[str]:
-    missing = features.isna().sum()
-    missing = missing[missing > 0]
-    if missing.empty:
-        return []
-    columns = some_of(f"{str(name)!r} ({n} of {len(features)})" for name, n in missing.items())
-    return [f"Missing values in {columns}: the training rows' median, or commonest, stands in for them."]
-
-
-def _first_sound(
+def first_sound(
     choices: Iterator[tuple[dict[str, Any], Remarks]], target: pd.Series[Any], remarks: Remarks, *, several: bool
 ) -> Draft:
     """The first of these choices that has no fault.
@@ -382,7 +73,7 @@ def _first_sound(
     found: list[str] = []
     for settings, own in choices:
         for score, reason in _scores(target, settings["task"], several=several):
-            dataset = _dataset(settings | {"score": score, "test_fraction": 0.3})
+            dataset = dataset_of(settings | {"score": score, "test_fraction": 0.3})
             seeds = [1] if dataset.is_split_once else range(1, N_SEEDS + 1)
             found = datasets.faults(dataset, seeds, _WHERE)
             if not found:
@@ -409,62 +100,3 @@ def _scores(column: pd.Series[Any], task: str, *, several: bool) -> list[tuple[s
     chosen = next(score.name for score in others if score.suits_skewed(len(share)))
     fallback = next(score.name for score in others if not score.weighs_classes_alike)
     return [(chosen, [reason]), (fallback, [reason, rare])]
-
-
-# -- arrays ----------------------------------------------------------------------------------------------------------------
-
-
-def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
-    """The dataset that fits an .npz file.
-
-    Raises:
-        InvalidInputError: the file is faulty; the message names every fault.
-    """
-    archive, remarks = read_archive(path), Remarks()
-    y = archive.y
-    is_labels = y.ndim == 2 and len(np.unique(y)) == 2
-    is_classes = y.dtype.kind in "bUO" or is_labels or (y.ndim == 1 and guess_task(pd.Series(y)) == "classification")
-    settings: dict[str, Any] = {
-        "kind": "arrays",
-        "path": path,
-        "task": task or ("classification" if is_classes else "regression"),
-    }
-    remarks["task"] = _task_remarks(pd.Series(y.ravel()), settings["task"]) if task is None else []
-    if y.ndim == 2 and y.shape[1] > 1:
-        remarks["task"].append(f"y has {y.shape[1]} columns: each is a target.")
-    if channels := channels_of(archive.X):
-        settings["channels"] = channels
-        said = (
-            "has its channels before its height or steps"
-            if channels == "first"
-            else "seems to hold images without channels"
-        )
-        remarks["channels"] = [f"X of the shape {archive.X.shape} {said}: a guess."]
-    if archive.is_padded:
-        settings["padding"] = "masked"
-        remarks["padding"] = [
-            "Sequences of several lengths: steps that are not there are skipped, and take no part in means."
-        ]
-    if archive.X.dtype == np.uint8:
-        remarks["standardize"] = [
-            "X holds whole numbers from 0 to 255, which this scales. Or: scale: 255 with standardize: false, for 0 to 1."
-        ]
-    split = (
-        "given"
-        if archive.is_test is not None
-        else "group"
-        if archive.groups is not None
-        else "time"
-        if archive.time is not None
-        else None
-    )
-    if split:
-        settings["split"] = split
-        remarks["split"] = [
-            "The file brings x_test and y_test." if split == "given" else f"By the array of the file: {split}."
-        ]
-    n_axes = archive.X.ndim + (channels == "none")
-    network = {4: "{kind: cnn, filters: [8], kernel_size: 3}", 3: "{kind: lstm, units: [16]}"}.get(n_axes, "")
-    several = y.ndim == 2 and y.shape[1] > 1
-    draft = _first_sound(iter([(settings, Remarks())]), pd.Series(y.ravel()), remarks, several=several)
-    return replace(draft, network=network or draft.network)

@@ -15,7 +15,9 @@ from text_unidecode import unidecode
 
 from noiseflow.datasets.facts import what_was_read
 from noiseflow.study import loading as studies
-from noiseflow.study.choosing import N_SEEDS, Draft, choose_arrays, choose_table
+from noiseflow.study.choosing import N_SEEDS, Draft
+from noiseflow.study.choosing_arrays import choose_arrays
+from noiseflow.study.choosing_table import choose_table
 
 _STEPS = 10_000  # of the optimizer, in all: enough for a small network to overfit a small table
 

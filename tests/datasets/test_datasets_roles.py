@@ -337,7 +337,7 @@ def test_a_file_that_is_too_large_is_read_by_a_sample_and_init_takes_one(tmp_pat
     monkeypatch.setattr("noiseflow.datasets.files.MAX_BYTES", 20_000)
     LARGE.to_csv(tmp_path / "a.csv", index=False)
     assert "set sample: 50000" in found(table(tmp_path / "a.csv"))[0]
-    monkeypatch.setattr("noiseflow.study.choosing.SAMPLE", 500)
+    monkeypatch.setattr("noiseflow.study.choosing_table.SAMPLE", 500)
     text = draft_study(str(tmp_path / "a.csv"), "y")
     assert "sample: 500" in text
     monkeypatch.setattr("noiseflow.datasets.files.MAX_SAMPLED", 20_000)
