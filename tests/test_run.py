@@ -1,5 +1,6 @@
 """`run_study`: the whole job in plain Python, in this process and its workers."""
 
+import io
 import pickle
 import shutil
 import subprocess
@@ -9,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from rich.console import Console
 
+import noiseflow.progress_line
 import noiseflow.report.findings
 import noiseflow.report.page
 import noiseflow.run
@@ -44,7 +47,7 @@ def rows(results, study="small"):
     return frame.sort_values("trial_id").reset_index(drop=True)
 
 
-def test_run_trains_what_is_missing_and_says_what_it_came_to(tmp_path):
+def test_run_trains_what_is_missing_and_says_what_it_came_to(tmp_path, monkeypatch):
     seen = {}
     first = run_study(SMALL, tmp_path, n_seeds=2, progress=lambda batch, done: seen.update({batch.label: done}))
     assert (first.trained, first.reused) == (4, 0)
@@ -53,7 +56,10 @@ def test_run_trains_what_is_missing_and_says_what_it_came_to(tmp_path):
         "circles/mlp/noisy 0-1": 6,
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL.model_dump(mode="json", exclude_defaults=True)))
-    second = run_study(tmp_path / "study.yaml", tmp_path)
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=80, _environ={})
+    monkeypatch.setattr(noiseflow.progress_line, "Console", lambda: terminal)
+    second = run_study(tmp_path / "study.yaml", tmp_path, progress=True)
+    assert "of 2: circles/mlp/" in terminal.file.getvalue()
     assert (second.trained, second.reused) == (4, 4)
     assert list(second.summary["n_seeds"]) == [4, 4]
     assert [row["variant"] for row in second.table] == ["baseline", "noisy"]

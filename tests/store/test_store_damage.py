@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from noiseflow.base.faults import InvalidInputError
 from noiseflow.store import FOLLOWERS, SCHEMAS, Store, footer
 from noiseflow.store import files as store_files
 from noiseflow.store.disk import Disk
@@ -39,6 +38,11 @@ def place(store, table, number=1):
 def fresh(store):
     """The same results, seen by another process."""
     return Store(Path(store.location).parent, "study")
+
+
+def listing(store):
+    folder = Path(store.location)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def flip(path, at):
@@ -388,92 +392,3 @@ def test_many_at_once_may_quarantine_and_publish(store):
     assert final.publish(batch("abcdef"), MARKS) == 0
     assert "".join(sorted(pd.read_parquet(place(store, "trials").parent)["trial_id"])) == "abcdef"
     assert "".join(sorted(pd.read_parquet(place(store, "curves").parent)["trial_id"])) == "aabbccddeeff"
-
-
-def listing(store):
-    folder = Path(store.location)
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("table", [*BATCH_TABLES, "replays", "datasets"])
-def test_results_of_a_newer_version_are_refused_and_nothing_is_moved(store, monkeypatch, table):
-    flip(place(store, "trials", 2), 40)
-    with monkeypatch.context() as patch:
-        patch.setattr(store_files, "FORMAT", store_files.FORMAT + 1)
-        if table == "datasets":
-            store.write_dataset("key", dataset(), MARKS)
-        else:
-            rows = pa.Table.from_pandas(batch("ab")[table.replace("replays", "trials")], SCHEMAS[table])
-            path = place(store, table)
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(encode(rows, f"{table}/00000001.parquet", MARKS))
-    before = listing(store)
-    with pytest.raises(
-        InvalidInputError, match=rf"{table}/.*\.parquet must be of format 5 or older; received format 6.*Upgrade"
-    ):
-        fresh(store).recover()
-    assert listing(store) == before
-
-
-def test_rows_of_format_4_are_read_without_a_list_of_targets(store, monkeypatch):
-    schema = SCHEMAS["datasets"]
-    older = pa.schema([field for field in schema if field.name != "targets"])
-    rows = pa.Table.from_pandas(dataset().drop(columns="targets"), older, preserve_index=False)
-    with monkeypatch.context() as patch:
-        patch.setattr(store_files, "FORMAT", 4)
-        content = encode(rows, "datasets/key.parquet", MARKS)
-    Path(store.location, "datasets").mkdir()
-    Path(store.location, "datasets", "key.parquet").write_bytes(content)
-    read = fresh(store).read_dataset("key")
-    assert list(read.columns) == schema.names
-    assert read["targets"].isna().all()
-
-
-def write_as_version_1(store, table, number, frame, without=()):
-    """As noiseflow did before files had a format: checksums of pages, everything in the schema's metadata."""
-    names = [name for name in SCHEMAS[table].names if name not in without]
-    schema = pa.schema([SCHEMAS[table].field(name) for name in names])
-    rows = pa.Table.from_pandas(frame[names], schema, preserve_index=False)
-    path = place(store, table, number)
-    path.parent.mkdir(exist_ok=True, parents=True)
-    rows = rows.replace_schema_metadata({**MARKS, "batch": f"b{number}"})
-    pq.write_table(rows, path, compression="zstd", write_page_checksum=True)
-
-
-LACKING = ("family", "epochs_trained", "n_test")
-LATER = ("proven",)
-
-
-@pytest.fixture
-def old(tmp_path):
-    """A folder as version 1 left it: a batch of its first days, before three columns came, and a later one."""
-    store = Store(tmp_path / "results", "study")
-    for number, ids, without in ((1, "ab", (*LACKING, *LATER)), (2, "cd", LATER)):
-        for table, frame in batch(ids).items():
-            write_as_version_1(store, table, number, frame, without if table == "trials" else ())
-    return store
-
-
-def test_version_1_is_read_as_it_is(old):
-    before = listing(old)
-    other = fresh(old)
-    other.recover()
-    assert listing(old) == before
-    trials = other.read("trials")
-    assert trials["trial_id"].tolist() == list("abcd")
-    assert list(trials.columns) == SCHEMAS["trials"].names
-    assert trials.loc[:1, list(LACKING)].isna().all(axis=None)
-    assert trials["proven"].isna().all()
-    assert other.software("trials", {("a",)}) == {"keras": {"3"}}
-    assert other.publish(batch("de"), MARKS) == 1
-    assert sorted(fresh(old).read("curves")["trial_id"]) == list("aabbccddee")
-
-
-@pytest.mark.parametrize("damage", [d for d in DAMAGES if d not in ("bit in the footer", "another batch's")])
-@pytest.mark.parametrize("table", BATCH_TABLES)
-def test_version_1_that_is_damaged_is_moved(old, table, damage):
-    DAMAGES[damage](place(old, table), old)
-    other = fresh(old)
-    other.recover()
-    assert other.trial_ids() == {"c", "d"}
-    assert len(list(Path(old.location, "quarantine", table).iterdir())) == 1
