@@ -63,7 +63,8 @@ class SeedsFit:
     seeds: tuple[int, ...]
     engine: str
     build_model: Callable[[], keras.Model]
-    _known: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _predicts_well: dict[bool, bool] = field(default_factory=dict, repr=False, compare=False)
+    _squashes: list[Callable[[Array], Array] | None] = field(default_factory=list, repr=False, compare=False)
 
     def __repr__(self) -> str:
         told = [f"{name} {_mean_std(values)}" for name, values in self._last().items() if name.startswith("val_")]
@@ -165,7 +166,7 @@ class SeedsFit:
 
     def _squash(self, x: Any) -> Callable[[Array], Array] | None:
         """What makes probabilities of the logits that Keras knows; None where it knows none. Looked at once."""
-        if "squash" not in self._known:
+        if not self._squashes:
             output = _called(
                 self.to_keras(self.seeds[0]), keras.tree.map_structure(lambda v: np.asarray(v)[:PROVEN], x)
             )
@@ -174,13 +175,12 @@ class SeedsFit:
                 squash = _both if output.shape[-1] == 1 else _softmax
                 same = np.allclose(squash(np.asarray(logits))[..., -output.shape[-1] :], output, atol=1e-5)
                 found = squash if same else None
-            self._known["squash"] = found
-        return self._known["squash"]
+            self._squashes.append(found)
+        return self._squashes[0]
 
     def _predicts_as_keras(self, call: StackedCall, outputs: Any, x_new: Any, per_seed: bool) -> bool:
         """Whether the first seed's first outputs are those of its Keras model; looked at once for each call."""
-        well = f"predicts well, logits {call.logits}"
-        if well not in self._known:
+        if call.logits not in self._predicts_well:
             few = keras.tree.map_structure(
                 lambda v: np.asarray(v)[0, :PROVEN] if per_seed else np.asarray(v)[:PROVEN], x_new
             )
@@ -194,12 +194,13 @@ class SeedsFit:
                 float(np.nanmax(np.abs(mine - np.asarray(expected)), initial=0)) / scale
                 for mine, expected, scale in zip(ours, theirs, scales, strict=True)
             ]
-            self._known[well] = max(differences, default=0.0) <= SAME_PREDICTION or call.draws
-            if not self._known[well]:
+            well = max(differences, default=0.0) <= SAME_PREDICTION or call.draws
+            self._predicts_well[call.logits] = well
+            if not well:
                 forget_call(call)
                 what = f"its predictions differ from Keras' own by {max(differences):.2g} of their size"
                 warnings.warn(f"predict falls back to Keras' own, seed after seed: {what}", stacklevel=3)
-        return bool(self._known[well])
+        return self._predicts_well[call.logits]
 
     def to_keras(self, seed: int) -> keras.Model:
         """The trained model of one seed, compiled as its author compiled it."""

@@ -9,8 +9,9 @@ from noiseflow.scores.score import Array, aligned, mean_of_targets
 EPSILON = 1e-7
 """Where Keras clips probabilities whose logits it does not know (`keras.backend.epsilon`)."""
 RESOLUTION = 2.0**-53
-"""Of one probability near 1 in float64: the loss of a row is 36.7 at most, but 690 where both classes have theirs."""
+"""The least probability that the number for one class leaves to the other, in float64: a row's loss is 36.7 at most."""
 TINY = 1e-300
+"""The least of a class that has a number of its own: a row's loss is 690 at most."""
 
 
 def loss(outputs: Array, y: Array, n_classes: int) -> Array:

@@ -169,7 +169,8 @@ class Batch:
             InvalidInputError: the rows, or the network, are others now.
         """
         first, has_files = self.trials[0], self.cell.dataset.path or self.cell.architecture.path
-        if has_files and replace(self.cell).trial_id(first.data_seed, first.seed) != first.id:
+        anew = replace(self.cell)  # which has nothing cached
+        if has_files and anew.trial_id(first.data_seed, first.seed) != first.id:
             files = ", ".join(repr(path) for path in (self.cell.dataset.path, self.cell.architecture.path) if path)
             must = f"datasets must keep their content while a study is trained (dataset {self.cell.dataset.name!r})"
             raise InvalidInputError([f"{must}; received other content in {files} than it began with. Run again."])

@@ -312,9 +312,8 @@ def robustness_of(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm
                 def part(data: Data, rng: np.random.Generator, injection: Injection = injection) -> tuple[Array, Array]:
                     X, y = (data.X_test, data.y_test) if data.X_eval is None else (data.X_eval, data.y_eval)
                     chosen = [injection] if injection.place == "input" and injection.strength else []
-                    return noised(X[:MOST_ROWS], chosen, data.X_train, rng, masked=rows.masked), np.asarray(y)[
-                        :MOST_ROWS
-                    ]
+                    y = np.asarray(y)[:MOST_ROWS]
+                    return noised(X[:MOST_ROWS], chosen, data.X_train, rng, masked=rows.masked), y
 
                 X, y = rows.made(part, number, draw)
                 at = fit
