@@ -12,7 +12,8 @@ from noiseflow.store import Store, compaction, footer
 from noiseflow.store.compaction import Compacted, compact
 from noiseflow.store.disk import Disk
 from tests.store.test_store import batch
-from tests.store.test_store_damage import dataset, flip, listing, place, put_batch, write_as_version_1
+from tests.store.test_store_damage import dataset, flip, listing, place, put_batch
+from tests.store.test_store_formats import write_as_version_1
 
 TABLES = {"trials": 1, "curves": 2, "predictions": 2}
 
