@@ -23,6 +23,24 @@ MAX_CATEGORY_LENGTH = 1_000
 _DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:\d{2}.*)?\s*")
 
 
+COUNTED = re.compile(r"^(?:week|wk|day|month|quarter|year|fy|period|round)[ ._-]?(\d{1,6})$", re.IGNORECASE)
+"""Times that are counted: week 12, FY1990."""
+_MONTHS = {
+    **dict.fromkeys(("ene", "jän"), "jan"), **dict.fromkeys(("fév", "fev"), "feb"), **dict.fromkeys(("mär", "mrz"), "mar"),
+    **dict.fromkeys(("avr", "abr"), "apr"), "mai": "may", "juin": "jun", "juil": "jul",
+    **dict.fromkeys(("aoû", "aou", "ago"), "aug"), "okt": "oct", **dict.fromkeys(("dez", "déc", "dic"), "dec"),
+}  # fmt: skip
+_ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+MONTH = rf"(?:{'|'.join((*_ENGLISH, *_MONTHS))})[^\W\d_]*\.?"
+"""Names of months in English, German, French and Spanish."""
+
+
+def _english(text: re.Match[str]) -> str:
+    """The first letters of a month's name."""
+    word = text[0].lower()
+    return next((_MONTHS[word[:n]] for n in (4, 3) if word[:n] in _MONTHS), word[:3])
+
+
 def kind_of(column: pd.Series[Any]) -> ColumnKind:
     """What a column is taken for."""
     types = pd.api.types
@@ -74,6 +92,9 @@ def times(column: pd.Series[Any]) -> Any:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
         return column
     written = texts(column).str.strip()
+    counted = written.str.extract(COUNTED, expand=False)
+    if counted.notna().sum() == written.notna().sum():
+        return counted.astype(float)
     dates = pd.to_datetime(written, format="ISO8601", utc=True, errors="coerce")
     rest = written[dates.isna() & written.notna()]
     return dates if rest.empty else dates.fillna(_dates_of_other_forms(rest))
@@ -93,6 +114,10 @@ def _dates_of_other_forms(written: pd.Series[Any]) -> pd.Series[Any]:
         pd.to_datetime(of_month, format="%d %m %Y", errors="coerce", utc=True)
     )  # 1/86, and 1889-90
     both = both.fillna(pd.to_datetime(of_season, format="%Y-%m-%d", errors="coerce", utc=True))
+    of_month_number = written.str.extract(r"^(\d{4})[mM:](\d{1,2})$")  # 1949M01, 2010:1
+    months = months.fillna(of_month_number[0] + "-" + of_month_number[1].str.zfill(2) + "-01")
+    written = written.str.replace(rf"\b{MONTH}", _english, regex=True, flags=re.IGNORECASE)
+    written = written.str.replace(r"^(\d{1,2})\. ", r"\1 ", regex=True)
     written = months.fillna(written).where(both.isna(), both.astype(str))
     weeks = pd.to_datetime(
         written.str.replace(r"-?W(\d)(-\d)?$", r"-W0\1\2", regex=True) + "-1",
@@ -199,7 +224,7 @@ def _strange() -> tuple[str, str]:
 
 
 def _infinite() -> tuple[str, str]:
-    return f"of finite numbers, at most {MAX_NUMBER:g} in size", "Mend those values."
+    return f"of finite numbers, at most {MAX_NUMBER:g} in size", "Correct them, or name them under na_values."
 
 
 def _mixed() -> tuple[str, str]:

@@ -31,6 +31,7 @@ from noiseflow.datasets.text_files import (
     guess_text,
     header_of,
     is_wide,
+    plain_name,
     rows_of,
     streamed,
     suffix_of,
@@ -122,7 +123,7 @@ def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.D
     except InvalidInputError:
         raise
     except UnicodeError as error:
-        mend = _hint(path, reading) or "Save it as UTF-8."
+        mend = _hint(path, reading) or "Set encoding, such as cp1252 or shift_jis, or save it as UTF-8."
         raise file_fault(path, "be a table", f"whose text is not UTF-8 ({error})", mend) from None
     except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
         mend = _hint(path, reading) or "See that each row has as many values as the header has names."
@@ -191,7 +192,7 @@ def _parsed(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     file.seek(0)
     _check_columns(path, header_of(file, path, reading) if reading.header != "none" else [])
     file.seek(0)
-    frame = rows_of(file, path, reading)
+    frame = rows_of(file, path, reading).rename(columns=plain_name)
     _check_columns(path, [str(name) for name in frame.columns])
     return frame
 
@@ -265,7 +266,7 @@ def _sampled_parquet(path: str, file: BinaryIO, n: int, seed: int) -> pd.DataFra
 def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
     """A frame with names of text, its named index as a column, decimals as numbers and lists of one length as columns."""
     frame = frame.reset_index(drop=list(frame.index.names) == [None])  # a named index is a column that was set aside
-    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    frame = frame.set_axis([plain_name(name) for name in frame.columns], axis=1)
     _check_columns(path, list(frame.columns))
     # text is decoded here, not when it is first looked at: what is no UTF-8 is the file's fault
     frame = frame.astype({name: object for name in frame.columns if isinstance(frame[name].dtype, pd.StringDtype)})
@@ -376,7 +377,7 @@ def _check_frame(path: str, frame: pd.DataFrame, reading: Reading) -> None:
     if len(frame.columns) < 2:
         only = str(frame.columns[0]) if len(frame.columns) else ""
         received = f"whose only column is {only[:80]!r}"
-        hint = _hint(path, reading) or "Add features."
+        hint = _hint(path, reading) or "Add features, or set separator to what is between values."
         raise file_fault(path, "have a target and at least one feature", received, hint)
 
 

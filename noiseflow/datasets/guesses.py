@@ -3,49 +3,66 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from noiseflow.datasets.columns import MAX_CATEGORIES, MAX_CATEGORY_LENGTH, is_counter, kind_of, numbers, texts, times
-from noiseflow.datasets.number_text import MISSING_WORDS, Parsed, parse
+from noiseflow.datasets.columns import (
+    COUNTED,
+    MAX_CATEGORIES,
+    MAX_CATEGORY_LENGTH,
+    MONTH,
+    is_counter,
+    kind_of,
+    numbers,
+    texts,
+    times,
+)
+from noiseflow.datasets.number_text import HOURS, MISSING_WORDS, Parsed, parse
 
 GuessKind = Literal["number", "category", "date", "time", "group", "identifier", "text", "constant", "empty", "other"]
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
 FEATURES = ("number", "category", "group")
 """Kinds that can be learnt from."""
-UNITS_OF_PEOPLE = _words(
+UNITS_OF_PEOPLE = word_set(
     "subject patient person user customer client student pupil teacher child mother family household "
     "participant respondent individual animal rat mouse dog cat cow pig horse litter player driver employee "
-    "worker doctor donor speaker author"
+    "worker doctor donor speaker author pat pt ptn subj usubj resp indiv proband vp vpn hh fam emp cust stud twin"
 )
-UNITS = UNITS_OF_PEOPLE | _words(
+UNITS = UNITS_OF_PEOPLE | word_set(
     "group site batch state country county city town village district province region firm company store shop "
     "school class hospital clinic center centre team club lab farm plot plant tree block cluster unit panel "
     "session station cage nest dam sire bank branch product item brand device machine sensor tank dyad couple "
     "village parish colony herd well river lake island precinct tract nation dataset experiment study location "
-    "series scene video clip lot"
+    "series scene video clip lot hosp sch pair case ticker symbol stock gvkey cusip permno isin iso commune municipality "
+    "ward canton department psu stratum classroom"
 )
-_IDS = _words("id ids key code uid guid uuid pid sid no nr num number index idx rownames row rowname rownumber")
-_STRONG_IDS = _words("id ids uid guid uuid pid sid")
-_TIMES = _words("year yr date time timestamp datetime day week month quarter period date_time years months weeks days")
-_DURATIONS = _words("time times day days")
+_ROWS = word_set("rowid record rec obs observation serial rownames rowname rownumber lfd nummer ssn mrn account rid")
+"""Words that number rows, but name no group of them."""
+_IDS = _ROWS | word_set("id ids key code uid guid uuid pid sid no nr num number index idx row")
+_STRONG_IDS = word_set("id ids uid guid uuid pid sid")
+_BIRTH = word_set("birth birthdate birthday dob born")
+_TIMES = word_set(
+    "year yr date time timestamp datetime day week month quarter period date_time years months weeks days"
+)
+_DURATIONS = word_set("time times day days")
 """Words that may name how long something takes as well: of these a time has equal steps."""
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _CLOCK = r"(?:[ T,]+\d{1,2}:\d{2}.*)?"
 _DATES = re.compile(
     r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?(?:"
     rf"\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?{_CLOCK}|\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:\d{{4}}|\d{{2}}){_CLOCK}|"
-    rf"\d{{1,2}}[-/ .]*{_MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}}){_CLOCK}|{_MONTH}[-/ .]*\d{{1,2}}(?:,|[ -])\s*\d{{4}}{_CLOCK}|"
-    rf"\d{{1,2}}/\d{{2,4}}|{_MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}})|\d{{4}}[-/ ]{_MONTH}(?:[-/ ]\d{{1,2}})?|"
-    r"\d{4}[-/ ]?(?:Q[1-4]|W\d{1,2}(?:-\d)?)|"
+    rf"\d{{1,2}}[-/ .]*{MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}}){_CLOCK}|{MONTH}[-/ .]*\d{{1,2}}(?:,|[ -])\s*\d{{4}}{_CLOCK}|"
+    rf"\d{{1,2}}/\d{{2,4}}|{MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}})|\d{{4}}[-/ ]{MONTH}(?:[-/ ]\d{{1,2}})?|"
+    r"\d{4}[-/ ]?(?:Q[1-4]|W\d{1,2}(?:-\d)?)|\d{4}(?:M|:)\d{1,2}|"
     r"Q[1-4][-/ ]?\d{4})",
     re.IGNORECASE,
 )
@@ -79,14 +96,25 @@ _NEARLY_ALL = 0.97
 def words_of(name: object) -> set[str]:
     """The words of a name in lower case: `patient`, `id` of PatientID and of 'Patient ID'."""
     cut = re.sub(r"([a-z\d])([A-Z])|([A-Z])(?=[A-Z][a-z])", r"\1\3 \2", str(name))
-    words = {word for word in re.split(r"[^a-zA-Z]+", cut.lower()) if word}
+    words = {part for word in re.split(r"[^a-zA-Z]+", cut.lower()) for part in _parted(word)}
     return words | {word.removesuffix("s") for word in words}
+
+
+def _parted(word: str) -> list[str]:
+    """The word, or the unit and the `id` that it is made of: `famid`, `subjid`, `idno`; `acid` and `grid` are words."""
+    for end in ("id", "no", "nr", "num"):
+        stem = word.removesuffix(end)
+        if stem != word and (stem in UNITS or stem in ("id", "case", "row", "rec", "obs")):
+            return [stem, end]
+    return [word] if word else []
 
 
 def _names_units(name: object) -> bool:
     """Whether all words of a column's name mean an identifier or unit: `code`, `patient_no`; not `drivers`, nor `tax code`."""
     words = re.split(r"[^a-zA-Z]+", re.sub(r"([a-z\d])([A-Z])", r"\1 \2", str(name)).lower())
-    return {word for word in words if word} <= _IDS | UNITS
+    words = [word for word in words if word]
+    words = words[1:] if len(words) > 1 and words[0] in ("s", "sl", "sr") else words  # S.No
+    return {part for word in words for part in _parted(word)} <= _IDS | UNITS
 
 
 def _is_grouped(values: pd.Series[Any], distinct: int) -> bool:
@@ -115,7 +143,7 @@ def guess_column(column: pd.Series[Any]) -> Guess:
     if distinct == 1:
         return Guess("constant", f"is {str(values.iloc[0])[:40]!r} in each row")
     if kind == "date":
-        return Guess("date", "holds dates")
+        return _dated(name)
     if kind == "number":
         return _guess_number(column, values, name, distinct, n)
     if values.name in _ROW_NAMES and distinct == n > 2 and not is_date(values):
@@ -124,11 +152,17 @@ def guess_column(column: pd.Series[Any]) -> Guess:
     return Guess("category") if is_category else _guess_text(values, name, distinct, n)
 
 
+def _dated(name: set[str]) -> Guess:
+    return Guess("other", "holds dates of birth") if name & _BIRTH else Guess("date", "holds dates")
+
+
 def _guess_number(column: pd.Series[Any], values: pd.Series[Any], name: set[str], distinct: int, n: int) -> Guess:
     in_order = bool(values.is_monotonic_increasing or values.is_monotonic_decreasing)
     is_whole = bool((np.trunc(numbers(values)) == numbers(values)).all())
-    is_dated = bool(name & _TIMES - _DURATIONS) or len(set(np.diff(numbers(values)))) == 1
-    if name & _TIMES and distinct >= 0.9 * n and n > 2 and in_order and is_dated:
+    steps = np.diff(numbers(values))
+    is_dated = bool(name & _TIMES - _DURATIONS) or (len(steps) > 0 and np.ptp(steps) <= 0.01 * np.abs(steps).max())
+    is_calendar = is_whole and distinct > 2 and _is_calendar(numbers(values), in_order=in_order)
+    if (is_calendar or (name & _TIMES and is_dated)) and distinct >= 0.9 * n and n > 2 and in_order:
         return Guess("time", "orders the rows in time")
     is_named = bool(name & _STRONG_IDS) or _names_units(column.name)
     if is_counter(column) or (is_named and distinct == n > 2 and is_whole):
@@ -136,13 +170,33 @@ def _guess_number(column: pd.Series[Any], values: pd.Series[Any], name: set[str]
     if column.name in _ROW_NAMES and distinct == n > 2 and is_whole:
         return Guess("identifier", NAMELESS)
     most = n - 1 if name & _STRONG_IDS else n / 2
-    if 2 < distinct <= most and is_whole and (is_named or name & UNITS):
+    is_named = is_named and not name & _ROWS
+    if 2 < distinct <= most and is_whole and (is_named or (name & UNITS and _is_grouped(values, distinct))):
         is_sure = is_named and ((bool(name & _STRONG_IDS) and distinct >= _FEW_IDS) or _is_grouped(values, distinct))
         if is_sure or not (values == 0).any():
             return Guess("group", "looks like a name that rows share", is_sure)
-    if name & _TIMES and is_whole and distinct > 2:
+    if is_calendar or (name & _TIMES and is_whole and distinct > 2):
         return Guess("number", "looks like a time that several rows share", sure=False)
     return Guess("number")
+
+
+def _dated_text(values: pd.Series[Any], name: set[str], *, is_unique: bool) -> Guess | None:
+    if is_date(values):
+        return _dated(name)
+    is_counted = is_unique and values.str.fullmatch(COUNTED.pattern, flags=re.IGNORECASE).all()
+    return Guess("time", "orders the rows in time") if is_counted and times(values).is_monotonic_increasing else None
+
+
+def _is_calendar(values: Any, *, in_order: bool) -> bool:
+    """Whether whole numbers read as 20260131 or 202601, or go up as seconds or milliseconds since 1970."""
+    years, months = (
+        (values // 10_000, values // 100 % 100) if values.min() > 10_000_000 else (values // 100, values % 100)
+    )
+    days = values % 100 if values.min() > 10_000_000 else np.ones(1)
+    parts = ((years, 1800, 2100), (months, 1, 12), (days, 1, 31))
+    is_written = all(bool((part >= least).all() and (part <= most).all()) for part, least, most in parts)
+    is_unix = any(values.min() >= 9.4e8 * unit and values.max() <= 2.2e9 * unit for unit in (1, 1_000))  # since 2000
+    return is_written or (in_order and is_unix)
 
 
 def _guess_text(values: pd.Series[Any], name: set[str], distinct: int, n: int) -> Guess:
@@ -155,29 +209,40 @@ def _guess_text(values: pd.Series[Any], name: set[str], distinct: int, n: int) -
     if len(parsed.numbers) > 1 and few_odd and not (is_named and parsed.unit):
         return Guess("number", _said(parsed), sure=not parsed.odd, parsed=parsed)
     rest = words[~words.isin(missing)] if missing else words
-    if is_date(rest):
-        return Guess("date", "holds dates")
+    if dated := _dated_text(rest, name, is_unique=distinct >= 0.9 * n and n > 2):
+        return dated
     if rest.str.len().max() > MAX_CATEGORY_LENGTH or (rest.str.count(" ").mean() > 5 and distinct > 20):
         return Guess("text", "holds sentences")
     is_shared = bool(name & _STRONG_IDS) and n / 2 < distinct < n
     if distinct > 2 and (distinct == n or (n > 20 and distinct > n / 2) or distinct > MAX_CATEGORIES) and not is_shared:
         nearly = "nearly " * (distinct < n)
         many = f"has {distinct:,} different texts, too many for a category"
-        return Guess("identifier", many if distinct <= n / 2 else f"names {nearly}each row differently")
+        why = many if distinct <= n / 2 else f"names {nearly}each row differently"
+        if begin_with_digits(unique):
+            why += f". If these are numbers, such as {unique[0][:40]!r}, write them in one unit or in a column for each"
+        return Guess("identifier", why)
     if is_shared or (5 <= distinct <= n / 2 and (is_named or name & (UNITS | {"key", "code", "name"}))):
         return Guess("group", "looks like a name that rows share", bool(name & (_STRONG_IDS | UNITS_OF_PEOPLE)))
     return Guess("category")
+
+
+def begin_with_digits(unique: list[str]) -> bool:
+    """Whether nearly all texts begin with a digit, but are no numbers of one unit."""
+    parsed, n = parse(unique), sum(re.match(r"[-+$€£<>~(]?\s*\d", text) is not None for text in unique)
+    return n >= 0.9 * len(unique) and (not parsed.numbers or bool(parsed.odd))
 
 
 def _said(parsed: Parsed) -> str:
     marks = [
         "a comma before the decimals" * (parsed.style.decimal == ","),
         f"{parsed.style.thousands!r} between thousands" * bool(parsed.style.thousands),
-        f"the unit {parsed.unit!r}" * bool(parsed.unit),
+        f"the unit {parsed.unit!r}" * (parsed.unit not in ("", HOURS)),
         f"{' and '.join(map(repr, parsed.others[:3]))} for missing values" * bool(parsed.others),
     ]
     told = ", ".join(mark for mark in marks if mark)
-    return "holds numbers as text" + (f", with {told}" if told else "")
+    what = "times of a day or durations, read as hours" if parsed.unit == HOURS else "numbers as text"
+    doubt = f". Not sure: {parsed.bare} of {len(parsed.numbers)} values have no unit" * bool(parsed.bare)
+    return f"holds {what}" + (f", with {told}" if told else "") + doubt
 
 
 def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bool) -> bool:
@@ -195,7 +260,11 @@ def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bo
         )
     values = numbers(column)
     if not is_class:
-        return kind_of(target) == "number" and bool(abs(np.corrcoef(values, numbers(target))[0, 1]) > _NEARLY_ALL)
+        both = pd.DataFrame({"feature": values, "target": numbers(target)}) if kind_of(target) == "number" else None
+        return both is not None and any(
+            abs(both.corr(method).iloc[0, 1]) > least
+            for method, least in (("pearson", _NEARLY_ALL), ("spearman", 0.999))
+        )
     codes, order = pd.factorize(target)[0], np.argsort(values, kind="stable")
     changes = np.flatnonzero(np.diff(codes[order]))
     in_order = values[order]
@@ -247,6 +316,10 @@ def has_blanks(column: pd.Series[Any]) -> bool:
     return any(text != text.strip() for text in texts(column.dropna()).unique())
 
 
+_UNSEEN = re.compile("[\u200b-\u200d\u2060\ufeff\u00ad]")
+
+
 def tidied(text: str) -> str:
     """What texts that are nearly equal have in common."""
-    return text.strip().rstrip(".,;:!").rstrip().casefold()
+    plain = _UNSEEN.sub("", unicodedata.normalize("NFKC", text)).strip().strip("\"'").strip().rstrip(".,;:!").rstrip()
+    return re.sub(r"(?<=[^\W\d_])[\s_-]+(?=[^\W\d_])", " ", plain).casefold()

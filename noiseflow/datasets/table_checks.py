@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from noiseflow.base.faults import some_named
 from noiseflow.datasets.columns import feature_faults, kind_of, label_of, numbers, texts, times
 from noiseflow.datasets.number_text import parse
 from noiseflow.datasets.rows import BY_GROUP, MAX_NUMBER
@@ -30,9 +31,27 @@ def table_faults(frame: pd.DataFrame, dataset: Dataset) -> list[str]:
     if features.shape[1] == 0:
         names = ", ".join(str(name)[:80] for name in frame.columns[:20])
         return [f"path must be a table with a feature; received {names} only. Add columns to learn from."]
+    if len(dataset.targets) > 1 and (mixed := mixed_faults(frame[list(dataset.targets)])):
+        return mixed
     faults = [fault for name in dataset.targets for fault in _target_faults(frame[name], dataset)]
     faults += _by_faults(frame, dataset)
     return [*faults, *feature_faults(features, dataset.categorical or (), imputes=dataset.missing == "impute")]
+
+
+def mixed_faults(targets: pd.DataFrame) -> list[str]:
+    """That several targets are not of one kind: numbers, or labels of two values."""
+    texts_ = [str(name) for name in targets if kind_of(targets[name]) == "category"]
+    values = [str(name) for name in targets if kind_of(targets[name]) == "number" and targets[name].nunique() > 2]
+    many = [name for name in texts_ if targets[name].nunique() > 2]
+    if not many and not (texts_ and values):
+        return []
+    received = (
+        f"{some_named(many)} of more classes"
+        if many
+        else f"{some_named(texts_)} of text and {some_named(values)} of numbers"
+    )
+    mend = "One network learns one kind: name targets of one kind, and write a study for each."
+    return [f"target must be all numbers, or all labels of two values; received {received}. {mend}"]
 
 
 def _target_faults(column: pd.Series[Any], dataset: Dataset) -> list[str]:

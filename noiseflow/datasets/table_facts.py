@@ -10,6 +10,7 @@ import pandas as pd
 
 from noiseflow.base.faults import some_named
 from noiseflow.datasets.columns import is_counter
+from noiseflow.datasets.doubts import doubts
 from noiseflow.datasets.facts import ColumnRead
 from noiseflow.datasets.guesses import FEATURES, Guess, guess_column, nearly_equal, panel_units, tells_target
 from noiseflow.datasets.preparation import Prepared, prepare_table
@@ -58,6 +59,7 @@ def table_cautions(dataset: Dataset) -> list[str]:
         *_counters(features, guesses),
         *_misread(features, guesses, read(dataset)),
         *giveaways(features[usable], prepared.frame[list(dataset.targets)], dataset.of_task),
+        *doubts((prepared.frame[name] for name in (*usable, *dataset.targets) if name not in named), guesses),
         *_groups(features, guesses, dataset),
         *_alike(prepared.frame[[*features.columns, *dataset.targets]], dataset),
         *_twins(prepared, dataset),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ MAX_HEADER = 2**22
 _LOOKED_AT = 2**18  # bytes from which the form is guessed
 _MOST_LINES = 500
 _MOST_SKIPPED = 50
+_LEAST_ROWS = 10
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,12 @@ def header_of(file: BinaryIO, path: str, reading: Reading) -> list[str]:
     """The names in the first line, as they are written."""
     options = {"nrows": 1, "dtype": str, "keep_default_na": False}
     first = pd.read_csv(file, header=None, **_options(file, path, reading), **options)  # type: ignore[call-overload]
-    return [str(name) for name in first.iloc[0]]
+    return [plain_name(name) for name in first.iloc[0]]
+
+
+def plain_name(name: object) -> str:
+    """The name in one line."""
+    return re.sub(r"\s*[\r\n\t\v\f]+\s*", " ", str(name))
 
 
 def rows_of(file: BinaryIO, path: str, reading: Reading, **options: Any) -> pd.DataFrame:
@@ -169,7 +176,7 @@ def guess_text(path: str) -> tuple[Reading, dict[str, str]]:
     if encoding != "utf-8-sig":
         found["encoding"], why["encoding"] = encoding, "The text is not UTF-8; this is a guess."
     lines = raw.decode(encoding, errors="replace").splitlines()
-    lines = (lines[:-1] if len(raw) == _LOOKED_AT and len(lines) > 1 else lines)[:_MOST_LINES]
+    lines = _joined((lines[:-1] if len(raw) == _LOOKED_AT and len(lines) > 1 else lines)[:_MOST_LINES])
     if any(quote_of(next(iter(lines), ""), mark) == "'" for mark in SEPARATORS):
         lines = [line.replace("'", '"') for line in lines]
     usual = separator_of(path, Reading())
@@ -188,20 +195,61 @@ def guess_text(path: str) -> tuple[Reading, dict[str, str]]:
         found["decimal"], why["decimal"] = style.decimal, "Numbers have a comma before their decimals."
     if style.thousands:
         found["thousands"], why["thousands"] = style.thousands, "Numbers have a mark between thousands."
+    elif doubtful := _three_digits(cells):
+        text = f'Not sure: {doubtful!r} has three digits after each point. If they are thousands, set thousands: ".".'
+        why["path"] = text
     if words:
         shown = " and ".join(map(repr, words))
         found["na_values"], why["na_values"] = words, f"{shown} among values of another kind mean that one is missing."
-    return Reading(**found), why
+    return Reading(**found), why | (_doubts(cells, found) if cells and "header" not in found else {})
+
+
+def _doubts(cells: list[list[str]], found: dict[str, Any]) -> dict[str, str]:
+    """What may be meant otherwise than it is read, by key."""
+    why = {}
+    if "decimal" not in found and "thousands" not in found and (name := _three_digits(cells)):
+        text = f'Not sure: {name!r} has three digits after each point. If they are thousands, set thousands: ".".'
+        why["path"] = text
+    if taken := _words_of_pandas(cells):
+        why["missing"] = f"Words that are always read as missing: {', '.join(taken)}."
+    return why
+
+
+def _words_of_pandas(cells: list[list[str]]) -> list[str]:
+    """Columns of text with words that pandas takes for missing, such as None or NA, and which: they may be a category."""
+    columns = zip(*(row for row in cells if len(row) == len(cells[0])), strict=True)
+    found = []
+    for name, *column in columns:
+        words = sorted({text.strip() for text in column} & (_PANDAS_WORDS - {""}))
+        if words and number_column([*dict.fromkeys(column)]) is None:
+            found.append(f"{words[0]!r} in {name!r}")
+    return found
 
 
 def _encoding(raw: bytes, *, cut: bool) -> str:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
+    for half, order in ((raw[1::2], "le"), (raw[::2], "be")):
+        if half and half.count(0) > 0.4 * len(half):
+            return f"utf-16-{order}"
     try:
         raw[: -4 if cut else None].decode("utf-8")
     except UnicodeDecodeError as error:
         return "utf-8-sig" if cut and error.start >= len(raw) - 8 else "cp1252"
     return "utf-8-sig"
+
+
+def _joined(lines: list[str]) -> list[str]:
+    """Lines of which those that a quoted value goes on in are one."""
+    joined: list[str] = []
+    is_open = False
+    for line in lines:
+        if is_open:
+            joined[-1] += f"\n{line}"
+        else:
+            joined.append(line)
+        is_open ^= line.count('"') % 2 == 1 and (is_open or re.search(r'(^|[,;\t|])\s*"', line) is not None)
+    return lines if is_open else joined
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -245,6 +293,11 @@ def _preamble(lines: list[str], separator: str, width: int) -> int:
         says = says and (
             len(cells) != width or not _is_values(_cells(following[0], separator)) or following[0][0] == line[0]
         )
+        filled = sum(bool(cell.strip()) for cell in cells)
+        says |= re.fullmatch('"?sep=."?', line.strip()) is not None  # of Excel
+        says |= width > 2 and filled < 2 <= sum(
+            bool(cell.strip()) for cell in _cells((following or [""])[-1], separator)
+        )
         if says or (width > 1 and len(cells) not in (width, width - 1, width + 1)):
             n = i + 1
         elif line.strip():
@@ -266,6 +319,8 @@ def _lacks_header(cells: list[list[str]], width: int) -> bool:
     numeric = [i for i, column in enumerate(columns) if column and len(parse(column).numbers) >= 0.8 * len(set(column))]
     if any(not first[i].strip() for i in range(width) if i not in numeric) and not numeric:
         return False
+    if not numeric and len(rows) >= _LEAST_ROWS:
+        return width > 1 and all(first[i].strip() in column for i, column in enumerate(columns))
     at_numbers = [first[i].strip() for i in numeric]
     if not numeric or not all(parse([text]).numbers or text.lower() in MISSING_WORDS - {""} for text in at_numbers):
         return False
@@ -275,6 +330,14 @@ def _lacks_header(cells: list[list[str]], width: int) -> bool:
     if others:
         return bool(shared) or has_decimals or len(numeric) >= 2 * len(others)
     return has_decimals or len(set(at_numbers)) < len(at_numbers) or not _counts_up(at_numbers)
+
+
+def _three_digits(cells: list[list[str]]) -> str | None:
+    """The name of a column of numbers that all have three digits after a point, and at most three before it."""
+    for name, *column in zip(*(row for row in cells if len(row) == len(cells[0])), strict=True):
+        if len({*column}) >= _LEAST_ROWS and all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", text.strip()) for text in column):
+            return str(name)
+    return None
 
 
 def _counts_up(texts: list[str]) -> bool:

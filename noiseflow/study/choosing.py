@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from noiseflow.study import Dataset
 from noiseflow.study.faults import sentences
 
 N_SEEDS = 30
+TEST_FRACTIONS = (0.3, 0.5)
+"""Shares of the rows that test, the next one where rows are too few for the first."""
 _MOST_CLASSES = 20  # whole numbers of more values are taken for a regression
 _WHERE = "datasets[0]"
 Remarks = dict[str, list[str]]
@@ -68,19 +71,21 @@ def first_sound(
     """The first of these choices that has no fault.
 
     Raises:
-        InvalidInputError: each has one; the message names those of the last.
+        InvalidInputError: each has one; the message names those of the last one at the first share.
     """
-    found: list[str] = []
-    for settings, own in choices:
+    found: dict[float, list[str]] = {}
+    for fraction, (settings, own) in product(TEST_FRACTIONS, list(choices)):
         for score, reason in _scores(target, settings["task"], several=several):
-            dataset = dataset_of(settings | {"score": score, "test_fraction": 0.3})
+            dataset = dataset_of(settings | {"score": score, "test_fraction": fraction})
             seeds = [1] if dataset.is_split_once else range(1, N_SEEDS + 1)
-            found = datasets.faults(dataset, seeds, _WHERE)
-            if not found:
+            found[fraction] = datasets.faults(dataset, seeds, _WHERE)
+            if not found[fraction]:
                 n_train = len(datasets.generate(dataset, 1).y_train)
                 network = f"{{kind: mlp, units: [{64 if n_train < 1_000 else 128}], activation: relu}}"
-                return Draft(dataset, n_train, remarks | own | {"score": reason}, network)
-    raise InvalidInputError([text.removeprefix(f"{_WHERE}.") for text in found])
+                few = ["Of so few rows, or different targets, a smaller share may test nothing."]
+                said = {"test_fraction": few} if fraction > TEST_FRACTIONS[0] else {}
+                return Draft(dataset, n_train, remarks | own | said | {"score": reason}, network)
+    raise InvalidInputError([text.removeprefix(f"{_WHERE}.") for text in found[TEST_FRACTIONS[0]]])
 
 
 def _scores(column: pd.Series[Any], task: str, *, several: bool) -> list[tuple[str, list[str]]]:

@@ -10,12 +10,14 @@ import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError, some_named, some_of
 from noiseflow.datasets.columns import kind_of, texts
+from noiseflow.datasets.doubts import doubts
 from noiseflow.datasets.files import is_too_large, read_table
 from noiseflow.datasets.guesses import (
     FEATURES,
     Guess,
     guess_column,
     has_blanks,
+    is_date,
     is_twin,
     nearly_equal,
     panel_units,
@@ -23,6 +25,7 @@ from noiseflow.datasets.guesses import (
 )
 from noiseflow.datasets.number_text import STYLES, parse
 from noiseflow.datasets.preparation import prepare_table
+from noiseflow.datasets.table_checks import mixed_faults
 from noiseflow.datasets.table_facts import giveaways
 from noiseflow.datasets.text_files import TEXT_SUFFIXES, Reading, guess_text, suffix_of
 from noiseflow.study.choosing import Draft, Remarks, dataset_of, first_sound, guess_task, task_remarks
@@ -59,15 +62,21 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
     for name in chosen:
         _see_target(frame[name], settings["task"])
     settings |= _rows_aside(frame[list(chosen)], settings["task"], remarks)
+    frame = _prepared(settings)
     features = frame.drop(columns=list(chosen))
     guesses = {str(name): guess_column(features[name]) for name in features.columns}
     usable = features[[name for name, guess in guesses.items() if guess.kind in FEATURES]]
     for name, reason in _twins(usable, frame[list(chosen)], settings["task"]):
         guesses[name] = Guess("constant", reason)
     usable = usable[[name for name in usable if guesses[str(name)].kind in FEATURES]]
-    remarks.setdefault("target", []).extend(giveaways(usable, frame[list(chosen)], settings["task"]))
+    said = [*giveaways(usable, frame[list(chosen)], settings["task"])]
+    written = (*settings.get("numeric", ()), *settings.get("categorical", ()))
+    said += doubts((frame[name] for name in (*usable, *chosen) if name not in written), guesses)
+    remarks.setdefault("target", []).extend(said)
     labels = pd.concat([frame[name] for name in chosen]) if settings["task"] == "classification" else frame[target]
-    return first_sound(_choices(features, guesses, settings), labels, remarks, several=bool(others))
+    return first_sound(
+        _choices(features, guesses, settings, remarks.get("missing", [])), labels, remarks, several=bool(others)
+    )
 
 
 def _is_there(path: str) -> bool:
@@ -94,9 +103,15 @@ def _targets(frame: pd.DataFrame, given: str, path: str, reading: Reading, remar
 
 
 def _task_of(targets: pd.DataFrame) -> str:
-    """What is learnt of one target, or of several: labels where each has two values, else numbers."""
+    """What is learnt of one target, or of several: labels where each has two values, else numbers.
+
+    Raises:
+        InvalidInputError: several targets are of several kinds.
+    """
     if targets.shape[1] == 1:
         return guess_task(targets.iloc[:, 0])
+    if found := mixed_faults(targets):
+        raise InvalidInputError(found)
     return "classification" if (targets.nunique() <= 2).all() else "regression"
 
 
@@ -173,13 +188,20 @@ def _reads_itself(column: pd.Series[Any], reading: Reading) -> bool:
 
 
 def _see_target(column: pd.Series[Any], task: str) -> None:
-    """Raises where nothing can be predicted: there is no value, one only, or a name for each row."""
+    """Raises where nothing can be predicted: there is no value, one only, dates, or a name for each row."""
     name, distinct, n = repr(column.name), column.nunique(), int(column.notna().sum())
+    if kind_of(column) == "date" or (kind_of(column) == "category" and is_date(column)):
+        mend = "Turn it into numbers, such as days since the first, or choose another."
+        raise InvalidInputError([f"target must be numbers or classes; received {name}, which holds dates. {mend}"])
     if distinct < 2:
         shown = f"{str(column.dropna().iloc[0])!r} throughout" if distinct else "empty"
         raise InvalidInputError(
             [f"target must differ between rows; received {name}, which is {shown}. Choose another."]
         )
+    if task == "classification" and distinct == 2 and column.value_counts().min() == 1:
+        only = str(column.value_counts().index[-1])
+        text = f"target must have at least 2 rows of each class; received {name} with 1 of {only!r}. Choose another."
+        raise InvalidInputError([text])
     if task == "classification" and distinct > 20 and distinct > n / 2:
         received = f"{name} with {distinct:,} different values in {n:,} rows"
         raise InvalidInputError([f"target must have classes that rows share; received {received}. Choose another."])
@@ -204,7 +226,7 @@ def _rows_aside(targets: pd.DataFrame, task: str, remarks: Remarks) -> dict[str,
 
 
 def _choices(
-    features: pd.DataFrame, guesses: dict[str, Guess], settings: dict[str, Any]
+    features: pd.DataFrame, guesses: dict[str, Guess], settings: dict[str, Any], words: list[str]
 ) -> Iterator[tuple[dict[str, Any], Remarks]]:
     """Settings to choose from with the remarks of each, the best first; the next are for when rows cannot be split so."""
     dropped = {
@@ -271,6 +293,7 @@ def _choices(
             own["drop"], kept = list(mine.values()), features[only]
             own["split"].append(f"{some_named(only)} counts or orders the rows, but is all there is to learn from.")
         own["missing"] = _missing_remarks(kept)
+        own["missing"] += words if own["missing"] else []
         chosen = {"split": split, "split_by": by} if by else {"split": split} if split else plain
         own["split"] += ["There are too few rows of each class to split by class."] if split == "random" else []
         impute = {"missing": "impute"} if own["missing"] else {}

@@ -121,12 +121,12 @@ def test_draft_points_out_groups_and_counters(write):
 
 def test_draft_drops_what_nothing_can_be_learnt_from_and_says_why(write):
     frame = columns(
-        name=[f"n{i}" for i in range(N)], born=["1990-01-01", "1991-02-03"] * 60, seen=["2020-01-01", "2021-02-03"] * 60
+        name=[f"n{i}" for i in range(N)], left=["1990-01-01", "1991-02-03"] * 60, seen=["2020-01-01", "2021-02-03"] * 60
     )
     text, study = draft(write(frame))
-    assert set(study.datasets[0].drop) == {"name", "born", "seen"}
+    assert set(study.datasets[0].drop) == {"name", "left", "seen"}
     assert study.datasets[0].split == "stratified"
-    for remark in ("'name' names each row differently", "'born' holds dates", "'seen' holds dates"):
+    for remark in ("'name' names each row differently", "'left' holds dates", "'seen' holds dates"):
         assert remark in text
 
 
