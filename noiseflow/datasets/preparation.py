@@ -108,6 +108,7 @@ def _declared(frame: pd.DataFrame, dataset: Dataset, reading: Reading) -> pd.Dat
     """The frame with its columns as they are declared; those that nothing is said of stay as they were read."""
     made: dict[str, Any] = {}
     untouched = {TESTING, *(dataset.drop or ())}
+    lacking = list(as_numbers(pd.Series(reading.na_values or (), dtype=object), STYLES[0]).dropna())
     for name in frame.columns:
         column = frame[name]
         if name in untouched or kind_of(column) in ("empty", "other"):
@@ -117,6 +118,8 @@ def _declared(frame: pd.DataFrame, dataset: Dataset, reading: Reading) -> pd.Dat
             column = made[name] = tidy(column)
         if is_text and reading.na_values:
             column = made[name] = column.mask(texts(column).str.strip().isin(reading.na_values))
+        elif lacking and (found := column.isin(lacking)).any():
+            column = made[name] = column.mask(found)
         if name in (dataset.numeric or ()):
             made[name] = _numeric(column, reading) if is_text else column
         elif name in (dataset.ordinal or {}):
