@@ -16,6 +16,19 @@ from noiseflow.datasets.files import MAX_BYTES, MAX_NUMBERS, check_file, few, fi
 
 _SETS = ("x_train", "y_train", "x_test", "y_test")
 _BESIDE = ("groups", "time")
+_ALIASES = {
+    "X": ("x", "data", "features", "images", "inputs", "arr_0"),
+    "y": ("y", "target", "targets", "label", "labels", "arr_1"),
+    **{
+        f"x_{part}": (f"{part}x", f"x{part}", f"{part}images", f"{part}data", f"{part}features")
+        for part in ("train", "test")
+    },
+    **{
+        f"y_{part}": (f"{part}y", f"y{part}", f"{part}labels", f"{part}targets", f"{part}target")
+        for part in ("train", "test")
+    },
+}
+"""Names that arrays have as well, in lower case; of those that train and test without a line between words."""
 _HARMLESS = {(f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")}
 _HARMLESS |= {("numpy", "ndarray"), ("numpy", "dtype")}
 
@@ -26,7 +39,7 @@ class Archive:
 
     X: (n_rows, ...); y: (n_rows,) or (n_rows, n_targets); groups, time: (n_rows,), None where the file has none; is_test: of
     each row, None unless the file has x_train, y_train, x_test and y_test; is_padded: whether sequences of several lengths
-    were padded.
+    were padded; unread: names of other arrays of the file.
     """
 
     X: np.ndarray
@@ -35,6 +48,7 @@ class Archive:
     time: np.ndarray | None = None
     is_test: np.ndarray | None = None
     is_padded: bool = False
+    unread: tuple[str, ...] = ()
 
 
 def read_archive(path: str) -> Archive:
@@ -50,7 +64,7 @@ def read_archive(path: str) -> Archive:
 def _read_archive(path: str, _modified: int, _size: int) -> Archive:
     try:
         with open_archive(path) as file:
-            names = _check_archive(path, file)
+            names, unread = _check_archive(path, file)
             with zipfile.ZipFile(file) as archive:
                 arrays = {key: _array(archive, name) for key, name in names.items()}
     except InvalidInputError:
@@ -67,8 +81,40 @@ def _read_archive(path: str, _modified: int, _size: int) -> Archive:
             raise file_fault(path, "hold rows of one shape to train and to test", received, "Make them alike.")
         is_test = np.repeat([False, True], [len(arrays["y_train"]), len(arrays["y_test"])])
         arrays |= {key: np.concatenate([arrays[f"{key.lower()}_{part}"] for part in ("train", "test")]) for key in "Xy"}
-    X, is_padded = _padded(path, arrays["X"])
-    return Archive(X, _labels(arrays["y"]), arrays.get("groups"), arrays.get("time"), is_test, is_padded)
+    arrays = {key: _native(values) for key, values in arrays.items()}
+    X, is_padded = _padded(path, _unobjected(arrays["X"]))
+    y = _labels(arrays["y"])
+    y = y.ravel() if y.ndim == 2 and y.size == len(X) else y
+    return Archive(X, y, arrays.get("groups"), arrays.get("time"), is_test, is_padded, unread)
+
+
+def _native(values: np.ndarray) -> np.ndarray:
+    """Numbers in the machine's order of bytes, and texts that were saved as bytes."""
+    return (
+        np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values.astype(values.dtype.newbyteorder("="))
+    )
+
+
+def _unobjected(X: np.ndarray) -> np.ndarray:
+    """Numbers that were saved as Python objects; of rows that are lists each as an array, or all as one."""
+    if X.dtype != object:
+        return X
+    if X.ndim > 1:
+        return X.astype(np.float64) if all(isinstance(value, int | float) for value in X.flat) else X
+    try:
+        rows = [row if isinstance(row, np.ndarray) else np.asarray(row, np.float64) for row in X]
+    except (TypeError, ValueError):
+        return X
+    if all(row.ndim and row.shape == rows[0].shape and row.dtype.kind in "biuf" for row in rows):
+        return np.stack(rows)
+    return _of_rows(rows)
+
+
+def _of_rows(rows: list[np.ndarray]) -> np.ndarray:
+    found = np.empty(len(rows), dtype=object)
+    for i, row in enumerate(rows):
+        found[i] = row
+    return found
 
 
 def _array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
@@ -109,7 +155,14 @@ def _labels(y: np.ndarray) -> np.ndarray:
 
 
 def _padded(path: str, X: np.ndarray) -> tuple[np.ndarray, bool]:
-    """Sequences of several lengths as one array: blanks come first, and the last feature says which steps are there."""
+    """Sequences of several lengths as one array: blanks come first, and the last feature says which steps are there.
+
+    Steps that are NaN throughout are none.
+    """
+    if X.ndim == 3 and X.dtype.kind == "f" and np.isnan(X).any():
+        is_none = np.isnan(X).all(axis=2)
+        if (np.isnan(X).any(axis=2) == is_none).all() and not is_none.all(axis=1).any():
+            X = _unobjected(_of_rows([row[~none] for row, none in zip(X, is_none, strict=True)]))
     if (
         X.dtype != object
         or X.ndim != 1
@@ -129,8 +182,8 @@ def _padded(path: str, X: np.ndarray) -> tuple[np.ndarray, bool]:
     return padded, True
 
 
-def _check_archive(path: str, file: BinaryIO) -> dict[str, str]:
-    """The arrays that are read: key -> name in the archive.
+def _check_archive(path: str, file: BinaryIO) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The arrays that are read: key -> name in the archive; and the keys of the others.
 
     Raises:
         InvalidInputError: they are not there, or would take more memory than allowed once they are unpacked.
@@ -141,9 +194,10 @@ def _check_archive(path: str, file: BinaryIO) -> dict[str, str]:
             raise file_fault(path, f"hold at most {MAX_BYTES:,} bytes", f"which holds {size:,}", "Take a sample.")
         there = {name.removesuffix(".npy"): name for name in archive.namelist() if name.endswith(".npy")}
         lower = {key.lower(): name for key, name in there.items()}
-        names = {key: there.get(key) or lower.get(key.lower()) for key in ("X", "y")}
+        plain = {key.replace("_", ""): name for key, name in lower.items()}
+        names = {key: there.get(key) or _first(lower, _ALIASES[key]) for key in ("X", "y")}
         if not all(names.values()):
-            names = {key: lower.get(key) for key in _SETS}
+            names = {key: lower.get(key) or _first(plain, _ALIASES[key]) for key in _SETS}
         if not all(names.values()):
             received = f"which holds {few([*there]) or 'nothing'}"
             mend = "numpy.savez(path, X=X, y=y)."
@@ -154,7 +208,11 @@ def _check_archive(path: str, file: BinaryIO) -> dict[str, str]:
             with archive.open(name) as member:
                 _check_header(path, member, archive.getinfo(name).file_size)
     file.seek(0)
-    return found
+    return found, tuple(key for key, name in there.items() if name not in found.values())
+
+
+def _first(names: dict[str, str], keys: tuple[str, ...]) -> str | None:
+    return next((names[key] for key in keys if key in names), None)
 
 
 def _check_header(path: str, member: Any, size: int) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.faults import InvalidInputError, some_named
 from noiseflow.base.values import setting
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
 from noiseflow.datasets.rows import BY_GROUP, BY_TIME, MAX_NUMBER, MOST_TARGETS, Rows
@@ -89,8 +89,33 @@ class Arrays(Finite):
         if archive.is_padded:
             found.append(PADDED + ("." if dataset.is_masked else UNMASKED))
         unused = [n for n in GIVEN_BY if getattr(archive, n) is not None and dataset.split_kind not in GIVEN_BY[n]]
+        found += layout_doubts(archive, dataset.channels)
         found += [f"The file holds {n}, by which rows are not split: split: {GIVEN_BY[n][0]} does so." for n in unused]
         return found
+
+
+def layout_doubts(archive: Archive, channels: str | None) -> list[str]:
+    """Arrays that are not read, labels that are nearly equal, and an X whose axes may be others than they are read as."""
+    import pandas as pd
+
+    from noiseflow.datasets.guesses import nearly_equal
+
+    found, X = [], archive.X
+    if archive.unread:
+        where = "Groups of rows are read from an array that is called groups, times from time."
+        found.append(f"The file also holds {some_named(archive.unread)}, which nothing reads. {where}")
+    if archive.y.dtype.kind == "U" and (alike := nearly_equal(pd.Series(archive.y.ravel()))):
+        found.append(f"Labels are nearly equal ({some_named(alike[0])}): make them one in the file.")
+    is_wide = X.ndim == 3 and (X.shape[2] >= 4 * X.shape[1] > 4 or channels_of(X) == "first")
+    if is_wide and channels is None and not archive.is_padded:
+        steps, features = X.shape[1:]
+        other = f"channels: first reads {features:,} steps of {steps:,} features"
+        found.append(f"Not sure: rows are read as {steps:,} steps of {features:,} features; {other}.")
+    if X.ndim == 3 and not archive.is_padded and X.shape[1] > 2:
+        ends = (X != 0).any(axis=2)[:, ::-1].argmax(axis=1)
+        if len(np.unique(ends)) > 2 and (ends > 0).mean() > 0.5:
+            found.append("Most sequences end with zeros, of several lengths: save NaN there if no step is meant.")
+    return found
 
 
 PADDED = "Sequences of several lengths are padded at their begin; the last feature is 1 where a step is there"
@@ -99,14 +124,32 @@ GIVEN_BY = {"groups": BY_GROUP, "time": BY_TIME}
 """Arrays of the file and the splits that go by them."""
 
 
+_LEAST_STEPS, _MOST_ROWS = 8, 200
+
+
 def channels_of(X: np.ndarray) -> str | None:
     """Where an X seems to have its channels, if not where Keras has them: `first`, or `none`."""
-    if X.ndim == 4 and X.shape[1] in (1, 3, 4) and X.shape[3] > 4 and X.shape[2] > 4:
-        return "first"
-    if X.ndim == 3 and X.shape[1] == 1 < X.shape[2]:
+    if X.ndim == 4 and X.shape[3] > 4 and X.shape[2] > 4:
+        return "first" if X.shape[1] <= 4 or (X.shape[2] == X.shape[3] != X.shape[1]) else None
+    if X.ndim == 3 and (X.shape[1] == 1 < X.shape[2] or (X.shape[1] < X.shape[2] and _is_smooth(X))):
         return "first"
     is_image = X.ndim == 3 and X.dtype == np.uint8 and min(X.shape[1:]) >= 8
     return "none" if is_image or (X.ndim == 3 and X.shape[1] == X.shape[2] >= 8) else None
+
+
+def _is_smooth(X: np.ndarray) -> bool:
+    """Whether neighbours on the last axis are more alike than those on the one before, as the steps of channels are."""
+    if X.shape[1] == X.shape[2] or X.shape[2] < _LEAST_STEPS or X.dtype.kind not in "iuf" or X.dtype == np.uint8:
+        return False
+    some = X[:_MOST_ROWS].astype(np.float64)
+    some = some - some.mean(axis=(0, 2), keepdims=True)
+
+    def alike(a: np.ndarray, b: np.ndarray) -> float:
+        size = float(np.sqrt((a**2).sum() * (b**2).sum()))
+        return float((a * b).sum()) / size if size > 0 else 0.0
+
+    last = alike(some[..., 1:], some[..., :-1])
+    return last > 0.6 and last - alike(some[:, 1:], some[:, :-1]) > 0.2
 
 
 def _channels_last(X: np.ndarray, channels: str | None) -> np.ndarray:
@@ -126,7 +169,7 @@ def _scaled(X: np.ndarray, scale: float | None, *, is_padded: bool) -> np.ndarra
 
 def _channel_faults(X: np.ndarray, channels: str | None) -> list[str]:
     """A shape that has its channels first, as it seems, while nothing is said of them."""
-    if channels is not None or channels_of(X) != "first":
+    if channels is not None or (X.ndim == 3 and X.shape[1] > 1) or channels_of(X) != "first":
         return []
     one = "one step" if X.ndim == 3 else f"a height of {X.shape[1]}"
     text = f"an X with its channels last; received {X.shape}, which would be {one} with {X.shape[-1]} channels"

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.datasets.archives import read_archive
-from noiseflow.datasets.arrays import channels_of
+from noiseflow.datasets.arrays import channels_of, layout_doubts
 from noiseflow.study.choosing import Draft, Remarks, first_sound, guess_task, task_remarks
 
 
@@ -19,7 +19,7 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
     Raises:
         InvalidInputError: the file is faulty; the message names every fault.
     """
-    archive, remarks = read_archive(path), Remarks()
+    archive, remarks, channels = read_archive(path), Remarks(), None
     y = archive.y
     is_labels = y.ndim == 2 and len(np.unique(y)) == 2
     is_classes = y.dtype.kind in "bUO" or is_labels or (y.ndim == 1 and guess_task(pd.Series(y)) == "classification")
@@ -31,7 +31,7 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
     remarks["task"] = task_remarks(pd.Series(y.ravel()), settings["task"]) if task is None else []
     if y.ndim == 2 and y.shape[1] > 1:
         remarks["task"].append(f"y has {y.shape[1]} columns: each is a target.")
-    if channels := channels_of(archive.X):
+    if not archive.is_padded and (channels := channels_of(archive.X)):
         settings["channels"] = channels
         said = (
             "has its channels before its height or steps"
@@ -39,6 +39,7 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
             else "seems to hold images without channels"
         )
         remarks["channels"] = [f"X of the shape {archive.X.shape} {said}: a guess."]
+    remarks["path"] = layout_doubts(archive, channels)
     if archive.is_padded:
         settings["padding"] = "masked"
         remarks["padding"] = [

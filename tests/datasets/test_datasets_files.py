@@ -157,7 +157,7 @@ def test_arrays_of_a_regression_have_a_scale(tmp_path):
     ("content", "text"),
     [
         (
-            {"images": IMAGES, "y": np.arange(40)},
+            {"pictures": IMAGES, "y": np.arange(40)},
             "hold the arrays X and y, or x_train, y_train, x_test and y_test; received",
         ),
         ({"X": IMAGES, "y": np.array([{}] * 40)}, "a y of numbers or text; received object"),
