@@ -15,7 +15,16 @@ import pandas as pd
 from noiseflow.statistics.bands import Band, Comparison, simultaneous
 from noiseflow.statistics.crossfit import HALVES_CORRELATION
 from noiseflow.statistics.estimate import Estimate
-from noiseflow.statistics.inference import ALPHA, Array, by_size, cohen_dz, probability_better, sign_flip_p
+from noiseflow.statistics.inference import (
+    ALPHA,
+    Array,
+    by_size,
+    cohen_dz,
+    probability_better,
+    sign_flip_p,
+    to_flip,
+    to_resample,
+)
 from noiseflow.statistics.new_rows import RowVariance
 from noiseflow.statistics.pairs import CellKey
 from noiseflow.statistics.power import seeds_needed
@@ -169,34 +178,39 @@ def _least_margin(asked: Sequence[Asked]) -> float:
 def _described(pairings: Sequence[Pairing], cross_checks: bool) -> list[dict[str, float]]:
     """Effect sizes of each comparison and, where its pairs are independent, the second methods."""
     found: list[dict[str, float]] = [dict.fromkeys(("difference_mean", "p_value"), nan) for _ in pairings]
-    parts: list[tuple[list[int], Array]] = []
-    for places, differences in by_size([pairing.differences for pairing in pairings]):
-        if differences.shape[-1] == 0:
-            continue
-        columns = {"effect_size": cohen_dz(differences), "prob_better": probability_better(differences)}
-        _fill(found, places, **columns)
-        for at in places:
-            estimate = pairings[at].estimate
-            if estimate is not None:
-                found[at] |= {"difference_mean": estimate.mean, "p_value": estimate.p_value}
-        alone = [k for k, at in enumerate(places) if pairings[at].estimate is None]
-        chunks = [alone[begin : begin + AT_ONCE] for begin in range(0, len(alone), AT_ONCE)]
-        parts += [([places[k] for k in chunk], differences[chunk]) for chunk in chunks]
+    samples = [pairing.differences for pairing in pairings]
+    for places, differences in by_size(samples):
+        if differences.shape[-1]:
+            _fill(found, places, effect_size=cohen_dz(differences), prob_better=probability_better(differences))
+    for at, pairing in enumerate(pairings):
+        if pairing.estimate is not None and pairing.n_pairs:
+            found[at] |= {"difference_mean": pairing.estimate.mean, "p_value": pairing.estimate.p_value}
+    alone = [at for at, pairing in enumerate(pairings) if pairing.estimate is None and samples[at].size]
+    parts = [
+        [alone[k] for k in together[begin : begin + AT_ONCE]]
+        for together, _ in by_size([to_flip(samples[at]) for at in alone])
+        for begin in range(0, len(together), AT_ONCE)
+    ]
     with ThreadPoolExecutor(cpu_count()) as threads:  # numpy computes without Python's lock
-        for (places, _), columns in zip(
-            parts, threads.map(lambda part: _independent(part[1], cross_checks), parts), strict=True
-        ):
-            _fill(found, places, **columns)
+        columns = threads.map(lambda places: _independent([samples[at] for at in places], cross_checks), parts)
+        for places, told in zip(parts, columns, strict=True):
+            _fill(found, places, **told)
     return found
 
 
-def _independent(differences: Array, cross_checks: bool) -> dict[str, Array]:
-    """What is said of rows of differences (k, n) that do not depend on each other: (k,) each."""
-    told = {"difference_mean": differences.mean(axis=-1), "p_value": sign_flip_p(differences)}
+def _independent(samples: Sequence[Array], cross_checks: bool) -> dict[str, Array]:
+    """What is said of samples of differences that do not depend on each other: (k,) each. They are flipped together."""
+    told = {
+        "difference_mean": np.array([one.mean() for one in samples]),
+        "p_value": sign_flip_p(np.stack([to_flip(one) for one in samples])),
+    }
     if not cross_checks:
         return told
-    bca_low, bca_high = bca_interval(differences)
-    return told | {"bca_low": bca_low, "bca_high": bca_high, "wilcoxon_p": wilcoxon_p(differences)}
+    bca_low, bca_high = bca_interval(np.stack([to_resample(one) for one in samples]))
+    ranked = np.empty(len(samples))
+    for places, differences in by_size(samples):
+        ranked[places] = wilcoxon_p(differences)
+    return told | {"bca_low": bca_low, "bca_high": bca_high, "wilcoxon_p": ranked}
 
 
 def _fill(found: list[dict[str, float]], places: Sequence[int], **columns: Array) -> None:

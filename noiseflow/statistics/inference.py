@@ -68,8 +68,7 @@ def sign_flip_p(differences: Array) -> Array:
 
     Exact while 2^n does not exceed N_RESAMPLES, that is up to 16 pairs; beyond, N_RESAMPLES random flips from a fixed
     seed, which with the observed signs make one more. Equals scipy.stats.permutation_test, which walks through the flips
-    in Python and takes twenty times as long. The flips are the same for all rows of differences. More than MOST_ALONE
-    differences are flipped in blocks (`in_blocks`): a sum of symmetric differences is symmetric too.
+    in Python and takes twenty times as long. The flips are the same for all rows of differences.
 
     References: Ernst (2004), Permutation methods, Statistical Science 19; Phipson and Smyth (2010), Permutation p-values
     should never be zero, Stat. Appl. Genet. Mol. Biol. 9.
@@ -77,8 +76,7 @@ def sign_flip_p(differences: Array) -> Array:
     n = differences.shape[-1]
     if n < 2:
         return _missing(differences)
-    ticks = in_blocks(in_ticks(differences).reshape(-1, n))
-    n = ticks.shape[-1]
+    ticks = in_ticks(differences).reshape(-1, n)
     totals = ticks.sum(axis=-1)
     as_far = np.zeros(len(ticks), np.int64)
     for flips in _flips(n):
@@ -89,16 +87,30 @@ def sign_flip_p(differences: Array) -> Array:
     return np.asarray(p.reshape(differences.shape[:-1]))
 
 
-def in_blocks(values: Array) -> Array:
-    """Sums (..., BLOCKS) of values (..., n) that follow each other, where n exceeds MOST_ALONE; else the values.
+def to_flip(differences: Array) -> Array:
+    """What signs are flipped of (m,): differences (n,), or where n exceeds MOST_ALONE, sums of some that follow each other.
 
-    Sums of independent values are independent, and the mean's variance and skewness are those of the values. So a resampling
-    of them answers as one of the values does, in a time that does not grow with n.
+    Sums of independent symmetric differences are independent and symmetric. So they are tested as the differences are, in a
+    time that does not grow with n, and together with those of any other n.
     """
-    n = values.shape[-1]
-    if n <= MOST_ALONE:
-        return values
-    return np.asarray(np.add.reduceat(values, np.arange(BLOCKS) * n // BLOCKS, axis=-1))
+    if differences.size <= MOST_ALONE:
+        return differences
+    return _sums_of_blocks(in_ticks(differences)) * RESOLUTION
+
+
+def to_resample(differences: Array) -> Array:
+    """What is resampled of (m,): differences (n,), or where n exceeds MOST_ALONE, BLOCKS values with their mean.
+
+    The mean of these has the variance and the skewness of the mean of all.
+    """
+    if differences.size <= MOST_ALONE:
+        return differences
+    mean = differences.mean()  # blocks differ in size by one, which must not count as spread
+    return np.asarray(mean + _sums_of_blocks(differences - mean) * (BLOCKS / differences.size))
+
+
+def _sums_of_blocks(values: Array) -> Array:
+    return np.asarray(np.add.reduceat(values, np.arange(BLOCKS) * values.size // BLOCKS))
 
 
 def _flips(n: int) -> Iterator[Array]:

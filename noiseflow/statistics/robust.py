@@ -10,13 +10,10 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from noiseflow.statistics.inference import (
-    BLOCKS,
-    MOST_ALONE,
     PERMUTATION_SEED,
     TAIL,
     Array,
     by_size,
-    in_blocks,
     in_ticks,
     is_constant,
     sign_flip_p,
@@ -35,7 +32,7 @@ def bca_interval(differences: Array, n_resamples: int = N_BOOTSTRAP) -> tuple[Ar
     """The 95 % bias-corrected and accelerated bootstrap interval of the mean of differences (..., n): low and high (...).
 
     NaN below BCA_LEAST_N values, and where all are equal. Equals scipy.stats.bootstrap bit for bit, which draws the same
-    resamples anew for each row; here all rows share them. More than MOST_ALONE values are resampled in blocks (`in_blocks`).
+    resamples anew for each row; here all rows share them.
 
     References: Efron (1987), Better bootstrap confidence intervals, JASA 82; Efron and Tibshirani (1993), An Introduction
     to the Bootstrap, section 14.3.
@@ -44,9 +41,6 @@ def bca_interval(differences: Array, n_resamples: int = N_BOOTSTRAP) -> tuple[Ar
     bounds = np.full((2, *differences.shape[:-1]), nan)
     varied = ~is_constant(differences) if n >= BCA_LEAST_N else np.zeros(differences.shape[:-1], np.bool_)
     rows = np.ascontiguousarray(differences[varied], np.float64)
-    if n > MOST_ALONE:  # blocks differ in size by one, which must not count as spread
-        mean = rows.mean(axis=-1, keepdims=True)
-        rows = mean + in_blocks(rows - mean) * (BLOCKS / n)
     with np.errstate(all="ignore"):  # answered by NaN
         low, high = _bca_of_rows(rows, n_resamples)
     bounds[:, varied] = np.where(np.isfinite(low) & np.isfinite(high), [low, high], nan)

@@ -266,7 +266,7 @@ class Plan:
         named = pd.DataFrame([cell.names for cell in cells]).take(at).reset_index(drop=True)
         named.insert(0, "trial_id", self.trial_ids)
         named = named.assign(data_seed=[t.data_seed for t in self.trials], seed=[t.seed for t in self.trials])
-        return named.merge(rows.drop(columns=named.columns[1:], errors="ignore"), on="trial_id", validate="1:m")
+        return named.merge(rows.drop(columns=named.columns[1:], errors="ignore"), on="trial_id")
 
     def batches(self, done: Collection[str], size: int) -> list[Batch]:
         """Batches of at most `size` trials that cover exactly the trials not yet done."""
