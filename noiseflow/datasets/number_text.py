@@ -71,13 +71,14 @@ def parse(texts: list[str], style: Style | None = None) -> Parsed:
     """The different texts of a column read as numbers, by the style that reads most of them unless one is given."""
     if clock := _parse_clock(texts):
         return clock
-    found = [_parse(texts, one) for one in ([style] if style else STYLES)]
+    plain = {text: _plain(text) for text in texts}
+    found = [_parse(plain, one) for one in ([style] if style else STYLES)]
     return max(found, key=lambda parsed: len(parsed.numbers))
 
 
-def _parse(texts: list[str], style: Style) -> Parsed:
+def _parse(texts: dict[str, str], style: Style) -> Parsed:
     pattern = style.pattern()
-    matched = {text: pattern.fullmatch(_plain(text)) for text in texts}
+    matched = {text: pattern.fullmatch(plain) for text, plain in texts.items()}
     units: dict[str, list[str]] = {}
     for text, match in matched.items():
         if match and not (match[1] and not match[7]) and not (match[2] and match[4]):
@@ -111,6 +112,8 @@ def _hours(match: Any) -> float:
 def _plain(text: str) -> str:
     """Without blanks at its ends, each blank within it a plain one."""
     plain = re.sub(r"[\s\u00a0\u202f\u2009\x1a]", " ", text).strip().replace("\u2019", "'")
+    if plain[-1:] not in (")", "-", "−"):
+        return plain
     plain = re.sub(rf"^({_CURRENCY})\s*\((.*)\)$", r"(\1\2)", plain)  # $(9.00)
     return re.sub(r"^(\d[\d.,' ]*[.,]\d+)\s*[-−]$", r"-\1", plain)  # 9.00-
 
