@@ -49,6 +49,7 @@ N_ROWS = "rows of the file"
 """Attribute of a frame that is a sample of a file's rows: how many there are."""
 _NUMBER = 8  # bytes
 _ROWS_AT_ONCE = 2**14
+_LOOKED_AT = 50  # rows of a sheet from which its form is guessed
 
 
 def read_table(path: str, reading: Reading = Reading()) -> pd.DataFrame:  # noqa: B008 - frozen
@@ -208,9 +209,7 @@ def _read_feather(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
 
 
 def _read_excel(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
-    check_directory(file)
-    with zipfile.ZipFile(file) as archive:
-        _refuse_unpacked(path, sum(member.file_size for member in archive.infolist()))
+    _check_workbook(path, file)
     options: dict[str, Any] = {"skiprows": reading.skip_rows or 0, "na_values": list(reading.na_values or ())}
     options |= {"header": None} if reading.header == "none" else {}
     frame = pd.read_excel(file, sheet_name=reading.sheet or 0, engine="openpyxl", **options)
@@ -218,12 +217,45 @@ def _read_excel(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     return _finished(path, frame.set_axis(named, axis=1) if reading.header == "none" else frame)
 
 
+def _check_workbook(path: str, file: BinaryIO) -> None:
+    check_directory(file)
+    with zipfile.ZipFile(file) as archive:
+        _refuse_unpacked(path, sum(member.file_size for member in archive.infolist()))
+
+
+def guess_sheet(path: str) -> tuple[Reading, dict[str, str]]:
+    """Which sheet of an Excel file seems to hold the table, and below how many rows, where that is not usual; and why."""
+    found: dict[str, Any] = {}
+    why: dict[str, str] = {}
+    try:
+        with open_file(path) as file:
+            _check_workbook(path, file)
+            sheets = pd.read_excel(file, sheet_name=None, header=None, nrows=_LOOKED_AT, engine="openpyxl")
+    except Exception:  # noqa: BLE001 - reading says what is wrong
+        return Reading(), {}
+    usable = [name for name, cells in sheets.items() if len(cells.columns) > 1 and len(cells) > 1]
+    if usable and usable[0] != next(iter(sheets)):
+        found["sheet"], why["sheet"] = usable[0], "The first sheet with a table."
+    cells = sheets[usable[0] if usable else next(iter(sheets))]
+    filled = cells.notna().sum(axis=1).to_numpy()
+    first = int((filled > max(1, len(cells.columns) // 2)).argmax())
+    if first:
+        found["skip_rows"] = first
+        why["skip_rows"] = f"The table begins below {first} row{'s' * (first > 1)} of other text."
+    return Reading(**found), why
+
+
 def _read_lines(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
     is_whole = suffix_of(path) == ".json"
     rows = json.load(file) if is_whole else [json.loads(line) for line in file if line.strip()]
+    if isinstance(rows, dict):
+        tables = [value for value in rows.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+        is_columns = len({len(value) if isinstance(value, list) else -1 for value in rows.values()} | {-1}) == 2
+        rows = tables[0] if len(tables) == 1 else pd.DataFrame(rows).to_dict("records") if is_columns else rows
     if not isinstance(rows, list):
         raise file_fault(path, "be a list of rows", f"which is a {type(rows).__name__}", 'Save it as [{"a": 1}, ...].')
-    return _finished(path, pd.DataFrame(rows))
+    nested = any(isinstance(value, dict) for row in rows if isinstance(row, dict) for value in row.values())
+    return _finished(path, pd.json_normalize(rows, sep=".") if nested else pd.DataFrame(rows))
 
 
 def _read_arff(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
@@ -270,6 +302,8 @@ def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
     _check_columns(path, list(frame.columns))
     # text is decoded here, not when it is first looked at: what is no UTF-8 is the file's fault
     frame = frame.astype({name: object for name in frame.columns if isinstance(frame[name].dtype, pd.StringDtype)})
+    spans = frame.select_dtypes("timedelta")
+    frame = frame.assign(**{name: spans[name].dt.total_seconds() for name in spans})
     parts = [_single_values(path, frame[name]) for name in frame.columns if frame[name].dtype == object]
     if any(parts):
         columns = {name: {name: frame[name]} for name in frame.columns} | {part[0]: part[1] for part in parts if part}
@@ -283,6 +317,10 @@ def _single_values(path: str, column: pd.Series[Any]) -> tuple[str, dict[str, An
     values, name = column.dropna(), str(column.name)
     if len(values) and all(isinstance(value, Decimal) for value in values):
         return name, {name: column.astype(float)}
+    if any(isinstance(value, dict) for value in values):
+        raise file_fault(
+            path, "have columns of single values", f"where {name!r} holds tables", "Make a column of each."
+        )
     if values.empty or not all(isinstance(value, np.ndarray | list) for value in values):
         return None
     lengths = {len(value) for value in values}

@@ -11,7 +11,7 @@ import pandas as pd
 from noiseflow.base.faults import InvalidInputError, some_named, some_of
 from noiseflow.datasets.columns import kind_of, texts
 from noiseflow.datasets.doubts import doubts
-from noiseflow.datasets.files import is_too_large, read_table
+from noiseflow.datasets.files import guess_sheet, is_too_large, read_table
 from noiseflow.datasets.guesses import (
     FEATURES,
     Guess,
@@ -41,7 +41,7 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
     Raises:
         InvalidInputError: the file or the target is faulty; the message names every fault.
     """
-    reading, why = guess_text(path) if suffix_of(path) in TEXT_SUFFIXES and _is_there(path) else (Reading(), {})
+    reading, why = _guessed(path) if _is_there(path) else (Reading(), {})
     remarks: Remarks = {key: [text] for key, text in why.items()}
     if is_too_large(path):
         reading = replace(reading, sample=SAMPLE, drawn_by=1)  # the data seed that a study has
@@ -77,6 +77,13 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
     return first_sound(
         _choices(features, guesses, settings, remarks.get("missing", [])), labels, remarks, several=bool(others)
     )
+
+
+def _guessed(path: str) -> tuple[Reading, dict[str, str]]:
+    """How the file seems to be written, and why."""
+    if suffix_of(path) in TEXT_SUFFIXES:
+        return guess_text(path)
+    return guess_sheet(path) if suffix_of(path) == ".xlsx" else (Reading(), {})
 
 
 def _is_there(path: str) -> bool:

@@ -1,5 +1,7 @@
 """Columns and files of kinds that were read as something else without a word, each with what a person reads."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -273,3 +275,35 @@ def test_few_rows_of_which_a_third_may_all_be_alike_test_a_half(tmp_path):
     text = draft_study(str(tmp_path / "a.csv"), "y", task="regression")
     assert "test_fraction: 0.5" in text
     assert "Of so few rows" in text
+
+
+def test_a_workbook_is_read_below_its_title_and_from_the_sheet_with_a_table(tmp_path):
+    frame = pd.DataFrame({"a": A, "b": B, "y": Y})
+    with pd.ExcelWriter(tmp_path / "a.xlsx") as book:
+        pd.DataFrame({"About this file": []}).to_excel(book, sheet_name="About", index=False)
+        frame.to_excel(book, sheet_name="Data", startrow=2, index=False)
+        book.sheets["Data"]["A1"] = "Report of 2020"
+    (dataset,) = validate(yaml.safe_load(draft_study(str(tmp_path / "a.xlsx"), "y"))).datasets
+    assert (dataset.sheet, dataset.skip_rows) == ("Data", 2)
+    pd.testing.assert_frame_equal(read_table(str(tmp_path / "a.xlsx"), Reading.of(dataset)), frame, check_dtype=False)
+
+
+@pytest.mark.parametrize("form", ["wrapped", "columns", "nested"])
+def test_json_in_several_forms_is_a_table(tmp_path, form):
+    rows = pd.DataFrame({"a": A, "y": Y}).to_dict("records")
+    content = {
+        "wrapped": {"version": 2, "rows": rows},
+        "columns": {"a": [*A], "y": [*Y]},
+        "nested": [{"y": row["y"], "a": {"mean": row["a"]}} for row in rows],
+    }[form]
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    frame = read_table(str(tmp_path / "a.json"))
+    np.testing.assert_array_equal(frame["a.mean" if form == "nested" else "a"], A)
+
+
+def test_durations_are_seconds_and_tables_within_a_column_are_refused(tmp_path):
+    pd.DataFrame({"t": pd.to_timedelta(A, unit="s"), "y": Y}).to_parquet(tmp_path / "a.parquet")
+    np.testing.assert_allclose(read_table(str(tmp_path / "a.parquet"))["t"], A)
+    pd.DataFrame({"t": [{"k": 1}] * N, "y": Y}).to_feather(tmp_path / "a.feather")
+    with pytest.raises(InvalidInputError, match="'t' holds tables"):
+        read_table(str(tmp_path / "a.feather"))
