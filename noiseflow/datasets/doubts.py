@@ -134,10 +134,10 @@ def _words(column: pd.Series[Any], guess: Guess) -> str | None:
         return None
     levels = texts(column.dropna()).value_counts()
     levels = levels[:_MOST_LEVELS]
-    words = [str(text) for text in levels.index if str(text).strip().lower() in MISSING_WORDS]
+    words = [str(text) for text in levels.index if str(text).strip().lower() in MISSING_WORDS - {"nd", "na", "nil"}]
     others = [str(text) for text in levels.index if text not in words]
     if not words and len(others) > 2 and 1 < len(others) - 1 == len((p := parse([o.strip() for o in others])).numbers):
-        words = [text for text in p.odd if not any(c.isdigit() for c in text) and levels.get(text, 0) > 1]
+        words = [text for text in p.odd if not any(c.isdigit() for c in text) and 1 < levels.get(text, 0) < len(column) / 2]
     return f"{words[0]!r} in {int(levels[words[0]]):,} rows" if words else None
 
 
@@ -158,7 +158,7 @@ def _alike(column: pd.Series[Any], guess: Guess) -> str | None:
 
 
 def _differ_by_a_letter(a: str, b: str) -> bool:
-    if min(len(a), len(b)) < 5 or abs(len(a) - len(b)) > 1 or not (a.isalpha() and b.isalpha()):
+    if min(len(a), len(b)) < 5 or a[0] != b[0] or abs(len(a) - len(b)) > 1 or not (a.isalpha() and b.isalpha()):
         return False
     if len(a) == len(b):
         return sum(x != y for x, y in zip(a, b, strict=True)) == 1

@@ -48,8 +48,8 @@ UNITS = UNITS_OF_PEOPLE | word_set(
 )
 _ROWS = word_set("rowid record rec obs observation serial rownames rowname rownumber lfd nummer ssn mrn account rid")
 """Words that number rows, but name no group of them."""
-_IDS = _ROWS | word_set("id ids key code uid guid uuid pid sid no nr num number index idx row")
-_STRONG_IDS = word_set("id ids uid guid uuid pid sid")
+_IDS = _ROWS | word_set("id ids hid key code uid guid uuid pid sid no nr num number index idx row")
+_STRONG_IDS = word_set("id ids hid uid guid uuid pid sid")
 _BIRTH = word_set("birth birthdate birthday dob born")
 _TIMES = word_set(
     "year yr date time timestamp datetime day week month quarter period date_time years months weeks days"

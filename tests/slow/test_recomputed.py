@@ -36,18 +36,16 @@ def table(tmp_path):
     )
 
 
-@pytest.mark.parametrize(
-    ("target", "score"), [("dear", "accuracy"), ("dear", "auc"), ("step", "accuracy"), ("price", "rmse")]
-)
+@pytest.mark.parametrize(("target", "score"), [("dear", "auc"), ("step", "accuracy"), ("price", "rmse")])
 def test_numbers_are_those_that_other_libraries_compute(table, target, score):
     frame, targets, folder = table
     frame.assign(**{target: targets[target]}).to_csv(folder / "a.csv", index=False)
     declared = yaml.safe_load(draft_study(str(folder / "a.csv"), target))
     declared["datasets"][0]["score"] = score
-    declared |= {"training": {"epochs": 30, "batch_size": 32}, "variants": declared["variants"][:3]}
+    declared |= {"training": {"epochs": 30, "batch_size": 32}, "variants": declared["variants"][:3:2], "margin": 0.01}
     (folder / "a.yaml").write_text(yaml.safe_dump(declared))
     run_study(load(str(folder / "a.yaml")), folder / "results", n_seeds=4)
-    found = deviations(folder / "a.csv", folder / "a.yaml", folder / "results")
+    found = deviations(folder / "a.csv", folder / "a.yaml", folder / "results" / "a")
     assert set(found) == {"features and targets", "scores", "means", "differences", "intervals", "p values"}
     scale = 100 if score == "rmse" else 1  # in units of the target
     assert {what: deviation for what, deviation in found.items() if not deviation < 1e-4 * scale} == {}
