@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -95,8 +95,8 @@ class Evidence:
 
     def finished(self, dataset: str, architecture: str) -> pd.DataFrame:
         """The trials of a dataset and architecture that did not diverge, with the score that is compared."""
-        places = (self.trials["dataset"] == dataset) & (self.trials["architecture"] == architecture)
-        mine = self.trials[places & (self.trials["status"] == "completed")]
+        places = self._completed.get((dataset, architecture), np.zeros(0, np.intp))
+        mine = self.trials.iloc[places]
         return mine[["trial_id", *CELL, *PAIR, "train_score", "test_score"]].assign(score=compared_score(mine))
 
     def predicted(self, dataset: str, architecture: str, part: str) -> pd.DataFrame:
@@ -105,7 +105,22 @@ class Evidence:
         if told.empty:
             return pd.DataFrame(columns=["variant", "output"])
         mine = told[(told["dataset"] == dataset) & (told["architecture"] == architecture) & (told["part"] == part)]
-        return mine[mine["trial_id"].isin(self.finished(dataset, architecture)["trial_id"])]
+        return self.of_completed(mine)
+
+    def of_completed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Those rows whose trial, by trial_id, did not diverge."""
+        return rows[~rows["trial_id"].isin(self._diverged)]
+
+    @cached_property
+    def _completed(self) -> dict[tuple[str, str], NDArray[np.intp]]:
+        """Where the trials of each dataset and architecture are that did not diverge."""
+        places = np.flatnonzero(self.trials["status"] == "completed")
+        groups = self.trials.iloc[places][GROUP].groupby(GROUP, sort=False).indices
+        return {cast("tuple[str, str]", key): places[at] for key, at in groups.items()}
+
+    @cached_property
+    def _diverged(self) -> list[str]:
+        return list(self.trials.loc[self.trials["status"] != "completed", "trial_id"])
 
     def is_fresh(self, dataset: str) -> bool:
         """Whether the score that is compared on this dataset is that of fresh rows."""
