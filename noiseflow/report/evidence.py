@@ -25,7 +25,8 @@ class Evidence:
 
     findings: what was found in the trials. trials: of the plan, with names. curves: of the plan, with names and seed. data:
     the datasets in long form. ceilings: dataset name -> the Bayes rule's accuracy, on the one split of the design replicate,
-    else on rows without end. cautions: sentences on the data. manifest: how it was made, in the order to be shown; its
+    else on rows without end. constants: dataset name -> the score of the best constant prediction. cautions: sentences on
+    the data. manifest: how it was made, in the order to be shown; its
     `command` repeats the study. n_planned: trials of the plan. changed: what the last replays were made with that the first
     campaign was not, `2.20 → 2.21` by name. predictions: of finished trials, with names: dataset, architecture, variant,
     family, data_seed, seed, trial_id, part (test, grid), row, output, prediction. grids: dataset name -> the points
@@ -46,6 +47,7 @@ class Evidence:
     manifest: Mapping[str, str]
     n_planned: int = 0
     changed: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, float] = field(default_factory=dict)
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     grids: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     forms: Mapping[str, tuple[tuple[int, ...], int, int]] = field(default_factory=dict)
