@@ -1,8 +1,10 @@
 """Frames in, matplotlib Figures out; without pyplot, so that threads may draw at once and no display is needed."""
 
+from matplotlib.figure import Figure
+
 from noiseflow.plots.boundary import class_one_shares, plot_boundary
 from noiseflow.plots.calibration import plot_calibration
-from noiseflow.plots.canvas import to_png, variant_colours
+from noiseflow.plots.canvas import narrow_form, to_png, variant_colours
 from noiseflow.plots.curves import plot_learning_curves
 from noiseflow.plots.data import plot_data
 from noiseflow.plots.differences import plot_differences
@@ -17,7 +19,9 @@ from noiseflow.plots.seen_rows import plot_seen_rows
 from noiseflow.plots.strengths import plot_strengths
 
 __all__ = [
+    "Figure",
     "class_one_shares",
+    "narrow_form",
     "plot_boundary",
     "plot_calibration",
     "plot_data",

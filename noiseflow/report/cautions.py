@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 from noiseflow import wording
 from noiseflow.base.values import BASELINE
@@ -38,22 +38,12 @@ def _edge(evidence: Evidence) -> Iterator[str]:
 
 def _constant(evidence: Evidence) -> Iterator[str]:
     for row in evidence.summary[evidence.summary["variant"] == BASELINE].to_dict("records"):
-        score, least = wording.score_of(row), _score_of_a_constant(evidence, row)
-        if isfinite(least) and row["score_mean"] < least:
+        score, least = wording.score_of(row), evidence.constants.get(row["dataset"], -inf)
+        if not score.is_loss and row["score_mean"] < least:
             yield (
                 f"The baseline's {score.label} of {wording.fraction(row['score_mean'])} on {row['dataset']} is below the "
                 f"{wording.fraction(least)} of a constant guess: this network has learnt nothing that noise could protect."
             )
-
-
-def _score_of_a_constant(evidence: Evidence, row: wording.Row) -> float:
-    """The score of guessing the most frequent class, or the mean; NaN where it is not known."""
-    if row["score_name"] == "r2":
-        return 0.0
-    data = evidence.data[(evidence.data["dataset"] == row["dataset"]) & (evidence.data["split"] == "test")]
-    if not wording.score_of(row).is_share_of_rows or data["y"].isna().any() or data.empty:
-        return float("nan")
-    return float(data["y"].value_counts(normalize=True).iloc[0])
 
 
 def _few_rows(evidence: Evidence) -> Iterator[str]:

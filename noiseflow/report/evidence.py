@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,8 @@ class Evidence:
 
     findings: what was found in the trials. trials: of the plan, with names. curves: of the plan, with names and seed. data:
     the datasets in long form. ceilings: dataset name -> the Bayes rule's accuracy, on the one split of the design replicate,
-    else on rows without end. cautions: sentences on the data. manifest: how it was made, in the order to be shown; its
+    else on rows without end. constants: dataset name -> the score of the best constant prediction. cautions: sentences on
+    the data. manifest: how it was made, in the order to be shown; its
     `command` repeats the study. n_planned: trials of the plan. changed: what the last replays were made with that the first
     campaign was not, `2.20 → 2.21` by name. predictions: of finished trials, with names: dataset, architecture, variant,
     family, data_seed, seed, trial_id, part (test, grid), row, output, prediction. grids: dataset name -> the points
@@ -46,6 +47,7 @@ class Evidence:
     manifest: Mapping[str, str]
     n_planned: int = 0
     changed: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, float] = field(default_factory=dict)
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     grids: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     forms: Mapping[str, tuple[tuple[int, ...], int, int]] = field(default_factory=dict)
@@ -95,8 +97,8 @@ class Evidence:
 
     def finished(self, dataset: str, architecture: str) -> pd.DataFrame:
         """The trials of a dataset and architecture that did not diverge, with the score that is compared."""
-        places = (self.trials["dataset"] == dataset) & (self.trials["architecture"] == architecture)
-        mine = self.trials[places & (self.trials["status"] == "completed")]
+        places = self._completed.get((dataset, architecture), np.zeros(0, np.intp))
+        mine = self.trials.iloc[places]
         return mine[["trial_id", *CELL, *PAIR, "train_score", "test_score"]].assign(score=compared_score(mine))
 
     def predicted(self, dataset: str, architecture: str, part: str) -> pd.DataFrame:
@@ -105,7 +107,22 @@ class Evidence:
         if told.empty:
             return pd.DataFrame(columns=["variant", "output"])
         mine = told[(told["dataset"] == dataset) & (told["architecture"] == architecture) & (told["part"] == part)]
-        return mine[mine["trial_id"].isin(self.finished(dataset, architecture)["trial_id"])]
+        return self.of_completed(mine)
+
+    def of_completed(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """Those rows whose trial, by trial_id, did not diverge."""
+        return rows[~rows["trial_id"].isin(self._diverged)]
+
+    @cached_property
+    def _completed(self) -> dict[tuple[str, str], NDArray[np.intp]]:
+        """Where the trials of each dataset and architecture are that did not diverge."""
+        places = np.flatnonzero(self.trials["status"] == "completed")
+        groups = self.trials.iloc[places][GROUP].groupby(GROUP, sort=False).indices
+        return {cast("tuple[str, str]", key): places[at] for key, at in groups.items()}
+
+    @cached_property
+    def _diverged(self) -> list[str]:
+        return list(self.trials.loc[self.trials["status"] != "completed", "trial_id"])
 
     def is_fresh(self, dataset: str) -> bool:
         """Whether the score that is compared on this dataset is that of fresh rows."""

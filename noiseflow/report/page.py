@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from noiseflow.plots.canvas import narrow_form
 from noiseflow.report.advice import advise
 from noiseflow.report.alarm import alarm
 from noiseflow.report.answer import headline
@@ -94,18 +93,8 @@ def render(evidence: Evidence) -> Report:
 
 
 def draw_pictures(evidence: Evidence) -> list[Picture]:
-    """Every picture that there is something to draw for and room, in the order of the page, each with its narrow form."""
-    drawn = [section.pictures for section in SECTIONS if section.pictures]
-    pictures = fitting(pictures(evidence) for pictures in drawn)
-    kept, slim = {picture.name for picture in pictures}, {}
-    with narrow_form():
-        for section in drawn:
-            for part in section(evidence):
-                if isinstance(part, Picture) and part.name not in kept:
-                    break
-                if isinstance(part, Picture):
-                    slim[part.name] = part.png
-    return [replace(picture, narrow=slim.get(picture.name, b"")) for picture in pictures]
+    """Every picture that there is something to draw for and room, in the order of the page."""
+    return fitting(section.pictures(evidence) for section in SECTIONS if section.pictures)
 
 
 def _parts(evidence: Evidence, whole: int, folded: int) -> dict[str, list[Part]]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import isfinite
 from typing import Any
 
 import pandas as pd
 
-from noiseflow.plots import variant_colours
+from noiseflow.plots import Figure, narrow_form, to_png, variant_colours
 from noiseflow.scores import score_of_column
 from noiseflow.study import Study
 from noiseflow.wording import listed
@@ -24,18 +24,20 @@ ROOM = 650_000  # bytes of PNG: as base64, beside the text, within what an artif
 class Picture:
     """A picture on the page.
 
-    name: of its file. png: the file. alt: what it shows, in place of it. caption: what to see in it. turn: how
-    many of its section come before it; those of lower turns go first where there is no room for all. narrow: the same for a
-    phone, as PNG. live: lines to hover and zoom in place of it, as `live_lines` gives them.
+    name: of its file. draw: gives the figure, in the form in force; None where there is nothing to draw. alt: what it shows,
+    in place of it. caption: what to see in it. live: lines to hover and zoom in place of it, as `live_lines` gives them. turn:
+    how many of its section come before it; those of lower turns go first where there is no room for all. png: the file.
+    narrow: the same for a phone.
     """
 
     name: str
-    png: bytes
+    draw: Callable[[], Figure | None] = field(repr=False, compare=False)
     alt: str
     caption: str
-    turn: int = 0
-    narrow: bytes = b""
     live: Mapping[str, Any] | None = None
+    turn: int = 0
+    png: bytes = b""
+    narrow: bytes = b""
 
     @property
     def narrow_address(self) -> str:
@@ -63,6 +65,7 @@ def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM) -> li
 
     Room is given in turns: the first picture of each section, then the second of each; a section whose picture does not fit
     has no more. The last caption names what did not fit, and holds the sentences that sections give in place of pictures.
+    Those that fit are drawn in their narrow form too.
     """
     sources = dict(enumerate(sections))
     kept: dict[int, list[Picture]] = {at: [] for at in sources}
@@ -70,14 +73,19 @@ def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM) -> li
     for turn in count():
         for at, source in list(sources.items()):
             part = next(source, None)
-            if isinstance(part, Picture) and len(part.png) <= room:
-                kept[at].append(replace(part, turn=turn))
-                room -= len(part.png)
-            elif isinstance(part, str):
+            if isinstance(part, str):
                 told.append(part)
-            else:
+                continue
+            figure = part.draw() if part else None
+            png = to_png(figure) if figure else b""
+            if part is None or len(png) > room:
                 del sources[at]
                 left_out += [part.name.removesuffix(".png")] if part else []
+            elif png:
+                with narrow_form():
+                    slim = part.draw()
+                kept[at].append(replace(part, turn=turn, png=png, narrow=to_png(slim) if slim else b""))
+                room -= len(png)
         if not sources:
             break
     if left_out:

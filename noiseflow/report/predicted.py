@@ -94,8 +94,8 @@ class Predicted:
 def _outputs(predictions: pd.DataFrame, n_rows: int) -> dict[str, Array]:
     """Trial id to its outputs (n_rows, n_outputs); trials without predictions on every row are left out."""
     found = {}
-    for trial_id, part in predictions.groupby("trial_id", sort=False):
-        table = part.sort_values(["row", "output"])["prediction"].to_numpy(dtype=float)
+    for trial_id, part in predictions.sort_values(["row", "output"]).groupby("trial_id", sort=False)["prediction"]:
+        table = part.to_numpy(dtype=float)
         if table.size and table.size % n_rows == 0:
             found[str(trial_id)] = table.reshape(n_rows, -1)
     return found

@@ -128,7 +128,7 @@ class _Flips:
                 at = np.searchsorted(units, one.units)
                 table[at, k] = in_ticks(one.differences)  # whole numbers: sums exact in any order
                 there[at, k] = 1
-        sums, signs = _flipped(np.concatenate([table, there], axis=1), n_draws)
+        sums, signs = _flipped(table, there, n_draws)
         if len(flipped) < len(asked):  # Student's draws need more than a few flips: each of them as often
             sums, signs = (np.repeat(part, n_draws // len(part), axis=0) for part in (sums, signs))
         counts, squares = there.sum(axis=0), (table**2).sum(axis=0)
@@ -143,9 +143,13 @@ class _Flips:
         return np.asarray(np.abs(self.sums[:, k] - mean * self.signs[:, k]) >= least * (1 - NEAR))
 
 
-def _flipped(table: Array, n_draws: int) -> tuple[Array, Array]:
-    """Sums of flipped rows of a table (n, 2m): (n_draws, m) each half; the first flips nothing. All 2^(n−1) if few."""
-    n, half = len(table), table.shape[1] // 2
+def _flipped(table: Array, there: Array, n_draws: int) -> tuple[Array, Array]:
+    """Sums of flipped rows of both (n, m): (n_draws, m) each; the first flips nothing. All 2^(n−1) if few.
+
+    Few rows of `there` are not all 1: only these are multiplied.
+    """
+    n, lacking = len(table), np.flatnonzero(~there.all(axis=1))
+    both = np.concatenate([table, np.ones((n, 1))], axis=1)
     exact = 2 ** max(n - 1, 0) <= n_draws
     rng, found = np.random.default_rng(SEED), []
     n_rows, step = (2 ** max(n - 1, 0) if n else n_draws) if exact else n_draws, max(1, BLOCK // max(n, 1))
@@ -158,8 +162,10 @@ def _flipped(table: Array, n_draws: int) -> tuple[Array, Array]:
                 rows, n
             )
             bits[0] *= begin > 0  # what was observed is one of the flips (Phipson and Smyth, 2010)
-        found.append((1.0 - 2.0 * bits) @ table)
-    whole = np.concatenate(found)
+        flips = 1.0 - 2.0 * bits
+        summed = flips @ both
+        found.append(np.hstack([summed[:, :-1], summed[:, -1:] - flips[:, lacking] @ (1 - there[lacking])]))
+    whole, half = np.concatenate(found), table.shape[1]
     return np.asfortranarray(whole[:, :half]), np.asfortranarray(whole[:, half:])
 
 

@@ -33,7 +33,7 @@ PERMUTATION_SEED = 2018
 """Fixed, so that a summary computed again from the same trials is the same."""
 BLOCK = 2_000_000  # signs that are drawn at a time
 FLIPPED = 200_000  # signs that are multiplied at a time: they stay in the cache
-MOST_ALONE, BLOCKS = 2_000, 1_000  # differences that are resampled one by one, and blocks where there are more
+MOST_ALONE, BLOCKS = 2_000, 500  # differences that are resampled one by one, and blocks where there are more
 LEAST_FLIPS = 200  # rows of these at a time: fewer leave a matrix product waiting for memory
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from threading import RLock
 from typing import NamedTuple
@@ -133,12 +133,8 @@ class Reader:
             paths = [path for p in decides if (path := numbered(table, number_of(p) or 0)) in listed]
         if trial_ids is None:
             return paths
-        found, at = self._catalogue.found, IDENTITIES.get(table, ["trial_id"]).index("trial_id")
-        holding = {
-            number_of(path)
-            for path in decides
-            if any(one.split("\x1f")[at] in trial_ids for one in found[path].identities)
-        }
+        found, names = self._catalogue.found, IDENTITIES.get(table, ["trial_id"])
+        holding = {number_of(path) for path in decides if not trial_ids.isdisjoint(_ids(found[path], names))}
         return [path for path in paths if number_of(path) in holding]
 
     def _is_within(self, path: str, ids: set[str]) -> bool:
@@ -204,3 +200,10 @@ class Reader:
             why,
             again,
         )
+
+
+def _ids(found: Found, names: Sequence[str]) -> Iterable[str]:
+    """The trials that the rows of a file are of."""
+    if list(names) == ["trial_id"]:
+        return found.identities
+    return (one.split("\x1f")[names.index("trial_id")] for one in found.identities)

@@ -100,9 +100,10 @@ def test_boundary_shows_the_training_rows_of_one_data_seed_whichever_there_are(m
     of_nights = pd.concat([evidence.data.assign(data_seed=seed) for seed in (205_920_001, 205_920_000)])
     drawn = []
     monkeypatch.setattr(boundary, "plot_boundary", lambda shares, grid, points: drawn.append(points) or Figure())
-    list(boundary.SECTION.pictures(replace(evidence, data=of_nights)))
+    draw_pictures(replace(evidence, data=of_nights))
     assert list(drawn[0]["data_seed"].unique()) == [205_920_000]
     assert len(drawn[0]) == (evidence.data["split"] == "train").sum()
+    assert len(drawn) == 2  # for a desk and for a phone
 
 
 @pytest.mark.slow

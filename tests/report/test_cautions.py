@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from noiseflow.report.cautions import CAUTIONS, cautions
-from tests.sketch_study import make_data, make_evidence, make_study, make_trials
+from tests.sketch_study import make_evidence, make_study, make_trials
 
 PAGE = Path(__file__).parents[2] / "docs" / "cautions.md"
 
@@ -23,7 +23,7 @@ def test_each_caution_has_its_own_number_and_section():
 @pytest.mark.parametrize(("score", "found"), [(0.77, False), (0.4, True)])
 def test_a_network_that_is_worse_than_guessing_is_named(score, found):
     study = make_study()
-    evidence = make_evidence(study, make_trials(study, [score] * 3), data=make_data(study))
+    evidence = make_evidence(study, make_trials(study, [score] * 3), constants={"circles": 0.5})
     assert ("NF002" in codes(evidence)) is found
 
 

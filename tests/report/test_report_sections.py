@@ -10,6 +10,7 @@ from made_trials import crossed, made_trials, resampled, under_noise
 from sketch_study import make_data, make_evidence, make_grid, make_history, make_predictions, make_study, make_trials
 
 from noiseflow.datasets.facts import ColumnRead, WhatWasRead
+from noiseflow.plots import to_png
 from noiseflow.report import render, sections, summary_table
 from noiseflow.report.evidence import compact_predictions
 from noiseflow.report.findings import Findings, find
@@ -194,7 +195,7 @@ def test_section_is_whole(section, evidences):
         drawn = [part for evidence in told for part in section.pictures(evidence) if isinstance(part, Picture)]
         assert drawn
         for picture in drawn:
-            assert picture.png.startswith(b"\x89PNG")
+            assert to_png(picture.draw()).startswith(b"\x89PNG")
             assert picture.name.endswith(".png")
             assert picture.alt
             assert picture.caption.endswith(".")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
-from noiseflow.plots import class_one_shares, plot_boundary, to_png
+from noiseflow.plots import class_one_shares, plot_boundary
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture
 from noiseflow.report.section import Section
@@ -26,7 +27,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture | str]:
             continue
         n_drawn += 1
         shares = class_one_shares(predictions[predictions["variant"].isin(names)]).set_index("variant")
-        figure = plot_boundary(shares.loc[names].reset_index(), grid, _first_training_rows(evidence, group.dataset))
+        rows = _first_training_rows(evidence, group.dataset)
+        draw = partial(plot_boundary, shares.loc[names].reset_index(), grid, rows)
         whose = "" if evidence.study.design == "replicate" else " of the first data seed; each seed had rows of its own"
         caption = (
             f"Where the networks say class 1{group.where}: the darker, the more seeds; at the line it is half of them. Marks "
@@ -35,7 +37,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture | str]:
             f"{latest_seeds(evidence)}{group.left_out(MOST_PANELS)}{only_some_groups(evidence)}"
         )
         alt = f"Share of seeds that say class 1 over the plane of the two features, a panel a variant{group.where}"
-        yield Picture(f"boundary{group.suffix}.png", to_png(figure), alt, caption)
+        yield Picture(f"boundary{group.suffix}.png", draw, alt, caption)
     if evidence.grids and not n_drawn and any(variant.strengths for variant in evidence.study.variants):
         yield "Boundaries are not drawn: what the members of families predict over the plane is not kept."
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
-from noiseflow.plots import plot_calibration, reliability, to_png
+from noiseflow.plots import plot_calibration, reliability
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section
@@ -27,9 +28,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         if all(part.empty for part in parts):
             continue
         of_class_one = not predictions["output"].any() or bool(tested["targets"].notna().any())
-        figure = plot_calibration(
-            pd.concat(parts, ignore_index=True), colours_of(evidence.study), of_class_one=of_class_one
-        )
+        bins, colours = pd.concat(parts, ignore_index=True), colours_of(evidence.study)
+        draw = partial(plot_calibration, bins, colours, of_class_one=of_class_one)
         told = "class 1 was given a probability" if of_class_one else "the class predicted was given a probability"
         caption = (
             f"Calibration on the test rows{group.where}: where {told}, how often it came true, with a 95 % interval. On the "
@@ -38,7 +38,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             f"{latest_seeds(evidence)}{group.left_out(MOST_PANELS)}{only_some_groups(evidence)}"
         )
         alt = f"Observed frequency against predicted probability, a panel a variant{group.where}"
-        yield Picture(f"calibration{group.suffix}.png", to_png(figure), alt, caption)
+        yield Picture(f"calibration{group.suffix}.png", draw, alt, caption)
 
 
 SECTION = Section("Calibration", lambda evidence: evidence.predictions, table=None, pictures=_pictures, limits=None)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import isfinite
 
 import pandas as pd
 
 from noiseflow import wording
-from noiseflow.plots import plot_history, to_png
+from noiseflow.plots import plot_history
 from noiseflow.plots.history import MANY, MOST_PANELS, RUN
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels
 from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_unit
@@ -84,8 +85,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             caption += " Crosses at the bottom mark nights that do not fit those before them."
         caption += drawn_of(len(panels), len(drawn), "comparisons")
         alt = "Pooled and nightly differences to the baseline over the campaigns"
-        figure = plot_history(rows, evidence.study.margin, colours_of(evidence.study), scale=scale, unit=unit)
-        yield Picture(numbered("history", at, len(kinds)), to_png(figure), alt, caption)
+        draw = partial(plot_history, rows, evidence.study.margin, colours_of(evidence.study), scale=scale, unit=unit)
+        yield Picture(numbered("history", at, len(kinds)), draw, alt, caption)
 
 
 def _limits(evidence: Evidence) -> list[str]:

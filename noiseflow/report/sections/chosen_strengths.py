@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from math import isfinite
 
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from noiseflow import wording
 from noiseflow.controls import control_kind
 from noiseflow.noise import kind_of
-from noiseflow.plots import plot_strengths, to_png
+from noiseflow.plots import plot_strengths
 from noiseflow.report.evidence import Evidence, telling_names
 from noiseflow.report.picture import Picture, colours_of, numbered
 from noiseflow.report.section import Section, TableForm
@@ -57,7 +58,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             continue
         score = wording.score_of({"score_name": kind})
         name, unit = score.label, " (fraction of rows)" if score.is_share_of_rows else ""
-        figure = plot_strengths(strengths, baselines, choices, colours_of(evidence.study), f"{name}{unit}")
+        draw = partial(plot_strengths, strengths, baselines, choices, colours_of(evidence.study), f"{name}{unit}")
         caption = (
             f"Mean {name} at each strength, with the 95 % interval of the mean over seeds; the dashed line in its band is the "
             "noiseless baseline. Diamonds stand at the strength chosen most often, for seeds that had no part in it, and at "
@@ -67,7 +68,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         caption += drawn_of(n_places, min(n_places, MOST_PLACES), "datasets and architectures")
         caption += drawn_of(n_families, min(n_families, MOST_PANELS), "families")
         alt = "Score against strength for each family, with the chosen strength and the baseline's level"
-        yield Picture(numbered("strengths", at, len(kinds)), to_png(figure), alt, caption)
+        yield Picture(numbered("strengths", at, len(kinds)), draw, alt, caption)
 
 
 def strength_frames(evidence: Evidence, summary: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

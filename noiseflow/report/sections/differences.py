@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
-from noiseflow.plots import plot_differences, to_png
+from noiseflow.plots import plot_differences
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels
 from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_unit
 from noiseflow.report.section import Section, TableForm
@@ -69,12 +70,12 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     kinds = list(evidence.answer.groupby("score_name", sort=False))
     for at, (kind, cells) in enumerate(kinds, start=1):
         every = cells[cells["variant"] != BASELINE]
+        if every.empty:
+            continue
         rows = clearest(every, MOST_ROWS)
         names = [labels[cell_key(row)] for row in rows.to_dict("records")]
         scale, unit = scale_and_unit(str(kind))
-        figure = plot_differences(rows, evidence.study.margin, colours, names=names, scale=scale, unit=unit)
-        if figure is None:  # baselines alone
-            continue
+        draw = partial(plot_differences, rows, evidence.study.margin, colours, names=names, scale=scale, unit=unit)
         caption = (
             "Difference to the baseline on the same seeds, with its 95 % interval. Right of the zero line noise helps, "
             "left of it noise hurts; an interval inside the grey band is a difference not worth having. "
@@ -82,7 +83,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             f"{drawn_of(len(every), len(rows), 'comparisons')}"
         )
         alt = "Paired differences to the baseline with 95 % intervals and verdicts"
-        yield Picture(numbered("differences", at, len(kinds)), to_png(figure), alt, caption)
+        yield Picture(numbered("differences", at, len(kinds)), draw, alt, caption)
 
 
 TABLE = TableForm("summary", ("variant",), _columns, 1, _note, "summary.parquet")

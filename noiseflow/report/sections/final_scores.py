@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import inf, isfinite
 
 import pandas as pd
 
 from noiseflow import wording
-from noiseflow.plots import plot_final_scores, to_png
+from noiseflow.plots import plot_final_scores
 from noiseflow.report.evidence import Evidence, cell_key, positives, score_rows, small_test_sets
 from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section, TableForm
@@ -83,7 +84,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         rows = clearest(group.rows, MOST_VARIANTS)
         label = f"{group.score_name} at the last epoch{fresh}{unit}"
         scores = score_rows(finished, rows)
-        figure = plot_final_scores(finished, scores, runs, colours, ceiling=ceiling, score_label=label)
+        draw = partial(plot_final_scores, finished, scores, runs, colours, ceiling=ceiling, score_label=label)
         caption = (
             f"Final {group.score_name} of each seed{group.where}{fresh}: a dot a seed, stacked where scores tie; below them "
             "a box with median, quartiles and range."
@@ -96,7 +97,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             caption += f" The dashed line is the Bayes rule, which no other beats in the long run, {where} {best}."
         alt = f"Final {group.score_name} of every seed by variant{group.where}"
         caption += group.left_out(MOST_VARIANTS) + only_some_groups(evidence)
-        yield Picture(f"final-scores{group.suffix}.png", to_png(figure), alt, caption)
+        yield Picture(f"final-scores{group.suffix}.png", draw, alt, caption)
 
 
 def _limits(evidence: Evidence) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from noiseflow.plots import plot_gap, to_png
+from noiseflow.plots import plot_gap
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section
@@ -18,7 +19,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         names = [name for name in group.variants(MOST_VARIANTS) if name in there]
         if not names:
             continue
-        figure = plot_gap(finished, names, colours_of(evidence.study), group.score_name.removeprefix("test "))
+        label = group.score_name.removeprefix("test ")
+        draw = partial(plot_gap, finished, names, colours_of(evidence.study), label)
         caption = (
             f"What was learnt by heart{group.where}: at the left the mean score on the training rows (hollow) and on the test "
             "rows (filled) at the last epoch, at the right the gap between them for each seed, with its mean and standard "
@@ -26,7 +28,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             f"{group.left_out(MOST_VARIANTS)}{only_some_groups(evidence)}"
         )
         alt = f"Train and test score of each variant joined by a line, and the gap of each seed{group.where}"
-        yield Picture(f"gap{group.suffix}.png", to_png(figure), alt, caption)
+        yield Picture(f"gap{group.suffix}.png", draw, alt, caption)
 
 
 SECTION = Section(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from noiseflow import wording
-from noiseflow.plots import plot_learning_curves, to_png
+from noiseflow.plots import plot_learning_curves
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture, colours_of, live_lines
 from noiseflow.report.section import Section
@@ -19,8 +20,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         return
     for group in groups_of(evidence.shown, MOST_GROUPS):
         curves = group.of(evidence.curves)
-        names, finished = group.variants(MOST_PANELS), evidence.finished(group.dataset, group.architecture)
-        curves = curves[curves["trial_id"].isin(finished["trial_id"]) & curves["variant"].isin(names)]
+        curves = evidence.of_completed(curves[curves["variant"].isin(group.variants(MOST_PANELS))])
         if curves.empty:
             continue
         bands, colours, label = (
@@ -28,7 +28,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             colours_of(evidence.study),
             group.score_name.removeprefix("test "),
         )
-        figure = plot_learning_curves(bands, colours, label)
+        draw = partial(plot_learning_curves, bands, colours, label)
         rows = bands.rename(columns={"epoch": "x"}).groupby(["variant", "quantity"], sort=False)
         lines = [
             (f"{name}, {str(quantity).partition('_')[0]}", colours[str(name)], quantity == "train_score", line)
@@ -41,9 +41,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             f"{latest_seeds(evidence)}{group.left_out(MOST_PANELS)}{only_some_groups(evidence)}"
         )
         alt = f"Train and test score over the epochs, a panel a variant{group.where}"
-        yield Picture(
-            f"learning-curves{group.suffix}.png", to_png(figure), alt, caption, live=live_lines("epoch", label, lines)
-        )
+        live = live_lines("epoch", label, lines)
+        yield Picture(f"learning-curves{group.suffix}.png", draw, alt, caption, live)
 
 
 def _limits(evidence: Evidence) -> list[str]:

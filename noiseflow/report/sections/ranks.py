@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
-from noiseflow.plots import plot_ranks, to_png
+from noiseflow.plots import plot_ranks
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section, TableForm
@@ -44,7 +45,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     if len(drawn) < len(found.ranks):
         caption += f" Drawn are the {len(drawn)} of {len(found.ranks)} variants with the smallest p."
     alt = "Mean ranks over the datasets, and which differ from the baseline's"
-    yield Picture("ranks.png", to_png(plot_ranks(drawn.sort_index(), n, colours_of(evidence.study))), alt, caption)
+    draw = partial(plot_ranks, drawn.sort_index(), n, colours_of(evidence.study))
+    yield Picture("ranks.png", draw, alt, caption)
 
 
 def _limits(evidence: Evidence) -> list[str]:

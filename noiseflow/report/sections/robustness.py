@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
-from noiseflow.plots import plot_robustness, to_png
+from noiseflow.plots import plot_robustness
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section, TableForm
@@ -80,9 +81,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             f"{group.left_out(MOST_VARIANTS)}"
         )
         alt = f"Score against the strength of noise at test time, a line a variant{group.where}"
-        yield Picture(
-            f"robustness{group.suffix}.png", to_png(plot_robustness(rows, colours, group.score_name)), alt, caption
-        )
+        draw = partial(plot_robustness, rows, colours, group.score_name)
+        yield Picture(f"robustness{group.suffix}.png", draw, alt, caption)
 
 
 def _limits(evidence: Evidence) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pandas as pd
 
-from noiseflow.plots import plot_seen_rows, to_png
+from noiseflow.plots import plot_seen_rows
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture
 from noiseflow.report.section import Section
@@ -27,7 +28,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         )
         suffix = f"-{number}" if len(evidence.seen) > 1 else ""
         alt = f"Training rows{where}, clean and with the noise of each variant"
-        yield Picture(f"seen-rows{suffix}.png", to_png(plot_seen_rows(rows)), alt, caption)
+        yield Picture(f"seen-rows{suffix}.png", partial(plot_seen_rows, rows), alt, caption)
 
 
 SECTION = Section("What the networks see", _finding, table=None, pictures=_pictures, limits=None)

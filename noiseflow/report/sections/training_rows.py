@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
-from noiseflow.plots import plot_gains, to_png
+from noiseflow.plots import plot_gains
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.findings import trend_sizes
 from noiseflow.report.picture import Picture, colours_of, scale_and_unit
@@ -47,7 +48,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     gains = gains_by_rows(honest_scores(evidence.trials), trend_sizes(evidence.study))
     gains = gains[gains["family"].isin(families) & gains["architecture"].isin(architectures)]
     scale, unit = scale_and_unit(str(trend["score_name"].iloc[0]))
-    figure = plot_gains(gains, evidence.study.margin, colours_of(evidence.study), scale=scale, unit=unit)
+    draw = partial(plot_gains, gains, evidence.study.margin, colours_of(evidence.study), scale=scale, unit=unit)
     caption = (
         "Gain over the baseline on the same seeds against the number of training rows, with 95 % intervals. See whether what "
         "noise gains shrinks as rows grow; in the grey band a gain is not worth having."
@@ -56,7 +57,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         caption += (
             f" Drawn are the {len(families)} variants and {len(architectures)} architectures with the steepest slopes."
         )
-    yield Picture("gains.png", to_png(figure), "Gain over the baseline against training rows, a line a family", caption)
+    yield Picture("gains.png", draw, "Gain over the baseline against training rows, a line a family", caption)
 
 
 TABLE = TableForm("answer", ("family",), _columns, 1, NOTE, "trend.parquet")
