@@ -1,14 +1,16 @@
 """Files of public packages, each drafted by `noiseflow init` and trained as it is: the table of docs/data.md.
 
-    python -m benchmarks.public_files SITE_PACKAGES FOLDER [--epochs 20]
+    python -m benchmarks.public_files SITE_PACKAGES FOLDER [--epochs 20] [--as-it-is]
 
 SITE_PACKAGES is where the packages lie that bring the files: pydataset, river, aeon, sktime, vega_datasets, palmerpenguins,
-mlxtend and statsmodels. Nothing of them is imported. What is done is kept in FOLDER, and is not done again.
+mlxtend and statsmodels. Nothing of them is imported. What is done is kept in FOLDER, and is not done again. With --as-it-is
+nothing more is trained.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 import tarfile
@@ -75,15 +77,14 @@ def main() -> None:
     parser.add_argument("packages", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--as-it-is", action="store_true")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    heads = ("file", "target", "what was read", "by hand", "score", "constant", "boosting", "network")
-    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    lines = ["| file, target | read as | by hand | constant / boosting / network |", f"|{'---|' * 4}"]
     for source, target in FILES:
         path = copied(options.packages, source, options.folder)
-        lines.append(
-            f"| {source.partition('/')[0]}: {path.name} | {_target(target)} | {done(path, target, options.epochs)} |"
-        )
+        cells = done(path, target, options.epochs, trains=not options.as_it_is)
+        lines.append(f"| `{path.name}`, {_target(target)} | {cells} |")
         print(lines[-1], flush=True)
     print("\n".join(["", *lines]))
 
@@ -105,40 +106,42 @@ def copied(packages: Path, source: str, folder: Path) -> Path:
     return path
 
 
-def done(path: Path, target: str, epochs: int) -> str:
+def done(path: Path, target: str, epochs: int, *, trains: bool) -> str:
     """What was read of a file and what a network reached, as cells of a table; or why it was refused."""
     study = path.with_suffix(".yaml")
     if not study.exists():
         drafted = run("init", str(path), "--target", target, "--output", str(study))
         if drafted.returncode:
-            return f"refused: {drafted.stderr.strip()} | | | |"
+            return f"refused: {drafted.stderr.strip()} | |"
         if path.name in BY_HAND:
             drafted_by_init = yaml.safe_load(study.read_text(encoding="utf-8"))
             drafted_by_init["datasets"][0].update(BY_HAND[path.name])
             study.write_text(yaml.safe_dump(drafted_by_init, sort_keys=False), encoding="utf-8")
     declared = yaml.safe_load(study.read_text(encoding="utf-8"))
     place = path.parent / "results" / declared["name"] / "runs" / f"epochs-{epochs}"
-    if not (place / "report" / "index.html").exists():
+    if trains and not (place / "report" / "index.html").exists():
         began = time.perf_counter()
         options = ["--seeds", str(SEEDS), "--epochs", str(epochs), "--results", str(path.parent / "results")]
         trained = run("run", str(study), *options)
         seconds = time.perf_counter() - began
         path.with_suffix(".log").write_text(f"{seconds:.0f} s\n{trained.stdout}\n{trained.stderr}", encoding="utf-8")
         if trained.returncode:
-            return f"not trained: {trained.stderr.strip()[-300:]} | | | |"
-    summary = pd.read_parquet(place / "summary.parquet").set_index("variant")
+            return f"not trained: {trained.stderr.strip()[-300:]} | |"
     (dataset,) = (Dataset.model_validate(part | {"path": str(path)}) for part in declared["datasets"])
     read = what_was_read(dataset, range(1, SEEDS + 1))
-    plain = [f"{read.scores[name]:.2f}" if name in read.scores else "" for name in (CONSTANT, BOOSTING)]
-    by_hand = ", ".join(BY_HAND.get(path.name, {})) or "no"
-    cells = [_read(read), by_hand, read.score, *plain, f"{summary.loc['baseline', 'test_score_mean']:.2f}"]
-    return " | ".join(cells)
+    scores = [read.scores.get(name) for name in (CONSTANT, BOOSTING)]
+    if (stored := place / "summary.parquet").exists():
+        scores.append(pd.read_parquet(stored).set_index("variant").loc["baseline", "test_score_mean"])
+    shown = " / ".join("" if score is None else f"{score:.2f}".replace("-", "−") for score in scores)
+    by_hand = f"`{', '.join(BY_HAND[path.name])}`" if path.name in BY_HAND else "no"
+    return f"{_read(read)} | {by_hand} | {read.score} {shown}{' / not trained' * (len(scores) < 3)}"
 
 
 def _read(read: WhatWasRead) -> str:
-    """Rows, kinds of columns and the split, in a few words."""
-    kinds = Counter(column.used_as for column in read.columns)
-    return f"{read.rows}; {', '.join(f'{n} {kind}' for kind, n in kinds.items())}; {read.split.partition(':')[0]}"
+    """Rows and kinds of columns, in a few words."""
+    kinds = Counter(column.used_as for column in read.columns if column.used_as != "target")
+    n = sum(int(text.replace(",", "")) for text in re.findall(r"([\d,]+) (?:train|test)", read.rows))
+    return f"{n:,} rows; {', '.join(f'{count} {kind}' for kind, count in kinds.items())}"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -45,7 +45,7 @@ def deviations(table: Path, study: Path, results: Path) -> dict[str, float]:
         pd.concat(map(pd.read_parquet, sorted((results / name).glob("*.parquet"))))
         for name in ("trials", "predictions", "datasets")
     )
-    summary = pd.read_parquet(next((results / "runs").rglob("summary.parquet")))
+    summary = pd.read_parquet(next(results.rglob("summary.parquet")))
     splits = {seed: split(frame, declared, seed) for seed in trials["data_seed"].unique()}
     scores = trials.assign(again=[score(trial, predictions, splits, declared) for trial in trials.itertuples()])
     return {
