@@ -115,8 +115,10 @@ def _of_summary(scores: pd.DataFrame, summary: pd.DataFrame) -> dict[str, float]
         share = scores["n_test"].iloc[0] / scores["n_train"].iloc[0]
         error = np.sqrt(differences.var() * (1 / n + share))  # Nadeau and Bengio, 2003
         found["differences"].append(row.difference_mean - mean)
-        half = (row.difference_ci_high - row.difference_ci_low) / 2  # of all comparisons together: wider than of one
-        least, most = (error * stats.t.ppf(1 - 0.025 / k, n - 1) for k in (1.0, 1.1 * (len(summary) - 1)))
+        half = (
+            row.difference_ci_high - row.difference_ci_low
+        ) / 2  # of all comparisons of score, loss and Brier score together
+        least, most = (error * stats.t.ppf(1 - 0.025 / k, n - 1) for k in (1.0, 3.3 * (len(summary) - 1)))
         off_centre = (row.difference_ci_low + row.difference_ci_high) / 2 - mean
         found["intervals"] += [off_centre, max(0.97 * least - half, half - most, 0.0)]
         p = 2 * stats.t.sf(abs(mean) / error, n - 1) if error > 0 else 1.0

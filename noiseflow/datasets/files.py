@@ -303,7 +303,7 @@ def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
     # text is decoded here, not when it is first looked at: what is no UTF-8 is the file's fault
     frame = frame.astype({name: object for name in frame.columns if isinstance(frame[name].dtype, pd.StringDtype)})
     spans = frame.select_dtypes("timedelta")
-    frame = frame.assign(**{name: spans[name].dt.total_seconds() for name in spans})
+    frame = frame.assign(**{str(name): spans[name].dt.total_seconds() for name in spans})
     parts = [_single_values(path, frame[name]) for name in frame.columns if frame[name].dtype == object]
     if any(parts):
         columns = {name: {name: frame[name]} for name in frame.columns} | {part[0]: part[1] for part in parts if part}

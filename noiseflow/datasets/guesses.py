@@ -90,7 +90,7 @@ _FEW_IDS = 8
 """Fewer numbers are rather codes of an answer than names of units."""
 _LEAST_TOLD = 20
 """Rows from which on a feature that tells the target is pointed out."""
-_NEARLY_ALL = 0.97
+_NEARLY_ALL, _SAME_ORDER = 0.97, 0.999
 
 
 def words_of(name: object) -> set[str]:
@@ -260,11 +260,12 @@ def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bo
         )
     values = numbers(column)
     if not is_class:
-        both = pd.DataFrame({"feature": values, "target": numbers(target)}) if kind_of(target) == "number" else None
-        return both is not None and any(
-            abs(both.corr(method).iloc[0, 1]) > least
-            for method, least in (("pearson", _NEARLY_ALL), ("spearman", 0.999))
-        )
+        if kind_of(target) != "number":
+            return False
+        pair = np.stack([values, numbers(target)])
+        ranks = pd.DataFrame(pair.T).rank().to_numpy().T
+        told = [abs(float(np.asarray(np.corrcoef(both))[0, 1])) for both in (pair, ranks)]
+        return told[0] > _NEARLY_ALL or told[1] > _SAME_ORDER
     codes, order = pd.factorize(target)[0], np.argsort(values, kind="stable")
     changes = np.flatnonzero(np.diff(codes[order]))
     in_order = values[order]
