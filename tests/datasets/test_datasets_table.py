@@ -138,10 +138,10 @@ def test_bad_columns_are_refused_by_name(write, columns, text):
 
 
 def test_columns_of_parquet_that_are_no_features(write):
-    columns = {"day": [date(2020, 1, 1)] * N, "span": pd.to_timedelta(np.arange(N), unit="s")}
+    columns = {"day": [date(2020, 1, 1)] * N, "raw": [b"x", b"y"] * (N // 2)}
     texts = found(write(rows(**columns), file="a.parquet"))
     assert any("without dates among its features; received 'day'." in text for text in texts)
-    assert any("'span' (timedelta64" in text for text in texts)
+    assert any("'raw' (object)" in text for text in texts)
 
 
 def test_decimals_and_lists_of_parquet_are_numbers(write):
