@@ -401,7 +401,7 @@ def _check_columns(path: str, names: list[str]) -> None:
         raise file_fault(
             path,
             "have columns of different names",
-            f"where {few(twice)} stand twice",
+            f"where {few(twice)} {'is' if len(twice) == 1 else 'are'} there twice",
             "Rename them, or set header: none if the first line is none.",
         )
     if not all(name.isprintable() for name in names):

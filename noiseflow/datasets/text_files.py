@@ -8,7 +8,7 @@ import io
 import re
 import warnings
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -94,6 +94,22 @@ def header_of(file: BinaryIO, path: str, reading: Reading) -> list[str]:
     options = {"nrows": 1, "dtype": str, "keep_default_na": False}
     first = pd.read_csv(file, header=None, **_options(file, path, reading), **options)  # type: ignore[call-overload]
     return [plain_name(name) for name in first.iloc[0]]
+
+
+def names_are_below(path: str, target: str, reading: Reading) -> bool:
+    """Whether a column of this name is in the line below the header only, as where there are two lines of names."""
+    if reading.header == "none":
+        return False
+    found = []
+    for skipped in (reading.skip_rows or 0, (reading.skip_rows or 0) + 1):
+        with open_file(path) as file:
+            text = unpacked(path, file, MAX_HEADER)
+            try:
+                names = header_of(text, path, replace(reading, skip_rows=skipped))
+            except (ValueError, pd.errors.ParserError):  # there is no such line
+                names = []
+        found.append(target.strip().casefold() in [name.strip().casefold() for name in names])
+    return found == [False, True]
 
 
 def plain_name(name: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -27,7 +28,7 @@ from noiseflow.datasets.number_text import STYLES, parse
 from noiseflow.datasets.preparation import prepare_table
 from noiseflow.datasets.table_checks import mixed_faults
 from noiseflow.datasets.table_facts import giveaways
-from noiseflow.datasets.text_files import TEXT_SUFFIXES, Reading, guess_text, suffix_of
+from noiseflow.datasets.text_files import TEXT_SUFFIXES, Reading, guess_text, names_are_below, suffix_of
 from noiseflow.study.choosing import Draft, Remarks, dataset_of, first_sound, guess_task, task_remarks
 
 SAMPLE = 50_000
@@ -41,7 +42,7 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
     Raises:
         InvalidInputError: the file or the target is faulty; the message names every fault.
     """
-    reading, why = _guessed(path) if _is_there(path) else (Reading(), {})
+    reading, why = _guessed(path, target) if _is_there(path) else (Reading(), {})
     remarks: Remarks = {key: [text] for key, text in why.items()}
     if is_too_large(path):
         reading = replace(reading, sample=SAMPLE, drawn_by=1)  # the data seed that a study has
@@ -79,10 +80,17 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
     )
 
 
-def _guessed(path: str) -> tuple[Reading, dict[str, str]]:
+def _guessed(path: str, target: str) -> tuple[Reading, dict[str, str]]:
     """How the file seems to be written, and why."""
     if suffix_of(path) in TEXT_SUFFIXES:
-        return guess_text(path)
+        try:
+            reading, why = guess_text(path)
+        except (OSError, EOFError, zlib.error):  # a packed file is broken, as reading says
+            return Reading(), {}
+        if names_are_below(path, target, reading):
+            reading = replace(reading, skip_rows=(reading.skip_rows or 0) + 1)
+            why = why | {"skip_rows": "Names are in two lines: those of the second one are used."}
+        return reading, why
     return guess_sheet(path) if suffix_of(path) == ".xlsx" else (Reading(), {})
 
 

@@ -197,7 +197,8 @@ def test_a_feature_that_is_a_function_of_the_target_tells_it():
 
 
 ROWS = [line.split(",") for line in BODY.splitlines()]
-FILES = {  # content, the target, keys that are written, names of the features
+FILES = {  # content, and the keys that are written
+    "two lines of names": (f"x,x,z\na,b,y\n{BODY}", {"skip_rows": 1}),
     "a separator in the first line": (f"sep=;\na;b;y\n{BODY.replace(',', ';')}", {"separator": ";", "skip_rows": 1}),
     "a title and commas": (f"My table of things,,\n,,\na,b,y\n{BODY}", {"skip_rows": 2}),
     "UTF-16 without a mark": (f"a,b,y\n{BODY}".encode("utf-16-le"), {"encoding": "utf-16-le"}),
@@ -218,7 +219,7 @@ def test_file_of_an_odd_form_is_read(form, tmp_path):
     assert {key: getattr(dataset, key) for key in keys} == keys
     frame = read_table(str(path), Reading.of(dataset))
     assert len(frame) == N
-    assert frame.columns[0] == ("a (cm)" if "name" in form else "a")
+    assert frame.columns[0] == ("a (cm)" if "a name" in form else "a")
     np.testing.assert_array_equal(frame.iloc[:, 0], A)
 
 
@@ -307,3 +308,12 @@ def test_durations_are_seconds_and_tables_within_a_column_are_refused(tmp_path):
     pd.DataFrame({"t": [{"k": 1}] * N, "y": Y}).to_feather(tmp_path / "a.feather")
     with pytest.raises(InvalidInputError, match="'t' holds tables"):
         read_table(str(tmp_path / "a.feather"))
+
+
+@pytest.mark.parametrize(
+    "content", [b"a,b,y", b"\x1f\x8b\x08\x00cut", b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xff\xff\xff"]
+)
+def test_a_packed_file_that_is_broken_is_refused(tmp_path, content):
+    (tmp_path / "a.csv.gz").write_bytes(content)
+    with pytest.raises(InvalidInputError, match="which cannot be read"):
+        draft_study(str(tmp_path / "a.csv.gz"), "y")
