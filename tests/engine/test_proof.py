@@ -166,3 +166,15 @@ def test_prediction_that_differs_is_made_by_keras_instead(monkeypatch):
         found = done.predict(X)
     np.testing.assert_allclose(found[0], done.to_keras(0).predict(X, verbose=0), atol=1e-5)
     assert not replicas._calls  # no later fit predicts by it
+
+
+def test_a_score_of_targets_that_hardly_differ_is_rounding():
+    y = np.column_stack([Y[:, 0], np.full(24, -0.0817)]).astype("float32")
+    y[-1, 1] = 3.0
+
+    def of_two():
+        model = keras.Sequential([keras.Input((6,)), L.Dense(8, "relu"), L.Dense(2)])
+        model.compile("adam", "mse", metrics=[keras.metrics.R2Score(name="score")])
+        return model
+
+    assert fit(of_two, y=y).proof.largest < np.inf
