@@ -15,19 +15,19 @@ from numpy.typing import ArrayLike
 from noiseflow.controls import CONTROLS, control_kind
 from noiseflow.engine.batches import read_data
 from noiseflow.engine.keras_state import BuiltFor
-from noiseflow.engine.problem import Array, Problem, Rows
+from noiseflow.engine.problem import Array, Problem, Samples
 from noiseflow.noise import kind_of
 from noiseflow.noise.injection import Injection
 
 ROUNDING = 1e-9  # (1 - 0.9) × 10 rows are 1, though floats make them a little less
 
 
-def training_rows(x: Any, y: Any, sample_weight: Any = None, per_seed: bool = False) -> Rows:
+def training_rows(x: Any, y: Any, sample_weight: Any = None, per_seed: bool = False) -> Samples:
     """The rows to train on, as `fit_seeds` is given them."""
-    return Rows(floats(x), floats(y), _weights(sample_weight), per_seed)
+    return Samples(floats(x), floats(y), _weights(sample_weight), per_seed)
 
 
-def split_rows(rows: Rows, share: float, validation_data: Any) -> tuple[Rows, Any]:
+def split_rows(rows: Samples, share: float, validation_data: Any) -> tuple[Samples, Any]:
     """The rows that train, and the validation data: the last rows where a share of them is asked for, as `Model.fit` does it.
 
     Raises:
@@ -56,7 +56,7 @@ def by_output(sample_weight: Mapping[str, Any], model: keras.Model) -> list[Any]
     return [sample_weight[name] for name in names]
 
 
-def with_class_weight(rows: Rows, class_weight: Mapping[int, float] | None) -> Rows:
+def with_class_weight(rows: Samples, class_weight: Mapping[int, float] | None) -> Samples:
     """The rows, each weighted by its class.
 
     Raises:
@@ -75,14 +75,14 @@ def with_class_weight(rows: Rows, class_weight: Mapping[int, float] | None) -> R
     return replace(rows, sample_weight=_weights(keras.tree.map_structure(weights, rows.y)))
 
 
-def built_for(build_model: Callable[[], keras.Model], train: Rows) -> BuiltFor:
+def built_for(build_model: Callable[[], keras.Model], train: Samples) -> BuiltFor:
     """What builds the model for these rows."""
     return BuiltFor.of(build_model, keras.tree.map_structure(lambda values: values[:2], train.of(0)[0]))
 
 
 def measured_rows(
-    validation_data: Sequence[Any] | None, evaluations: Mapping[str, Sequence[Any]] | None, train: Rows
-) -> dict[str, Rows]:
+    validation_data: Sequence[Any] | None, evaluations: Mapping[str, Sequence[Any]] | None, train: Samples
+) -> dict[str, Samples]:
     """The rows to measure, by the prefix of their quantities."""
     measured = dict(evaluations or {}) | ({} if validation_data is None else {"val": validation_data})
     return {name: _rows(data, train) for name, data in measured.items()}
@@ -116,7 +116,7 @@ def _weights(values: Any) -> Any:
     return keras.tree.map_structure(lambda v: np.asarray(v, keras.config.floatx()), weights)
 
 
-def _rows(data: Sequence[Any], train: Rows) -> Rows:
+def _rows(data: Sequence[Any], train: Samples) -> Samples:
     """Data to measure; it has a seed axis where its samples have one dimension more than those that are trained on."""
     if not isinstance(data, list | tuple):
         read = read_data(data, None, None, 1, shuffle=False, ordered=False)
@@ -125,7 +125,7 @@ def _rows(data: Sequence[Any], train: Rows) -> Rows:
     x = floats(x)
     of_a_sample = keras.tree.flatten(train.x)[0].ndim - train.per_seed
     per_seed = keras.tree.flatten(x)[0].ndim > of_a_sample
-    return Rows(x, floats(y), _weights(weights[0]) if weights else None, per_seed)
+    return Samples(x, floats(y), _weights(weights[0]) if weights else None, per_seed)
 
 
 def strengths_of(noise: Sequence[Injection], strengths: ArrayLike | None, n_seeds: int) -> Array:

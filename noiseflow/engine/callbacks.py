@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras.src.backend.tensorflow.trainer import TFEpochIterator
 
 from noiseflow.engine.meter import Meter
-from noiseflow.engine.problem import Array, Problem, Rows
+from noiseflow.engine.problem import Array, Problem, Samples
 from noiseflow.engine.sites import Sites, factor
 
 
@@ -93,7 +93,7 @@ class Scales(keras.callbacks.Callback):
 
 
 def evaluate(
-    model: keras.Model, evaluations: Mapping[str, Rows], index: int, rows_a_batch: int, batches: dict[str, Any]
+    model: keras.Model, evaluations: Mapping[str, Samples], index: int, rows_a_batch: int, batches: dict[str, Any]
 ) -> dict[str, Any]:
     """Loss and metrics of each evaluation in inference mode, by prefixed names; the model's state stays as it is.
 

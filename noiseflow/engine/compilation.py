@@ -14,7 +14,7 @@ import tensorflow as tf
 from noiseflow.engine.fingerprint import model_key
 from noiseflow.engine.form import Form, Layout, Run
 from noiseflow.engine.memory import OUT_OF_MEMORY
-from noiseflow.engine.model import Prepared, UntrainableError, require_trainable
+from noiseflow.engine.model import PreparedModel, UntrainableError, require_trainable
 from noiseflow.engine.problem import Array, Problem
 from noiseflow.engine.program import Program
 from noiseflow.engine.sites import Sites, sites_of
@@ -55,7 +55,7 @@ class Compiler:
         self.model_key = model_key(problem.build_model, template)
         targets = target_forms(template, problem)
         try:
-            self.prepared = Prepared.of(template, problem)
+            self.prepared = PreparedModel.of(template, problem)
             found = self.prepared.survey(problem)
         except (*OUT_OF_MEMORY, UntrainableError):
             raise

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noiseflow.engine.problem import Array, Rows
+from noiseflow.engine.problem import Array, Samples
 
 Tensor = Any
 MOST_BYTES_REPEATED = 2**28
@@ -48,12 +48,12 @@ class Layout:
     stacked: bool
 
     @classmethod
-    def of(cls, rows: Rows, width: int, *, gathered: bool) -> Layout:
+    def of(cls, rows: Samples, width: int, *, gathered: bool) -> Layout:
         """Rows that are not gathered replica by replica are repeated for each, if they are few: XLA multiplies them faster."""
         size = sum(a.nbytes for a in keras.tree.flatten(rows.parts))
         return cls(rows.n_rows, rows.per_seed or (not gathered and size * width <= MOST_BYTES_REPEATED))
 
-    def arrays(self, rows: Rows, indices: Sequence[int]) -> Any:
+    def arrays(self, rows: Samples, indices: Sequence[int]) -> Any:
         """The part as the program takes it, for the seeds at these indices."""
 
         def array(values: Array) -> Array:

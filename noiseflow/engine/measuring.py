@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from noiseflow.engine import step
 from noiseflow.engine.form import Layout, Run
-from noiseflow.engine.model import Prepared
+from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.random import Draw, Stream, draw_all
 
 Tensor = Any
@@ -20,7 +20,7 @@ Tensor = Any
 class Measures:
     """Loss and metrics of `width` replicas of a compiled model with its metrics built."""
 
-    def __init__(self, prepared: Prepared, width: int) -> None:
+    def __init__(self, prepared: PreparedModel, width: int) -> None:
         self.prepared = prepared
         self.model = prepared.model
         self.names = list(prepared.names)

@@ -27,7 +27,7 @@ SAME = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedModel:
     """A compiled model with its loss and metrics built, and what its engine needs to know of it.
 
     names: of its loss and metrics, the loss first; twins: whether its layers are computed in other ways, that vectorise.
@@ -40,7 +40,7 @@ class Prepared:
     twins: bool = True
 
     @classmethod
-    def of(cls, model: keras.Model, problem: Problem, *, twins: bool = True) -> Prepared:
+    def of(cls, model: keras.Model, problem: Problem, *, twins: bool = True) -> PreparedModel:
         """Prepares a model for a problem's rows.
 
         Raises:

@@ -12,9 +12,9 @@ import numpy as np
 import tensorflow as tf
 
 from noiseflow.engine.keras_random import led_to_streams
-from noiseflow.engine.model import Prepared
+from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem, Proof
-from noiseflow.engine.proof import Step, compare, keras_step, moved
+from noiseflow.engine.proof import Step, compare_steps, keras_step, moved
 from noiseflow.engine.random import ABOVE_ZERO, Quiet, drawing_from
 from noiseflow.engine.sites import Sites, sites_of
 from noiseflow.engine.spread import is_measured, spread, steps_there
@@ -69,7 +69,7 @@ class Noisy:
 
     model: keras.Model
     problem: Problem
-    prepared: Prepared
+    prepared: PreparedModel
     sites: Sites
     numbers: KerasNumbers
     scales: Any
@@ -84,7 +84,7 @@ class Noisy:
             ValueError: an injection's place is not in the model; or noise outside it, or a penalty, is asked for and the model
                 has its own `train_step`, which would not know of it.
         """
-        prepared = Prepared.of(model, problem, twins=False)
+        prepared = PreparedModel.of(model, problem, twins=False)
         within = bool(problem.noise) or problem.mixes
         targets = target_forms(model, problem)
         sites = (
@@ -176,7 +176,7 @@ class Noisy:
             variable.assign(value)
         self.scales.assign(kept[2])
         self.model.reset_metrics()
-        return compare(ours, theirs, self.model.compute_dtype)
+        return compare_steps(ours, theirs, self.model.compute_dtype)
 
     def _arguments(self) -> tuple[Any, ...]:
         return tuple(map(tf.constant, self.problem.neutral if self.is_proof else self.problem.arguments))

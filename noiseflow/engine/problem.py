@@ -27,7 +27,7 @@ class NotVectorizableError(ValueError):
 
 
 @dataclass(frozen=True)
-class Rows:
+class Samples:
     """Samples to train on or to measure.
 
     x, y: arrays (n_rows, ...) or nested structures of such, floats in Keras' floatx; sample_weight: like y, or None. With
@@ -49,16 +49,16 @@ class Rows:
         """Number of samples of a seed."""
         return int(keras.tree.flatten(self.x)[0].shape[1 if self.per_seed else 0])
 
-    def split(self, n_last: int) -> tuple[Rows, Rows]:
+    def split(self, n_last: int) -> tuple[Samples, Samples]:
         """All but the last rows, and those."""
         first = self.n_rows - n_last
 
         def cut(values: Any, rows: slice) -> Any:
             return keras.tree.map_structure(lambda a: a[:, rows] if self.per_seed else a[rows], values)
 
-        def part(rows: slice) -> Rows:
+        def part(rows: slice) -> Samples:
             weight = None if self.sample_weight is None else cut(self.sample_weight, rows)
-            return Rows(cut(self.x, rows), cut(self.y, rows), weight, self.per_seed)
+            return Samples(cut(self.x, rows), cut(self.y, rows), weight, self.per_seed)
 
         return part(slice(first)), part(slice(first, None))
 
@@ -78,7 +78,7 @@ class Problem:
     """
 
     build_model: Callable[[], keras.Model]
-    train: Rows
+    train: Samples
     seeds: tuple[int, ...]
     strengths: Array
     epochs: int = 1
@@ -86,11 +86,11 @@ class Problem:
     shuffle: bool = True
     noise: tuple[Injection, ...] = ()
     controls: tuple[Control, ...] = ()
-    evaluations: Mapping[str, Rows] = field(default_factory=dict)
+    evaluations: Mapping[str, Samples] = field(default_factory=dict)
     record_every: int = 1
     device: str = "auto"
     progress: Callable[[Progress], None] = lambda progress: None
-    held: Rows | None = None
+    held: Samples | None = None
     callbacks: tuple[Any, ...] = ()
 
     @property

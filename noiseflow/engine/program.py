@@ -17,7 +17,7 @@ import tensorflow as tf
 from noiseflow.engine import converters, step, stopping
 from noiseflow.engine.form import Form, Layout, Run
 from noiseflow.engine.measuring import Measures, mapped, repeat
-from noiseflow.engine.model import Prepared
+from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.problem import Array, Proof
 from noiseflow.engine.random import Draw, Stream, draw_all, permutation, stream_key
 from noiseflow.engine.sites import Sites, scales_at
@@ -37,7 +37,7 @@ class Program:
         sites: of the noise.
     """
 
-    def __init__(self, prepared: Prepared, form: Form, sites: Sites) -> None:
+    def __init__(self, prepared: PreparedModel, form: Form, sites: Sites) -> None:
         self.prepared = prepared
         self.model = prepared.model
         self.names = list(prepared.names)

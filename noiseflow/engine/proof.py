@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from noiseflow.engine.callbacks import State
 from noiseflow.engine.keras_random import led_to_streams
-from noiseflow.engine.problem import Array, NotVectorizableError, Problem, Proof, Rows
+from noiseflow.engine.problem import Array, NotVectorizableError, Problem, Proof, Samples
 from noiseflow.engine.random import Quiet, drawing_from
 from noiseflow.engine.step_noise import penalised
 
@@ -130,7 +130,7 @@ def _require_unchanged(state: State) -> None:
         raise NotVectorizableError(f"an evaluation changes the model's weight {variable.path!r}")
 
 
-def compare(ours: Step, theirs: KerasStep, dtype: str) -> Proof:
+def compare_steps(ours: Step, theirs: KerasStep, dtype: str) -> Proof:
     """The differences of two steps.
 
     Raises:
@@ -233,7 +233,7 @@ def prove_optimizer(pure: Any, model: keras.Model, own: keras.Model) -> float:
     return worst
 
 
-def smallest(evaluations: Mapping[str, Rows]) -> dict[str, Rows]:
+def smallest(evaluations: Mapping[str, Samples]) -> dict[str, Samples]:
     """The evaluations to compare: all that are not large, and the smallest if all are."""
     few = {name: rows for name, rows in evaluations.items() if rows.n_rows <= MOST_ROWS_MEASURED}
     least = sorted(evaluations, key=lambda name: evaluations[name].n_rows)[:1]

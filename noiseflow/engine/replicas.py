@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from noiseflow.engine.fingerprint import model_key
 from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded
-from noiseflow.engine.model import Prepared
+from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.problem import Array
 from noiseflow.engine.random import Stream, draw_all
 from noiseflow.noise.instrument import positions_of
@@ -46,7 +46,7 @@ class StackedCall:
 
     def __init__(
         self,
-        prepared: Prepared,
+        prepared: PreparedModel,
         replica: Callable[[Sequence[Tensor], Any], Any] | None = None,
         *,
         logits: bool = False,
@@ -148,7 +148,9 @@ def stacked_call(build_model: Callable[[], keras.Model], seed: int, *, logits: b
     with KERAS_LOCK:
         model = build_seeded(build_model, seed)
         same = model_key(build_model, model)
-        call = _calls.pop((same, logits), None) or StackedCall(Prepared(model, (), positions_of(model)), logits=logits)
+        call = _calls.pop((same, logits), None) or StackedCall(
+            PreparedModel(model, (), positions_of(model)), logits=logits
+        )
         if same is None:
             return call
         _calls[same, logits] = call

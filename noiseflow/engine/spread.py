@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noiseflow.engine.model import Prepared
+from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem
 from noiseflow.engine.random import Quiet
 from noiseflow.engine.replicas import StackedCall
@@ -28,7 +28,7 @@ class Spreads:
     Measured where gaussian noise is put: within the model on the first SPREAD_ROWS rows, of labels on all; NaN elsewhere.
     """
 
-    def __init__(self, prepared: Prepared, sites: Sites) -> None:
+    def __init__(self, prepared: PreparedModel, sites: Sites) -> None:
         self.prepared = prepared
         self.sites = sites
         self.measured = {i: site.point for i, site in enumerate(sites.all) if is_measured(site)}
@@ -71,7 +71,7 @@ class Spreads:
         return [tf.identity(found[point]) for point in self.measured.values() if point is not None]
 
 
-def steps_there(prepared: Prepared, x: Any, *, per_seed: bool) -> Array | None:
+def steps_there(prepared: PreparedModel, x: Any, *, per_seed: bool) -> Array | None:
     """Which steps are no padding: (n_group or 1, n_rows, n_steps); None where the network hides none."""
     if not any(layer.name == STEPS_THERE for layer in prepared.model.layers):
         return None

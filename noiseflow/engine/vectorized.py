@@ -26,9 +26,9 @@ from noiseflow.engine.host_callbacks import Replica, require_epoch_callbacks
 from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded, initial_weights
 from noiseflow.engine.memory import OUT_OF_MEMORY, halves
 from noiseflow.engine.meter import Meter
-from noiseflow.engine.problem import Array, Outcome, Problem, Proof, Rows
+from noiseflow.engine.problem import Array, Outcome, Problem, Proof, Samples
 from noiseflow.engine.program import SLOTS, Program
-from noiseflow.engine.proof import Step, compare, keras_step, moved, prove_optimizer
+from noiseflow.engine.proof import Step, compare_steps, keras_step, moved, prove_optimizer
 from noiseflow.engine.random import permutation, stream_key
 from noiseflow.engine.replicas import shards
 from noiseflow.engine.spread import scales, signal_to_noise
@@ -155,7 +155,7 @@ class _Fit:
                 optimizer = prove_optimizer(pure_updates, self.template, bare)
                 size = self.compiler.prepared.rows_a_batch
                 theirs = keras_step(bare, self.problem, weights, self._first_rows(program), size)
-            differences = compare(self._first_step(program, weights), theirs, program.dtype).differences
+            differences = compare_steps(self._first_step(program, weights), theirs, program.dtype).differences
             program.proof = Proof({**differences, "optimizer": optimizer})
         return program.proof
 
@@ -309,7 +309,7 @@ class _Fit:
             steps=tf.constant(ALL_STEPS),
         )
 
-    def _part(self, at: int, rows: Rows, layout: Layout, group: Sequence[int]) -> Any:
+    def _part(self, at: int, rows: Samples, layout: Layout, group: Sequence[int]) -> Any:
         """The tensors of a part for a shard; one set for all shards where the seeds share it."""
         if rows.per_seed:
             return keras.tree.map_structure(tf.constant, layout.arrays(rows, group))

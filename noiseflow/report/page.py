@@ -17,7 +17,7 @@ from noiseflow.report.evidence import Evidence
 from noiseflow.report.limits import limits
 from noiseflow.report.looked import looked
 from noiseflow.report.picture import Picture, data_address, fitting
-from noiseflow.report.section import FOLDED, WHOLE, Part, parts_of
+from noiseflow.report.section import FOLDED, WHOLE, PageTable, parts_of
 from noiseflow.report.sections import SECTIONS
 from noiseflow.report.tables import Plain, summary_table
 from noiseflow.study import Study
@@ -97,9 +97,9 @@ def draw_pictures(evidence: Evidence) -> list[Picture]:
     return fitting(section.pictures(evidence) for section in SECTIONS if section.pictures)
 
 
-def _parts(evidence: Evidence, whole: int, folded: int) -> dict[str, list[Part]]:
+def _parts(evidence: Evidence, whole: int, folded: int) -> dict[str, list[PageTable]]:
     """The tables by their place."""
-    parts: dict[str, list[Part]] = {"summary": [], "answer": [], "details": []}
+    parts: dict[str, list[PageTable]] = {"summary": [], "answer": [], "details": []}
     for section in SECTIONS:
         if section.table:
             parts[section.table.place] += parts_of(section, evidence, whole, folded)

@@ -51,7 +51,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Part:
+class PageTable:
     """A section's table on the page."""
 
     title: str
@@ -59,7 +59,7 @@ class Part:
     note: str
 
 
-def parts_of(section: Section, evidence: Evidence, whole: int = WHOLE, folded: int = FOLDED) -> list[Part]:
+def parts_of(section: Section, evidence: Evidence, whole: int = WHOLE, folded: int = FOLDED) -> list[PageTable]:
     """The section's table and note, if it has any; a table of more rows than `whole` is folded and says so."""
     form = section.table
     if form is None or (frame := section.finding(evidence)).empty:
@@ -74,7 +74,7 @@ def parts_of(section: Section, evidence: Evidence, whole: int = WHOLE, folded: i
         which = CLEAREST if "difference_mean" in frame else "the first ones"
         note = f"{note} These are {len(shown):,} of {len(frame):,} rows: {which}. All are in {form.file}.".strip()
     table = Table([header for header, _ in texts], rows, len(named), len(named) + form.n_words)
-    return [Part(section.title, table, note)]
+    return [PageTable(section.title, table, note)]
 
 
 def _text_of(name: str) -> Callable[[Row], str]:

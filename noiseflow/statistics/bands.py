@@ -29,7 +29,7 @@ LEAST_TAIL, MOST_TAIL, WIDER = 0.1, 2.0, 3.0
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedDifferences:
     """What a band takes of one comparison.
 
     differences: (n,), of its pairs. units: (n,), the seed of each pair, by which signs are flipped jointly. estimate: of
@@ -65,7 +65,7 @@ class Band:
     tail: bool = False
 
 
-def simultaneous(comparisons: Sequence[Comparison]) -> list[Band]:
+def simultaneous(comparisons: Sequence[PairedDifferences]) -> list[Band]:
     """The band of each comparison; at the level .05 all of them hold together.
 
     Step-down: the comparison with the largest studentised mean is held against the largest of all, the next one, once 0 lies
@@ -119,7 +119,7 @@ class _Flips:
     is_student: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, asked: Sequence[Comparison], n_draws: int) -> _Flips:
+    def of(cls, asked: Sequence[PairedDifferences], n_draws: int) -> _Flips:
         flipped = [one for one in asked if one.estimate is None]
         units = np.unique(np.concatenate([one.units for one in flipped])) if flipped else np.zeros(0, np.int64)
         table, there = np.zeros((2, units.size, len(asked)))
@@ -178,7 +178,7 @@ def studentised(sums: Array, squares: Array, counts: Array) -> Array:
     return np.asarray(np.where(sums == 0, 0.0, np.where(spread > 0, t, inf)))
 
 
-def student_draws(asked: Sequence[Comparison], n_draws: int) -> Array:
+def student_draws(asked: Sequence[PairedDifferences], n_draws: int) -> Array:
     """|t| of estimates under the null, with their degrees of freedom and, within a group, their correlation: (n_draws, m).
 
     Estimates of different groups are drawn as independent, which makes the largest of them larger (Šidák, 1967).
@@ -211,7 +211,7 @@ def _root_of_correlation(profiles: Array) -> Array:
     return np.asarray((vectors * np.sqrt(values.clip(0))) @ vectors.T)
 
 
-def _step_down(asked: Sequence[Comparison], drawn: _Flips) -> list[Band]:
+def _step_down(asked: Sequence[PairedDifferences], drawn: _Flips) -> list[Band]:
     ours = [_Observed.of(one) for one in asked]
     tails = [long_tail(one.differences) if one.guarded else (1.0, 1.0) for one in asked]
     against = np.array([tail[0] if one.mean > 0 else tail[1] for one, tail in zip(ours, tails, strict=True)])
@@ -245,7 +245,7 @@ class _Observed:
     error: float
 
     @classmethod
-    def of(cls, one: Comparison) -> _Observed:
+    def of(cls, one: PairedDifferences) -> _Observed:
         if one.estimate is not None:
             return cls(one.estimate.mean, one.estimate.error)
         constant = bool(is_constant(one.differences))
@@ -278,7 +278,7 @@ def _two_largest(statistics: Array, columns: Sequence[int]) -> tuple[Array, Arra
 
 
 def _band(
-    one: Comparison,
+    one: PairedDifferences,
     ours: _Observed,
     tail: tuple[float, float],
     p: float,
@@ -316,7 +316,7 @@ def _critical(own: Array, others: Array, alpha: float) -> float:
     return float(draws[min(int(np.floor(alpha * draws.size + NEAR)), draws.size - 1)])
 
 
-def _inverted(one: Comparison, ours: _Observed, side: int, drawn: _Flips, k: int, others: Array) -> float:
+def _inverted(one: PairedDifferences, ours: _Observed, side: int, drawn: _Flips, k: int, others: Array) -> float:
     """How many standard errors from the mean the flip test begins to reject a true mean: by doubling, then halving."""
 
     def accepts(size: float) -> bool:

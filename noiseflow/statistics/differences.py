@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from noiseflow.statistics.bands import Band, Comparison, simultaneous
+from noiseflow.statistics.bands import Band, PairedDifferences, simultaneous
 from noiseflow.statistics.crossfit import HALVES_CORRELATION
 from noiseflow.statistics.estimate import Estimate
 from noiseflow.statistics.inference import (
@@ -126,8 +126,8 @@ def _pairing(one: Asked) -> Pairing:
     return pair_up(scaled, one.ratio, HALVES_CORRELATION if chosen else 0.0)
 
 
-def _comparison(one: Asked, pairing: Pairing) -> Comparison:
-    return Comparison(
+def _comparison(one: Asked, pairing: Pairing) -> PairedDifferences:
+    return PairedDifferences(
         pairing.differences,
         pairing.units,
         pairing.estimate,
@@ -138,7 +138,7 @@ def _comparison(one: Asked, pairing: Pairing) -> Comparison:
     )
 
 
-def _on_new_rows(one: Asked, seeds: Comparison) -> Comparison:
+def _on_new_rows(one: Asked, seeds: PairedDifferences) -> PairedDifferences:
     """The same on new rows of the same kind, where the rows are fixed and their variance is known."""
     if one.rows is None or seeds.estimate is not None or seeds.differences.size < 2:
         return seeds
@@ -158,7 +158,7 @@ def _around(wide: Band, narrow: Band) -> Band:
     return replace(wide, low=low, high=high, p_adjusted=float(np.fmax(wide.p_adjusted, narrow.p_adjusted)))
 
 
-def _error_of(seeds: Comparison) -> float:
+def _error_of(seeds: PairedDifferences) -> float:
     n = seeds.differences.size
     return float(seeds.differences.std(ddof=1)) / sqrt(n)
 

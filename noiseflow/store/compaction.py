@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.store.reading import Batch
+from noiseflow.store.reading import StoredBatch
 from noiseflow.store.schemas import IDENTITIES, identities_of
 from noiseflow.store.store import Store, find_store
 from noiseflow.study.faults import results_faults
@@ -56,7 +56,7 @@ class _Group:
     """Batches that become one: trained for the same study by the same software."""
 
     marks: dict[str, str] = field(default_factory=dict)
-    batches: list[Batch] = field(default_factory=list)
+    batches: list[StoredBatch] = field(default_factory=list)
 
     def takes(self, marks: dict[str, str]) -> bool:
         """Whether a batch with these marks may join."""
@@ -119,7 +119,7 @@ def _groups(source: Store, into: Store, table: str, done: Compacted) -> Iterator
         yield group
 
 
-def _only(identities: set[str], batch: Batch) -> Batch:
+def _only(identities: set[str], batch: StoredBatch) -> StoredBatch:
     """The rows of these trials, or replays; the marks less that of the batch, which becomes another."""
     table, *followers = batch.tables
     rows = batch.tables[table]
@@ -127,7 +127,7 @@ def _only(identities: set[str], batch: Batch) -> Batch:
     rows = rows.filter(pa.array([one in identities for one in known], pa.bool_()))
     tables = {name: batch.tables[name] for name in followers}
     tables = {name: their.filter(pc.is_in(their["trial_id"], rows["trial_id"])) for name, their in tables.items()}
-    return Batch({table: rows, **tables}, {name: mark for name, mark in batch.marks.items() if name != "batch"})
+    return StoredBatch({table: rows, **tables}, {name: mark for name, mark in batch.marks.items() if name != "batch"})
 
 
 def _with_study(source: Store, into: Store, marks: dict[str, str]) -> dict[str, str]:

@@ -22,7 +22,7 @@ MANY = 500
 """Files of trials whose rows are remembered as long as no file changes."""
 
 
-class File(NamedTuple):
+class StoredFile(NamedTuple):
     """A file that has proved itself: its rows, what a look at it finds, and its bytes."""
 
     rows: pa.Table
@@ -30,7 +30,7 @@ class File(NamedTuple):
     content: bytes
 
 
-class Batch(NamedTuple):
+class StoredBatch(NamedTuple):
     """Rows by table, trials first, and what their footers carry."""
 
     tables: dict[str, pa.Table]
@@ -101,7 +101,7 @@ class Reader:
         file = self._file(path, schema)
         return None if file is None else file.rows
 
-    def batch(self, path: str) -> Batch | None:
+    def batch(self, path: str) -> StoredBatch | None:
         """A file of trials with its curves and predictions, or one of replays or datasets; None if it is not whole.
 
         Trials that lack curves or predictions are left out, unless these were pruned.
@@ -121,7 +121,7 @@ class Reader:
                 rows = rows.filter(pc.is_in(rows["trial_id"], pc.unique(file.rows["trial_id"])))
             elif file is not None and file.found.emptied != PRUNED:
                 return None
-        return Batch({table: rows, **tables}, marks_of(own.content))
+        return StoredBatch({table: rows, **tables}, marks_of(own.content))
 
     def _holding(self, table: str, trial_ids: set[str] | None) -> list[str]:
         """The files of a table that hold rows of these trials; all unless they are given."""
@@ -165,7 +165,7 @@ class Reader:
                 rows = rows.set_column(at, field.name, rows[at].dictionary_encode())
         return rows
 
-    def _file(self, path: str, schema: pa.Schema) -> File | None:
+    def _file(self, path: str, schema: pa.Schema) -> StoredFile | None:
         why = ""
         for _ in range(2):  # damage is believed when it is seen twice
             try:
@@ -173,7 +173,7 @@ class Reader:
                 rows, found = files.read(content, path, schema)
                 why = self._foreign_to_its_trials(path, found)
                 if not why:
-                    return File(rows, found, content)
+                    return StoredFile(rows, found, content)
             except FileNotFoundError:
                 return None
             except DamagedError as error:

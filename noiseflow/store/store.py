@@ -24,7 +24,7 @@ from noiseflow.store.files import DamagedError, Found, decode, encode
 from noiseflow.store.guard import Guard, logger
 from noiseflow.store.objects import Objects, StoreError
 from noiseflow.store.publishing import Publisher
-from noiseflow.store.reading import Batch, Reader
+from noiseflow.store.reading import Reader, StoredBatch
 from noiseflow.store.recovery import Recovery
 from noiseflow.store.schemas import (
     FOLLOWERS,
@@ -142,7 +142,7 @@ class Store:
         self._reader.sound(table)
         return sum(table_of(path) == table and self._guard.is_ours(path) for path in self._catalogue.damaged)
 
-    def read_batch(self, path: str) -> Batch | None:
+    def read_batch(self, path: str) -> StoredBatch | None:
         """A file of trials with its curves and predictions, or one of replays or datasets; None if it is not whole.
 
         Trials that lack curves or predictions are left out, unless these were pruned.

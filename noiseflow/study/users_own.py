@@ -26,7 +26,7 @@ def _digest(path: str, _stamp: tuple[int, ...]) -> str:
 _known_digest = lru_cache(maxsize=8)(_digest)
 
 
-def fingerprint(part: Dataset | Architecture) -> str | None:
+def content_digest(part: Dataset | Architecture) -> str | None:
     """What tells the content behind a part's path or entry point from any other; None where its settings say all.
 
     Raises:

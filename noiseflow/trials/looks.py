@@ -52,7 +52,7 @@ class Judged(NamedTuple):
     found: Mapping[str, Any]
 
 
-def compared(plan: Plan) -> list[Compared]:
+def compared_cells(plan: Plan) -> list[Compared]:
     """The comparisons of a plan, in its order; none of a plan that pools campaigns, whose intervals allow for every look."""
     if plan.campaign is not None:
         return []
@@ -88,7 +88,7 @@ class Looks:
     @cached_property
     def compared(self) -> list[Compared]:
         """The comparisons of the plan."""
-        return compared(self.plan)
+        return compared_cells(self.plan)
 
     @cached_property
     def judged(self) -> dict[str, list[Judged]]:

@@ -21,7 +21,7 @@ from noiseflow.datasets import columns_of
 from noiseflow.noise.injection import Injection
 from noiseflow.study import Architecture, Dataset, Study, Training, Variant
 from noiseflow.study.robustness import Robustness
-from noiseflow.study.users_own import fingerprint
+from noiseflow.study.users_own import content_digest
 
 NUMERICS_VERSION = 4
 """Raised whenever the numbers of a trial change; tests/test_golden.py notices."""
@@ -128,7 +128,7 @@ def _settings(part: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
     """A part's settings; of a file or an entry point the content instead of the path."""
     dumped = part.model_dump(mode="json", exclude=set(without), exclude_none=True)
     settings = {key: value for key, value in dumped.items() if key not in INERT or value != INERT[key]}
-    content = fingerprint(part) if isinstance(part, Dataset | Architecture) else None
+    content = content_digest(part) if isinstance(part, Dataset | Architecture) else None
     return settings if content is None else settings | {"content": content}
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from noiseflow.statistics.bands import Comparison, simultaneous
+from noiseflow.statistics.bands import PairedDifferences, simultaneous
 from noiseflow.statistics.estimate import Estimate
 from noiseflow.statistics.inference import holm, sign_flip_p, t_interval
 from noiseflow.statistics.new_rows import row_variance
@@ -53,7 +53,7 @@ def collapsing(share):
 
 def bands_of(values):
     asked = [(column[np.isfinite(column)], np.flatnonzero(np.isfinite(column))) for column in values.T]
-    return simultaneous([Comparison(*one) for one in asked])
+    return simultaneous([PairedDifferences(*one) for one in asked])
 
 
 def false_claims(draw, n, rule, n_studies=N_STUDIES):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from noiseflow.campaigns.confidence_sequences import half_width
-from noiseflow.statistics.bands import Comparison, simultaneous
+from noiseflow.statistics.bands import PairedDifferences, simultaneous
 from noiseflow.statistics.inference import ALPHA
 from noiseflow.statistics.looks import level_of, next_look
 
@@ -35,7 +35,8 @@ def waves(most):
 
 def by_band(values, seeds, levels):
     asked = [
-        Comparison(values[:n, m], np.arange(n), alpha=a) for m, (n, a) in enumerate(zip(seeds, levels, strict=True))
+        PairedDifferences(values[:n, m], np.arange(n), alpha=a)
+        for m, (n, a) in enumerate(zip(seeds, levels, strict=True))
     ]
     return [(band.low, band.high) for band in simultaneous(asked)]
 

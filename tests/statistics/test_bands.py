@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from noiseflow.statistics.bands import Comparison, long_tail, simultaneous, studentised
+from noiseflow.statistics.bands import PairedDifferences, long_tail, simultaneous, studentised
 from noiseflow.statistics.estimate import Estimate
 from noiseflow.statistics.inference import sign_flip_p
 
@@ -15,7 +15,7 @@ GAINS = 0.015 + np.array([-0.02, -0.015, -0.01, -0.005, 0.0, 0.005, 0.01, 0.015,
 
 
 def flipped(differences, **known):
-    return Comparison(np.asarray(differences), np.arange(len(differences)), **known)
+    return PairedDifferences(np.asarray(differences), np.arange(len(differences)), **known)
 
 
 def test_one_comparison_has_the_p_of_the_sign_flip_test():
@@ -51,7 +51,7 @@ def test_the_least_n_does_not_grow_with_the_number_of_comparisons():
     rng = np.random.default_rng(1)
     values = 0.1 + 0.001 * rng.normal(size=(6, 12))
     values[:, :6] = values[:, :1]  # symmetric or not, all alike
-    bands = simultaneous([Comparison(np.full(6, 0.1), np.arange(6)) for _ in range(12)])
+    bands = simultaneous([PairedDifferences(np.full(6, 0.1), np.arange(6)) for _ in range(12)])
     assert [band.p_adjusted for band in bands] == [2 / 2**6] * 12
 
 
@@ -108,7 +108,7 @@ def test_below_the_least_n_the_interval_is_students():
 def test_flips_of_few_differences_that_are_there_count_these_alone():
     values = np.array([0.03, 0.01, 0.02, 0.04, 0.01, 0.02, 0.03])
     alone = simultaneous([flipped(values)])[0]
-    beside = simultaneous([flipped(values), Comparison(np.zeros(9), np.arange(3, 12))])[0]
+    beside = simultaneous([flipped(values), PairedDifferences(np.zeros(9), np.arange(3, 12))])[0]
     assert beside.p_adjusted == pytest.approx(alone.p_adjusted)
 
 

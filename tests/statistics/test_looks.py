@@ -5,7 +5,7 @@ import pytest
 from made_trials import made_trials
 
 from noiseflow.statistics import summarize
-from noiseflow.statistics.bands import Comparison, simultaneous
+from noiseflow.statistics.bands import PairedDifferences, simultaneous
 from noiseflow.statistics.inference import ALPHA, least_pairs
 from noiseflow.statistics.looks import KEPT, Due, level_of, next_look
 
@@ -55,5 +55,5 @@ def test_what_an_earlier_look_found_is_kept():
 
 @pytest.mark.parametrize(("n", "is_bounded"), [(8, False), (9, True)])
 def test_constant_differences_need_pairs_enough_for_the_level(n, is_bounded):
-    (band,) = simultaneous([Comparison(np.full(n, 0.02), np.arange(n), alpha=0.005)])
+    (band,) = simultaneous([PairedDifferences(np.full(n, 0.02), np.arange(n), alpha=0.005)])
     assert np.isfinite(band.low) == is_bounded

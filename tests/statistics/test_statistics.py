@@ -11,7 +11,7 @@ from scipy import stats
 
 from noiseflow.campaigns.repeated_looks import compare_at_every_look
 from noiseflow.statistics import FURTHER_COLUMNS, SUMMARY_COLUMNS, learning_bands, summarize
-from noiseflow.statistics.bands import Comparison, simultaneous
+from noiseflow.statistics.bands import PairedDifferences, simultaneous
 from noiseflow.statistics.power import seeds_needed
 
 
@@ -48,7 +48,7 @@ def test_summarize_computes_every_column_of_a_small_study():
     noise = [b + g for b, g in zip(baseline, gains, strict=True)]
     summary = summarize(make_trials({"baseline": baseline, "noise": noise}), 0.01)
     row = row_of(summary, "noise")
-    (band,) = simultaneous([Comparison(np.array(gains), np.arange(8))])
+    (band,) = simultaneous([PairedDifferences(np.array(gains), np.arange(8))])
     assert list(summary.columns) == [*SUMMARY_COLUMNS, *FURTHER_COLUMNS]
     assert list(summary["variant"]) == ["baseline", "noise"]
     assert row["n_seeds"] == 8

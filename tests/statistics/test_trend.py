@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from made_trials import made_trials, resampled
 
-from noiseflow.statistics.bands import Comparison, simultaneous
+from noiseflow.statistics.bands import PairedDifferences, simultaneous
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.inference import holm, sign_flip_p
 from noiseflow.statistics.trend import GAIN_COLUMNS, TREND_COLUMNS, gain_trend, gains_by_rows
@@ -29,7 +29,7 @@ def study(slopes=SLOPES, offset=0):
 @pytest.mark.parametrize("offset", [0, 100])
 def test_gain_trend_is_the_mean_of_each_pairs_slope(offset):
     found = gain_trend(honest_scores(study(offset=offset)), ROWS).set_index("family")
-    (band,) = simultaneous([Comparison(SLOPES, np.arange(len(SLOPES)))])
+    (band,) = simultaneous([PairedDifferences(SLOPES, np.arange(len(SLOPES)))])
     expected = band.low, band.high
     assert found.loc["noise", "slope_mean"] == pytest.approx(SLOPES.mean())
     assert tuple(found.loc["noise", ["slope_ci_low", "slope_ci_high"]]) == pytest.approx(tuple(expected))
@@ -67,7 +67,7 @@ def test_gain_trend_of_one_size_or_one_pair_says_nothing():
 def test_gains_by_rows_are_means_with_intervals():
     found = gains_by_rows(honest_scores(study()), ROWS)
     noise = found[found["family"] == "noise"]
-    (band,) = simultaneous([Comparison(0.1 + SLOPES * 3, np.arange(len(SLOPES)))])
+    (band,) = simultaneous([PairedDifferences(0.1 + SLOPES * 3, np.arange(len(SLOPES)))])
     expected = band.low, band.high
     assert list(found.columns) == GAIN_COLUMNS
     assert list(noise["n_train"]) == [30, 60, 120, 240]

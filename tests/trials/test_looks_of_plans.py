@@ -9,7 +9,7 @@ from noiseflow.statistics.inference import ALPHA
 from noiseflow.statistics.looks import KEPT, level_of
 from noiseflow.store import Store
 from noiseflow.study.until import Until
-from noiseflow.trials.looks import Looks, compared
+from noiseflow.trials.looks import Looks, compared_cells
 from noiseflow.trials.plan import make_plan
 from noiseflow.trials.waves import Budget, counts_next, counts_now
 from tests.conftest import SMALL
@@ -36,7 +36,7 @@ def plan_of(n_seeds=30, counts=None, **changes):
 
 def summary_of(plan, verdicts=None, n_units=None, **changes):
     rows = []
-    for one in compared(plan):
+    for one in compared_cells(plan):
         found = dict.fromkeys(KEPT, 0.5) | {
             "verdict": (verdicts or {}).get(one.names[2], "inconclusive"),
             "clear": False,
@@ -143,7 +143,7 @@ def test_waves_end_at_the_most_seeds_and_where_the_rows_decide():
 def test_strengths_of_a_variant_stop_together():
     grid = {"name": "grid", "injections": [{"place": "input"}], "strengths": [0.1, 0.2]}
     plan = plan_of(10, design="resample", variants=[{"name": "baseline"}, grid])
-    names = [one.names[2] for one in compared(plan)]
+    names = [one.names[2] for one in compared_cells(plan)]
     stored = look(plan, [], {names[0]: "equivalent"})
     assert set(counts_next(Looks(plan, stored), 300).values()) == {15}
     stored = look(plan, [], {names[0]: "better"})

@@ -17,7 +17,7 @@ draw, draw_all, stream_key, scales = random.draw, random.draw_all, random.stream
 
 def noise_at_inference(patch):
     """Evaluations of a model with noise are shifted; the engine's own proof, which looks at them first, is off."""
-    walking, evaluate = measuring.Prepared.walking, program.Program._evaluate
+    walking, evaluate = measuring.PreparedModel.walking, program.Program._evaluate
 
     def shifted(self, numbers):
         return walking(self, numbers, lambda point, x: x + 0.1)
@@ -25,11 +25,11 @@ def noise_at_inference(patch):
     def evaluated(self, epoch, state, run):
         with pytest.MonkeyPatch.context() as inner:
             if any(site.used for site in self.sites.all):
-                inner.setattr(measuring.Prepared, "walking", shifted)
+                inner.setattr(measuring.PreparedModel, "walking", shifted)
             return evaluate(self, epoch, state, run)
 
     patch.setattr(program.Program, "_evaluate", evaluated)
-    patch.setattr(vectorized, "compare", lambda *_: vectorized.Proof())
+    patch.setattr(vectorized, "compare_steps", lambda *_: vectorized.Proof())
 
 
 def variance_for_std(patch):
