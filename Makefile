@@ -17,24 +17,27 @@ help: ## this list
 study: .venv/.installed ## install, and run the tutorial's study as a Prefect flow
 	@.venv/bin/python -m flows tutorial
 
-test: .venv/.installed-dev ## install, and run the tests (three minutes)
-	@.venv/bin/python -m pytest -m 'not slow' -n 2 --dist loadfile
+test: .venv/.installed-dev ## install, and run the tests (six minutes)
+	@.venv/bin/python -m pytest -m 'not slow' $(FILES)
+
+# A file's tests stay together, for they share what is set up; the order of the files is that of tests/conftest.py.
+FILES := -n 2 --dist loadfile --no-loadscope-reorder
 
 # In two parts: TensorFlow frees no program that it compiled, and a process of the first ends with some gigabytes of them.
-SLOW := .venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 2
+SLOW := .venv/bin/python -m pytest -m 'slow and not faults and not evidence'
 
-test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
-	@$(SLOW) --dist worksteal tests/slow/engine; engine=$$?; $(SLOW) --dist loadfile --ignore tests/slow/engine && exit $$engine
+test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (45 minutes)
+	@$(SLOW) -n 2 --dist worksteal tests/slow/engine; engine=$$?; $(SLOW) $(FILES) --ignore tests/slow/engine && exit $$engine
 
 coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; twice the time of make test)
 	@.venv/bin/python -m coverage erase
-	@.venv/bin/python -m coverage run -m pytest -m 'not slow' -n 2 --dist loadfile -q
+	@.venv/bin/python -m coverage run -m pytest -m 'not slow' $(FILES) -q
 	@.venv/bin/python -m coverage combine --quiet
 	@.venv/bin/python -m coverage html --quiet
 	@.venv/bin/python -m coverage report
 
-evidence: .venv/.installed-dev ## simulations that confirm the figures of docs/method.md (ten minutes)
-	@.venv/bin/python -m pytest -m evidence -n 2 --dist loadfile
+evidence: .venv/.installed-dev ## simulations that confirm the figures of docs/method.md, and more random input (half an hour)
+	@.venv/bin/python -m pytest -m evidence $(FILES)
 
 check: .venv/.installed-dev ## lint, format, types
 	@.venv/bin/ruff check --quiet
@@ -51,7 +54,7 @@ KILLS := 50
 
 test-faults: .venv/.installed-dev ## kill runs, workers and servers at random moments (KILLS=50, an hour)
 	@.venv/bin/python -m tests.faults
-	@.venv/bin/python -m pytest -m faults -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -m faults $(FILES)
 	@.venv/bin/python -m tests.faults.publishing
 	@.venv/bin/python -m tests.faults.kills --kills $(KILLS)
 

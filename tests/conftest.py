@@ -34,6 +34,21 @@ def pytest_configure(config):
             import_module(name)
 
 
+LONGEST = [
+    *("test_operations.py", "test_flow.py", "test_run.py", "test_nightly.py", "test_memory.py", "test_deployment.py"),
+    *("test_auth.py", "test_side_by_side.py", "test_treatments.py", "test_kill.py", "test_ray.py", "test_twins.py"),
+    *("test_store_simulation.py", "test_engines.py", "test_store_faults.py", "test_score_metrics.py", "test_hang.py"),
+    *("test_rivals.py", "test_report_sections.py", "test_proof.py", "test_malformed_tables.py", "test_findings.py"),
+    *("test_several_targets_trained.py", "test_plots_page.py", "test_workers.py", "test_planted_drift.py"),
+]
+"""Files that take more than half a minute, together with what `make test` has of them."""
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files come first: xdist hands them out in this order, and at the end both of its workers are busy."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 def pytest_collection_finish():
     """Leaves what has been imported out of later collections of garbage, for it stays, and going through it takes a second.
 

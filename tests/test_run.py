@@ -32,7 +32,7 @@ NOT_COMPARED = ["train_seconds", "finished_at"]
 
 @pytest.fixture(scope="module", autouse=True)
 def _workers():
-    with worker_processes(2):
+    with worker_processes(1):  # each would compile the same programs
         yield
 
 
@@ -157,6 +157,7 @@ def test_campaign_that_drifts_fails_where_it_is_to(tmp_path, monkeypatch):
     assert run_study(SMALL, tmp_path, campaign="2026-01-02").alarm == "Something drifts."
 
 
+@pytest.mark.slow
 def test_steps_of_the_docs_are_what_run_study_does(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = (ROOT / "docs" / "extending.md").read_text().partition("## A scheduler of your own")[2]

@@ -17,7 +17,7 @@ from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem, Proof
 from noiseflow.engine.proof import Step, compare_steps, keras_step, moved
 from noiseflow.engine.random import ABOVE_ZERO, Quiet, drawing_from
 from noiseflow.engine.sites import Sites, sites_of
-from noiseflow.engine.spread import is_measured
+from noiseflow.engine.spread import is_measured, spread, steps_there
 from noiseflow.engine.step import total_loss
 from noiseflow.engine.step_noise import StepNoise
 from noiseflow.engine.targets import outputs_of, target_forms, targets_by_output
@@ -137,9 +137,10 @@ class Noisy:
             x = keras.tree.map_structure(lambda a: tf.constant(a[:SPREAD_ROWS]), rows.of(index)[0])
             with instrumented(self.model), walking(Walk(self.prepared.positions, keep)):
                 self.prepared.call(x, training=False)
+            there = steps_there(self.prepared, x, per_seed=False)
         for i, site in enumerate(self.sites.all):
             if is_measured(site) and site.point is not None:
-                spreads[0, i] = site.of_columns(np.asarray(found[site.point])).std()
+                spreads[:, i] = spread(site.of_columns(np.asarray(found[site.point]))[np.newaxis], there)
             elif site.place == "labels" and kind_of(site.kind).adds:
                 y = targets_by_output(outputs_of(self.model, rows.of(index)[0]), rows.of(index)[1])[site.output]
                 spreads[0, i] = np.asarray(y).std(dtype=np.float64)

@@ -50,17 +50,10 @@ class Spreads:
                 lambda a: a[list(group), :SPREAD_ROWS] if rows.per_seed else a[:SPREAD_ROWS], rows.x
             )
             signals = self._call(weights, x, per_seed=rows.per_seed)
-            there = self._steps_there(x, per_seed=rows.per_seed)
+            there = steps_there(self.prepared, x, per_seed=rows.per_seed)
             for i, signal in zip(self.measured, signals, strict=True):
-                spreads[:, i] = _spread(self.sites.all[i].of_columns(signal), there)
+                spreads[:, i] = spread(self.sites.all[i].of_columns(signal), there)
         return spreads
-
-    def _steps_there(self, x: Any, *, per_seed: bool) -> Array | None:
-        """Which steps are no padding: (n_group or 1, n_rows, n_steps); None where the network hides none."""
-        if not any(layer.name == STEPS_THERE for layer in self.prepared.model.layers):
-            return None
-        there = np.asarray(x)[..., -1] > 0
-        return there if per_seed else there[np.newaxis]
 
     def _signals(self, state: Sequence[Tensor], x: Any) -> list[Tensor]:
         """What flows at each measured site in inference mode, for one replica."""
@@ -78,7 +71,15 @@ class Spreads:
         return [tf.identity(found[point]) for point in self.measured.values() if point is not None]
 
 
-def _spread(signal: Array, there: Array | None) -> Array:
+def steps_there(prepared: PreparedModel, x: Any, *, per_seed: bool) -> Array | None:
+    """Which steps are no padding: (n_group or 1, n_rows, n_steps); None where the network hides none."""
+    if not any(layer.name == STEPS_THERE for layer in prepared.model.layers):
+        return None
+    there = np.asarray(x)[..., -1] > 0
+    return there if per_seed else there[np.newaxis]
+
+
+def spread(signal: Array, there: Array | None) -> Array:
     """Standard deviation of each seed's signal (n_group, n_rows, ...), padded steps left out where it has steps."""
     if there is None or signal.shape[1:3] != there.shape[1:]:
         return np.asarray(signal.reshape(len(signal), -1).std(axis=1))

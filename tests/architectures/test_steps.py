@@ -50,6 +50,7 @@ def test_a_padded_sequence_gives_what_it_gives_alone(sequences, rng):
         np.testing.assert_allclose(alone(row[None, 6 - length :])[0], output, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_engines_train_alike_and_alike_whatever_lies_in_the_padding(sequences):
     y = LENGTHS % 2
     other = sequences + 9 * (sequences[..., -1:] == 0) * np.array([1.0, 1.0, 0.0])
@@ -77,10 +78,11 @@ def test_builds_are_recognised_as_the_same_model():
     assert fingerprint(build_seeded(builder(), 0)) == fingerprint(build_seeded(builder(), 0))
 
 
-def test_spread_of_a_signal_is_that_of_the_steps_that_are_there(sequences):
+@pytest.mark.parametrize("engine", ["reference", pytest.param("vectorized", marks=pytest.mark.slow)])
+def test_spread_of_a_signal_is_that_of_the_steps_that_are_there(sequences, engine):
     there = sequences[..., -1] > 0
     noise = [Injection(place="input", stddev=0.5, columns=("0", "1")), Injection(place="after:lstm", stddev=0.5)]
-    fit = fit_seeds(builder(), sequences, LENGTHS % 2, seeds=[0], epochs=1, noise=noise)
+    fit = fit_seeds(builder(), sequences, LENGTHS % 2, seeds=[0], epochs=1, noise=noise, engine=engine)
     model = build_seeded(builder(), 0)
     signals = sequences[..., :2], np.asarray(model.get_layer("lstm")(model.layers[0](sequences)))
     for found, signal in zip(fit.signal_to_noise[0], signals, strict=True):

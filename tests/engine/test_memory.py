@@ -17,13 +17,10 @@ from tests.conftest import SMALL
 NOT_COMPARED = ["train_seconds", "finished_at"]
 
 
-def batch(engine):
-    """Eight trials of the noisy cell."""
-    return make_plan(SMALL.model_copy(update={"n_seeds": 8}), engine).batches(set(), 100)[1]
-
-
-def trained(engine):
-    records = train_trials(batch(engine), study="small", device="cpu", progress=lambda _: None)
+def trained(engine, n=8):
+    """The tables of so many trials of the noisy cell."""
+    batch = make_plan(SMALL.model_copy(update={"n_seeds": n}), engine).batches(set(), 100)[1]
+    records = train_trials(batch, study="small", device="cpu", progress=lambda _: None)
     tables = {field.name: getattr(records, field.name) for field in fields(records)}
     tables["trials"] = tables["trials"].drop(columns=NOT_COMPARED)
     return {name: table.sort_values("trial_id", kind="stable", ignore_index=True) for name, table in tables.items()}
@@ -58,12 +55,22 @@ PLACES = {
 }
 
 
+@pytest.fixture(scope="module")
+def whole():
+    """The tables of an undisturbed run."""
+    return trained("vectorized")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("error", [exhausted, MemoryError], ids=["TensorFlow's", "Python's"])
-@pytest.mark.parametrize("place", PLACES)
-def test_batch_without_memory_is_halved_and_its_rows_are_the_same(place, error, monkeypatch):
-    whole = trained("vectorized")
-    compilation._programs.clear()
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [*((place, exhausted) for place in PLACES), ("the rows", MemoryError), ("running", MemoryError)],
+    ids=lambda value: "" if callable(value) else value,
+)
+def test_batch_without_memory_is_halved_and_its_rows_are_the_same(whole, place, error, monkeypatch):
+    """Both errors are caught in one place, so each is tried in all places or in two."""
+    if place in ("compiling", "tracing"):
+        compilation._programs.clear()
     owner, name, when = PLACES[place]
     if when is None:
         begun = []
@@ -77,9 +84,9 @@ def test_batch_without_memory_is_halved_and_its_rows_are_the_same(place, error, 
 
 @pytest.mark.slow
 def test_batch_of_the_reference_engine_is_halved_where_its_rows_do_not_fit(monkeypatch):
-    whole = trained("reference")
+    whole = trained("reference", 5)
     count = failing(monkeypatch, rows.BatchRows, "_stacked", PLACES["stacking the rows"][2], MemoryError)
-    halved = trained("reference")
+    halved = trained("reference", 5)
     assert count
     for table, frame in whole.items():
         pd.testing.assert_frame_equal(halved[table], frame)
@@ -92,8 +99,8 @@ def test_batch_of_the_reference_engine_is_halved_where_its_rows_do_not_fit(monke
 def test_seed_that_does_not_fit_names_the_mend_and_is_tried_no_more(engine, owner, name, monkeypatch):
     count = failing(monkeypatch, owner, name, lambda *_, **__: True, exhausted)
     with pytest.raises(SeedTooLargeError, match="does not hold the training of one seed; use a smaller batch_size"):
-        trained(engine)
-    assert len(count) <= 8 + 4 + 2 + 1  # one batch, halved down to single seeds
+        trained(engine, 2)
+    assert len(count) <= 4  # a program of eight places, halved down to one
 
 
 def test_halves_of_five_are_two_and_three(caplog):

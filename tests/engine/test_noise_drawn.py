@@ -35,7 +35,7 @@ def build():
     return model
 
 
-@pytest.fixture(scope="module", params=["vectorized", "reference"])
+@pytest.fixture(scope="module", params=["vectorized", pytest.param("reference", marks=pytest.mark.slow)])
 def fit(request):
     """By the engine: its history."""
     n = ROWS_A_BATCH * BATCHES

@@ -9,7 +9,8 @@ from noiseflow import fit_seeds
 from noiseflow.engine.program import Program
 from noiseflow.study import Control, Injection
 
-mostly_vectorized = pytest.mark.parametrize("engine", ["vectorized", pytest.param("reference", marks=pytest.mark.slow)])
+pytestmark = pytest.mark.slow
+both_engines = pytest.mark.parametrize("engine", ["vectorized", "reference"])
 CHANCE = 1e-6
 STANDARD_ERRORS = 5
 KINDS = [
@@ -54,7 +55,6 @@ def test_noise_of_every_kind_and_place_changes_its_seed_alone(many, silent, row)
         np.testing.assert_allclose(ours[0], theirs[0], atol=1e-5)
 
 
-@pytest.mark.slow
 def test_noise_of_strength_zero_is_none_bit_for_bit(build_small, circles, silent):
     clean = fit(build_small, circles, seeds=range(3), validation_data=None)
     for name, values in clean.history.items():
@@ -81,7 +81,6 @@ def test_signal_to_noise_is_told_of_gaussian_noise_within_the_model(many):
     assert np.isinf(np.delete(relative, 4)).all()
 
 
-@pytest.mark.slow
 def test_relative_noise_is_absolute_noise_of_stddev_times_spread(build_small, circles):
     """Bit for bit; absolute noise of stddev 1 tells the spread."""
     noise, plainly = Injection(place="after_activation", stddev=1.0), {"validation_data": None, "shuffle": False}
@@ -100,7 +99,7 @@ def linear(learning_rate, loss="mse", units=1, **layer):
     return build
 
 
-@mostly_vectorized
+@both_engines
 def test_schedule_that_ends_at_zero_leaves_no_noise_to_the_last_epoch(rng, engine):
     """At fixed weights the training loss is the clean one in the last epoch, and in no other."""
     x, y = rng.normal(size=(2, 20, 3))
@@ -115,7 +114,7 @@ def test_schedule_that_ends_at_zero_leaves_no_noise_to_the_last_epoch(rng, engin
     assert (np.abs(done.history["loss"] - done.history["val_loss"])[:, :-1] > 1e-3).all()
 
 
-@mostly_vectorized
+@both_engines
 def test_gradient_noise_moves_weights_by_the_sum_of_its_variances(rng, engine):
     """Without a gradient SGD adds up the noise: the variance is stddev² Σ (1 + step)^-decay, inside a χ² bound."""
     x, y = rng.normal(size=(6, 3)), np.zeros((6, 400))
@@ -132,7 +131,7 @@ def test_gradient_noise_moves_weights_by_the_sum_of_its_variances(rng, engine):
     assert low < (moved**2).sum() / variance < high
 
 
-@mostly_vectorized
+@both_engines
 def test_weight_noise_adds_its_variance_times_the_inputs_squares(rng, engine):
     """E[loss] = clean + s² (mean Σx² + 1) for a linear model with a bias, whose weights stay."""
     x, y = rng.normal(size=(30, 3)), rng.normal(size=(30, 1))
@@ -155,7 +154,7 @@ def crossentropy():
     return model
 
 
-@mostly_vectorized
+@both_engines
 def test_flipped_labels_reach_the_loss_and_not_the_metrics(rng, engine):
     x, y = rng.normal(size=(40, 3)), rng.integers(0, 2, 40)
     noise = [Injection(place="labels", kind="flip", rate=0.4)]
@@ -166,7 +165,7 @@ def test_flipped_labels_reach_the_loss_and_not_the_metrics(rng, engine):
     assert (np.abs(done.history["loss"] - done.history["val_loss"]) > 1e-3).all()
 
 
-@mostly_vectorized
+@both_engines
 def test_l2_is_a_kernel_regularizer_that_the_measures_leave_out(build_small, circles, engine):
     done = fit(build_small, circles, engine, controls=[Control(kind="l2", factor=0.05)], batch_size=32, seeds=[4, 5])
     keras.utils.set_random_seed(5)
@@ -191,7 +190,7 @@ def _with_l2(layer):
 STOPPING = {"epochs": 60, "record_every": 7, "batch_size": 32}
 
 
-@pytest.fixture(scope="module", params=["vectorized", pytest.param("reference", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["vectorized", "reference"])
 def early(request, build_small, circles):
     controls = [Control(kind="early_stopping", patience=5, validation_fraction=0.3)]
     return fit(
@@ -204,7 +203,7 @@ def early(request, build_small, circles):
     )
 
 
-@pytest.mark.parametrize("row", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("row", [0, 1])
 def test_early_stopping_is_keras_callback_on_the_last_rows(early, build_small, circles, row):
     """Full batches without noise: `Model.fit` takes the same steps. 30 rows, of which the last 9 are held back."""
     x, y = circles.X_train.astype("float32"), circles.y_train.astype("float32")

@@ -98,9 +98,6 @@ def slow_cases():
         "activation_more": [(layers.Activation(name), VECTOR) for name in ACTIVATIONS],
         "lstm": [(layers.LSTM(3), SHORT)],
         "gru": [(layers.GRU(3), SHORT)],
-        "lstm_more": [(layers.LSTM(3), SEQUENCE)],
-        "gru_more": [(layers.GRU(3), SEQUENCE)],
-        "dense_more": [(layers.Dense(3, activation="tanh"), VECTOR)],
         "conv1d_more": [
             (layers.Conv1D(3, 2), SEQUENCE),
             (layers.Conv1D(3, 2, padding="causal", dilation_rate=2, use_bias=False), SEQUENCE),
@@ -220,8 +217,9 @@ def test_layer_mapped_over_replicas_is_the_plain_layer(name, rng):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*fast_cases(), *slow_cases()])
+@pytest.mark.parametrize("name", [*fast_cases(), "lstm", "gru"])
 def test_layer_mapped_over_replicas_is_the_plain_layer_in_single_precision(name, rng):
+    """Each way of computing once: the rarer arguments change shapes, and have nothing to do with precision."""
     compare(name, "float32", 1e-5, rng)
 
 

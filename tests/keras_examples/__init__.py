@@ -59,8 +59,8 @@ from tests.keras_examples.tables import deep_and_cross, gated_residual, mlp, rec
 class Example:
     """One model and its rows.
 
-    noise: the place where noise is put; random: whether training draws random numbers; exact: whether it is compared in float64
-    too; falls_back: why it trains by `Model.fit`, if it does, as the warning says.
+    noise: the place where noise is put; random: whether training draws random numbers; exact: whether it is
+    compared in float64; falls_back: why it trains by `Model.fit`, if it does, as the warning says.
     """
 
     build: Callable[[], keras.Model]

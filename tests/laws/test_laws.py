@@ -49,7 +49,6 @@ def test_law_holds(name):
 @pytest.mark.parametrize(
     ("name", "breaks"),
     [
-        pytest.param("input loss", ["input noise: MSE, linear model"], marks=pytest.mark.slow),
         ("before-relu moments", ["noise before a relu: mean", "noise before a relu: second moment"]),
         ("distribution", ["draws: variance", "draws: fourth moment", "draws: Kolmogorov-Smirnov"]),
     ],

@@ -10,8 +10,16 @@ from typing import Any
 
 import pandas as pd
 
+from noiseflow.study.loading import load
 from tests.processes import PROC, living
 from tests.slow.conftest import Up
+
+
+def circles(*variants: str) -> dict[str, Any]:
+    """The shipped study of that name with these variants alone, as a parameter of a run: each is compiled anew by each run."""
+    content = load("circles").model_dump(mode="json", exclude_defaults=True)
+    return content | {"variants": [each for each in content["variants"] if each["name"] in variants]}
+
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 

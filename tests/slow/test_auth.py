@@ -1,8 +1,9 @@
-"""`make up` with PREFECT_SERVER_API_AUTH_STRING: everything works, and the secret is nowhere to be read."""
+"""`make up` with PREFECT_SERVER_API_AUTH_STRING (and POSTGRES=1, where it is installed): all works, no file has the secret."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import urllib.error
 import urllib.request
@@ -11,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from flows import postgres
 from tests.processes import PROC
 from tests.slow.conftest import Up
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SECRET = "admin:correct-horse-battery-staple"  # noqa: S105 - of the test alone
+POSTGRES = any(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 BASIC = "YWRtaW46Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5LXN0YXBsZQ=="  # printf %s "$SECRET" | base64
 
 
@@ -33,7 +36,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         "NOISEFLOW_RESULTS": str(place),
     }
     services = Up(port, place / "run", place / "results", environment)
-    started = services.run("flows.services", "up", "--port", str(port), "--state", str(services.state))
+    options = ["--postgres"] * POSTGRES
+    started = services.run("flows.services", "up", "--port", str(port), "--state", str(services.state), *options)
     try:
         assert started.returncode == 0, started.stdout + started.stderr
         assert "PREFECT_API_AUTH_STRING=…" in started.stdout
@@ -41,6 +45,12 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         yield services
     finally:
         services.run("flows.services", "down", "--state", str(services.state))
+        folder = postgres._folder(services.state)
+        ended = not (folder / "postmaster.pid").exists()
+        kept = (folder / "PG_VERSION").exists()
+        shutil.rmtree(folder, ignore_errors=True)  # of root it lies outside pytest's folder
+        assert ended
+        assert kept == POSTGRES
 
 
 @pytest.fixture(scope="module")
@@ -86,10 +96,21 @@ def test_run_completes_with_the_secret(completed, guarded):
 
 
 @pytest.mark.usefixtures("completed")
+@pytest.mark.skipif(not POSTGRES, reason="apt-get install postgresql")
+def test_database_is_a_postgres_that_nobody_else_reaches(guarded):
+    folder = postgres._folder(guarded.state)
+    assert not Path(guarded.environment["PREFECT_HOME"], "prefect.db").exists()
+    assert folder.stat().st_mode & 0o077 == 0
+    assert "listen_addresses= " in (folder / "postmaster.opts").read_text().replace('"', "").replace("'", "")
+
+
+@pytest.mark.usefixtures("completed")
 def test_secret_is_in_no_file(guarded):
-    """Logs, prefect.toml, the results, and Prefect's own folder with its database."""
-    looked_at = [path for path in guarded.state.parent.rglob("*") if path.is_file()]
-    assert {"server.log", "worker.log", "prefect.toml", "prefect.db"} <= {path.name for path in looked_at}
+    """Logs, prefect.toml, the results, Prefect's own folder, and its database."""
+    places = [guarded.state.parent, postgres._folder(guarded.state)]
+    looked_at = [path for place in places for path in place.rglob("*") if path.is_file()]
+    database = "PG_VERSION" if POSTGRES else "prefect.db"
+    assert {"server.log", "worker.log", "prefect.toml", database} <= {path.name for path in looked_at}
     forms = (SECRET.encode(), SECRET.partition(":")[2].encode(), BASIC.encode())
     assert not [path for path in looked_at if any(form in path.read_bytes() for form in forms)]
 

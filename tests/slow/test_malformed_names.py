@@ -21,9 +21,10 @@ def test_study_of_nasty_names_writes_into_its_folder_only(tmp_path, monkeypatch)
     injection = {"place": "input", "stddev": 0.1}
     content = SMOKE | {
         "n_seeds": 2,
-        "training": {"epochs": 2, "batch_size": 8},
+        "training": {"epochs": 2, "batch_size": 10},
         "datasets": [
-            {"kind": "circles", "n_samples": 60, "n_train": 20 + at, "label": n} for at, n in enumerate(NASTY_NAMES[:3])
+            {"kind": "circles", "n_samples": 60, "n_train": 20, "data_seed": 1 + at, "label": n}
+            for at, n in enumerate(NASTY_NAMES[:3])
         ],
         "architectures": [{"kind": "mlp", "units": [4], "label": "../../net"}],
         "variants": [{"name": "baseline"}, {"name": "../../../noisy", "injections": [injection]}],

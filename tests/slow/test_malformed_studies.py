@@ -243,20 +243,34 @@ def outcome(folder, path):
     return "refused by the command" if done.exit_code == 2 else "refused before training" if found else "valid"
 
 
-@settings(max_examples=200, **SETTINGS)
-@given(content=spoilt())
+def encoded_spoilt():
+    return spoilt().map(lambda content: dumped(content).encode("utf-8", errors="surrogatepass"))
+
+
+@settings(max_examples=80, **SETTINGS)
+@given(content=encoded_spoilt())
 def test_study_spoilt_in_some_places_is_refused_or_can_be_planned(folder, content):
-    path = folder / "study.yaml"
-    path.write_bytes(dumped(content).encode("utf-8", errors="surrogatepass"))
-    event(outcome(folder, path))
+    event(outcome(folder, write(folder, content)))
 
 
-@settings(max_examples=150, **SETTINGS)
+@settings(max_examples=100, **SETTINGS)
 @given(content=torn())
 def test_bytes_that_are_hardly_a_study_are_refused_or_can_be_planned(folder, content):
+    event(outcome(folder, write(folder, content)))
+
+
+@pytest.mark.evidence
+@pytest.mark.timeout(1800)
+@settings(max_examples=400, **SETTINGS)
+@given(content=st.one_of(encoded_spoilt(), torn()))
+def test_many_studies_are_refused_or_can_be_planned(folder, content):
+    event(outcome(folder, write(folder, content)))
+
+
+def write(folder, content):
     path = folder / "study.yaml"
     path.write_bytes(content)
-    event(outcome(folder, path))
+    return path
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=range(len(SNIPPETS)))
@@ -293,6 +307,18 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("kind", UNREADABLE)
+def test_run_refuses_what_is_no_study_file(folder, kind):
+    make, says = UNREADABLE[kind]
+    make(folder / "study.yaml")
+    before = listing(folder)
+    done = CliRunner().invoke(app, ["run", "study.yaml", "--results", "results"])
+    assert isinstance(done.exception, SystemExit)
+    assert done.exit_code == 2
+    assert says in done.stderr
+    assert listing(folder) == before
+
+
+@pytest.mark.parametrize("kind", ["pipe", "large"])
 def test_installed_command_refuses_what_is_no_study_file_at_once(folder, kind):
     """`run`, in a process of its own: a second or two, and nothing is written."""
     make, says = UNREADABLE[kind]

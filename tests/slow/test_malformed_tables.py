@@ -151,9 +151,24 @@ def draft(folder, path):
     return "drafted" if done.exit_code == 0 else "refused"
 
 
-@settings(max_examples=200, **SETTINGS)
-@given(content=tables(), task=st.sampled_from(["classification", "regression"]))
+TABLES = given(content=tables(), task=st.sampled_from(["classification", "regression"]))
+
+
+@settings(max_examples=60, **SETTINGS)
+@TABLES
 def test_table_is_refused_or_can_be_learnt_from(folder, content, task):
+    read_or_refused(folder, content, task)
+
+
+@pytest.mark.evidence
+@pytest.mark.timeout(1800)
+@settings(max_examples=300, **SETTINGS)
+@TABLES
+def test_many_tables_are_refused_or_can_be_learnt_from(folder, content, task):
+    read_or_refused(folder, content, task)
+
+
+def read_or_refused(folder, content, task):
     path = folder / "my.csv"
     path.write_bytes(content)
     event(f"run: {look_over(path, task)}")

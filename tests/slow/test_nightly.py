@@ -1,4 +1,4 @@
-"""The deployment `nightly` on a real server: when it is scheduled, and three small nights of it, one of them twice."""
+"""The deployment `nightly` on a real server: when it is scheduled, and two small nights of it, one of them twice."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ import pytest
 
 from noiseflow.campaigns.rounds import campaign_of
 from tests.slow.conftest import Up
+from tests.slow.operations import circles
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 ZONE = ZoneInfo("Europe/Berlin")
-NIGHTS = ["2026-01-05", "2026-01-06", "2026-01-07"]
+NIGHTS = ["2026-01-05", "2026-01-06"]
 N_SEEDS = 4
-CELLS = 5
+STUDY = circles("baseline", "after_activation")
+CELLS = 2
 REPLAYED = 2
 
 
@@ -31,7 +33,7 @@ def nightly(up: Up) -> dict[str, Any]:
 def run_of(up: Up, nightly: dict[str, Any], moment: datetime, **parameters: Any) -> dict[str, Any]:
     """A run that was scheduled for this moment, once it has ended; its worker is late."""
     state = {"type": "SCHEDULED", "state_details": {"scheduled_time": moment.astimezone(UTC).isoformat()}}
-    told = {"n_seeds": N_SEEDS, "epochs": 60, "results": str(up.results), **parameters}
+    told = {"study": STUDY, "n_seeds": N_SEEDS, "epochs": 60, "results": str(up.results), **parameters}
     made = up.post(f"deployments/{nightly['id']}/create_flow_run", state=state, parameters=told)
     deadline = time.monotonic() + 400
     while time.monotonic() < deadline:
@@ -44,7 +46,7 @@ def run_of(up: Up, nightly: dict[str, Any], moment: datetime, **parameters: Any)
 
 @pytest.fixture(scope="module")
 def nights(up: Up, nightly: dict[str, Any]) -> list[dict[str, Any]]:
-    """Three nights, the last one twice; scheduled for half past midnight, when it is another day in UTC."""
+    """Two nights, the last one twice; scheduled for half past midnight, when it is another day in UTC."""
     moments = [datetime.fromisoformat(night).replace(hour=0, minute=30, tzinfo=ZONE) for night in [*NIGHTS, NIGHTS[-1]]]
     return [run_of(up, nightly, moment) for moment in moments]
 
@@ -71,7 +73,7 @@ def test_nightly_runs_one_at_a_time_and_drops_what_is_late(nightly):
 
 
 def test_nights_end_with_the_headline_as_their_message(nights):
-    assert [run["state_type"] for run in nights] == ["COMPLETED"] * 4
+    assert [run["state_type"] for run in nights] == ["COMPLETED"] * 3
     assert all(run["state"]["message"].startswith("On fresh data, ") for run in nights)
 
 
@@ -109,5 +111,5 @@ def test_a_night_run_twice_adds_nothing(up, nights):
     assert len(read(up, "curves")["trial_id"].unique()) == len(NIGHTS) * N_SEEDS * CELLS
     wanted = {"key": {"any_": ["circles-epochs-60-report"]}, "flow_run_id": {"any_": [nights[-1]["id"]]}}
     (report,) = up.post("artifacts/filter", artifacts=wanted)
-    assert "0 trained in this run, 60 reused" in report["data"]
-    assert "This pools 3 campaigns, from 2026-01-05 to 2026-01-07." in report["data"]
+    assert "0 trained in this run, 16 reused" in report["data"]
+    assert "This pools 2 campaigns, from 2026-01-05 to 2026-01-06." in report["data"]

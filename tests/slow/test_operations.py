@@ -21,10 +21,11 @@ from benchmarks.nights import publish_nights
 from flows.declared import automations as declared
 from flows.declared import notifies, pools
 from noiseflow.store import Store
-from noiseflow.study.loading import load
+from noiseflow.study.loading import validate
 from tests.processes import Process, end
 from tests.slow.conftest import Up
 from tests.slow.operations import (
+    circles,
     ended_run,
     processes_of,
     read_run,
@@ -221,16 +222,17 @@ def told(up: Up) -> Iterator[list[str]]:
 
 
 def test_drift_fails_the_run_that_asks_for_it_and_tells_the_operator(up, told):
-    """Ten nights with scores around .77 are stored; the eleventh is trained for 60 epochs, and scores as such."""
+    """Four nights with scores around .77 are stored; the fifth is trained for 60 epochs, and scores as such."""
     assert "automations notify only" not in up_again(up, NOISEFLOW_NOTIFY="custom-webhook/operator").stdout
     assert set(automations(up)) == {automation["name"] for automation in declared()}
-    study = load("circles", n_seeds=10, epochs=60)
-    publish_nights(Store(up.results, study.name), study, 10)
-    parameters = {"n_seeds": 10, "epochs": 60, "campaign": "2026-01-11"}
+    content = circles("baseline", "after_activation")
+    study = validate(content, n_seeds=10, epochs=60)
+    publish_nights(Store(up.results, study.name), study, 4)
+    parameters = {"study": content, "n_seeds": 10, "epochs": 60, "campaign": "2026-01-05"}
     run = ended_run(up, start_run(up, "nightly", fail_on_drift=True, **parameters))
     assert run["state_type"] == "FAILED"
-    assert "Drift on 2026-01-11" in run["state"]["message"]
-    assert len(trials(up.results / "circles" / "trials").query("campaign == '2026-01-11'")) == 50
+    assert "Drift on 2026-01-05" in run["state"]["message"]
+    assert len(trials(up.results / "circles" / "trials").query("campaign == '2026-01-05'")) == 20
     events = {"event": {"name": ["noiseflow.drift"]}, "occurred": {"since": run["start_time"]}}
     wait_for(lambda: up.post("events/filter", filter=events)["events"], 60)
     (event,) = up.post("events/filter", filter=events)["events"]

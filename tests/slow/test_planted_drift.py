@@ -6,15 +6,16 @@ import pytest
 from noiseflow.campaigns.rounds import campaign_round
 from noiseflow.store import Store, footer
 from noiseflow.stored import report_study
-from noiseflow.study.loading import load
+from noiseflow.study.loading import validate
 from noiseflow.trials.manifest import software
 from noiseflow.trials.plan import make_plan, study_hash
 from noiseflow.trials.training import train_trials
+from tests.slow.operations import circles
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 N_NIGHTS, N_SEEDS, N_EPOCHS, SHIFTED = 16, 12, 120, 7
 NIGHTS = [str(day.date()) for day in pd.date_range("2026-01-01", periods=N_NIGHTS)]
-STUDY = load("circles", n_seeds=N_SEEDS, epochs=N_EPOCHS)
+STUDY = validate(circles("baseline", "after_activation"), n_seeds=N_SEEDS, epochs=N_EPOCHS)
 MARKS = footer(study_hash(STUDY), software())
 
 

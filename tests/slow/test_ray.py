@@ -45,7 +45,7 @@ def environment(tmp_path_factory):
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster(environment):
     """A cluster of one node of one processor, in a process of its own; told to `add` another node, and to `kill` that."""
     process = subprocess.Popen(
@@ -80,11 +80,10 @@ def study(tmp_path):
     return path
 
 
-def start(study, environment, results, **variables):
-    runner = "ray" if "RAY_ADDRESS" in variables else "local"
+def start(study, environment, results, address):
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, study, "--results", study.parent / results, "--runner", runner],
-        env=environment | variables,
+        [sys.executable, "-c", COMMAND, study, "--results", study.parent / results, "--runner", "ray"],
+        env=environment | {"RAY_ADDRESS": address},
         cwd=study.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -140,16 +139,26 @@ def tell(cluster, what, answer):
 @pytest.fixture
 def local(study, environment):
     """The rows of an undisturbed local run."""
-    process = start(study, environment, "local")
-    output, _ = process.communicate(timeout=400)
-    assert process.returncode == 0, output
+    command = [sys.executable, "-m", "noiseflow", "run", study, "--results", study.parent / "local"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     return rows(study, "local")
 
 
+def test_ray_refuses_resources_that_no_node_has(study, environment, cluster):
+    content = yaml.safe_load(study.read_text()) | {"resources": {"num_cpus": 1, "num_gpus": 0.5}}
+    study.write_text(yaml.safe_dump(content))
+    process = start(study, environment, "refused", cluster.address)
+    output, _ = process.communicate(timeout=400)
+    assert process.returncode == 1
+    assert "no node of the Ray cluster has 1 CPUs and 0.5 GPUs" in output
+
+
+# Last: it kills a node.
 def test_ray_trains_the_rows_of_a_local_run_though_a_worker_and_a_node_are_killed(
     study, environment, cluster, local, capsys
 ):
-    process = start(study, environment, "ray", RAY_ADDRESS=cluster.address)
+    process = start(study, environment, "ray", cluster.address)
     wait_for_workers(1, cluster, process)
     tell(cluster, "add", "added")  # only now, or the run might attach itself to the node that is to die
     os.kill(wait_for_workers(2, cluster, process)[0], signal.SIGKILL)
@@ -163,12 +172,3 @@ def test_ray_trains_the_rows_of_a_local_run_though_a_worker_and_a_node_are_kille
     assert at_node < 24, "the node was killed after the end: too late to tell anything"
     assert process.returncode == 0, output
     pd.testing.assert_frame_equal(rows(study, "ray"), local)
-
-
-def test_ray_refuses_resources_that_no_node_has(study, environment, cluster):
-    content = yaml.safe_load(study.read_text()) | {"resources": {"num_cpus": 1, "num_gpus": 0.5}}
-    study.write_text(yaml.safe_dump(content))
-    process = start(study, environment, "refused", RAY_ADDRESS=cluster.address)
-    output, _ = process.communicate(timeout=400)
-    assert process.returncode == 1
-    assert "no node of the Ray cluster has 1 CPUs and 0.5 GPUs" in output

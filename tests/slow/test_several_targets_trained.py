@@ -9,14 +9,23 @@ from sklearn.metrics import r2_score
 
 import noiseflow
 from noiseflow.study.loading import validate
+from noiseflow.trials.workers import worker_processes
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(90, 3))
 Y = np.stack([X[:, 0] + X[:, 1], 10 * X[:, 2] + rng.normal(size=90)], axis=1)
 
 
-@pytest.mark.parametrize("design", ["replicate", "resample"])
-@pytest.mark.parametrize("task", ["regression", "classification"])
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _worker():
+    with worker_processes(1):
+        yield
+
+
+@pytest.mark.parametrize(("task", "design"), [("regression", "replicate"), ("classification", "resample")])
 def test_study_of_several_targets_scores_what_it_predicts(task, design, tmp_path):
     np.savez(tmp_path / "a.npz", X=X, y=Y if task == "regression" else (Y > 0).astype(int))
     study = validate(

@@ -11,8 +11,10 @@ from contextlib import closing
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 from flows.services import ROOT
+from noiseflow.cli import app
 from noiseflow.store import Store
 from tests.store.test_store import batch
 
@@ -143,7 +145,7 @@ def logged(home):
 
 
 def test_run_that_meets_damage_warns_trains_again_and_gives_the_same_rows(tmp_path):
-    first = run("flows", "smoke", "--seeds", "4", home=tmp_path)
+    first = run("noiseflow", "run", "smoke", "--seeds", "4", home=tmp_path)
     assert first.returncode == 0, first.stderr
     folder = tmp_path / "results" / "smoke"
     before = pd.read_parquet(folder / "trials").sort_values("trial_id")
@@ -162,13 +164,15 @@ def test_run_that_meets_damage_warns_trains_again_and_gives_the_same_rows(tmp_pa
 
 
 def test_run_on_results_of_a_newer_version_is_refused_with_status_2(tmp_path, monkeypatch):
-    monkeypatch.setattr("noiseflow.store.files.FORMAT", 6)
-    Store(tmp_path / "results", "smoke").publish(batch("a"), {})
+    with monkeypatch.context() as patch:
+        patch.setattr("noiseflow.store.files.FORMAT", 6)
+        Store(tmp_path / "results", "smoke").publish(batch("a"), {})
+    monkeypatch.chdir(tmp_path)
     for command in ("run", "plan", "report"):
-        done = run("noiseflow", command, "smoke", home=tmp_path)
-        assert done.returncode == 2, done.stderr
+        done = CliRunner(env={"COLUMNS": "200"}).invoke(app, [command, "smoke"])
+        assert isinstance(done.exception, SystemExit)
+        assert done.exit_code == 2, done.stderr
         assert "00000001.parquet must be of format 5 or older; received format 6" in done.stderr
-        assert "Traceback" not in done.stderr
 
 
 def test_two_runs_that_meet_the_same_damage_at_once(tmp_path):

@@ -311,10 +311,11 @@ def frozen_heap():
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("frozen_heap")
-def test_summarize_rejects_a_true_null_in_at_most_5_of_100_studies():
+@pytest.mark.parametrize("n_studies", [100, pytest.param(300, marks=pytest.mark.evidence)])
+def test_summarize_rejects_a_true_null_in_at_most_5_of_100_studies(n_studies):
     """The whole way to the verdict, four variants against one baseline, ten seeds, scores in points of 70."""
     rng = np.random.default_rng(11)
-    n_studies, names = 300, ["baseline", "v1", "v2", "v3", "v4"]
+    names = ["baseline", "v1", "v2", "v3", "v4"]
     false_verdicts = single = 0
     for _ in range(n_studies):
         shared = rng.normal(0.77, 0.02, 10)

@@ -24,8 +24,8 @@ MOST = 4000
 """Schedules within which each fault is caught; the seeds are always the same."""
 
 
-def test_store_holds_in_a_hundred_schedules():
-    assert simulate(0, 100) > 10_000
+def test_store_holds_in_fifty_schedules():
+    assert simulate(0, 50) > 5_000
 
 
 def number_ignores_curves(patch):
@@ -199,13 +199,12 @@ def test_simulation_catches_a_planted_fault(mutant, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
-def test_store_holds_in_a_thousand_schedules():
-    simulate(100, 1000)
+def test_store_holds_in_hundreds_of_schedules():
+    simulate(50, 450)
 
 
 @pytest.mark.slow
 @pytest.mark.evidence
 @pytest.mark.timeout(3600)
 def test_store_holds_in_thousands_of_schedules():
-    simulate(1100, 10_000)
+    simulate(500, 10_000)

@@ -232,6 +232,7 @@ def test_batch_that_the_machine_has_no_memory_for_is_trained_in_halves(small_stu
     assert "out of memory with 4 seeds in one batch; going on with 2" in caplog.text
 
 
+@pytest.mark.slow
 def test_rows_are_bitwise_those_of_a_training_in_this_process(small_study):
     import pandas as pd
 

@@ -1,42 +1,62 @@
 """That every layer, loss, metric and optimizer that the vectorised engine is for runs on it, and as `Model.fit` does."""
 
+import re
 import warnings
+from functools import cache
 
 import keras
 import numpy as np
 import pytest
 
 from noiseflow import fit_seeds
+from tests.engine.test_twins import ACTIVATIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 L = keras.layers
 ROWS = 12
 
-IMAGE, SEQUENCE, VECTOR = (6, 6, 2), (6, 3), (5,)
-DETERMINISTIC = {
-    "Dense": (VECTOR, [L.Dense(4, activation="gelu")]),
-    "Conv1D": (SEQUENCE, [L.Conv1D(4, 3, activation="relu")]),
-    "Conv2D": (IMAGE, [L.Conv2D(4, 3, activation="relu")]),
-    "Conv2D same strides": (IMAGE, [L.Conv2D(4, 3, strides=2, padding="same")]),
-    "DepthwiseConv2D": (IMAGE, [L.DepthwiseConv2D(3)]),
-    "MaxPooling1D": (SEQUENCE, [L.MaxPooling1D(2)]),
-    "MaxPooling2D": (IMAGE, [L.MaxPooling2D(2)]),
-    "AveragePooling1D": (SEQUENCE, [L.AveragePooling1D(2)]),
-    "AveragePooling2D": (IMAGE, [L.AveragePooling2D(2)]),
-    "GlobalMaxPooling2D": (IMAGE, [L.GlobalMaxPooling2D()]),
-    "GlobalAveragePooling1D": (SEQUENCE, [L.GlobalAveragePooling1D()]),
-    "GlobalAveragePooling2D": (IMAGE, [L.GlobalAveragePooling2D()]),
-    "Reshape": (SEQUENCE, [L.Reshape((3, 6))]),
-    "LSTM": (SEQUENCE, [L.LSTM(4)]),
-    "GRU": (SEQUENCE, [L.GRU(4)]),
-    "SimpleRNN": (SEQUENCE, [L.SimpleRNN(4)]),
-    "Bidirectional": (SEQUENCE, [L.Bidirectional(L.LSTM(3, return_sequences=True))]),
-    "BatchNormalization": (VECTOR, [L.Dense(4), L.BatchNormalization(), L.Activation("relu")]),
-    "LayerNormalization": (VECTOR, [L.Dense(4), L.LayerNormalization()]),
-    "PReLU": (VECTOR, [L.Dense(4), L.PReLU()]),
-    "regularizers": (VECTOR, [L.Dense(4, kernel_regularizer="l2", bias_regularizer="l1", activity_regularizer="l2")]),
-    "constraint": (VECTOR, [L.Dense(4, kernel_constraint=keras.constraints.MaxNorm(0.5))]),
-    "frozen": (VECTOR, [L.Dense(4, trainable=False), L.Dense(3)]),
+IMAGE, SEQUENCE, SHORT, VECTOR = (6, 6, 2), (6, 3), (4, 3), (5,)
+OF_ONE_SHAPE = [*(name for name in ACTIVATIONS if name != "glu"), "sparsemax"]
+DETERMINISTIC = {  # layers that follow each other, by name; those of one shape train as branches of one model
+    "vectors": (
+        VECTOR,
+        {
+            "Dense": [L.Dense(4, activation="gelu")],
+            "BatchNormalization": [L.Dense(4), L.BatchNormalization(), L.Activation("relu")],
+            "LayerNormalization": [L.Dense(4), L.LayerNormalization()],
+            "PReLU": [L.Dense(4), L.PReLU()],
+            "regularizers": [L.Dense(4, kernel_regularizer="l2", bias_regularizer="l1", activity_regularizer="l2")],
+            "constraint": [L.Dense(4, kernel_constraint=keras.constraints.MaxNorm(0.5))],
+            "frozen": [L.Dense(4, trainable=False), L.Dense(3)],
+        },
+    ),
+    "images": (
+        IMAGE,
+        {
+            "Conv2D": [L.Conv2D(4, 3, activation="relu")],
+            "Conv2D same strides": [L.Conv2D(4, 3, strides=2, padding="same")],
+            "DepthwiseConv2D": [L.DepthwiseConv2D(3)],
+            "MaxPooling2D": [L.Conv2D(2, 1), L.MaxPooling2D(2)],
+            "AveragePooling2D": [L.Conv2D(2, 1), L.AveragePooling2D(2)],
+            "GlobalMaxPooling2D": [L.Conv2D(2, 1), L.GlobalMaxPooling2D()],
+            "GlobalAveragePooling2D": [L.Conv2D(2, 1), L.GlobalAveragePooling2D()],
+        },
+    ),
+    "sequences": (
+        SEQUENCE,
+        {
+            "Conv1D": [L.Conv1D(4, 3, activation="relu")],
+            "MaxPooling1D": [L.Dense(2), L.MaxPooling1D(2)],
+            "AveragePooling1D": [L.Dense(2), L.AveragePooling1D(2)],
+            "GlobalAveragePooling1D": [L.Dense(2), L.GlobalAveragePooling1D()],
+            "Reshape": [L.Reshape((3, 6))],
+        },
+    ),
+    "recurrent": (
+        SHORT,
+        {"GRU": [L.GRU(4)], "SimpleRNN": [L.SimpleRNN(4)]},
+    ),  # LSTM: test_exactness.py, and more in the examples
+    "activations": (VECTOR, {name: [L.Dense(4), L.Activation(name)] for name in OF_ONE_SHAPE}),
 }
 RANDOM = {
     "GaussianNoise": (VECTOR, [L.GaussianNoise(0.3)]),
@@ -86,12 +106,28 @@ def rows(shape, kind="reals"):
 
 def model_of(layers, shape, optimizer="sgd"):
     """A function that builds the model, each layer anew; with a head that takes whatever they give."""
-    configs = [(type(layer), layer.get_config() | {"name": f"tested_{i}"}) for i, layer in enumerate(layers)]
+    return model_of_branches({"tested": layers}, shape, optimizer)
+
+
+def model_of_branches(branches, shape, optimizer="sgd"):
+    """Each branch sees the inputs, and the head all that they give."""
+    prefixes = {name: re.sub(r"\W", "_", name).lower() for name in branches}
+    configs = {
+        prefixes[name]: [
+            (type(layer), layer.get_config() | {"name": f"{prefixes[name]}_{i}"}) for i, layer in enumerate(layers)
+        ]
+        for name, layers in branches.items()
+    }
 
     def build():
-        body = [kind.from_config(config) for kind, config in configs]
-        head = [L.Flatten(), L.Dense(1, name="head")]
-        model = keras.Sequential([keras.Input(shape), *body, *head])
+        inputs, ends = keras.Input(shape), []
+        for made in configs.values():
+            x = inputs
+            for kind, config in made:
+                x = kind.from_config(config)(x)
+            ends.append(L.Flatten()(x))
+        x = L.Concatenate()(ends) if len(ends) > 1 else ends[0]
+        model = keras.Model(inputs, L.Dense(1, name="head")(x))
         model.compile(loss="mse", optimizer=optimizer() if callable(optimizer) else optimizer, metrics=["mae"])
         return model
 
@@ -99,8 +135,8 @@ def model_of(layers, shape, optimizer="sgd"):
 
 
 def both(build, x, y, **changes):
-    """Fits of the two engines, three steps an epoch with a last smaller one."""
-    arguments = {"seeds": [3, 4], "epochs": 3, "batch_size": 5, "shuffle": False, "validation_data": (x, y), **changes}
+    """Fits of the two engines, two steps an epoch: a last smaller one would be compiled too."""
+    arguments = {"seeds": [3, 4], "epochs": 3, "batch_size": 6, "shuffle": False, "validation_data": (x, y), **changes}
     return [fit_seeds(build, x, y, engine=engine, **arguments) for engine in ("vectorized", "reference")]
 
 
@@ -113,23 +149,30 @@ def assert_equal(ours, theirs, tolerance=2e-5):
 
 
 @pytest.mark.parametrize("name", DETERMINISTIC)
-def test_layer_trains_as_in_model_fit(name):
-    shape, layers = DETERMINISTIC[name]
+def test_layers_train_as_in_model_fit(name):
+    shape, branches = DETERMINISTIC[name]
     x, y = rows(shape)
-    ours, theirs = both(model_of(layers, shape), x, y)
+    ours, theirs = both(model_of_branches(branches, shape), x, y, batch_size=5 if name == "vectors" else 6)
     assert_equal(ours, theirs)
     np.testing.assert_allclose(ours.predict(x)[1], ours.to_keras(4).predict(x, verbose=0), atol=1e-5)
+
+
+def two_epochs(layers, shape):
+    return fit_seeds(model_of(layers, shape), *rows(shape), seeds=[3, 4], epochs=2, engine="vectorized")
+
+
+@cache
+def clean(shape):
+    return two_epochs([], shape)
 
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_random_layer_trains_with_numbers_of_its_own(name):
     """The loss of the first step is that of another draw, and equal for equal seeds only."""
     shape, layers = RANDOM[name]
-    x, y = rows(shape)
-    first, again = (fit_seeds(model_of(layers, shape), x, y, seeds=[3, 4], epochs=2, engine="vectorized") for _ in "ab")
-    clean = fit_seeds(model_of([], shape), x, y, seeds=[3, 4], epochs=2, engine="vectorized")
+    first, again = (two_epochs(layers, shape) for _ in "ab")
     assert (first.history["loss"] == again.history["loss"]).all()
-    assert (first.history["loss"] != clean.history["loss"]).all()
+    assert (first.history["loss"] != clean(shape).history["loss"]).all()
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -145,16 +188,17 @@ def test_optimizer_trains_as_in_model_fit(name):
     assert_equal(*both(build, *rows(VECTOR)), tolerance=1e-4)
 
 
-@pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("name", "weighted"), [*((name, True) for name in LOSSES), ("categorical", False)])
 def test_loss_and_metrics_are_those_of_model_fit(name, weighted):
+    """Weights reach the loss and the weighted metrics, and leave the others alone."""
     units, activation, loss, metrics, kind = LOSSES[name]
 
     def build():
         model = keras.Sequential([keras.Input(VECTOR), L.Dense(units, activation=activation)])
-        made = [metric if isinstance(metric, str) else metric(name="made") for metric in metrics]
-        named = {"weighted_metrics" if weighted else "metrics": made}
-        model.compile(loss=loss, optimizer="sgd", **named)
+        made = [
+            [m if isinstance(m, str) else m(name=f"{given}_made") for m in metrics] for given in ("plain", "weighted")
+        ]
+        model.compile(loss=loss, optimizer="sgd", metrics=made[0], weighted_metrics=made[1] if weighted else None)
         return model
 
     weights = {"sample_weight": np.linspace(0.1, 3, ROWS)} if weighted else {}
@@ -204,47 +248,12 @@ def test_model_of_two_inputs_and_two_outputs_trains_as_in_model_fit():
 
     x, y = rows(VECTOR)
     # batches of one size: Keras weights the batches of each output's own loss alike, whatever their size; here rows count
-    assert_equal(*both(build, {"one": x[:, :3], "two": x[:, 3:]}, [y, y**2], batch_size=6))
-
-
-@pytest.mark.parametrize(
-    "activation",
-    [
-        "relu",
-        "tanh",
-        "elu",
-        "selu",
-        "softplus",
-        "swish",
-        "gelu",
-        "mish",
-        "hard_sigmoid",
-        "leaky_relu",
-        "relu6",
-        "softsign",
-        "exponential",
-        "log_softmax",
-        "softmax",
-        "celu",
-        "hard_tanh",
-        "hard_shrink",
-        "soft_shrink",
-        "squareplus",
-        "tanh_shrink",
-        "sparse_plus",
-        "sparse_sigmoid",
-        "log_sigmoid",
-        "sparsemax",
-        "linear",
-    ],
-)
-def test_activation_trains_as_in_model_fit(activation):
-    assert_equal(*both(model_of([L.Dense(4), L.Activation(activation)], VECTOR), *rows(VECTOR)))
+    assert_equal(*both(build, {"one": x[:, :3], "two": x[:, 3:]}, [y, y**2]))
 
 
 def test_no_fit_of_these_warns():
     """`auto` is the vectorised engine for what stands in the tables above."""
-    shape, layers = DETERMINISTIC["BatchNormalization"]
+    shape, branches = DETERMINISTIC["vectors"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert fit_seeds(model_of(layers, shape), *rows(shape), seeds=[1]).engine == "vectorized"
+        assert fit_seeds(model_of_branches(branches, shape), *rows(shape), seeds=[1]).engine == "vectorized"

@@ -12,14 +12,14 @@ from noiseflow.noise import hidden_activations
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 L = keras.layers
-N = 48
+N, STEPS = 48, 6
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(N, 6)).astype("float32")
 Y = X[:, :1]
-SEQUENCES = RNG.normal(size=(N, 10, 3)).astype("float32")
-SEQUENCES[::2, 6:] = 0
-WORDS = RNG.integers(1, 20, (N, 10))
-WORDS[::2, 6:] = 0
+SEQUENCES = RNG.normal(size=(N, STEPS, 3)).astype("float32")
+SEQUENCES[::2, 4:] = 0
+WORDS = RNG.integers(1, 20, (N, STEPS))
+WORDS[::2, 4:] = 0
 TABLE = RNG.normal(50, 20, size=(N, 6)).astype("float32")
 
 
@@ -33,17 +33,17 @@ def sequential(*layers, shape=(6,), dtype=None, **more):
 
 
 def masking():
-    return sequential(L.Masking(0.0), L.LSTM(6), L.Dense(1), shape=(10, 3))
+    return sequential(L.Masking(0.0), L.LSTM(6), L.Dense(1), shape=(STEPS, 3))
 
 
 def mask_zero():
     return sequential(
-        L.Embedding(20, 4, mask_zero=True), L.Bidirectional(L.LSTM(5)), L.Dense(1), shape=(10,), dtype="int32"
+        L.Embedding(20, 4, mask_zero=True), L.Bidirectional(L.LSTM(5)), L.Dense(1), shape=(STEPS,), dtype="int32"
     )
 
 
 def embedding_under_adam():
-    return sequential(L.Embedding(20, 4), L.Flatten(), L.Dense(1), shape=(10,), dtype="int32")
+    return sequential(L.Embedding(20, 4), L.Flatten(), L.Dense(1), shape=(STEPS,), dtype="int32")
 
 
 def operations():
@@ -243,7 +243,7 @@ def test_noise_reaches_the_hidden_layers_of_nested_models():
 
 
 def word_model(dtype):
-    return lambda: sequential(L.Embedding(20, 4), L.GlobalAveragePooling1D(), L.Dense(1), shape=(10,), dtype=dtype)
+    return lambda: sequential(L.Embedding(20, 4), L.GlobalAveragePooling1D(), L.Dense(1), shape=(STEPS,), dtype=dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32"])
@@ -295,7 +295,7 @@ LABELS = (Y > 0).astype("float32")
 @pytest.mark.parametrize("time", ["first", "second"])
 def test_metrics_without_names_have_keras_names(engine, time):
     assert time
-    done = fit_seeds(classifier, X, LABELS, seeds=[0, 1], engine=engine, validation_data=(X, LABELS))
+    done = fit_seeds(classifier, X, LABELS, seeds=[0, 1], batch_size=16, engine=engine, validation_data=(X, LABELS))
     assert sorted(done.history) == ["auc", "loss", "precision", "val_auc", "val_loss", "val_precision"]
 
 
@@ -318,7 +318,7 @@ def test_callbacks_do_to_each_seed_what_they_do_in_model_fit(name):
         return sequential(L.Dense(32, "relu"), L.Dense(1), optimizer=keras.optimizers.Adam(0.05), metrics=["mae"])
 
     y = Y + np.random.default_rng(3).normal(size=Y.shape)
-    more = {"epochs": 20, "shuffle": False, "validation_split": 0.25}
+    more = {"epochs": 20, "batch_size": 12, "shuffle": False, "validation_split": 0.25}
     done = fit_seeds(build, X, y, seeds=[0, 1, 2], callbacks=[CALLBACKS[name]()], engine="vectorized", **more)
     for row, seed in enumerate(done.seeds):
         keras.utils.set_random_seed(seed)
@@ -397,7 +397,7 @@ def test_randomness_of_custom_layers_vectorises_and_repeats():
 
 def test_dropout_inside_a_recurrent_layer_vectorises():
     def build():
-        return sequential(L.LSTM(4, dropout=0.3, recurrent_dropout=0.2), L.Dense(1), shape=(10, 3))
+        return sequential(L.LSTM(4, dropout=0.3, recurrent_dropout=0.2), L.Dense(1), shape=(STEPS, 3))
 
     first, again = (fit_seeds(build, SEQUENCES, Y, seeds=[0, 1], **SETTINGS) for _ in "ab")
     assert first.engine == "vectorized"

@@ -35,7 +35,7 @@ def rows():
 
 
 def fit(rows, seeds, engine="vectorized", **changes):
-    arguments = {"epochs": 12, "batch_size": 16, "noise": NOISE, "controls": CONTROLS, "validation_data": rows}
+    arguments = {"epochs": 12, "batch_size": 15, "noise": NOISE, "controls": CONTROLS, "validation_data": rows}
     return fit_seeds(cnn, *rows, seeds=seeds, engine=engine, **(arguments | changes))
 
 
@@ -50,10 +50,10 @@ def test_rows_are_bitwise_alike_in_batches_of_one_three_and_nine(rows):
 
 
 def test_engines_end_alike_on_average(rows):
-    """Other draws, the same meaning: mean validation losses of eight seeds differ by chance only."""
+    """Other draws, the same meaning: mean validation losses of four seeds differ by chance only."""
     ours, theirs = (
-        fit(rows, range(8), engine, controls=CONTROLS[:1]).history["val_loss"][:, -1].astype(float)
+        fit(rows, range(4), engine, controls=CONTROLS[:1], epochs=6).history["val_loss"][:, -1].astype(float)
         for engine in ("vectorized", "reference")
     )
-    error = np.sqrt(ours.var(ddof=1) / 8 + theirs.var(ddof=1) / 8)
+    error = np.sqrt(ours.var(ddof=1) / 4 + theirs.var(ddof=1) / 4)
     assert abs(ours.mean() - theirs.mean()) < 5 * error
