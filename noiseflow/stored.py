@@ -223,9 +223,10 @@ def report_study(
         raise LookupError(
             f"{study_place(results, study.name)} holds no trial of this study as it is asked for. {there}"
         )
-    findings = find_stored(plan, store)
-    pages = _written(findings, plan, [output] if output else [results, REPORTS])
-    write_report(plan, findings, store, trained=0, reused=n_there, pages=pages)
+    with store.as_it_is():
+        findings = find_stored(plan, store)
+        pages = _written(findings, plan, [output] if output else [results, REPORTS])
+        write_report(plan, findings, store, trained=0, reused=n_there, pages=pages)
     return pages.page(plan.folder)
 
 

@@ -21,6 +21,8 @@ UNUSED = frozenset(
     {"study", "dataset", "architecture", "variant", "family", "strength", "data_seed", "seed", "engine", "finished_at"}
 )
 """Columns of trials that the plan names itself, or that no report uses; of a million trials they take much memory."""
+DRAWN = ("trial_id", "status", "score_name", "train_score", "test_score", "eval_score", "inner_score")
+"""Columns of trials that pictures are drawn from."""
 
 
 def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapping[str, str]) -> Evidence:
@@ -40,7 +42,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
     return Evidence(
         study=study,
         findings=findings,
-        trials=stored_trials(plan, store),
+        trials=plan.named(store.read("trials", plan.trial_ids, DRAWN)),
         curves=drawn.named(store.read("curves", drawn.trial_ids)),
         data=pd.concat(rows, ignore_index=True),
         ceilings=_ceilings(study, first),

@@ -7,8 +7,8 @@ is damaged, old or gone costs time only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -60,6 +60,7 @@ class Catalogue:
         """Files whose bytes this process has looked at itself."""
         self._tags: dict[str, str] = {}
         self._index: dict[str, tuple[str, Found]] | None = None
+        self._as_listed: dict[str, dict[str, str]] | None = None
 
     def refresh(self, table: str) -> list[str]:
         """The sound files of a table as they are now, ascending; the others are in `damaged`.
@@ -77,7 +78,21 @@ class Catalogue:
 
     def listed(self, table: str) -> dict[str, str]:
         """The Parquet files right in a folder, each with its tag; nothing else is ever opened."""
-        return {path: tag for path, tag in self._objects.listed(table).items() if path.endswith(".parquet")}
+        if self._as_listed is not None and table in self._as_listed:
+            return self._as_listed[table]
+        found = {path: tag for path, tag in self._objects.listed(table).items() if path.endswith(".parquet")}
+        if self._as_listed is not None:
+            self._as_listed[table] = found
+        return found
+
+    @contextmanager
+    def listed_once(self) -> Iterator[None]:
+        """Within it each folder is listed once: what others publish meanwhile is not seen."""
+        self._as_listed = {}
+        try:
+            yield
+        finally:
+            self._as_listed = None
 
     def add(self, path: str) -> Found | None:
         """Looks at one file as it is now; None if it is gone or damaged."""

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path, PurePosixPath
 from threading import RLock
 from typing import Any
@@ -84,6 +84,10 @@ class Store:
         return f"{self.location}/{path}" if self._objects.is_remote else str(Path(self.location, path))
 
     # -- reading --------------------------------------------------------------------------------------------------------
+
+    def as_it_is(self) -> AbstractContextManager[None]:
+        """Within it all is read as it is when it is first looked at: what others publish meanwhile is not seen."""
+        return self._catalogue.listed_once()
 
     def trial_ids(self) -> set[str]:
         """Identities of all trials that are there."""

@@ -131,3 +131,14 @@ def test_rows_of_many_files_are_remembered_until_one_changes(store, monkeypatch)
     assert list(store.read("trials")["trial_id"]) == list("abcdefg")
     assert list(store.read("trials", ids)["trial_id"]) == ids
     pd.testing.assert_frame_equal(first, pd.read_parquet(Path(store.location) / "trials").iloc[:6])
+
+
+def test_what_is_published_meanwhile_is_not_seen_by_who_reads_as_it_is(tmp_path):
+    store, other = Store(tmp_path, "study"), Store(tmp_path, "study")
+    study_hash = store.write_study('{"name": "study"}')
+    store.publish(batch("a"), footer(study_hash, {}))
+    with store.as_it_is():
+        assert store.trial_ids() == {"a"}
+        other.publish(batch("b"), footer(study_hash, {}))
+        assert set(store.read("trials")["trial_id"]) == {"a"}
+    assert set(store.read("trials")["trial_id"]) == {"a", "b"}
