@@ -97,7 +97,7 @@ def find(
     rows = {} if predicted is None else predicted.variances(study, trials)
     summary = summarize(trials, study.margin, reused=reused, rows=rows, dues=dues)
     level = min((due.level for due in (dues or {}).values()), default=ALPHA)
-    trained = set(trials["family"]) if "family" in trials else set()
+    trained = set(trials["family"].unique()) if "family" in trials else set()
     families = [name for name in (variant.name for variant in study.variants) if name != BASELINE and name in trained]
     chosen = any(variant.strengths for variant in study.variants)
     if trials.empty:

@@ -63,8 +63,9 @@ class Picture:
 def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM) -> list[Picture]:
     """The pictures that fit into so many bytes, in the order of their sections.
 
-    Room is given in turns: the first picture of each section, then the second of each; a section whose picture does not fit
-    has no more. The last caption names what did not fit, and holds the sentences that sections give in place of pictures.
+    Room is given in turns: the first picture of each section, then the second of each; a section whose picture does not fit,
+    or whose last one would not fit once more, has no more. The last caption names what did not fit, and holds the sentences
+    that sections give in place of pictures.
     Those that fit are drawn in their narrow form too.
     """
     sources = dict(enumerate(sections))
@@ -76,9 +77,10 @@ def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM) -> li
             if isinstance(part, str):
                 told.append(part)
                 continue
-            figure = part.draw() if part else None
+            is_large = bool(kept[at]) and len(kept[at][-1].png) > room  # as large as the one before, likely
+            figure = part.draw() if part and not is_large else None
             png = to_png(figure) if figure else b""
-            if part is None or len(png) > room:
+            if part is None or is_large or len(png) > room:
                 del sources[at]
                 left_out += [part.name.removesuffix(".png")] if part else []
             elif png:

@@ -260,12 +260,13 @@ class Plan:
         Args:
             rows: with a column trial_id; rows of other trials are left out.
         """
-        cells = list({id(trial.cell): trial.cell for trial in self.trials}.values())
+        trials = self.trials[:1] if rows.empty else self.trials
+        cells = list({id(trial.cell): trial.cell for trial in trials}.values())
         places = {id(cell): place for place, cell in enumerate(cells)}
-        at = [places[id(trial.cell)] for trial in self.trials]
-        named = pd.DataFrame([cell.names for cell in cells]).take(at).reset_index(drop=True)
-        named.insert(0, "trial_id", self.trial_ids)
-        named = named.assign(data_seed=[t.data_seed for t in self.trials], seed=[t.seed for t in self.trials])
+        named = pd.DataFrame([cell.names for cell in cells]).take([places[id(trial.cell)] for trial in trials])
+        named = named.reset_index(drop=True)
+        named.insert(0, "trial_id", [trial.id for trial in trials])
+        named = named.assign(data_seed=[t.data_seed for t in trials], seed=[t.seed for t in trials])
         return named.merge(rows.drop(columns=named.columns[1:], errors="ignore"), on="trial_id")
 
     def batches(self, done: Collection[str], size: int) -> list[Batch]:

@@ -20,7 +20,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture | str]:
     for group in groups_of(evidence.shown, MOST_GROUPS):
         grid = evidence.grids.get(group.dataset)
         predictions = evidence.predicted(group.dataset, group.architecture, "grid")
-        predicted = set(predictions["variant"])
+        predicted = set(predictions["variant"].unique())
         names = [name for name in group.variants(MOST_PANELS) if name in predicted]
         of_two_classes = grid is not None and not predictions["output"].any()
         if grid is None or not of_two_classes or not names or (names == [BASELINE] and len(group.rows) > 1):

@@ -20,10 +20,11 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             continue
         predictions = evidence.predicted(group.dataset, group.architecture, "test")
         tested = evidence.data[(evidence.data["dataset"] == group.dataset) & (evidence.data["split"] == "test")]
+        predicted = set(predictions["variant"].unique())
         parts = [
             reliability(predictions[predictions["variant"] == name], tested).assign(variant=name)
             for name in group.variants(MOST_PANELS)
-            if name in set(predictions["variant"])
+            if name in predicted
         ]
         if all(part.empty for part in parts):
             continue
