@@ -120,7 +120,7 @@ def keras_step(
         weights=model.get_weights(),
         rounding={
             name: max(abs(other[name] - again[name]) for other in nudged)
-            + ((1 + abs(again[name])) * _cancelled(y, nudge) if name != "loss" else 0.0)
+            + ((1 + abs(again[name])) * _cancelled(y, nudge) if _is_r2(model, name) else 0.0)
             for name in measures
         },
         before=list(weights),
@@ -128,8 +128,15 @@ def keras_step(
     )
 
 
+def _is_r2(model: keras.Model, name: str) -> bool:
+    """Whether a measure of this name is an R², with the name of an output before it or not."""
+    compiled = model._compile_metrics  # noqa: SLF001 - Keras tells the metrics of a compiled model nowhere else
+    of_r2 = [m.name for m in (compiled.metrics if compiled else ()) if isinstance(m, keras.metrics.R2Score)]
+    return any(name == one or name.endswith(f"_{one}") for one in of_r2)
+
+
 def _cancelled(y: Any, nudge: float) -> float:
-    """The relative rounding of the spread of targets, as a score of their explained variance divides by it.
+    """The relative rounding of the spread of targets, as R² divides by it.
 
     It is large where the rows of a batch hardly differ: their squares nearly cancel. It is infinite where nothing is left.
     """

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from noiseflow import Injection, NotVectorizableError, fit_seeds
-from noiseflow.engine import compilation, measuring, step, twins, vectorized
+from noiseflow.engine import compilation, measuring, proof, step, twins, vectorized
 from noiseflow.engine.twins.dense import dense
 
 L = keras.layers
@@ -178,3 +178,11 @@ def test_a_score_of_targets_that_hardly_differ_is_rounding():
         return model
 
     assert fit(of_two, y=y).proof.largest < np.inf
+
+
+def test_only_r2_is_rounding_where_targets_hardly_differ():
+    model = keras.Sequential([keras.Input((6,)), L.Dense(1)])
+    model.compile("adam", "mse", metrics=[keras.metrics.R2Score(name="score"), "mae"])
+    model.train_on_batch(X, np.full((24, 1), -0.0817, "float32"))
+    allowed = [name for name in ("loss", "score", "mae", "left_score") if proof._is_r2(model, name)]
+    assert allowed == ["score", "left_score"]
