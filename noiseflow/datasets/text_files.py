@@ -211,9 +211,6 @@ def guess_text(path: str) -> tuple[Reading, dict[str, str]]:
         found["decimal"], why["decimal"] = style.decimal, "Numbers have a comma before their decimals."
     if style.thousands:
         found["thousands"], why["thousands"] = style.thousands, "Numbers have a mark between thousands."
-    elif doubtful := _three_digits(cells):
-        text = f'Not sure: {doubtful!r} has three digits after each point. If they are thousands, set thousands: ".".'
-        why["path"] = text
     if words:
         shown = " and ".join(map(repr, words))
         found["na_values"], why["na_values"] = words, f"{shown} among values of another kind mean that one is missing."
