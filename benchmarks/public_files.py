@@ -132,7 +132,7 @@ def done(path: Path, target: str, epochs: int, *, trains: bool) -> str:
     scores = [read.scores.get(name) for name in (CONSTANT, BOOSTING)]
     if (stored := place / "summary.parquet").exists():
         scores.append(pd.read_parquet(stored).set_index("variant").loc["baseline", "test_score_mean"])
-    shown = " / ".join("" if score is None else f"{score:.2f}".replace("-", "−") for score in scores)
+    shown = " / ".join("" if score is None else f"{round(score, 2) + 0.0:.2f}".replace("-", "−") for score in scores)
     by_hand = f"`{', '.join(BY_HAND[path.name])}`" if path.name in BY_HAND else "no"
     return f"{_read(read)} | {by_hand} | {read.score} {shown}{' / not trained' * (len(scores) < 3)}"
 
