@@ -57,7 +57,9 @@ def doubts(columns: Iterable[pd.Series[Any]], guesses: Mapping[str, Guess]) -> l
     for column in columns:
         guess = guesses.get(str(column.name), Guess("category"))
         for doubt in DOUBTS:
-            if (detail := doubt.of(column, guess)) is not None:
+            with np.errstate(all="ignore"):  # infinite numbers are refused elsewhere
+                detail = doubt.of(column, guess)
+            if detail is not None:
                 found.setdefault(doubt, []).append(f"{str(column.name)!r}{detail and f' ({detail})'}")
                 break
     return [f"{doubt.what}: {some_of(names)}. {doubt.advice}" for doubt, names in found.items()]

@@ -189,6 +189,8 @@ def _dated_text(values: pd.Series[Any], name: set[str], *, is_unique: bool) -> G
 
 def _is_calendar(values: Any, *, in_order: bool) -> bool:
     """Whether whole numbers read as 20260131 or 202601, or go up as seconds or milliseconds since 1970."""
+    if not np.isfinite(values).all():
+        return False
     years, months = (
         (values // 10_000, values // 100 % 100) if values.min() > 10_000_000 else (values // 100, values % 100)
     )

@@ -317,3 +317,9 @@ def test_a_packed_file_that_is_broken_is_refused(tmp_path, content):
     (tmp_path / "a.csv.gz").write_bytes(content)
     with pytest.raises(InvalidInputError, match="which cannot be read"):
         draft_study(str(tmp_path / "a.csv.gz"), "y")
+
+
+@pytest.mark.parametrize("name", ["x", "zip", "date"])
+def test_infinite_numbers_are_guessed_and_doubted_without_a_warning(name):
+    column = pd.Series([*map(float, range(202001, 202013)), np.inf], name=name)
+    assert doubts([column], {name: guess_column(column)}) is not None
