@@ -90,9 +90,9 @@ def _read_archive(path: str, _modified: int, _size: int) -> Archive:
 
 def _native(values: np.ndarray) -> np.ndarray:
     """Numbers in the machine's order of bytes, and texts that were saved as bytes."""
-    return (
-        np.char.decode(values, "utf-8") if values.dtype.kind == "S" else values.astype(values.dtype.newbyteorder("="))
-    )
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8", "backslashreplace")  # other bytes stay other labels
+    return values.astype(values.dtype.newbyteorder("="), copy=False)
 
 
 def _unobjected(X: np.ndarray) -> np.ndarray:

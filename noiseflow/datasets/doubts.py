@@ -56,10 +56,10 @@ def doubts(columns: Iterable[pd.Series[Any]], guesses: Mapping[str, Guess]) -> l
     found: dict[Doubt, list[str]] = {}
     for column in columns:
         guess = guesses.get(str(column.name), Guess("category"))
+        if kind_of(column) == "number" and np.isinf(numbers(column)).any():
+            continue  # refused elsewhere
         for doubt in DOUBTS:
-            with np.errstate(all="ignore"):  # infinite numbers are refused elsewhere
-                detail = doubt.of(column, guess)
-            if detail is not None:
+            if (detail := doubt.of(column, guess)) is not None:
                 found.setdefault(doubt, []).append(f"{str(column.name)!r}{detail and f' ({detail})'}")
                 break
     return [f"{doubt.what}: {some_of(names)}. {doubt.advice}" for doubt, names in found.items()]

@@ -57,10 +57,11 @@ def test_arrays_are_known_by_several_names(tmp_path, names, is_given):
         {"X": rows_of([list(row) for row in X]), "y": Y},
         {"X": X.astype(">f8"), "y": Y.astype(">i4")},
         {"X": np.asfortranarray(X), "y": np.array([b"a", b"b", b"c"])[Y]},
+        {"X": X, "y": np.array([b"a", b"b", b"\xe9"])[Y]},
         {"X": X, "y": Y[:, None]},
         {"X": X, "y": Y[None]},
     ],
-    ids=["objects", "lists", "order of bytes", "bytes", "a column", "a row"],
+    ids=["objects", "lists", "order of bytes", "bytes", "bytes of Latin-1", "a column", "a row"],
 )
 def test_values_of_several_kinds_are_numbers_and_classes(tmp_path, values):
     dataset, _ = drafted(tmp_path, **values)

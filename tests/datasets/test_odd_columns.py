@@ -319,7 +319,10 @@ def test_a_packed_file_that_is_broken_is_refused(tmp_path, content):
         draft_study(str(tmp_path / "a.csv.gz"), "y")
 
 
-@pytest.mark.parametrize("name", ["x", "zip", "date"])
+@pytest.mark.parametrize("name", ["x", "zip"])
 def test_infinite_numbers_are_guessed_and_doubted_without_a_warning(name):
+    """NumPy's warnings are errors here."""
     column = pd.Series([*map(float, range(202001, 202013)), np.inf], name=name)
-    assert doubts([column], {name: guess_column(column)}) is not None
+    guess = guess_column(column)
+    assert guess.kind == "number"
+    assert doubts([column], {name: guess}) == []
