@@ -161,7 +161,7 @@ def _padded(path: str, X: np.ndarray) -> tuple[np.ndarray, bool]:
     """
     if X.ndim == 3 and X.dtype.kind == "f" and np.isnan(X).any():
         is_none = np.isnan(X).all(axis=2)
-        if (np.isnan(X).any(axis=2) == is_none).all() and not is_none.all(axis=1).any():
+        if is_none.any() and not is_none.all(axis=1).any():
             X = _unobjected(_of_rows([row[~none] for row, none in zip(X, is_none, strict=True)]))
     if (
         X.dtype != object

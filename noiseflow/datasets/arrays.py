@@ -21,7 +21,7 @@ class Arrays(Finite):
 
     name = "arrays"
     sentence = "an .npz file with X and y, or with x_train, y_train, x_test and y_test"
-    settings = {**FROM_FILE, "channels": None, "scale": None, "padding": None}
+    settings = {**FROM_FILE, "channels": None, "scale": None, "padding": None, "missing": None}
     fields = {
         **Finite.fields,
         **FILE_FIELDS,
@@ -54,7 +54,12 @@ class Arrays(Finite):
         archive = read_archive(str(dataset.path))
         X, y = _channels_last(archive.X, dataset.channels), archive.y
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-        faults = [*features_faults(X, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
+        known = np.nan_to_num(X, copy=True, posinf=np.inf, neginf=-np.inf) if dataset.missing == "impute" else X
+        faults = [*features_faults(known, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
+        if (n_missing := missing_in(X)) and dataset.missing != "impute" and faults:
+            received = f"received {n_missing:,} of {X.size:,} numbers that are NaN"
+            mend = "Set missing: impute (the training rows' median stands in), or remove those rows."
+            faults[0] = f"an X without missing values; {received}. {mend}"
         faults = faults or [*_channel_faults(archive.X, dataset.channels), *_by_faults(archive, dataset)]
         if dataset.is_masked and not archive.is_padded:
             faults.append(
@@ -82,6 +87,7 @@ class Arrays(Finite):
         from noiseflow.datasets.archives import read_archive
 
         archive, found = read_archive(str(dataset.path)), []
+        found += filled_remarks(archive.X)
         if archive.X.dtype == np.uint8 and not dataset.standardize and dataset.scale is None:
             found.append(
                 "X holds whole numbers from 0 to 255, which are hard to learn from: set standardize: true, or scale: 255."
@@ -92,6 +98,17 @@ class Arrays(Finite):
         found += layout_doubts(archive, dataset.channels)
         found += [f"The file holds {n}, by which rows are not split: split: {GIVEN_BY[n][0]} does so." for n in unused]
         return found
+
+
+def missing_in(X: np.ndarray) -> int:
+    """How many numbers of X are NaN."""
+    return int(np.isnan(X).sum()) if X.dtype.kind == "f" else 0
+
+
+def filled_remarks(X: np.ndarray) -> list[str]:
+    """A sentence on the missing numbers of X, where there are such."""
+    filled = "The training rows' median of their feature or channel stands in for them."
+    return [f"Missing numbers in X: {n:,} of {X.size:,}. {filled}"] if (n := missing_in(X)) else []
 
 
 def layout_doubts(archive: Archive, channels: str | None) -> list[str]:

@@ -57,6 +57,19 @@ def grid_of(n_classes: int, *parts: Array) -> Array | None:
     return boundary_grid(np.concatenate(parts)) if two else None
 
 
+def imputed(X_train: Array, *others: Array, masked: bool = False) -> list[Array]:
+    """The parts with each NaN as the training rows' median of its entry of the last axis, over all other axes.
+
+    Args:
+        masked: whether rows are sequences whose last feature says which steps are there; only these count.
+    """
+    from sklearn.impute import SimpleImputer
+
+    known = X_train[X_train[..., -1] > 0] if masked else X_train.reshape(-1, X_train.shape[-1])
+    medians = SimpleImputer(strategy="median", keep_empty_features=True).fit(known).statistics_
+    return [np.where(np.isnan(X), medians, X) for X in (X_train, *others)]
+
+
 def standardize_features(X_train: Array, *others: Array) -> list[Array]:
     """The parts with mean 0 and stddev 1 on the training rows for each entry of the last axis, over all other axes.
 

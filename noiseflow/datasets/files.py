@@ -8,7 +8,6 @@ import os
 import re
 import struct
 import zipfile
-from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from functools import lru_cache
@@ -25,17 +24,22 @@ from noiseflow.base.user_files import NotAFileError, check_directory, open_file
 from noiseflow.datasets.samples import LONGEST_ROW, RowTooLongError, drawn_rows, drawn_text
 from noiseflow.datasets.text_files import (
     MAX_HEADER,
+    PACKED,
+    PLAIN_SUFFIXES,
     SEPARATORS,
     TEXT_SUFFIXES,
     Reading,
+    distinct,
     guess_text,
     header_of,
     is_wide,
+    na_options,
     plain_name,
     rows_of,
     streamed,
     suffix_of,
     unpacked,
+    words_kept,
 )
 
 MAX_BYTES = 2**30
@@ -106,7 +110,9 @@ def check_file(path: str, suffixes: tuple[str, ...], most: int | None = None) ->
         raise file_fault(path, wanted, f"which cannot be looked at: {error}", "Mend the path or its rights.") from None
     size = stat.st_size
     if suffix_of(path) not in suffixes:
-        others = f" Read are {', '.join(suffixes)}." if len(suffixes) > 1 else ""
+        known = [one for one in suffixes if one in PLAIN_SUFFIXES or one not in TEXT_SUFFIXES]
+        packed = f"; text also as {', '.join(PACKED)}" if ".csv" in suffixes else ""
+        others = f" Read are {', '.join(known)}{packed}." if len(suffixes) > 1 else ""
         raise file_fault(path, wanted, f"of the kind {suffix_of(path) or 'none'}", f"Save it as {suffixes[0]}.{others}")
     if size == 0:
         raise file_fault(path, wanted, "which is empty", "Save the rows again.")
@@ -124,7 +130,7 @@ def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.D
     except InvalidInputError:
         raise
     except UnicodeError as error:
-        mend = _hint(path, reading) or "Set encoding, such as cp1252 or shift_jis, or save it as UTF-8."
+        mend = _hint(path, reading) or "Set encoding: cp1252 (or shift_jis, gb18030, utf-16), or save it as UTF-8."
         raise file_fault(path, "be a table", f"whose text is not UTF-8 ({error})", mend) from None
     except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
         mend = _hint(path, reading) or "See that each row has as many values as the header has names."
@@ -135,8 +141,7 @@ def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.D
     if reading.sample and N_ROWS not in frame.attrs:
         rows = frame.iloc[drawn_rows(len(frame), reading.sample, reading.drawn_by)].reset_index(drop=True)
         rows.attrs[N_ROWS], frame = len(frame), rows
-    stripped = [str(name).strip() for name in frame.columns]
-    return frame.set_axis(stripped, axis=1) if len(set(stripped)) == len(stripped) else frame
+    return frame.set_axis(distinct([str(name).strip() for name in frame.columns]), axis=1)
 
 
 def _said(error: Exception) -> str:
@@ -193,9 +198,7 @@ def _parsed(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     file.seek(0)
     _check_columns(path, header_of(file, path, reading) if reading.header != "none" else [])
     file.seek(0)
-    frame = rows_of(file, path, reading).rename(columns=plain_name)
-    _check_columns(path, [str(name) for name in frame.columns])
-    return frame
+    return rows_of(file, path, reading).rename(columns=plain_name)
 
 
 def _read_feather(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
@@ -210,9 +213,9 @@ def _read_feather(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
 
 def _read_excel(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     _check_workbook(path, file)
-    options: dict[str, Any] = {"skiprows": reading.skip_rows or 0, "na_values": list(reading.na_values or ())}
+    options: dict[str, Any] = {"skiprows": reading.skip_rows or 0, **na_options(reading)}
     options |= {"header": None} if reading.header == "none" else {}
-    frame = pd.read_excel(file, sheet_name=reading.sheet or 0, engine="openpyxl", **options)
+    frame = words_kept(pd.read_excel(file, sheet_name=reading.sheet or 0, engine="openpyxl", **options), reading)
     named = [f"column_{i}" for i in range(1, len(frame.columns) + 1)]
     return _finished(path, frame.set_axis(named, axis=1) if reading.header == "none" else frame)
 
@@ -258,6 +261,17 @@ def _read_lines(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
     return _finished(path, pd.json_normalize(rows, sep=".") if nested else pd.DataFrame(rows))
 
 
+def _read_stata(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
+    try:
+        frame = pd.read_stata(file)
+    except ValueError as error:
+        if "not unique" not in str(error):
+            raise
+        file.seek(0)  # two codes have one label
+        frame = pd.read_stata(file, convert_categoricals=False)
+    return _finished(path, frame)
+
+
 def _read_arff(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
     from scipy.io import arff
 
@@ -298,7 +312,7 @@ def _sampled_parquet(path: str, file: BinaryIO, n: int, seed: int) -> pd.DataFra
 def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
     """A frame with names of text, its named index as a column, decimals as numbers and lists of one length as columns."""
     frame = frame.reset_index(drop=list(frame.index.names) == [None])  # a named index is a column that was set aside
-    frame = frame.set_axis([plain_name(name) for name in frame.columns], axis=1)
+    frame = frame.set_axis(distinct([plain_name(name) for name in frame.columns]), axis=1)
     _check_columns(path, list(frame.columns))
     # text is decoded here, not when it is first looked at: what is no UTF-8 is the file's fault
     frame = frame.astype({name: object for name in frame.columns if isinstance(frame[name].dtype, pd.StringDtype)})
@@ -307,7 +321,9 @@ def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
     parts = [_single_values(path, frame[name]) for name in frame.columns if frame[name].dtype == object]
     if any(parts):
         columns = {name: {name: frame[name]} for name in frame.columns} | {part[0]: part[1] for part in parts if part}
-        frame = pd.DataFrame({name: values for made in columns.values() for name, values in made.items()})
+        made = [pair for each in columns.values() for pair in each.items()]
+        frame = pd.DataFrame({i: values for i, (_, values) in enumerate(made)})
+        frame = frame.set_axis(distinct([name for name, _ in made]), axis=1)
         _check_columns(path, list(frame.columns))
     return frame
 
@@ -396,14 +412,6 @@ def _take_sample(path: str) -> str:
 def _check_columns(path: str, names: list[str]) -> None:
     if len(names) > MAX_COLUMNS:
         raise file_fault(path, f"have at most {MAX_COLUMNS:,} columns", f"which has {len(names):,}", "Give it fewer.")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise file_fault(
-            path,
-            "have columns of different names",
-            f"where {few(twice)} {'is' if len(twice) == 1 else 'are'} there twice",
-            "Rename them, or set header: none if the first line is none.",
-        )
     if not all(name.isprintable() for name in names):
         mend = _hint(path, Reading()) or "Rename them."
         raise file_fault(path, "have columns with printable names", "whose first line holds others", mend)
@@ -426,6 +434,7 @@ FORMATS: dict[str, Callable[[str, BinaryIO, Reading], pd.DataFrame]] = {
     ".xlsx": _read_excel,
     **dict.fromkeys((".jsonl", ".json"), _read_lines),
     ".arff": _read_arff,
+    ".dta": _read_stata,
     **dict.fromkeys(TEXT_SUFFIXES, _read_text),
 }
 SUFFIXES = tuple(FORMATS)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from noiseflow.base.values import Fields, FilePath, setting
-from noiseflow.datasets.data import Array, Data, grid_of, standardized
+from noiseflow.datasets.data import Array, Data, grid_of, imputed, standardized
 from noiseflow.datasets.kind import N_TRAIN, STANDARDIZE, TASK, DatasetKind
 from noiseflow.datasets.rows import BY_GROUP, BY_TIME, FOLDS, Index, Rows, inner_split, seed_faults, split, split_faults
 
@@ -20,6 +20,11 @@ SPLIT: dict[str, Any] = {"n_train": None, "test_fraction": 0.3, "standardize": T
 FROM_FILE: dict[str, Any] = {**SPLIT, "path": ..., "task": ...}
 FILE_FIELDS: Fields = {
     "path": setting(FilePath, "The file; relative to the study file", "my.csv"),
+    "missing": setting(
+        Literal["refuse", "impute"],
+        "Missing values: refused, or imputed by the training rows' median or commonest value",
+        "impute",
+    ),
     **TASK,
 }
 
@@ -82,6 +87,9 @@ class Finite(DatasetKind):
         """One split of the rows, standardised on the training rows if so asked."""
         rows = self.rows(dataset)
         train, test = ((rows.X[index], rows.y[index]) for index in split(rows, dataset, data_seed))
+        if dataset.missing == "impute":
+            X = imputed(train[0], test[0], masked=dataset.is_masked)
+            train, test = (X[0], train[1]), (X[1], test[1])
         return data_of_parts(train, test, dataset, len(rows.labels))
 
     def inner_split(self, dataset: Dataset, data_seed: int, data: Data, number: int) -> tuple[Index, Index]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from noiseflow.base.faults import some_named
 from noiseflow.datasets.columns import (
     COUNTED,
     MAX_CATEGORIES,
@@ -312,6 +313,14 @@ def nearly_equal(column: pd.Series[Any]) -> list[tuple[str, ...]]:
     for text in texts(column.dropna()).unique():
         groups.setdefault(tidied(text), []).append(text)
     return [tuple(group) for group in groups.values() if len(group) > 1]
+
+
+def numbered_names(frame: pd.DataFrame) -> list[str]:
+    """A sentence on columns that are called as another one, with a number: x and x.1."""
+    names = {str(name) for name in frame.columns}
+    found = [name for name in names if (cut := re.fullmatch(r"(.*)\.\d+", name)) and cut[1] in names]
+    what = f"{some_named(sorted(found))} {'is' if len(found) == 1 else 'are'} called like another column, with a number"
+    return [f"{what}. If the first line is a row, set header: none."] if found else []
 
 
 def has_blanks(column: pd.Series[Any]) -> bool:

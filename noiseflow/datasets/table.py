@@ -19,13 +19,18 @@ if TYPE_CHECKING:
 
 
 READING: Fields = {
-    "separator": setting(Literal[",", ";", "\t", "|", " "], "What is between values; a comma unless given", ";"),
+    "separator": setting(
+        Literal[",", ";", "\t", "|", " ", ":", "^"], "What is between values; a comma unless given", ";"
+    ),
     "decimal": setting(Literal[".", ","], "Mark before decimals, of numbers that are text too", ","),
     "thousands": setting(Literal[",", ".", " ", "'"], "Mark between thousands", ","),
     "encoding": setting(
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z][\w-]{0,30}$")], "Of the text; UTF-8 unless given", "cp1252"
     ),
     "na_values": setting(tuple[str, ...], "Texts that mean a missing value, beside NA, null and such", ["?"]),
+    "not_missing": setting(
+        tuple[str, ...], "Words that are a category, though they mean a missing value else, such as NA", ["None"]
+    ),
     "header": setting(Literal["none"], "That the file has none: columns are column_1, column_2 and so on", "none"),
     "skip_rows": setting(int, "Lines above the header", 2, ge=1, le=10_000),
     "sheet": setting(Label, "Of an .xlsx file; the first unless given", "prices"),
@@ -63,7 +68,7 @@ class Table(Finite):
     """A CSV or Parquet file; `table_rows` makes rows of numbers of it."""
 
     name = "table"
-    sentence = "a CSV or Parquet file"
+    sentence = "a file with a table, such as .csv, .xlsx or .parquet"
     settings = {
         **FROM_FILE,
         "target": ...,
@@ -82,11 +87,6 @@ class Table(Finite):
         ),
         "split_by": setting(ColumnName, "Column that names the group, the time, or which rows test", "patient"),
         "drop": setting(tuple[ColumnName, ...], "Columns that are left out, such as names of rows", ["name", "born"]),
-        "missing": setting(
-            Literal["refuse", "impute"],
-            "Missing values: refused, or imputed by the training rows' median or commonest value",
-            "impute",
-        ),
         **ROLES,
         **READING,
     }

@@ -12,7 +12,15 @@ from noiseflow.base.faults import some_named
 from noiseflow.datasets.columns import is_counter
 from noiseflow.datasets.doubts import doubts
 from noiseflow.datasets.facts import ColumnRead
-from noiseflow.datasets.guesses import FEATURES, Guess, guess_column, nearly_equal, panel_units, tells_target
+from noiseflow.datasets.guesses import (
+    FEATURES,
+    Guess,
+    guess_column,
+    nearly_equal,
+    numbered_names,
+    panel_units,
+    tells_target,
+)
 from noiseflow.datasets.preparation import Prepared, prepare_table
 from noiseflow.datasets.rows import BY_GROUP, BY_TIME
 from noiseflow.datasets.table_checks import features_of
@@ -56,6 +64,7 @@ def table_cautions(dataset: Dataset) -> list[str]:
     guesses = {str(name): guess_column(features[name]) for name in features.columns if name not in named}
     usable = [name for name, guess in guesses.items() if guess.kind in FEATURES]
     return [
+        *numbered_names(prepared.frame.drop(columns=list(dataset.drop or ()))),
         *_counters(features, guesses),
         *_misread(features, guesses, read(dataset)),
         *giveaways(features[usable], prepared.frame[list(dataset.targets)], dataset.of_task),

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
+import lzma
 import re
 import warnings
+import zipfile
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import count, islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pandas as pd
+from charset_normalizer import from_bytes
 
-from noiseflow.base.user_files import open_file
+from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.user_files import check_directory, open_file
 from noiseflow.datasets.number_text import MISSING_WORDS, STYLES, Parsed, Style, parse
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".csv.gz", ".tsv.gz")
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
+PLAIN_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data")
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks", ":": "colons", "^": "carets"}
+_RARE_SEPARATORS = (":", "^")
+"""Looked at where no other mark cuts the lines: times of a day hold colons."""
 MAX_HEADER = 2**22
 """Most bytes of the first line."""
 _LOOKED_AT = 2**18  # bytes from which the form is guessed
@@ -35,7 +43,7 @@ _LEAST_ROWS = 10
 class Reading:
     """How a file is read, where its suffix does not say it; None as it is usual.
 
-    separator, decimal, thousands, encoding, na_values, header, skip_rows, sheet, sample: as the study file has them.
+    separator to sample: as the study file has them.
     drawn_by: the seed that a sample is drawn by.
     """
 
@@ -44,6 +52,7 @@ class Reading:
     thousands: str | None = None
     encoding: str | None = None
     na_values: tuple[str, ...] | None = None
+    not_missing: tuple[str, ...] | None = None
     header: str | None = None
     skip_rows: int | None = None
     sheet: str | None = None
@@ -71,7 +80,7 @@ class Reading:
 def suffix_of(path: str) -> str:
     """`.csv`, or `.csv.gz`."""
     name = Path(path).name.lower()
-    return next((one for one in (".csv.gz", ".tsv.gz") if name.endswith(one)), Path(name).suffix)
+    return next((one for one in TEXT_SUFFIXES if name.endswith(one)), Path(name).suffix)
 
 
 def separator_of(path: str, reading: Reading) -> str:
@@ -81,12 +90,36 @@ def separator_of(path: str, reading: Reading) -> str:
 
 def unpacked(path: str, file: BinaryIO, most: int) -> BinaryIO:
     """The bytes of a text file; of a packed one no more than `most` + 1."""
-    return io.BytesIO(streamed(path, file).read(most + 1)) if suffix_of(path).endswith(".gz") else file
+    text = streamed(path, file)
+    return file if text is file else io.BytesIO(text.read(most + 1))
 
 
 def streamed(path: str, file: BinaryIO) -> BinaryIO:
     """The bytes of a text file, to be read once from begin to end; a packed one is unpacked on the way."""
-    return gzip.GzipFile(fileobj=file) if suffix_of(path).endswith(".gz") else file  # type: ignore[return-value]
+    unpack = next((unpack for end, unpack in PACKED.items() if suffix_of(path).endswith(end)), None)
+    return unpack(file) if unpack else file
+
+
+def _only_member(file: BinaryIO) -> BinaryIO:
+    """The one text file of a .zip archive."""
+    check_directory(file)
+    archive = zipfile.ZipFile(file)
+    names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    if len(names) != 1 or Path(names[0]).suffix.lower() not in PLAIN_SUFFIXES:
+        shown = ", ".join(repr(name[:80]) for name in names[:10]) or "nothing"
+        received = f"received an archive with {shown}. Unpack it, and name the file that is meant"
+        raise InvalidInputError([f"path must be a .zip file with one text file in it; {received}."])
+    return archive.open(names[0])  # type: ignore[return-value]
+
+
+PACKED: dict[str, Callable[[BinaryIO], BinaryIO]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),  # type: ignore[dict-item, return-value]
+    ".bz2": bz2.BZ2File,
+    ".xz": lzma.LZMAFile,
+    ".zip": _only_member,
+}
+"""How text files are unpacked, by the end of their names."""
+TEXT_SUFFIXES = (*(f"{plain}{packed}" for packed in PACKED for plain in PLAIN_SUFFIXES), *PLAIN_SUFFIXES, ".zip")
 
 
 def header_of(file: BinaryIO, path: str, reading: Reading) -> list[str]:
@@ -120,7 +153,7 @@ def plain_name(name: object) -> str:
 def rows_of(file: BinaryIO, path: str, reading: Reading, **options: Any) -> pd.DataFrame:
     """The rows of a text file as pandas reads them; those longer than the header raise a ParserWarning."""
     given: dict[str, Any] = {**_options(file, path, reading), "index_col": False, "low_memory": False, **options}
-    given |= {"na_values": [f"{a}{word}{b}" for word in reading.na_values or () for a in ("", " ") for b in ("", " ")]}
+    given |= na_options(reading)
     if (style := reading.style) and "dtype" not in options:
         given |= {"decimal": style.decimal, "thousands": style.thousands or None}
     with warnings.catch_warnings():
@@ -135,8 +168,38 @@ def rows_of(file: BinaryIO, path: str, reading: Reading, **options: Any) -> pd.D
             if (names := _longer_names(file, path, reading)) is None:
                 raise
             file.seek(0)
-            frame = pd.read_csv(file, header=0, names=names, **given)
-    return frame
+            frame = pd.read_csv(file, header=0, names=distinct(names), **given)
+    return words_kept(frame, reading) if "dtype" not in options else frame
+
+
+def na_options(reading: Reading) -> dict[str, Any]:
+    """Which texts are missing values, as pandas' readers take it."""
+    kept = {*(reading.not_missing or ())}
+    words = [*(reading.na_values or ()), *(_PANDAS_WORDS - kept if kept else ())]
+    return {
+        "na_values": [f"{a}{word}{b}" for word in words for a in ("", " ") for b in ("", " ")],
+        "keep_default_na": not kept,
+    }
+
+
+def words_kept(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """The frame with its columns of numbers as such: among them a word that is kept as a category is a missing value."""
+    found = {}
+    for name in frame.columns if reading.not_missing else ():
+        rest = frame[name].astype(object).mask(frame[name].isin(reading.not_missing or ()))
+        if not pd.api.types.is_numeric_dtype(frame[name].dtype) and rest.notna().any():
+            values = pd.to_numeric(rest, errors="coerce")
+            found |= {name: values} if values.notna().equals(rest.notna()) else {}
+    return frame.assign(**found)
+
+
+def distinct(names: list[str]) -> list[str]:
+    """Names of which those that are there before have a number, as pandas has it: x, x.1."""
+    found: dict[str, None] = {}
+    for name in names:
+        numbered = (other for i in count(1) if (other := f"{name}.{i}") not in names and other not in found)
+        found[next(numbered) if name in found else name] = None
+    return list(found)
 
 
 def _options(file: BinaryIO, path: str, reading: Reading) -> dict[str, Any]:
@@ -190,7 +253,10 @@ def guess_text(path: str) -> tuple[Reading, dict[str, str]]:
     why: dict[str, str] = {}
     encoding = _encoding(raw, cut=len(raw) == _LOOKED_AT)
     if encoding != "utf-8-sig":
-        found["encoding"], why["encoding"] = encoding, "The text is not UTF-8; this is a guess."
+        text = raw.decode(encoding, errors="replace").lstrip("\ufeff")
+        read = re.search(r"[^\W\d_]*[^\x00-\x7f]+[^\W\d_]*", text)
+        example = f": {read[0][:20]!r} is in the text if it is right" if read else ""
+        found["encoding"], why["encoding"] = encoding, f"The text is not UTF-8; this is a guess{example}."
     lines = raw.decode(encoding, errors="replace").splitlines()
     lines = _joined((lines[:-1] if len(raw) == _LOOKED_AT and len(lines) > 1 else lines)[:_MOST_LINES])
     if any(quote_of(next(iter(lines), ""), mark) == "'" for mark in SEPARATORS):
@@ -224,7 +290,10 @@ def _doubts(cells: list[list[str]], found: dict[str, Any]) -> dict[str, str]:
         text = f'Not sure: {name!r} has three digits after each point. If they are thousands, set thousands: ".".'
         why["path"] = text
     if taken := _words_of_pandas(cells):
-        why["missing"] = f"Words that are always read as missing: {', '.join(taken)}."
+        word = taken[0].split("'")[1]
+        why["missing"] = (
+            f"Words that are read as missing: {', '.join(taken)}. If one is a category: not_missing: [{word}]."
+        )
     return why
 
 
@@ -248,8 +317,26 @@ def _encoding(raw: bytes, *, cut: bool) -> str:
     try:
         raw[: -4 if cut else None].decode("utf-8")
     except UnicodeDecodeError as error:
-        return "utf-8-sig" if cut and error.start >= len(raw) - 8 else "cp1252"
+        return "utf-8-sig" if cut and error.start >= len(raw) - 8 else _encoding_of_letters(raw)
     return "utf-8-sig"
+
+
+_ENCODINGS = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "cp1251", "koi8_r"]
+"""Of scripts in which most letters are no ASCII."""
+
+
+def _encoding_of_letters(raw: bytes) -> str:
+    """That of a text in Latin letters where letters beyond ASCII come one by one; else the likeliest of another script."""
+    runs = re.findall(rb"[\x80-\xff]+", raw)
+    if sum(len(run) for run in runs if len(run) > 1) > sum(map(len, runs)) / 2:
+        best = from_bytes(raw[: raw.rfind(b"\n") + 1] or raw, cp_isolation=_ENCODINGS).best()
+        if best is not None:
+            return str(best.encoding)
+    try:
+        raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "cp1252"
 
 
 def _joined(lines: list[str]) -> list[str]:
@@ -278,6 +365,8 @@ def _separator(lines: list[str], usual: str) -> tuple[str, int]:
     """What is between values, and how many there are in a line: the mark that cuts most lines into as many parts."""
     best = (0.0, 0.0, 0, usual)
     for mark in dict.fromkeys((usual, *SEPARATORS)):
+        if mark in _RARE_SEPARATORS and best[2]:
+            break
         counts = [len(_cells(line, mark)) for line in lines if line.strip()]
         if not counts:
             break
@@ -382,7 +471,24 @@ def _marks(cells: list[list[str]]) -> tuple[Style, tuple[str, ...]]:
     return style, tuple(word for word in kept if word not in _PANDAS_WORDS)
 
 
-_PANDAS_WORDS = {"NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "n/a", "<NA>", ""}
+_PANDAS_WORDS = {
+    "",
+    "NA",
+    "N/A",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "n/a",
+    "<NA>",
+    "NaN",
+    "nan",
+    "-NaN",
+    "-nan",
+    "null",
+    "NULL",
+}
+_PANDAS_WORDS |= {"None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
+"""What pandas takes for a missing value by itself."""
 
 
 def number_column(texts: list[str]) -> Parsed | None:

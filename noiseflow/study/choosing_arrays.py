@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.datasets.archives import read_archive
-from noiseflow.datasets.arrays import channels_of, layout_doubts
+from noiseflow.datasets.arrays import channels_of, filled_remarks, layout_doubts
 from noiseflow.study.choosing import Draft, Remarks, first_sound, guess_task, task_remarks
 
 
@@ -45,6 +45,8 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
         remarks["padding"] = [
             "Sequences of several lengths: steps that are not there are skipped, and take no part in means."
         ]
+    if remark := filled_remarks(archive.X):
+        settings["missing"], remarks["missing"] = "impute", remark
     if archive.X.dtype == np.uint8:
         remarks["standardize"] = [
             "X holds whole numbers from 0 to 255, which this scales. Or: scale: 255 with standardize: false, for 0 to 1."

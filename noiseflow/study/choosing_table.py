@@ -21,6 +21,7 @@ from noiseflow.datasets.guesses import (
     is_date,
     is_twin,
     nearly_equal,
+    numbered_names,
     panel_units,
     tells_target,
 )
@@ -48,6 +49,8 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
         reading = replace(reading, sample=SAMPLE, drawn_by=1)  # the data seed that a study has
         remarks["sample"] = ["The file is too large to be read whole: so many of its rows are drawn at random."]
     raw = read_table(path, reading)
+    if numbered := numbered_names(raw):
+        remarks.setdefault("path", []).extend(numbered)
     chosen = _targets(raw, target, path, reading, remarks)
     target, *others = chosen
     named = chosen if others else target

@@ -115,8 +115,8 @@ def _text(draft: Draft, name: str, path: str) -> str:
 
 ORDER = (
     "kind", "path", "separator", "decimal", "thousands", "encoding", "header", "skip_rows", "sheet", "na_values", "sample",
-    "tidy", "channels", "scale", "padding", "target", "task", "score", "set_aside", "test_fraction", "split", "split_by",
-    "drop", "numeric", "categorical", "missing", "standardize",
+    "not_missing", "tidy", "channels", "scale", "padding", "target", "task", "score", "set_aside", "test_fraction", "split",
+    "split_by", "drop", "numeric", "categorical", "missing", "standardize",
 )  # fmt: skip
 """Keys of a dataset as a drafted study has them."""
 

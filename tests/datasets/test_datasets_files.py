@@ -42,7 +42,6 @@ def test_a_good_file_has_no_faults(tmp_path):
         (b"x,y\n\xff\xfe,1\n", "whose text is not UTF-8"),
         (GOOD + b"1,2,3\n", "which cannot be read: Expected 2 fields in line 32, saw 3. See that each row has"),
         (b"x,y\n1,2,3,4\n4,5,6,7\n", "a row has more values than the header has names"),
-        (b"x,x,y\n1,2,0\n3,4,1\n", "where 'x' is there twice"),
         (GOOD.replace(b",", b";"), "values were separated by semicolons"),
         (b",".join(b"c%d" % i for i in range(10_001)) + b"\n1\n", "which has 10,001"),
         (b"x" * (text_files.MAX_HEADER + 5), "whose first line is over"),
@@ -165,7 +164,7 @@ def test_arrays_of_a_regression_have_a_scale(tmp_path):
         ({"X": IMAGES[None], "y": np.arange(40)}, "received (1, 40, 6, 6, 2)"),
         ({"X": IMAGES[:30], "y": np.arange(40)}, "as many rows in X as in y; received 30 and 40"),
         ({"X": IMAGES.astype(str), "y": np.arange(40)}, "an X of numbers; received <U"),
-        ({"X": np.where(IMAGES > 1, np.nan, IMAGES), "y": np.arange(40) % 2}, "an X of finite numbers"),
+        ({"X": np.where(IMAGES > 1, np.inf, IMAGES), "y": np.arange(40) % 2}, "an X of finite numbers"),
         (
             {"X": IMAGES, "y": np.eye(2)[np.arange(40) % 2]},
             "classes in y, no one-hot code of them; received shape (40, 2)",

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import yaml
 
-from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import faults, generate, warnings
 from noiseflow.study.draft import draft_study
 from noiseflow.study.loading import validate
@@ -133,7 +132,35 @@ def test_what_may_be_meant_otherwise_is_said_by_init_and_by_plan(tmp_path, array
     assert any(says in one for one in warnings(dataset, generate(dataset, 1)))
 
 
-def test_numbers_that_are_missing_are_refused(tmp_path):
-    np.savez(tmp_path / "a.npz", X=np.where(X > 1.5, np.nan, X), y=Y)
-    with pytest.raises(InvalidInputError, match="an X of finite numbers"):
-        draft_study(str(tmp_path / "a.npz"), "")
+def test_missing_numbers_are_refused_unless_the_training_rows_fill_them(tmp_path):
+    holes = np.where(X > 1.5, np.nan, X)
+    dataset, text = drafted(tmp_path, X=holes, y=Y)
+    said = f"Missing numbers in X: {np.isnan(holes).sum()} of 300."
+    assert dataset.missing == "impute"
+    assert said in text
+    assert any(said in one for one in warnings(dataset, generate(dataset, 1)))
+    (fault,) = faults(dataset.model_copy(update={"missing": None}), [1], "datasets[0]")
+    assert "of 300 numbers that are NaN. Set missing: impute" in fault
+    data = generate(dataset.model_copy(update={"standardize": False}), 1)
+    known = np.isin(data.X_train, X)
+    for k in range(5):
+        filled = {*data.X_train[~known[:, k], k], *data.X_test[~np.isin(data.X_test[:, k], X), k]}
+        assert filled <= {np.median(data.X_train[known[:, k], k])}
+    assert (~known).any()
+
+
+def test_missing_numbers_of_a_masked_sequence_become_the_median_of_its_steps(tmp_path):
+    """Steps that are NaN throughout are none; of the others the flag stays, and the padding stays 0 before it is scaled."""
+    steps = RNG.normal(5, 1, size=(N, 6, 2))
+    steps[::2, :3] = np.nan
+    steps[1, 2, 0] = steps[4, 5, 1] = np.nan
+    dataset, _ = drafted(tmp_path, X=steps, y=Y)
+    data = generate(dataset.model_copy(update={"standardize": False}), 1)
+    rows = np.concatenate([data.X_train, data.X_test])
+    assert dataset.padding == "masked"
+    assert set(np.unique(rows[..., -1])) == {0.0, 1.0}
+    assert (rows[rows[..., -1] == 0] == 0).all()
+    for k in range(2):
+        there, known = rows[rows[..., -1] > 0][:, k], steps[..., k][~np.isnan(steps[..., k])]
+        median = np.median(data.X_train[data.X_train[..., -1] > 0][:, k])
+        assert sorted(there) == sorted([*known, median])

@@ -238,7 +238,10 @@ def test_what_may_be_thousands_or_a_category_called_none_is_said(tmp_path):
     frame.to_csv(tmp_path / "a.csv", index=False, sep=";")
     text = draft_study(str(tmp_path / "a.csv"), "y")
     assert "Not sure: 'sum' has three digits after each point." in text
-    assert "Words that are always read as missing: 'None' in 'pool'." in text
+    assert (
+        "Words that are read as missing: 'None' in 'pool'. If one is a category: not_missing: [None]."
+        in text.replace("\n    # ", " ")
+    )
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,6 @@ EXTREME = {
     "one column": (b"y\n1\n2\n", "a target and at least one feature"),
     "semicolons": (b"x;y\n1;2\n", "separated by semicolons"),
     "NUL": (b"x,y\n1,\0\n", "which holds binary data"),
-    "twice": (b"y,y\n" + ROWS, "'y' is there twice"),
     "ragged": (b"x,y\n" + ROWS + b"1,2,3\n", "which cannot be read"),
     "quote": (b'x,y\n"' + ROWS, "path must"),
     "utf-16": (("x,y\n" + "1,2\n" * 60).encode("utf-16"), "path must"),
