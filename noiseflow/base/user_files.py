@@ -63,6 +63,17 @@ _ALLOWED: dict[str, tuple[DataFolder, tuple[str, ...]]] = {}
 """Paths of studies that came over the network, in this process."""
 
 
+def changed(path: str | Path) -> tuple[int, int]:
+    """When the file was changed, and its size.
+
+    Raises:
+        OSError: as `open_file` does.
+    """
+    with open_file(path) as file:
+        stat = os.fstat(file.fileno())
+    return stat.st_mtime_ns, stat.st_size
+
+
 def open_file(path: str | Path) -> BufferedReader:
     """The regular file of this path, to be read; a pipe would keep the reader waiting, and a device never end.
 

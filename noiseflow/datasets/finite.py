@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from noiseflow.base.user_files import changed
 from noiseflow.base.values import Fields, FilePath, setting
 from noiseflow.datasets.data import Array, Data, grid_of, imputed, standardized
 from noiseflow.datasets.kind import N_TRAIN, STANDARDIZE, TASK, DatasetKind
@@ -27,6 +28,15 @@ FILE_FIELDS: Fields = {
     ),
     **TASK,
 }
+
+
+MOST_KEPT = 2**28
+"""Bytes of splits that a process keeps."""
+_KEPT: dict[tuple[Any, ...], Data] = {}
+
+
+def _size(data: Data) -> int:
+    return sum(values.nbytes for values in vars(data).values() if isinstance(values, np.ndarray))
 
 
 class Finite(DatasetKind):
@@ -84,6 +94,22 @@ class Finite(DatasetKind):
             yield "split", "must have a test_path, or a split_by that says which rows test, to be split as given"
 
     def data(self, dataset: Dataset, data_seed: int) -> Data:
+        """One split of the rows, not to be changed: of a user's file it is kept, as each variant trains on the same."""
+        try:
+            key = (dataset, data_seed, *map(changed, filter(None, (dataset.path, dataset.test_path))))
+        except OSError:  # as reading says
+            return self.split_data(dataset, data_seed)
+        if key in _KEPT:
+            return _KEPT[key]
+        data = self.split_data(dataset, data_seed)
+        if self.is_users_file:
+            if any(other[0] != dataset for other in _KEPT):
+                _KEPT.clear()
+            if sum(map(_size, (data, *_KEPT.values()))) <= MOST_KEPT:
+                _KEPT[key] = data
+        return data
+
+    def split_data(self, dataset: Dataset, data_seed: int) -> Data:
         """One split of the rows, standardised on the training rows if so asked."""
         rows = self.rows(dataset)
         train, test = ((rows.X[index], rows.y[index]) for index in split(rows, dataset, data_seed))

@@ -130,7 +130,7 @@ class Table(Finite):
 
         return read(dataset).rows
 
-    def data(self, dataset: Dataset, data_seed: int) -> Data:
+    def split_data(self, dataset: Dataset, data_seed: int) -> Data:
         """One split of the table, encoded and standardised by what the training rows say."""
         from noiseflow.datasets.table_rows import table_data
 

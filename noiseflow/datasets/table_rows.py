@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
+from numpy.typing import NDArray
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.columns import kind_of, label_of, numbers, texts, times
@@ -29,12 +28,14 @@ if TYPE_CHECKING:
 class Table:
     """A table's rows, its features told apart.
 
-    rows: X is a frame of float64 columns and of text columns; categories: all that each of the text columns holds.
+    rows: X holds the columns of numbers, with NaN where one is missing; categories: all that each of the text columns holds;
+    codes: of each of those the place of each row's category, -1 where it is missing.
     """
 
     rows: Rows
     numeric: list[str]
     categories: dict[str, list[str]]
+    codes: list[NDArray[np.int64]]
 
 
 def table_data(dataset: Dataset, data_seed: int) -> Data:
@@ -62,22 +63,30 @@ def encode(table: Table, train: Index, test: Index, *, standardize: bool) -> tup
     has a column, so that all data seeds have equally many and train together. A category that the training rows lack is
     0 throughout, in the test rows too, as if it were unknown: the test rows decide nothing but how many columns there are.
     """
-    scaler = StandardScaler() if standardize else FunctionTransformer()
-    imputer = SimpleImputer(strategy="median", keep_empty_features=True)
-    encoder = OneHotEncoder(categories=list(table.categories.values()), handle_unknown="ignore", sparse_output=False)
-    commonest = SimpleImputer(strategy="most_frequent", keep_empty_features=True)
-    transformer = ColumnTransformer(
-        [
-            ("numbers", make_pipeline(imputer, scaler), table.numeric),
-            ("categories", make_pipeline(commonest, encoder), list(table.categories)),
-        ]
-    )
-    X = table.rows.X
-    X_train = np.asarray(transformer.fit_transform(X.iloc[train]), dtype=np.float64)
-    X_test = np.asarray(transformer.transform(X.iloc[test]), dtype=np.float64)
-    first = len(table.numeric)
-    X_test[:, first:] *= X_train[:, first:].any(axis=0)
+    first, widths = len(table.numeric), [len(found) for found in table.categories.values()]
+    X_train, X_test = (np.zeros((len(rows), first + sum(widths))) for rows in (train, test))
+    if first:
+        X_train[:, :first], X_test[:, :first] = _numbers(table.rows.X, train, test, standardize=standardize)
+    for codes, width in zip(table.codes, widths, strict=True):
+        counts = np.bincount(codes[train] + 1, minlength=width + 1)[1:]
+        at = first + np.where(codes < 0, counts.argmax(), codes)
+        for X, rows in ((X_train, train), (X_test, test)):
+            X[np.arange(len(rows)), at[rows]] = counts[at[rows] - first] > 0
+        first += width
     return X_train, X_test
+
+
+def _numbers(X: Array, train: Index, test: Index, *, standardize: bool) -> tuple[Array, Array]:
+    # column by column in memory, as the sums of the standardisation go
+    parts = [np.take(X.T, rows, axis=1).T for rows in (train, test)]
+    if len(holes := np.flatnonzero(np.isnan(X).any(axis=0))):
+        imputer = SimpleImputer(strategy="median", keep_empty_features=True).fit(parts[0][:, holes])
+        for part in parts:
+            part[:, holes] = imputer.transform(part[:, holes])
+    if standardize:
+        scaler = StandardScaler(copy=False).fit(parts[0])
+        parts = [scaler.transform(part) for part in parts]
+    return parts[0], parts[1]
 
 
 def read(dataset: Dataset) -> Table:
@@ -99,16 +108,16 @@ def _read(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Table:
     features = features_of(frame, dataset)
     kinds = {name: kind_of(features[name]) for name in features.columns}
     numeric = [name for name, kind in kinds.items() if kind == "number"]
-    columns = {name: numbers(features[name]) if name in numeric else texts(features[name]) for name in kinds}
-    X = pd.DataFrame(columns)
-    categories = {name: sorted(X[name].dropna().unique()) for name in kinds if name not in numeric}
+    X = np.stack([numbers(features[name]) for name in numeric]).T if numeric else np.empty((len(features), 0))
+    factors = {name: pd.factorize(texts(features[name]), sort=True) for name in kinds if name not in numeric}
+    categories = {name: list(found) for name, (_, found) in factors.items()}
     width = len(numeric) + sum(map(len, categories.values()))
     if width > MAX_COLUMNS:
         must = f"path must be a table of at most {MAX_COLUMNS:,} features, each category being one"
         raise InvalidInputError([f"{must}; received {width:,}. Remove columns, or group rare categories."])
     y, labels = _targets(frame, dataset)
     by = _by(frame, dataset) if prepared.is_test is None else prepared.is_test.astype(np.int64)
-    return Table(Rows(X, y, labels, by), numeric, categories)
+    return Table(Rows(X, y, labels, by), numeric, categories, [codes for codes, _ in factors.values()])
 
 
 def _targets(frame: pd.DataFrame, dataset: Dataset) -> tuple[Array, tuple[str, ...]]:

@@ -177,7 +177,9 @@ def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> 
 
     outputs = {"test": predicted(rows.measured["test"][0], per_seed=rows.per_trial)}
     dataset = batch.cell.dataset
-    grid = generate(dataset, dataset.data_seed).grid if batch.cell.family == batch.cell.variant.name else None
+    if rows.first.grid is None or batch.cell.family != batch.cell.variant.name:
+        return outputs
+    grid = generate(dataset, dataset.data_seed).grid
     return outputs if grid is None else outputs | {"grid": predicted(grid, per_seed=False)}
 
 

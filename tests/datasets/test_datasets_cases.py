@@ -113,8 +113,8 @@ VALUES = {
 def test_numbers_have_the_value_that_a_person_reads(file):
     dataset, _ = drafted(CASES / file, "column_4" if file == "no_header.csv" else "y")
     X = read(dataset).rows.X
-    assert X.iloc[0, 0] == VALUES.get(file, 10.38)
-    assert X.iloc[0, 1] == 46.1
+    assert X[0, 0] == VALUES.get(file, 10.38)
+    assert X[0, 1] == 46.1
     assert len(X) == 60
 
 

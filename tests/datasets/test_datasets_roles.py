@@ -6,11 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from noiseflow.datasets import dataset_kind, faults, generate, warnings
+from noiseflow.datasets import dataset_kind, faults, finite, generate, warnings
 from noiseflow.datasets.facts import what_was_read
 from noiseflow.datasets.rows import Rows
 from noiseflow.datasets.rows import split as split_rows
+from noiseflow.datasets.table_rows import read
 from noiseflow.study import Dataset
 from noiseflow.study.dataset import SETTINGS
 from noiseflow.study.draft import draft_study
@@ -43,12 +48,20 @@ def rows(dataset):
     return dataset_kind("table").rows(dataset)
 
 
+def features(dataset):
+    """The columns that are learnt from, by name: numbers and texts."""
+    table = read(dataset)
+    levels = zip(table.categories.items(), table.codes, strict=True)
+    columns = {name: np.array([*found, None], dtype=object)[codes] for (name, found), codes in levels}
+    return pd.DataFrame(table.rows.X, columns=table.numeric).assign(**columns)
+
+
 def test_columns_are_what_the_study_says(path):
     dataset = table(path, categorical=["zip"], ordinal={"size": ["small", "medium", "large"]})
     assert found(dataset) == []
-    read = rows(dataset).X
-    assert read["size"].tolist() == [0, 2, 1] * 20
-    assert set(read["zip"]) == {"101", "202"}
+    columns = features(dataset)
+    assert columns["size"].tolist() == [0, 2, 1] * 20
+    assert set(columns["zip"]) == {"101", "202"}
     assert generate(dataset, 1).X_train.shape[1] == 1 + 1 + 2
     used = {column.name: (column.used_as, column.width) for column in what_was_read(dataset, [1], scored=False).columns}
     assert used == {"x": ("number", 1), "size": ("ordered category", 1), "zip": ("category", 2), "y": ("target", 0)}
@@ -57,8 +70,8 @@ def test_columns_are_what_the_study_says(path):
 def test_categories_that_are_large_numbers_with_gaps_stay_apart(tmp_path):
     codes = [1234567.0, 1234568.0, None] * 20
     FRAME.assign(zip=codes).to_csv(tmp_path / "codes.csv", index=False)
-    read = rows(table(tmp_path / "codes.csv", categorical=["zip"], missing="impute")).X
-    assert set(read["zip"].dropna()) == {"1234567", "1234568"}
+    columns = features(table(tmp_path / "codes.csv", categorical=["zip"], missing="impute"))
+    assert set(columns["zip"].dropna()) == {"1234567", "1234568"}
 
 
 @pytest.mark.parametrize(
@@ -310,15 +323,15 @@ def test_a_sample_of_a_file_is_drawn_by_the_data_seed(tmp_path, name):
     else:
         LARGE.to_csv(path, index=False)
     dataset = table(path, sample=400, standardize=False, task="classification")
-    first = rows(dataset)
-    drawn = first.X["i"].to_numpy()
+    first = features(dataset)
+    drawn = first["i"].to_numpy()
     assert len(set(drawn)) == 400
     assert list(drawn) == sorted(drawn)
     assert abs(drawn.mean() - 1500) < 5 * 866 / 20
-    np.testing.assert_array_equal(first.X["x"], drawn % 7 / 2)
-    np.testing.assert_array_equal(rows(dataset).X, first.X)
+    np.testing.assert_array_equal(first["x"], drawn % 7 / 2)
+    pd.testing.assert_frame_equal(features(dataset), first)
     other = dataset.model_copy(update={"data_seed": 2})
-    assert len({*drawn} & {*rows(other).X["i"]}) < 120
+    assert len({*drawn} & {*features(other)["i"]}) < 120
     assert "2,600 set aside (not in the sample)" in what_was_read(dataset, [1], scored=False).rows
     assert len(rows(dataset.model_copy(update={"sample": 5000})).y) == 3000
 
@@ -326,7 +339,7 @@ def test_a_sample_of_a_file_is_drawn_by_the_data_seed(tmp_path, name):
 def test_a_sample_takes_rows_of_several_lines_whole_and_no_blank_ones(tmp_path):
     lines = ["about this file", "x,note,y", *(f'{i},"of {i % 5}\nand, {i % 5}",{i % 2}\n' for i in range(500))]
     (tmp_path / "a.csv").write_text("\n".join(lines))
-    found = rows(table(tmp_path / "a.csv", skip_rows=1, sample=100)).X
+    found = features(table(tmp_path / "a.csv", skip_rows=1, sample=100))
     assert len(found) == 100
     assert list(found["note"]) == [f"of {i % 5:g}\nand, {i % 5:g}" for i in found["x"]]
     (tmp_path / "a.csv").write_text("x,z,y\n" + '"' + "1,2,3\n" * 800_000)
@@ -354,3 +367,59 @@ def test_the_seed_that_draws_a_sample_is_part_of_a_trials_identity(path):
 
     assert ids(data_seed=1) == ids(data_seed=2)
     assert ids(data_seed=1, sample=30) != ids(data_seed=2, sample=30)
+
+
+def test_a_table_is_encoded_as_scikit_learn_does_it(tmp_path):
+    """Bit for bit: imputed, standardised, one column a category, those that do not train 0 in the test rows too."""
+    rng = np.random.default_rng(1)
+    x, level = rng.normal(size=(90, 3)) * [1e-6, 1, 1e6], rng.choice(["a", "b", "c"], 90).astype(object)
+    x[rng.random((90, 3)) < 0.2] = np.nan
+    level[rng.random(90) < 0.3] = None
+    frame = pd.DataFrame(x, columns=["p", "q", "r"]).assign(
+        level=level, rare=["once", *["a", "b"] * 44, "last"], y=[0, 1] * 45
+    )
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    dataset = table(tmp_path / "a.csv", missing="impute", task="classification")
+    table_read = read(dataset)
+    pipeline = ColumnTransformer(
+        [
+            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), ["p", "q", "r"]),
+            (
+                "categories",
+                make_pipeline(
+                    SimpleImputer(strategy="most_frequent", missing_values=None),
+                    OneHotEncoder(
+                        categories=[*table_read.categories.values()], handle_unknown="ignore", sparse_output=False
+                    ),
+                ),
+                ["level", "rare"],
+            ),
+        ]
+    )
+    for seed in range(4):
+        train, test = split_rows(table_read.rows, dataset, seed)
+        columns = frame.assign(level=frame["level"].astype(object).where(frame["level"].notna(), None))
+        expected = pipeline.fit_transform(columns.iloc[train]), pipeline.transform(columns.iloc[test])
+        expected[1][:, 3:] *= expected[0][:, 3:].any(axis=0)
+        data = generate(dataset, seed)
+        np.testing.assert_array_equal(data.X_train, expected[0])
+        np.testing.assert_array_equal(data.X_test, expected[1])
+
+
+def test_a_split_is_kept_until_the_file_changes(tmp_path):
+    FRAME.to_csv(tmp_path / "a.csv", index=False)
+    dataset = table(tmp_path / "a.csv", drop=["size", "zip"])
+    first = generate(dataset, 1)
+    assert generate(dataset, 1) is first
+    assert generate(dataset, 2) is not first
+    FRAME.assign(x=FRAME["x"] * 2 + 1).iloc[::-1].to_csv(tmp_path / "a.csv", index=False)
+    assert not np.array_equal(generate(dataset, 1).X_train, first.X_train)
+
+
+def test_splits_are_kept_within_a_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr(finite, "MOST_KEPT", 2_000)
+    FRAME.to_csv(tmp_path / "a.csv", index=False)
+    dataset = table(tmp_path / "a.csv", drop=["size", "zip"])
+    for seed in range(9):
+        np.testing.assert_array_equal(generate(dataset, seed).X_train, generate(dataset, seed).X_train)
+    assert 0 < len(finite._KEPT) < 3
