@@ -18,6 +18,7 @@ _SETS = ("x_train", "y_train", "x_test", "y_test")
 _BESIDE = ("groups", "time")
 _ALIASES = {
     "X": ("x", "data", "features", "images", "inputs", "arr_0"),
+    "groups": ("group", "subject", "subjects", "patient", "patients"),
     "y": ("y", "target", "targets", "label", "labels", "arr_1"),
     **{
         f"x_{part}": (f"{part}x", f"x{part}", f"{part}images", f"{part}data", f"{part}features")
@@ -200,9 +201,9 @@ def _check_archive(path: str, file: BinaryIO) -> tuple[dict[str, str], tuple[str
             names = {key: lower.get(key) or _first(plain, _ALIASES[key]) for key in _SETS}
         if not all(names.values()):
             received = f"which holds {few([*there]) or 'nothing'}"
-            mend = "numpy.savez(path, X=X, y=y)."
+            mend = "Save both with numpy.savez(path, X=X, y=y)."
             raise file_fault(path, "hold the arrays X and y, or x_train, y_train, x_test and y_test", received, mend)
-        names |= {key: lower[key] for key in _BESIDE if key in lower}
+        names |= {key: name for key in _BESIDE if (name := lower.get(key) or _first(lower, _ALIASES.get(key, ())))}
         found = {key: name for key, name in names.items() if name}
         for name in found.values():
             with archive.open(name) as member:

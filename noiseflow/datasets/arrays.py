@@ -54,6 +54,7 @@ class Arrays(Finite):
         archive = read_archive(str(dataset.path))
         X, y = _channels_last(archive.X, dataset.channels), archive.y
         y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+        y = y.argmax(axis=1) if dataset.of_task == "classification" and is_one_hot(y) else y
         known = np.nan_to_num(X, copy=True, posinf=np.inf, neginf=-np.inf) if dataset.missing == "impute" else X
         faults = [*features_faults(known, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
         if (n_missing := missing_in(X)) and dataset.missing != "impute" and faults:
@@ -111,6 +112,12 @@ def filled_remarks(X: np.ndarray) -> list[str]:
     return [f"Missing numbers in X: {n:,} of {X.size:,}. {filled}"] if (n := missing_in(X)) else []
 
 
+def is_one_hot(y: np.ndarray) -> bool:
+    """Whether each row of y marks the one of several classes that it has."""
+    is_marks = y.ndim == 2 and y.shape[1] > 1 and len(y) > 0 and y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all()
+    return bool(is_marks and (y.sum(axis=1) == 1).all())
+
+
 def layout_doubts(archive: Archive, channels: str | None) -> list[str]:
     """Arrays that are not read, labels that are nearly equal, and an X whose axes may be others than they are read as."""
     import pandas as pd
@@ -121,6 +128,12 @@ def layout_doubts(archive: Archive, channels: str | None) -> list[str]:
     if archive.unread:
         where = "Groups of rows are read from an array that is called groups, times from time."
         found.append(f"The file also holds {some_named(archive.unread)}, which nothing reads. {where}")
+    if is_one_hot(archive.y):
+        found.append(f"y marks one of {archive.y.shape[1]} classes in each row: it is read as these classes.")
+    if _may_be_codes(X, is_padded=archive.is_padded):
+        found.append(
+            "X holds large whole numbers. If they are codes, as of words, their order means nothing: encode them."
+        )
     if archive.y.dtype.kind == "U" and (alike := nearly_equal(pd.Series(archive.y.ravel()))):
         found.append(f"Labels are nearly equal ({some_named(alike[0])}): make them one in the file.")
     is_wide = X.ndim == 3 and (X.shape[2] >= 4 * X.shape[1] > 4 or channels_of(X) == "first")
@@ -142,6 +155,15 @@ GIVEN_BY = {"groups": BY_GROUP, "time": BY_TIME}
 
 
 _LEAST_STEPS, _MOST_ROWS = 8, 200
+
+
+def _may_be_codes(X: np.ndarray, *, is_padded: bool) -> bool:
+    """Whether rows are whole numbers of which many are alike and some are large, as the codes of a text's words are."""
+    values = X[..., 0] if is_padded else X
+    if values.ndim != 2 or values.shape[1] < _LEAST_STEPS or not (is_padded or values.dtype.kind in "iu"):
+        return False
+    is_code = values.min() >= 0 and (values % 1 == 0).all() and X.shape[-1] == 2 if is_padded else values.min() >= 0
+    return bool(is_code and values.max() > (20 if is_padded else 255))
 
 
 def channels_of(X: np.ndarray) -> str | None:
@@ -224,7 +246,8 @@ def features_faults(X: np.ndarray, n_rows: int) -> list[str]:
         shapes = "(rows, features), (rows, steps, features) or (rows, height, width, channels)"
         return [f"an X of the shape {shapes}; received {X.shape}. Reshape it, or set channels: none for grey images."]
     if len(X) != n_rows:
-        return [f"as many rows in X as in y; received {len(X)} and {n_rows}. Correct the shorter."]
+        is_last = "Rows seem to be on the last axis: save np.moveaxis(X, -1, 0)." if X.shape[-1] == n_rows else ""
+        return [f"as many rows in X as in y; received {len(X)} and {n_rows}. {is_last or 'Correct the shorter.'}"]
     n_wrong = int((~(np.abs(X.astype(np.float64)) <= MAX_NUMBER)).sum())
     if n_wrong:
         return [f"an X of finite numbers, at most {MAX_NUMBER:g}; received {n_wrong} others. Mend or remove them."]
@@ -254,8 +277,8 @@ def _faults_of_one(y: np.ndarray, dataset: Dataset) -> list[str]:
 
 def _faults_of_several(y: np.ndarray, dataset: Dataset) -> list[str]:
     """What is wrong with a y of several columns."""
-    if y.dtype.kind in "biuf" and np.isin(y, (0, 1)).all() and (y.sum(axis=1) == 1).all():
-        return [f"classes in y, no one-hot code of them; received shape {y.shape}. Save y.argmax(1)."]
+    if is_one_hot(y):
+        return [f"targets of numbers in y; received a one-hot code of {y.shape[1]} classes. Set task: classification."]
     if dataset.of_task == "classification" and len(values := np.unique(y)) != 2:
         return [
             f"labels of two values in a y of several columns; received {len(values)}. Set task: regression, or one column."

@@ -20,7 +20,9 @@ ColumnKind = Literal["number", "category", "date", "other", "empty"]
 MAX_CATEGORIES = 1_000
 MAX_CATEGORY_LENGTH = 1_000
 
-_DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:\d{2}.*)?\s*")
+_DATE = re.compile(
+    r"(?!\d+[-/.]00?[-/.])\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))([T ]\d{1,2}:\d{2}.*)?\s*"
+)
 
 
 COUNTED = re.compile(r"^(?:week|wk|day|month|quarter|year|fy|period|round)[ ._-]?(\d{1,6})$", re.IGNORECASE)

@@ -140,7 +140,11 @@ def _words(column: pd.Series[Any], guess: Guess) -> str | None:
     others = [str(text) for text in levels.index if text not in words]
     if not words and len(others) > 2 and 1 < len(others) - 1 == len((p := parse([o.strip() for o in others])).numbers):
         words = [
-            text for text in p.odd if not any(c.isdigit() for c in text) and 1 < levels.get(text, 0) < len(column) / 2
+            text
+            for text in p.odd
+            if not any(c.isdigit() for c in text)
+            and text.lower() not in ("true", "false")
+            and 1 < levels.get(text, 0) < len(column) / 2
         ]
     return f"{words[0]!r} in {int(levels[words[0]]):,} rows" if words else None
 

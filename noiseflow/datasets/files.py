@@ -9,6 +9,7 @@ import re
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -329,26 +330,31 @@ def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _single_values(path: str, column: pd.Series[Any]) -> tuple[str, dict[str, Any]] | None:
-    """The columns that a column of decimals or of lists stands for; None for others."""
+    """The columns that a column of decimals or of lists stands for; None for others.
+
+    Lists of one length of numbers are a column each; any other is a text, as JSON has it.
+    """
     values, name = column.dropna(), str(column.name)
     if len(values) and all(isinstance(value, Decimal) for value in values):
         return name, {name: column.astype(float)}
-    if any(isinstance(value, dict) for value in values):
-        raise file_fault(
-            path, "have columns of single values", f"where {name!r} holds tables", "Make a column of each."
-        )
-    if values.empty or not all(isinstance(value, np.ndarray | list) for value in values):
+    if not any(isinstance(value, dict | list | np.ndarray) for value in values):
         return None
-    lengths = {len(value) for value in values}
-    if len(lengths) > 1 or len(values) < len(column) or len(values) * lengths.pop() > MAX_NUMBERS:
-        received = f"where {name!r} holds lists of several lengths"
-        raise file_fault(path, "have columns of single values", received, "Make a column of each entry.")
-    try:
-        stacked = np.stack([np.asarray(value, dtype=np.float64) for value in values])
-    except (TypeError, ValueError):
-        received = f"where {name!r} holds lists of no numbers"
-        raise file_fault(path, "have columns of single values", received, "Make a column of each entry.") from None
-    return name, {f"{name}_{i}": stacked[:, i] for i in range(stacked.shape[1])}
+    lists = [value for value in column if isinstance(value, np.ndarray | list)]
+    if len(lists) == len(column) and len({len(value) for value in lists}) == 1 and lists[0] is not None:
+        if len(lists) * len(lists[0]) > MAX_NUMBERS:
+            received = f"where {name!r} holds {len(lists[0]):,} numbers a row"
+            raise file_fault(path, f"hold at most {MAX_NUMBERS:,} numbers", received, _take_sample(path))
+        with suppress(TypeError, ValueError):
+            stacked = np.stack([np.asarray(value, dtype=np.float64) for value in lists])
+            if stacked.ndim == 2 and not any(isinstance(value, str) for value in lists[0]):
+                return name, {f"{name}_{i}": stacked[:, i] for i in range(stacked.shape[1])}
+    return name, {name: column.map(_as_json, na_action="ignore")}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value
 
 
 def _check_unpacked(path: str, file: BinaryIO) -> None:

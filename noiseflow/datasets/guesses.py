@@ -47,9 +47,9 @@ UNITS = UNITS_OF_PEOPLE | word_set(
     "series scene video clip lot hosp sch pair case ticker symbol stock gvkey cusip permno isin iso commune municipality "
     "ward canton department psu stratum classroom"
 )
-_ROWS = word_set("rowid record rec obs observation serial rownames rowname rownumber lfd nummer ssn mrn account rid")
+_ROWS = word_set("rowid record rec obs observation serial rownames rowname rownumber lfd nummer rid")
 """Words that number rows, but name no group of them."""
-_IDS = _ROWS | word_set("id ids hid key code uid guid uuid pid sid no nr num number index idx row")
+_IDS = _ROWS | word_set("ssn mrn account id ids hid key code uid guid uuid pid sid no nr num number index idx row")
 _STRONG_IDS = word_set("id ids hid uid guid uuid pid sid")
 _BIRTH = word_set("birth birthdate birthday dob born")
 _TIMES = word_set(
@@ -59,7 +59,7 @@ _DURATIONS = word_set("time times day days")
 """Words that may name how long something takes as well: of these a time has equal steps."""
 _CLOCK = r"(?:[ T,]+\d{1,2}:\d{2}.*)?"
 _DATES = re.compile(
-    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?(?:"
+    r"(?!\d+[-/.]00?[-/.])(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,?\s+)?(?:"
     rf"\d{{4}}[-/.]\d{{1,2}}(?:[-/.]\d{{1,2}})?{_CLOCK}|\d{{1,2}}[-/.]\d{{1,2}}[-/.](?:\d{{4}}|\d{{2}}){_CLOCK}|"
     rf"\d{{1,2}}[-/ .]*{MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}}){_CLOCK}|{MONTH}[-/ .]*\d{{1,2}}(?:,|[ -])\s*\d{{4}}{_CLOCK}|"
     rf"\d{{1,2}}/\d{{2,4}}|{MONTH}[-/ .,]*(?:\d{{4}}|\d{{2}})|\d{{4}}[-/ ]{MONTH}(?:[-/ ]\d{{1,2}})?|"
@@ -87,6 +87,8 @@ class Guess:
 _ROW_NAMES = ("Unnamed: 0", "row_name")
 """Names that a first column gets that has none, as R writes it."""
 NAMELESS = "has no name and differs in each row, as names of rows do"
+_UNIT_ROWS = 2
+"""Rows below the header that may hold units or questions: texts above numbers."""
 _FEW_IDS = 8
 """Fewer numbers are rather codes of an answer than names of units."""
 _LEAST_TOLD = 20
@@ -209,6 +211,7 @@ def _guess_text(values: pd.Series[Any], name: set[str], distinct: int, n: int) -
     parsed = parse(unique)
     is_named = bool(name & _STRONG_IDS) or _names_units(values.name)
     few_odd = len(parsed.odd) <= min(3, 0.05 * len(unique)) if not is_named else not parsed.odd and bool(parsed.others)
+    few_odd |= n > _UNIT_ROWS and bool(parsed.odd) and not words[_UNIT_ROWS:].isin(parsed.odd).any()
     if len(parsed.numbers) > 1 and few_odd and not (is_named and parsed.unit):
         return Guess("number", _said(parsed), sure=not parsed.odd, parsed=parsed)
     rest = words[~words.isin(missing)] if missing else words
@@ -278,6 +281,8 @@ def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bo
 def is_twin(name: object, target: object) -> bool:
     """Whether a column is called like the target: Min.Price and Price, readscr and testscr."""
     both = str(name).lower(), str(target).lower()
+    if all(re.fullmatch(r"column_\d+", one) for one in both):  # of a file without a header
+        return False
     ends = [both[0][-3:] == both[1][-3:], both[0][:3] == both[1][:3]]
     return bool(words_of(name) & words_of(target)) or (any(ends) and min(map(len, both)) > 3)
 

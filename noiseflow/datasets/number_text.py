@@ -18,6 +18,8 @@ MISSING_WORDS = frozenset(_WORDS.split("|"))
 _CURRENCY = r"[$€£¥₹₽₩₺]|(?:USD|EUR|GBP|CHF|JPY|INR|CAD|AUD|Rs\.?)(?![a-z])"
 _MAGNITUDES = {"k": 1e3, "K": 1e3, "M": 1e6, "Mio": 1e6, "mn": 1e6, "B": 1e9, "bn": 1e9, "Mrd": 1e9}
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?\s*(?:([ap])\.?m\.?)?", re.IGNORECASE)
+_DOTS = re.compile(r"([01]\d|2[0-3])\.([0-5]\d)\.([0-5]\d)")
+"""A time of a day as some loggers write it: 18.00.00."""
 HOURS = "h:mm"
 """The unit of times of a day and of durations, which are read as hours (or as minutes, where seconds follow those)."""
 _UNIT = rf"%|‰|{_CURRENCY}|[a-zA-Zµ°Ω][a-zA-Zµ°Ω²³/*^\d]{{0,6}}"
@@ -37,7 +39,7 @@ class Style:
             rf"[1-9]\d{{0,2}}(?:{thousands}\d{{3}})+|[1-9]\d?(?:{thousands}\d{{2}})+{thousands}\d{{3}}"  # 1,23,456 too
         )
         whole = rf"(?:{grouped}|\d+)" if self.thousands else r"\d+"
-        number = rf"(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][-+]?\d+)?"
+        number = rf"(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eEdD][-+]?\d+)?"
         return re.compile(rf"(\()?([-+−]?)\s*({_CURRENCY})?\s*([-+−]?)({number})\s*({_UNIT})?(\))?")
 
 
@@ -97,7 +99,8 @@ def _parse(texts: dict[str, str], style: Style) -> Parsed:
 
 def _parse_clock(texts: list[str]) -> Parsed | None:
     """Times of a day or durations, all of as many parts: 12:30, 1:05 PM, 00:12:59."""
-    matched = {text: match for text in texts if (match := _CLOCK.fullmatch(text.strip()))}
+    plain = {text: _DOTS.sub(r"\1:\2:\3", text.strip()) for text in texts}
+    matched = {text: match for text in texts if (match := _CLOCK.fullmatch(plain[text]))}
     others = tuple(text for text in texts if text not in matched)
     parsed = Parsed(STYLES[0], HOURS, {text: _hours(match) for text, match in matched.items()}, others)
     return parsed if matched and not parsed.odd and len({match[3] is None for match in matched.values()}) == 1 else None
@@ -121,7 +124,7 @@ def _plain(text: str) -> str:
 def _number(match: Any, style: Style) -> float:
     digits = match[5].replace(style.thousands, "") if style.thousands else match[5]
     minus = match[1] or {match[2], match[4]} & {"-", "−"}
-    return (-1.0 if minus else 1.0) * float(digits.replace(style.decimal, "."))
+    return (-1.0 if minus else 1.0) * float(digits.replace(style.decimal, ".").lower().replace("d", "e"))  # Fortran's D
 
 
 def as_numbers(column: pd.Series[Any], style: Style | None = None) -> pd.Series[Any]:

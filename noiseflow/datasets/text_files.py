@@ -22,7 +22,7 @@ from charset_normalizer import from_bytes
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.base.user_files import check_directory, open_file
-from noiseflow.datasets.number_text import MISSING_WORDS, STYLES, Parsed, Style, parse
+from noiseflow.datasets.number_text import HOURS, MISSING_WORDS, STYLES, Parsed, Style, parse
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset
@@ -155,7 +155,7 @@ def rows_of(file: BinaryIO, path: str, reading: Reading, **options: Any) -> pd.D
     given: dict[str, Any] = {**_options(file, path, reading), "index_col": False, "low_memory": False, **options}
     given |= na_options(reading)
     if (style := reading.style) and "dtype" not in options:
-        given |= {"decimal": style.decimal, "thousands": style.thousands or None}
+        given |= {"decimal": style.decimal}  # pandas would take the mark between thousands out of dates too
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # rows longer than the header would be cut
         if reading.header == "none":
@@ -397,8 +397,11 @@ def _preamble(lines: list[str], separator: str, width: int) -> int:
         )
         filled = sum(bool(cell.strip()) for cell in cells)
         says |= re.fullmatch('"?sep=."?', line.strip()) is not None  # of Excel
-        says |= width > 2 and filled < 2 <= sum(
-            bool(cell.strip()) for cell in _cells((following or [""])[-1], separator)
+        says |= (
+            width > 2
+            and filled < 2
+            and (not filled or cells[0].strip() != "")
+            and sum(bool(cell.strip()) for cell in _cells((following or [""])[-1], separator)) >= 2
         )
         if says or (width > 1 and len(cells) not in (width, width - 1, width + 1)):
             n = i + 1
@@ -427,10 +430,10 @@ def _lacks_header(cells: list[list[str]], width: int) -> bool:
     if not numeric or not all(parse([text]).numbers or text.lower() in MISSING_WORDS - {""} for text in at_numbers):
         return False
     others = [i for i in range(width) if i not in numeric]
-    shared = [i for i in others if first[i].strip() in columns[i]]
+    shared = [i for i in others if first[i].strip() and first[i].strip() in columns[i]]
     has_decimals = any("." in text or "," in text for text in at_numbers)
     if others:
-        return bool(shared) or has_decimals or len(numeric) >= 2 * len(others)
+        return bool(shared) or ((has_decimals or len(numeric) >= 2 * len(others)) and not _counts_up(at_numbers))
     return has_decimals or len(set(at_numbers)) < len(at_numbers) or not _counts_up(at_numbers)
 
 
@@ -460,7 +463,9 @@ def _marks(cells: list[list[str]]) -> tuple[Style, tuple[str, ...]]:
     style = styles.most_common(1)[0][0] if styles else STYLES[0]
     if style.decimal == "," and not style.thousands:
         dotted = Style(",", ".")
-        points = [list(p.numbers) for p in found if p.style == STYLES[0] and any("." in text for text in p.numbers)]
+        points = [
+            [*p.numbers] for p in found if p.unit != HOURS and p.style == STYLES[0] and any("." in t for t in p.numbers)
+        ]
         style = dotted if any(len(parse(texts, dotted).numbers) == len(texts) for texts in points) else style
     if style.decimal == "." and any(p.style.decimal == "," for p in found):  # columns that disagree are read one by one
         style = STYLES[0]

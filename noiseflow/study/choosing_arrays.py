@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.datasets.archives import read_archive
-from noiseflow.datasets.arrays import channels_of, filled_remarks, layout_doubts
+from noiseflow.datasets.arrays import channels_of, filled_remarks, is_one_hot, layout_doubts
 from noiseflow.study.choosing import Draft, Remarks, first_sound, guess_task, task_remarks
 
 
@@ -21,6 +21,7 @@ def choose_arrays(path: str, _target: str, task: str | None) -> Draft:
     """
     archive, remarks, channels = read_archive(path), Remarks(), None
     y = archive.y
+    y = y.argmax(axis=1) if is_one_hot(y) and task != "regression" else y
     is_labels = y.ndim == 2 and len(np.unique(y)) == 2
     is_classes = y.dtype.kind in "bUO" or is_labels or (y.ndim == 1 and guess_task(pd.Series(y)) == "classification")
     settings: dict[str, Any] = {

@@ -142,7 +142,7 @@ def _target(frame: pd.DataFrame, given: str, path: str, reading: Reading, remark
     found = [name for name in names if name.casefold() == target.casefold()]
     if reading.header == "none":
         first = read_table(path, replace(reading, header=None)).columns
-        found = [name for name, cell in zip(names, first, strict=True) if str(cell).strip() == target]
+        found = [name for name, cell in zip(names, first, strict=False) if str(cell).strip() == target]
         found = found or ([names[int(target) - 1]] if target.isdigit() and 0 < int(target) <= len(names) else [])
     if len(found) == 1:
         remarks["target"] = [f"{given!r} was given."]

@@ -165,10 +165,6 @@ def test_arrays_of_a_regression_have_a_scale(tmp_path):
         ({"X": IMAGES[:30], "y": np.arange(40)}, "as many rows in X as in y; received 30 and 40"),
         ({"X": IMAGES.astype(str), "y": np.arange(40)}, "an X of numbers; received <U"),
         ({"X": np.where(IMAGES > 1, np.inf, IMAGES), "y": np.arange(40) % 2}, "an X of finite numbers"),
-        (
-            {"X": IMAGES, "y": np.eye(2)[np.arange(40) % 2]},
-            "classes in y, no one-hot code of them; received shape (40, 2)",
-        ),
         ({"X": IMAGES, "y": np.full(40, np.nan)}, "a y of finite numbers; received 40 others"),
         ({"X": IMAGES, "y": np.zeros(40)}, "a y that differs between rows; received 1 value only"),
         ({"X": IMAGES, "y": np.linspace(0, 1, 40)}, "classes in y; received numbers with decimals of 40 values"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import yaml
 
+from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import faults, generate, warnings
 from noiseflow.study.draft import draft_study
 from noiseflow.study.loading import validate
@@ -121,7 +122,7 @@ def test_padded_sequences_that_look_like_an_image_are_sequences(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "says"),
     [
-        ({"X": X, "y": Y, "subject": Y}, "The file also holds 'subject', which nothing reads."),
+        ({"X": X, "y": Y, "weather": Y}, "The file also holds 'weather', which nothing reads."),
         ({"X": X, "y": np.array(["a", "a ", "b"])[Y]}, "Labels are nearly equal ('a', 'a ')"),
         ({"X": np.where(STEPS, 1 + RNG.random((N, 9, 2)), 0), "y": Y}, "Most sequences end with zeros"),
     ],
@@ -164,3 +165,32 @@ def test_missing_numbers_of_a_masked_sequence_become_the_median_of_its_steps(tmp
         there, known = rows[rows[..., -1] > 0][:, k], steps[..., k][~np.isnan(steps[..., k])]
         median = np.median(data.X_train[data.X_train[..., -1] > 0][:, k])
         assert sorted(there) == sorted([*known, median])
+
+
+def test_a_one_hot_code_is_read_as_classes(tmp_path):
+    dataset, text = drafted(tmp_path, X=X, y=np.eye(3)[Y])
+    assert "y marks one of 3 classes in each row" in text
+    assert dataset.task == "classification"
+    assert sorted(np.concatenate([generate(dataset, 1).y_train, generate(dataset, 1).y_test])) == sorted(Y)
+    regression = dataset.model_copy(update={"task": "regression", "score": None})
+    assert "a one-hot code of 3 classes. Set task: classification" in faults(regression, [1], "datasets[0]")[0]
+
+
+def test_subjects_of_the_file_are_its_groups(tmp_path):
+    dataset, _ = drafted(tmp_path, X=X, y=Y, subject=np.repeat(np.arange(10), 6))
+    assert dataset.split == "group"
+
+
+@pytest.mark.parametrize(
+    "codes", [RNG.integers(0, 5000, (N, 20)), rows_of([list(RNG.integers(1, 900, 3 + i % 9)) for i in range(N)])]
+)
+def test_whole_numbers_that_may_be_codes_of_words_are_doubted(tmp_path, codes):
+    assert "X holds large whole numbers. If they are codes" in drafted(tmp_path, X=codes, y=Y)[1].replace(
+        "\n    # ", " "
+    )
+
+
+def test_rows_on_the_last_axis_are_pointed_out(tmp_path):
+    np.savez(tmp_path / "a.npz", X=RNG.normal(size=(8, 8, 3, N)), y=Y)
+    with pytest.raises(InvalidInputError, match=r"Rows seem to be on the last axis: save np.moveaxis\(X, -1, 0\)"):
+        draft_study(str(tmp_path / "a.npz"), "")

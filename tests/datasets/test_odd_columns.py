@@ -14,6 +14,7 @@ from noiseflow.datasets.doubts import doubts
 from noiseflow.datasets.files import read_table
 from noiseflow.datasets.guesses import guess_column, nearly_equal, tells_target
 from noiseflow.datasets.number_text import parse
+from noiseflow.datasets.preparation import prepare_table
 from noiseflow.datasets.text_files import Reading
 from noiseflow.study import Dataset
 from noiseflow.study.draft import draft_study
@@ -305,12 +306,9 @@ def test_json_in_several_forms_is_a_table(tmp_path, form):
     np.testing.assert_array_equal(frame["a.mean" if form == "nested" else "a"], A)
 
 
-def test_durations_are_seconds_and_tables_within_a_column_are_refused(tmp_path):
+def test_durations_are_seconds(tmp_path):
     pd.DataFrame({"t": pd.to_timedelta(A, unit="s"), "y": Y}).to_parquet(tmp_path / "a.parquet")
     np.testing.assert_allclose(read_table(str(tmp_path / "a.parquet"))["t"], A)
-    pd.DataFrame({"t": [{"k": 1}] * N, "y": Y}).to_feather(tmp_path / "a.feather")
-    with pytest.raises(InvalidInputError, match="'t' holds tables"):
-        read_table(str(tmp_path / "a.feather"))
 
 
 @pytest.mark.parametrize(
@@ -329,3 +327,91 @@ def test_infinite_numbers_are_guessed_and_doubted_without_a_warning(name):
     guess = guess_column(column)
     assert guess.kind == "number"
     assert doubts([column], {name: guess}) == []
+
+
+YEARS = [str(year) for year in range(2000, 2012)]
+FORMS = {
+    "thousands and dates": (
+        "day;sales;y\n" + "".join(f"{day:%d.%m.%Y};1.{100 + i * 7 % 60},5;{i % 2}\n" for i, day in enumerate(DAYS)),
+        {"thousands": ".", "split_by": "day"},
+        {"sales": (1100.5, 1159.5)},
+    ),
+    "dots between hours": (
+        "time;v;y\n" + "".join(f"{i % 24:02d}.{i % 4 * 15:02d}.00;{i},5;{i % 2}\n" for i in range(N)),
+        {"numeric": ("time",), "thousands": None},
+        {"time": (0.0, 23.75)},
+    ),
+    "units below the names": (
+        "t,p,y\ns,bar,-\n" + "".join(f"{i * 0.5},{1 + i % 7 / 10:.1f},{'no' if i % 2 else 'yes'}\n" for i in range(N)),
+        {"numeric": ("t", "p"), "set_aside": ("missing_target",)},
+        {"p": (1.0, 1.6)},
+    ),
+    "exponents of Fortran": (
+        "x,w,y\n" + "".join(f"{i}.5D-03,{i % 5},{i % 2}\n" for i in range(N)),
+        {"numeric": ("x",)},
+        {"x": (0.0005, 0.0595)},
+    ),
+    "years as names": (
+        f"Country Name,{','.join(YEARS)},\n"
+        + "".join(f"Land {i},{','.join(str(i * 2 + k) for k in range(12))},\n" for i in range(N)),
+        {"header": None, "drop": ("Country Name",)},
+        {"2003": (3.0, 121.0)},
+    ),
+    "columns without a name": (
+        ",,y\n" + "".join(f"{i % 9 + i / 7:.3f},{i % 5},{i % 2}\n" for i in range(N)),
+        {"header": None, "skip_rows": None},
+        {"Unnamed: 1": (0.0, 4.0)},
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_text_of_an_odd_form_is_read_as_a_person_reads_it(form, tmp_path):
+    content, settings, ranges = FORMS[form]
+    (tmp_path / "a.csv").write_text(content)
+    target = "2011" if form.startswith("years") else "y"
+    (dataset,) = validate(yaml.safe_load(draft_study(str(tmp_path / "a.csv"), target))).datasets
+    assert not faults(dataset, [1], "datasets[0]")
+    assert {key: getattr(dataset, key) for key in settings} == settings
+    frame = prepare_table(dataset).frame
+    for name, (least, most) in ranges.items():
+        assert frame[name].min() == pytest.approx(least)
+        assert frame[name].max() == pytest.approx(most)
+
+
+def test_columns_of_a_file_without_a_header_are_no_twins_of_the_target(tmp_path):
+    rows = "".join(f"{i * 1.5},{i % 7}.5,{i * 3.0 + i % 2}\n" for i in range(N))
+    (tmp_path / "a.csv").write_text(rows)
+    text = draft_study(str(tmp_path / "a.csv"), "3")
+    assert "drop:" not in text
+    assert "'column_1' alone tells 'column_3'" in text
+
+
+def test_a_record_number_that_rows_share_is_a_group():
+    frame = pd.DataFrame({"MRN": np.repeat(RNG.permutation(9000)[:15], 4), "bp": A, "y": Y})
+    assert guess_column(frame["MRN"]).kind == "group"
+    assert guess_column(frame["MRN"].drop_duplicates()).kind == "identifier"
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([["a", "b"], ["a"]], ['["a", "b"]', '["a"]']),
+        ([[1, 2], [3]], ["[1, 2]", "[3]"]),
+        ([{"a": 1}, {"a": 2}], ['{"a": 1}', '{"a": 2}']),
+    ],
+)
+def test_lists_and_tables_within_a_column_are_text(values, texts, tmp_path):
+    frame = pd.DataFrame({"x": [1.0, 2.0], "v": values})
+    if isinstance(values[0], dict):
+        frame = frame.assign(v=[[value] for value in values])
+        texts = [f"[{text}]" for text in texts]
+    (tmp_path / "a.jsonl").write_text(frame.to_json(orient="records", lines=True))
+    assert list(read_table(str(tmp_path / "a.jsonl"))["v"]) == texts
+
+
+def test_no_target_is_found_below_lines_of_other_widths(tmp_path):
+    """The first line has fewer cells than the table; it was a traceback."""
+    (tmp_path / "a.csv").write_text("made by us,x\n\n" + "".join(f"{i},{i % 5}.5,{i % 3},{i}\n" for i in range(N)))
+    with pytest.raises(InvalidInputError, match="target must be a column of the table"):
+        draft_study(str(tmp_path / "a.csv"), "price")

@@ -104,7 +104,7 @@ def test_a_y_of_one_column_is_one_target(tmp_path):
             lambda p: table(p / "a.csv", ("wet", "x"), "classification"),
             "received 'wet' of text and 'x' of numbers. One network learns one kind",
         ),
-        (lambda p: arrays(p / "a.npz", np.eye(3)[np.arange(N) % 3], "classification"), "Save y.argmax(1)"),
+        (lambda p: arrays(p / "a.npz", np.eye(3)[np.arange(N) % 3], "regression"), "a one-hot code of 3 classes"),
         (lambda p: arrays(p / "a.npz", np.arange(2 * N).reshape(N, 2) % 3, "classification"), "labels of two values"),
         (
             lambda p: arrays(p / "a.npz", np.zeros((N, 2, 2)), "regression"),
