@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shlex
 import sys
@@ -253,6 +254,7 @@ def report(
         refuse(faults)
     from noiseflow.stored import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
+    gc.disable()  # this process ends soon; of a million trials it would look through for three seconds
     with _failures_printed():
         page = report_study(declared, results, engine, _date(campaign), output, until_decided=until is not None)
     if as_json:
