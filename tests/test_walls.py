@@ -38,6 +38,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
     "plots": ("base", "wording"),
     "report": ("base", *KINDS, "study", "statistics", "campaigns", "store", "trials", "plots", "wording"),
     "laws": ("noise", "engine"),
+    "atlas": ("datasets", "study", "statistics"),
     "comparison": ("base", "scores", "engine", "statistics", "wording"),
     "results": ("base", "study", "store"),
     "stored": ("base", "datasets", "study", "campaigns", "store", "trials", "report", "results"),
