@@ -71,8 +71,10 @@ def _sentinel(column: pd.Series[Any], _: Guess) -> str | None:
         return None
     values = numbers(column.dropna())
     for value in sorted({values.min(), values.max()} & {*_SENTINELS}) if len(values) else ():
-        others = values[values != value]
-        n = len(values) - len(others)
+        kin = (
+            (value, value * 8 / 9, value * 7 / 9, value - 1, value - 2) if value > 9 else (value,)
+        )  # 99 beside 88 and 98
+        others, n = values[~np.isin(values, kin)], int((values == value).sum())
         if n < 2 or len(np.unique(others)) < 2 or (value == -1 and others.min() < 0):
             continue
         gap, spread = np.abs(others - value).min(), np.ptp(others)

@@ -37,7 +37,8 @@ FEATURES = ("number", "category", "group")
 UNITS_OF_PEOPLE = word_set(
     "subject patient person user customer client student pupil teacher child mother family household "
     "participant respondent individual animal rat mouse dog cat cow pig horse litter player driver employee "
-    "worker doctor donor speaker author pat pt ptn subj usubj resp indiv proband vp vpn hh fam emp cust stud twin"
+    "worker doctor donor speaker author pat pt ptn subj usubj resp indiv proband vp vpn hh fam emp cust stud twin "
+    "file filename recording"
 )
 UNITS = UNITS_OF_PEOPLE | word_set(
     "group site batch state country county city town village district province region firm company store shop "
@@ -45,7 +46,7 @@ UNITS = UNITS_OF_PEOPLE | word_set(
     "session station cage nest dam sire bank branch product item brand device machine sensor tank dyad couple "
     "village parish colony herd well river lake island precinct tract nation dataset experiment study location "
     "series scene video clip lot hosp sch pair case ticker symbol stock gvkey cusip permno isin iso commune municipality "
-    "ward canton department psu stratum classroom"
+    "ward canton department psu stratum classroom plate"
 )
 _ROWS = word_set("rowid record rec obs observation serial rownames rowname rownumber lfd nummer rid")
 """Words that number rows, but name no group of them."""

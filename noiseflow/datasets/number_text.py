@@ -20,6 +20,7 @@ _MAGNITUDES = {"k": 1e3, "K": 1e3, "M": 1e6, "Mio": 1e6, "mn": 1e6, "B": 1e9, "b
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?\s*(?:([ap])\.?m\.?)?", re.IGNORECASE)
 _DOTS = re.compile(r"([01]\d|2[0-3])\.([0-5]\d)\.([0-5]\d)")
 """A time of a day as some loggers write it: 18.00.00."""
+_FOOTNOTE = re.compile(r"(?<=\d)\s*(?:[*†‡§]+|\[\w{1,2}\])$")
 HOURS = "h:mm"
 """The unit of times of a day and of durations, which are read as hours (or as minutes, where seconds follow those)."""
 _UNIT = rf"%|‰|{_CURRENCY}|[a-zA-Zµ°Ω][a-zA-Zµ°Ω²³/*^\d]{{0,6}}"
@@ -115,6 +116,7 @@ def _hours(match: Any) -> float:
 def _plain(text: str) -> str:
     """Without blanks at its ends, each blank within it a plain one."""
     plain = re.sub(r"[\s\u00a0\u202f\u2009\x1a]", " ", text).strip().replace("\u2019", "'")
+    plain = _FOOTNOTE.sub("", plain)
     if plain[-1:] not in (")", "-", "−"):
         return plain
     plain = re.sub(rf"^({_CURRENCY})\s*\((.*)\)$", r"(\1\2)", plain)  # $(9.00)

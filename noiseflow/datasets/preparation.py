@@ -109,6 +109,7 @@ def _declared(frame: pd.DataFrame, dataset: Dataset, reading: Reading) -> pd.Dat
     made: dict[str, Any] = {}
     untouched = {TESTING, *(dataset.drop or ())}
     lacking = list(as_numbers(pd.Series(reading.na_values or (), dtype=object), STYLES[0]).dropna())
+    lacking += [np.inf, -np.inf] if "inf" in (reading.na_values or ()) else []
     for name in frame.columns:
         column = frame[name]
         if name in untouched or kind_of(column) in ("empty", "other"):

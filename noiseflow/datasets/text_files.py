@@ -112,8 +112,8 @@ def _only_member(file: BinaryIO) -> BinaryIO:
     return archive.open(names[0])  # type: ignore[return-value]
 
 
-PACKED: dict[str, Callable[[BinaryIO], BinaryIO]] = {
-    ".gz": lambda file: gzip.GzipFile(fileobj=file),  # type: ignore[dict-item, return-value]
+PACKED: dict[str, Callable[[Any], Any]] = {
+    ".gz": lambda file: gzip.GzipFile(fileobj=file),
     ".bz2": bz2.BZ2File,
     ".xz": lzma.LZMAFile,
     ".zip": _only_member,
@@ -184,7 +184,7 @@ def na_options(reading: Reading) -> dict[str, Any]:
 
 def words_kept(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
     """The frame with its columns of numbers as such: among them a word that is kept as a category is a missing value."""
-    found = {}
+    found: dict[str, Any] = {}
     for name in frame.columns if reading.not_missing else ():
         rest = frame[name].astype(object).mask(frame[name].isin(reading.not_missing or ()))
         if not pd.api.types.is_numeric_dtype(frame[name].dtype) and rest.notna().any():
@@ -289,6 +289,9 @@ def _doubts(cells: list[list[str]], found: dict[str, Any]) -> dict[str, str]:
     if "decimal" not in found and "thousands" not in found and (name := _three_digits(cells)):
         text = f'Not sure: {name!r} has three digits after each point. If they are thousands, set thousands: ".".'
         why["path"] = text
+    if name := _leading_zeros(cells):
+        text = f"Not sure: numbers of {name!r} begin with zeros, as codes do. If they are codes, set categorical: [{name}]."
+        why["path"] = f"{why['path']} {text}" if "path" in why else text
     if taken := _words_of_pandas(cells):
         word = taken[0].split("'")[1]
         why["missing"] = (
@@ -441,6 +444,16 @@ def _three_digits(cells: list[list[str]]) -> str | None:
     """The name of a column of numbers that all have three digits after a point, and at most three before it."""
     for name, *column in zip(*(row for row in cells if len(row) == len(cells[0])), strict=True):
         if len({*column}) >= _LEAST_ROWS and all(re.fullmatch(r"[1-9]\d{0,2}\.\d{3}", text.strip()) for text in column):
+            return str(name)
+    return None
+
+
+def _leading_zeros(cells: list[list[str]]) -> str | None:
+    """The name of a column of whole numbers of one length, some of which begin with a zero."""
+    for name, *column in zip(*(row for row in cells if len(row) == len(cells[0])), strict=True):
+        written = {text.strip() for text in column} - {""}
+        is_code = len({*map(len, written)}) == 1 and all(text.isdecimal() for text in written)
+        if is_code and max(map(len, written)) > 1 < len(written) and any(text[0] == "0" for text in written):
             return str(name)
     return None
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError, some_named, some_of
-from noiseflow.datasets.columns import kind_of, texts
+from noiseflow.datasets.columns import kind_of, numbers, texts
 from noiseflow.datasets.doubts import doubts
 from noiseflow.datasets.files import guess_sheet, is_too_large, read_table
 from noiseflow.datasets.guesses import (
@@ -159,6 +160,11 @@ def _written_oddly(frame: pd.DataFrame, settings: dict[str, Any], remarks: Remar
     numeric, categorical, uneven = [], [], []
     targets = [settings["target"]] if isinstance(settings["target"], str) else settings["target"]
     words = list(settings.get("na_values", ()))
+    if infinite := [n for n in frame if kind_of(frame[n]) == "number" and np.isinf(numbers(frame[n])).any()]:
+        words += ["inf"] * ("inf" not in words)
+        remarks.setdefault("na_values", []).append(
+            f"{some_named(map(str, infinite))}: infinite numbers are taken for missing."
+        )
     for name in map(str, frame.columns):
         column = frame[name]
         if kind_of(column) not in ("category", "date") or not _is_text(column):

@@ -38,6 +38,7 @@ DAYS = pd.date_range("2019-11-01", periods=N)
         (["1,23,456", "12,34,567", "999"], [123456, 1234567, 999]),
         (["19M", "201k"], [19e6, 201e3]),
         (["1.2k", "950"], [1200, 950]),
+        (["12.5*", "7[1]", "8 †", "9"], [12.5, 7, 8, 9]),
         (["1.5k", "2k"], [1.5, 2]),
         (["12:30", "1:15"], [12.5, 1.25]),
         (["1:15 PM", "12:30 AM"], [13.25, 0.5]),
@@ -141,6 +142,7 @@ def some(value, others):
         ("v", some(9, np.arange(N) % 2 + 1), SENTINEL),
         ("v", A, None),
         ("v", some(99, np.arange(N) + 60), None),
+        ("v", np.array([1, 2, 3, 88, 99])[np.arange(N) % 5], SENTINEL),
         ("v", np.arange(N) % 3 - 1, None),
         ("race", np.arange(N) % 3 + 1, CODES),
         ("zip_code", MIXED * 7, CODES),
@@ -415,3 +417,26 @@ def test_no_target_is_found_below_lines_of_other_widths(tmp_path):
     (tmp_path / "a.csv").write_text("made by us,x\n\n" + "".join(f"{i},{i % 5}.5,{i % 3},{i}\n" for i in range(N)))
     with pytest.raises(InvalidInputError, match="target must be a column of the table"):
         draft_study(str(tmp_path / "a.csv"), "price")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_infinite_numbers_are_drafted_as_missing(suffix, tmp_path):
+    frame = pd.DataFrame({"a": [np.inf, -np.inf, *A[2:]], "b": B, "y": Y})
+    path = tmp_path / f"a.{suffix}"
+    frame.to_csv(path, index=False) if suffix == "csv" else frame.to_parquet(path)
+    text = draft_study(str(path), "y")
+    (dataset,) = validate(yaml.safe_load(text)).datasets
+    assert not faults(dataset, [1], "datasets[0]")
+    assert "'a': infinite numbers are taken for missing." in text
+    assert prepare_table(dataset).frame["a"].isna().sum() == 2
+
+
+def test_numbers_that_begin_with_zeros_may_be_codes(tmp_path):
+    pd.DataFrame({"a": A, "plz": [f"{n:05d}" for n in MIXED], "y": Y}).to_csv(tmp_path / "a.csv", index=False)
+    said = draft_study(str(tmp_path / "a.csv"), "y").replace("\n    # ", " ")
+    assert "numbers of 'plz' begin with zeros, as codes do. If they are codes, set categorical: [plz]" in said
+
+
+def test_recordings_that_rows_share_are_a_group():
+    assert guess_column(pd.Series(np.repeat([f"{i}.wav" for i in range(12)], 5), name="filename")).kind == "group"
+    assert guess_column(pd.Series(np.repeat([f"{i}.wav" for i in range(12)], 5), name="filename")).sure
