@@ -170,7 +170,6 @@ def write_report(
         trained, reused: trials, as the page says.
         pages: where its files go; to the store itself unless given.
     """
-    from noiseflow.plots import to_png  # noqa: PLC0415
     from noiseflow.report import render  # noqa: PLC0415
     from noiseflow.report.gather import gather_evidence  # noqa: PLC0415
 
@@ -179,7 +178,7 @@ def write_report(
     with one_worker("noiseflow.plots") as beside:
         evidence = gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
         store.forget_rows()  # drawing is where a large report takes most memory
-        report = render(evidence, partial(beside.run, to_png, what="drew a picture", timeout_seconds=SECONDS_TO_DRAW))
+        report = render(evidence, partial(beside.run, what="drew a picture", timeout_seconds=SECONDS_TO_DRAW))
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
     texts[ANSWER] = answer_json(
         plan.study.name, report, report_key(plan) if trained + reused == len(plan.trials) else ""

@@ -66,6 +66,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
         "store",
         "trials",
         "laws",
+        "atlas",
         "results",
         "options",
         "run",

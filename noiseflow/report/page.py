@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from noiseflow.plots import Figure, to_png
 from noiseflow.report.advice import advise
 from noiseflow.report.alarm import alarm
 from noiseflow.report.answer import headline
@@ -17,7 +16,7 @@ from noiseflow.report.escaping import HTML_PAGE, MARKDOWN_PAGE
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.limits import limits
 from noiseflow.report.looked import looked
-from noiseflow.report.picture import Picture, data_address, fitting
+from noiseflow.report.picture import Beside, Picture, call, data_address, fitting
 from noiseflow.report.section import FOLDED, WHOLE, PageTable, parts_of
 from noiseflow.report.sections import SECTIONS
 from noiseflow.report.tables import Plain, summary_table
@@ -65,15 +64,15 @@ class Report:
         return text
 
 
-def render(evidence: Evidence, to_png_beside: Callable[[Figure], bytes] = to_png) -> Report:
+def render(evidence: Evidence, beside: Beside = call) -> Report:
     """The report of a study; it renders from whatever is there, and says what is missing.
 
     Long tables are folded, harder where the page would be too long for an artifact.
 
     Args:
-        to_png_beside: as for `fitting`.
+        beside: as for `fitting`.
     """
-    pictures = draw_pictures(evidence, to_png_beside)
+    pictures = draw_pictures(evidence, beside)
     page: dict[str, Any] = {
         "study": evidence.study,
         "headline": " ".join(filter(None, [headline(evidence), looked(evidence)])),
@@ -96,10 +95,10 @@ def render(evidence: Evidence, to_png_beside: Callable[[Figure], bytes] = to_png
     return Report(markdown, html, drawn, page["headline"], page["alarm"], summary_table(evidence.answer))
 
 
-def draw_pictures(evidence: Evidence, to_png_beside: Callable[[Figure], bytes] = to_png) -> list[Picture]:
+def draw_pictures(evidence: Evidence, beside: Beside = call) -> list[Picture]:
     """Every picture that there is something to draw for and room, in the order of the page."""
     sections = (section.pictures(evidence) for section in SECTIONS if section.pictures)
-    return fitting(sections, to_png_beside=to_png_beside)
+    return fitting(sections, beside=beside)
 
 
 def _parts(evidence: Evidence, whole: int, folded: int) -> dict[str, list[PageTable]]:

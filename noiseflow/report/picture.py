@@ -21,6 +21,15 @@ MOST_POINTS = 250  # of a line that can be hovered
 ROOM = 650_000  # bytes of PNG: as base64, beside the text, within what an artifact may hold
 
 
+Beside = Callable[[Callable[[Figure], bytes], Figure], bytes]
+"""Calls a function of a figure."""
+
+
+def call(function: Callable[[Figure], bytes], figure: Figure) -> bytes:
+    """Calls it here."""
+    return function(figure)
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture on the page.
@@ -61,9 +70,7 @@ class Picture:
         return int.from_bytes(self.png[20:24]) // 2
 
 
-def fitting(
-    sections: Iterable[Iterator[Picture | str]], room: int = ROOM, to_png_beside: Callable[[Figure], bytes] = to_png
-) -> list[Picture]:
+def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM, beside: Beside = call) -> list[Picture]:
     """The pictures that fit into so many bytes, in the order of their sections.
 
     Room is given in turns: the first picture of each section, then the second of each; a section whose picture does not fit,
@@ -72,11 +79,10 @@ def fitting(
     Those that fit are drawn in their narrow form too.
 
     Args:
-        to_png_beside: makes the PNG of a narrow form in a thread; what is pickled and drawn in another process takes no time
-            of this one.
+        beside: calls the function that makes the PNG of a narrow form, in a thread; another process takes no time of this one.
     """
-    with ThreadPoolExecutor(1) as beside:
-        pictures = _drawn(sections, room, lambda figure: beside.submit(to_png_beside, figure))
+    with ThreadPoolExecutor(1) as thread:
+        pictures = _drawn(sections, room, lambda figure: thread.submit(beside, to_png, figure))
         return [picture if slim is None else replace(picture, narrow=slim.result()) for picture, slim in pictures]
 
 

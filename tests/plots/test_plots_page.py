@@ -149,7 +149,7 @@ def test_behaviour_that_has_no_room_is_left_out_the_later_groups_first():
 def test_narrow_forms_drawn_by_another_process_are_the_same():
     evidence = full_evidence()
     with one_worker("noiseflow.plots") as beside:
-        drawn = draw_pictures(evidence, partial(beside.run, to_png, what="drew", timeout_seconds=60))
+        drawn = draw_pictures(evidence, partial(beside.run, what="drew", timeout_seconds=60))
     assert any(picture.narrow for picture in drawn)
     assert [picture.narrow for picture in drawn] == [picture.narrow for picture in draw_pictures(evidence)]
 

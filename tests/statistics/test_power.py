@@ -45,3 +45,8 @@ def test_range_of_seeds_is_that_of_the_spread():
     """82 by 12 pairs: times 11 over the points 21.920 and 3.816 of χ² with 11 degrees of freedom."""
     assert needed_range(82, 12) == pytest.approx((41.15, 236.4), rel=1e-3)
     assert needed_range(8, 100)[0] >= 6
+
+
+def test_each_comparison_is_planned_by_its_own_margin():
+    alone = [float(seeds_needed(std, margin, 4)) for std, margin in ((0.02, 0.01), (0.5, 0.01), (0.5, 0.4))]
+    assert seeds_needed([0.02, 0.5, 0.5], [0.01, 0.01, 0.4], 4).tolist() == alone
