@@ -62,7 +62,7 @@ class WhatWasRead:
 
     dataset: its name. rows: how many there are, train and test. target: its classes with their counts, or its range. split:
     how rows are split. shape: of a row that the network sees. columns: of a table. scores: what plain models score on the
-    same splits, larger being better, by their names; score: what the numbers are.
+    same splits, larger being better, by their names; score: what the numbers are; n_scored: on how many splits.
     """
 
     dataset: str
@@ -73,6 +73,7 @@ class WhatWasRead:
     columns: tuple[ColumnRead, ...]
     score: str
     scores: Mapping[str, float] = field(default_factory=dict)
+    n_scored: int = 1
 
     def frame(self) -> pd.DataFrame:
         """A row for each thing that was read: what, read_as, missing, levels, width, why; of the whole before its columns."""
@@ -89,6 +90,8 @@ class WhatWasRead:
         }
         nothing = {"missing": 0, "levels": 0, "width": 0, "why": ""}
         rows = [{"what": what, "read_as": text, **nothing} for what, text in whole.items()]
+        for row in rows[len(rows) - len(self.scores) :]:
+            row["why"] = f"mean of the first {self.n_scored} splits" if self.n_scored > 1 else "on the first split"
         rows += [
             {
                 "what": c.name,
@@ -156,6 +159,7 @@ def what_was_read(dataset: Dataset, data_seeds: Sequence[int], *, scored: bool =
         scores=plain_scores(dataset, [data, *(generate(dataset, seed) for seed in others)], boosted=is_boosted)
         if scored
         else {},
+        n_scored=1 + len(others),
     )
 
 
