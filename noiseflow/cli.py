@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -370,14 +371,37 @@ def compare(
 def export(
     study: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
     *,
-    form: Annotated[Literal["csv", "latex"], typer.Option("--format", help="CSV, or LaTeX with booktabs.")] = "csv",
+    form: Annotated[
+        Literal["csv", "latex", "mlflow", "wandb"],
+        typer.Option("--format", help="CSV or LaTeX with booktabs: the summary; mlflow or wandb: all trials as runs."),
+    ] = "csv",
+    into: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to: MLflow's tracking URI (sqlite:///mlflow.db unless given), W&B's folder (this one)."
+        ),
+    ] = None,
     results: ResultsOption = "results",
 ) -> None:
-    """Prints a summary as CSV or as a LaTeX table."""
-    from noiseflow.results import exported  # noqa: PLC0415
+    """Prints a summary as CSV or LaTeX; or writes the trials as runs for MLflow or, offline, for W&B."""
+    if form in ("csv", "latex"):
+        if into is not None:
+            refuse(["--into is for --format mlflow and wandb; a summary is printed. Write it to a file with > FILE"])
+        from noiseflow.results import exported  # noqa: PLC0415
 
+        with _failures_printed():
+            typer.echo(exported(results, study, form), nl=False)
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import track as shown  # noqa: PLC0415
+
+    from noiseflow.trackers import track  # noqa: PLC0415
+
+    bar = partial(shown, description=study, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    place = into or {"mlflow": "sqlite:///mlflow.db", "wandb": "."}[form]
     with _failures_printed():
-        typer.echo(exported(results, study, form), nl=False)
+        written, before = track(results, study, form, place, bar)
+    typer.echo(f"{form}: {written:,} trials written to {place}, {before:,} there before")
 
 
 @stored.command()

@@ -18,6 +18,8 @@ ROOMS = {  # library: the rooms of noiseflow that may import it
     "pyarrow": ("store/", "datasets/files.py"),  # how large a Parquet file is, before it is read
     "obstore": ("store/",),
     "matplotlib": ("plots/",),
+    "mlflow": ("trackers.py",),
+    "wandb": ("trackers.py",),
     "prefect": (),
 }
 KINDS = ("noise", "controls", "scores", "datasets", "architectures")
@@ -40,6 +42,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
     "laws": ("noise", "engine"),
     "comparison": ("base", "scores", "engine", "statistics", "wording"),
     "results": ("base", "study", "store"),
+    "trackers": ("base", "results"),
     "stored": ("base", "datasets", "study", "campaigns", "store", "trials", "report", "results"),
     "progress_line": ("engine", "trials"),
     "run": (
@@ -66,6 +69,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
         "trials",
         "laws",
         "results",
+        "trackers",
         "options",
         "run",
         "stored",
