@@ -35,7 +35,6 @@ from noiseflow.options import (
     UntilOption,
     VerboseOption,
     declared_study,
-    hide_tensorflow,
     refuse,
     show_logs,
 )
@@ -91,7 +90,8 @@ def run(
     """Trains what is missing of a study, and reports."""
     asked = Until(until, budget, max_seeds)
     declared = declared_study(study, seeds, epochs, results, campaign, until=asked)
-    show_logs() if verbose else hide_tensorflow()
+    if verbose:
+        show_logs()
     at_once = min(BATCHES_AT_ONCE, len(declared.parts()))
     with worker_processes(at_once) as workers:
         if not Path(study_place(results, declared.name)).exists():  # else there may be nothing to train
@@ -148,7 +148,6 @@ def reproduce(
         declared = declare(studies.load_claims(claims), results, seeds, epochs, None)
     except InvalidInputError as error:
         refuse(error.faults)
-    hide_tensorflow()
     with worker_processes(BATCHES_AT_ONCE) as workers:
         workers.start(BATCHES_AT_ONCE)
         from noiseflow.run import run_study  # noqa: PLC0415
@@ -185,7 +184,6 @@ def plan(
     from noiseflow.stored import name_faults, stored_plan  # noqa: PLC0415
     from noiseflow.trials.preview import foresee, told, until_lines  # noqa: PLC0415
 
-    hide_tensorflow()
     date = _date(campaign)
     with _failures_printed():
         try:
@@ -287,7 +285,6 @@ def compact(
 @app.command()
 def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto", as_json: JsonOption = False) -> None:
     """Checks the laws of noise on this machine's engine, each with its figure; about a minute."""
-    hide_tensorflow()
     from noiseflow.trials.silence import silenced  # noqa: PLC0415
 
     with silenced():

@@ -177,3 +177,16 @@ def test_command_refuses_before_it_loads_what_takes_long():
 def test_import_loads_neither_tensorflow_nor_prefect_nor_pyplot():
     done = subprocess.run([sys.executable, "-c", WHAT_LOADS], capture_output=True, text=True, check=True)
     assert not done.stdout.strip()
+
+
+@pytest.mark.parametrize(("given", "then"), [({}, "3"), ({"TF_CPP_MIN_LOG_LEVEL": "1"}, "1")])
+def test_importing_noiseflow_keeps_tensorflow_quiet_unless_one_asks(given, then):
+    shown = "import os, noiseflow; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    done = subprocess.run(
+        [sys.executable, "-c", shown],
+        env={"PYTHONPATH": str(ROOT), **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == then
