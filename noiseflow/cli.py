@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shlex
 import sys
@@ -21,6 +22,7 @@ from noiseflow.campaigns.rounds import campaign_name
 from noiseflow.options import (
     BudgetOption,
     CampaignOption,
+    DataArgument,
     DeviceOption,
     DriftOption,
     EngineOption,
@@ -32,6 +34,8 @@ from noiseflow.options import (
     ResultsOption,
     SeedsOption,
     StudyArgument,
+    TargetOption,
+    TaskOption,
     UntilOption,
     VerboseOption,
     declared_study,
@@ -202,22 +206,19 @@ def plan(
 
 @app.command()
 def init(
-    data: Annotated[str, typer.Argument(help="A .csv, .parquet or .npz file, a row an example.")],
+    data: DataArgument,
     *,
-    target: Annotated[
-        str, typer.Option(help="The column that is to be predicted, or a,b for several; not for .npz.")
-    ] = "",
-    task: Annotated[
-        Literal["classification", "regression"] | None, typer.Option(help="What is learnt; guessed unless given.")
-    ] = None,
+    target: TargetOption = "",
+    task: TaskOption = None,
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
     """Writes a commented study file for one's own data, ready to run."""
-    from noiseflow.study.draft import draft_and_look  # noqa: PLC0415 - imports pandas
+    from noiseflow.atlas import strengths_for  # noqa: PLC0415 - imports pandas
+    from noiseflow.study.draft import draft_and_look  # noqa: PLC0415
 
     path = Path(output) if output else Path(data).with_suffix(".yaml")
     try:
-        text, read = draft_and_look(data, target, task=task, written_to=str(path))
+        text, read = draft_and_look(data, target, task=task, written_to=str(path), suggest=strengths_for)
         with path.open("x", encoding="utf-8") as file:
             file.write(text)
     except InvalidInputError as error:
@@ -228,6 +229,27 @@ def init(
         refuse([f"{path} cannot be written: {error}"])
     typer.echo("\n".join([*map(printable, read), ""]))
     typer.echo(f"{path}: look it over, then\n\n  noiseflow run {shlex.quote(str(path))}")
+
+
+@app.command()
+def advise(
+    data: DataArgument, *, target: TargetOption = "", task: TaskOption = None, as_json: JsonOption = False
+) -> None:
+    """Says what noise did on the public datasets most like one's own; trains no network."""
+    from noiseflow.atlas import advise as advised  # noqa: PLC0415 - imports pandas
+    from noiseflow.atlas import traits_of  # noqa: PLC0415
+    from noiseflow.study.draft import choose  # noqa: PLC0415
+
+    try:
+        advice = advised(traits_of(choose(data, target, task).dataset))
+    except InvalidInputError as error:
+        refuse(error.faults)
+    except ValueError as error:
+        refuse([str(error)])
+    if as_json:
+        _print_json(asdict(advice))
+    else:
+        typer.echo("\n".join(map(printable, advice.lines())))
 
 
 @app.command()
@@ -252,6 +274,7 @@ def report(
         refuse(faults)
     from noiseflow.stored import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
+    gc.disable()  # this process ends soon; of a million trials it would look through for three seconds
     with _failures_printed():
         page = report_study(declared, results, engine, _date(campaign), output, until_decided=until is not None)
     if as_json:

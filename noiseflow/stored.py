@@ -8,6 +8,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from noiseflow.campaigns.rounds import campaign_round
@@ -22,6 +23,7 @@ from noiseflow.trials.pooled_plan import pooled_plan
 from noiseflow.trials.preview import superseded_lines
 from noiseflow.trials.same_name import other_data_faults
 from noiseflow.trials.waves import counts_now
+from noiseflow.trials.workers import one_worker
 
 if TYPE_CHECKING:  # they load scipy and matplotlib, and who has nothing to train needs neither
     from noiseflow.report import Report
@@ -29,6 +31,8 @@ if TYPE_CHECKING:  # they load scipy and matplotlib, and who has nothing to trai
 
 REPORTS = "reports"
 """Folder of the report where the results can only be read."""
+SECONDS_TO_DRAW = 300.0
+"""That one picture may take; a large one takes one."""
 MOST_NAMED = 10
 """Kinds of stored trials that a message names."""
 stage = logging.getLogger("noiseflow.stage")
@@ -166,14 +170,16 @@ def write_report(
         trained, reused: trials, as the page says.
         pages: where its files go; to the store itself unless given.
     """
+    from noiseflow.plots import to_png  # noqa: PLC0415
     from noiseflow.report import render  # noqa: PLC0415
     from noiseflow.report.gather import gather_evidence  # noqa: PLC0415
 
     stage.info("drawing the report")
     plan.check_content()
-    evidence = gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
-    store.forget_rows()  # drawing is where a large report takes most memory
-    report = render(evidence)
+    with one_worker("noiseflow.plots") as beside:
+        evidence = gather_evidence(plan, findings, store, describe(plan, store, trained=trained, reused=reused))
+        store.forget_rows()  # drawing is where a large report takes most memory
+        report = render(evidence, partial(beside.run, to_png, what="drew a picture", timeout_seconds=SECONDS_TO_DRAW))
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
     texts[ANSWER] = answer_json(
         plan.study.name, report, report_key(plan) if trained + reused == len(plan.trials) else ""

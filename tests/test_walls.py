@@ -40,6 +40,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
     "plots": ("base", "wording"),
     "report": ("base", *KINDS, "study", "statistics", "campaigns", "store", "trials", "plots", "wording"),
     "laws": ("noise", "engine"),
+    "atlas": ("datasets", "study", "statistics"),
     "comparison": ("base", "scores", "engine", "statistics", "wording"),
     "results": ("base", "study", "store"),
     "trackers": ("base", "results"),

@@ -24,6 +24,8 @@ from noiseflow.base.values import BASELINE
 WIDTH = 8.0  # inches; at 100 pixels an inch the column of the Prefect UI
 NARROW_WIDTH, NARROW_LABEL = 3.9, 46  # inches, and characters of a line, for a phone
 DENSITY = 200  # pixels an inch of the PNG: twice the column, for dense screens
+SAMPLED = 3  # every third pixel of every third line chooses the palette: a tenth of the time
+PACKED = 7  # of 9, which takes five times as long for a tenth less
 SMALL, NORMAL = 9.5, 10.5  # points
 INK, MUTED, GRID = "#222222", "#5f5f5f", "#dddddd"
 BASELINE_COLOUR = "#4d4d4d"
@@ -59,9 +61,10 @@ def to_png(figure: Figure) -> bytes:
     canvas: Any = FigureCanvasAgg(figure)  # its methods are untyped
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    sample = image.resize((image.width // SAMPLED, image.height // SAMPLED), Image.Resampling.NEAREST)
+    palette = sample.quantize(128, method=Image.Quantize.MEDIANCUT)
     packed = io.BytesIO()
-    colours = image.quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    colours.save(packed, format="png", optimize=True)
+    image.quantize(palette=palette, dither=Image.Dither.NONE).save(packed, format="png", compress_level=PACKED)
     return packed.getvalue()
 
 

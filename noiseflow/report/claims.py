@@ -10,6 +10,8 @@ from noiseflow.statistics import PAIR, compared_score
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.differences import difference_of
 from noiseflow.statistics.inference import t_interval
+from noiseflow.statistics.pairs import grid_of
+from noiseflow.statistics.variance_components import complete_part, data_share
 from noiseflow.study import Study
 from noiseflow.study.claim import Claim
 
@@ -52,6 +54,9 @@ def judge_claims(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
 def _found(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, object]:
     mine = trials[(trials["dataset"] == claim.dataset) & (trials["architecture"] == claim.architecture)]
     own, other = (_values(mine, name, claim.quantity) for name in (claim.variant, claim.against))
+    if claim.quantity == "data_share":
+        share, low, high = data_share(complete_part(grid_of(own, own["score"].to_numpy(dtype=float))))
+        return {"n": len(own), "mean": share, "ci_low": low, "ci_high": high, "verdict": judge(claim, low, high)}
     if claim.quantity == "score":
         values = own["score"].dropna().to_numpy(dtype=float)
         low, high = (float(end) for end in t_interval(values))
@@ -76,7 +81,7 @@ def _found(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, object
 
 def _values(trials: pd.DataFrame, name: str, quantity: str) -> pd.DataFrame:
     """PAIR and score (n_strengths of a family too) of a variant or a family."""
-    if quantity in ("difference", "score"):
+    if quantity in ("difference", "score", "data_share"):
         chosen = honest_scores(trials)
         mine = chosen[chosen["family"] == name]
         return mine[

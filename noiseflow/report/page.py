@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
+from noiseflow.plots import Figure, to_png
 from noiseflow.report.advice import advise
 from noiseflow.report.alarm import alarm
 from noiseflow.report.answer import headline
@@ -64,12 +65,15 @@ class Report:
         return text
 
 
-def render(evidence: Evidence) -> Report:
+def render(evidence: Evidence, to_png_beside: Callable[[Figure], bytes] = to_png) -> Report:
     """The report of a study; it renders from whatever is there, and says what is missing.
 
     Long tables are folded, harder where the page would be too long for an artifact.
+
+    Args:
+        to_png_beside: as for `fitting`.
     """
-    pictures = draw_pictures(evidence)
+    pictures = draw_pictures(evidence, to_png_beside)
     page: dict[str, Any] = {
         "study": evidence.study,
         "headline": " ".join(filter(None, [headline(evidence), looked(evidence)])),
@@ -92,9 +96,10 @@ def render(evidence: Evidence) -> Report:
     return Report(markdown, html, drawn, page["headline"], page["alarm"], summary_table(evidence.answer))
 
 
-def draw_pictures(evidence: Evidence) -> list[Picture]:
+def draw_pictures(evidence: Evidence, to_png_beside: Callable[[Figure], bytes] = to_png) -> list[Picture]:
     """Every picture that there is something to draw for and room, in the order of the page."""
-    return fitting(section.pictures(evidence) for section in SECTIONS if section.pictures)
+    sections = (section.pictures(evidence) for section in SECTIONS if section.pictures)
+    return fitting(sections, to_png_beside=to_png_beside)
 
 
 def _parts(evidence: Evidence, whole: int, folded: int) -> dict[str, list[PageTable]]:

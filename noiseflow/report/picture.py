@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import count
 from math import isfinite
@@ -60,16 +61,32 @@ class Picture:
         return int.from_bytes(self.png[20:24]) // 2
 
 
-def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM) -> list[Picture]:
+def fitting(
+    sections: Iterable[Iterator[Picture | str]], room: int = ROOM, to_png_beside: Callable[[Figure], bytes] = to_png
+) -> list[Picture]:
     """The pictures that fit into so many bytes, in the order of their sections.
 
     Room is given in turns: the first picture of each section, then the second of each; a section whose picture does not fit,
     or whose last one would not fit once more, has no more. The last caption names what did not fit, and holds the sentences
     that sections give in place of pictures.
     Those that fit are drawn in their narrow form too.
+
+    Args:
+        to_png_beside: makes the PNG of a narrow form in a thread; what is pickled and drawn in another process takes no time
+            of this one.
     """
+    with ThreadPoolExecutor(1) as beside:
+        pictures = _drawn(sections, room, lambda figure: beside.submit(to_png_beside, figure))
+        return [picture if slim is None else replace(picture, narrow=slim.result()) for picture, slim in pictures]
+
+
+def _drawn(
+    sections: Iterable[Iterator[Picture | str]], room: int, begin: Callable[[Figure], Future[bytes]]
+) -> list[tuple[Picture, Future[bytes] | None]]:
+    """The pictures, each with its narrow form that is on its way."""
     sources = dict(enumerate(sections))
     kept: dict[int, list[Picture]] = {at: [] for at in sources}
+    slims: dict[str, Future[bytes]] = {}
     left_out, told = [], []
     for turn in count():
         for at, source in list(sources.items()):
@@ -86,7 +103,9 @@ def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM) -> li
             elif png:
                 with narrow_form():
                     slim = part.draw()
-                kept[at].append(replace(part, turn=turn, png=png, narrow=to_png(slim) if slim else b""))
+                kept[at].append(replace(part, turn=turn, png=png))
+                if slim:
+                    slims[part.name] = begin(slim)
                 room -= len(png)
         if not sources:
             break
@@ -95,7 +114,7 @@ def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM) -> li
     pictures = [picture for drawn in kept.values() for picture in drawn]
     if told and pictures:
         pictures[-1] = replace(pictures[-1], caption=" ".join([pictures[-1].caption, *told]))
-    return pictures
+    return [(picture, slims.get(picture.name)) for picture in pictures]
 
 
 def live_lines(

@@ -115,7 +115,7 @@ class Disk:
 
     is_remote = False
 
-    def __init__(self, location: str, system: System | None = None, at_once: int = 8) -> None:
+    def __init__(self, location: str, system: System | None = None, at_once: int = 4) -> None:
         self.location = location
         self.at_once = at_once
         self._system = system or System()

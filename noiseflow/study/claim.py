@@ -26,10 +26,11 @@ class Claim(Part):
     architecture: Label = Field("mlp", description="Name of the architecture", examples=["mlp"])
     variant: Label = Field(description="Name of the variant", examples=["noise"])
     against: Label = Field(BASELINE, description="Name of the variant that it is compared with", examples=["baseline"])
-    quantity: Literal["difference", "score", "ece", "brier", "test_loss"] = Field(
+    quantity: Literal["difference", "score", "ece", "brier", "test_loss", "data_share"] = Field(
         "difference",
         description="difference: of the compared score, from `against`; score: the variant's own; ece, brier or test_loss: the "
-        "difference of that column of the trials",
+        "difference of that column of the trials; data_share: of a crossed study, the data seeds' share of the variance of the "
+        "score that data seeds and seeds make",
         examples=["difference"],
     )
     relation: Literal["greater", "less", "about", "differs"] = Field(

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 MAX_CELLS = 10_000
 MAX_TRIALS = 1_000_000
+LEAST_CROSSED = 3
+"""Data seeds, and seeds, that a share of variance takes."""
 
 
 def faults_between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
@@ -54,7 +56,14 @@ def faults_of_study(study: Study) -> list[InitErrorDetails]:
     """Faults between parts that are sound in themselves."""
     if too_large := list(_size(study)):  # the others take as long as it is large
         return too_large
-    return [*_same_content(study), *_same_members(study), *_design(study), *_margin(study), *_unused(study)]
+    return [
+        *_same_content(study),
+        *_same_members(study),
+        *_design(study),
+        *_claims(study),
+        *_margin(study),
+        *_unused(study),
+    ]
 
 
 def _fault(loc: tuple[str | int, ...], received: Any, text: str) -> InitErrorDetails:
@@ -137,6 +146,15 @@ def _design(study: Study) -> Iterator[InitErrorDetails]:
     if study.design == "replicate" and any(variant.strengths for variant in study.variants):
         text = "must be resample or crossed where strengths are chosen: on one split the choice would see the test"
         yield _fault(("design",), study.design, text)
+
+
+def _claims(study: Study) -> Iterator[InitErrorDetails]:
+    """A share of variance takes rows and seeds that are crossed, three of each at least."""
+    sizes = (study.n_data_seeds or 0, study.n_seeds)
+    for i, claim in enumerate(study.claims):
+        if claim.quantity == "data_share" and (study.design != "crossed" or min(sizes) < LEAST_CROSSED):
+            text = f"must be in a crossed study of {LEAST_CROSSED} data seeds and {LEAST_CROSSED} seeds at least"
+            yield _fault(("claims", i, "quantity"), claim.quantity, text)
 
 
 def _margin(study: Study) -> Iterator[InitErrorDetails]:

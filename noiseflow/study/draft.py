@@ -7,6 +7,7 @@ import os
 import re
 import textwrap
 import unicodedata
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import yaml
 from text_unidecode import unidecode
 
 from noiseflow.datasets.facts import what_was_read
+from noiseflow.study import Dataset
 from noiseflow.study import loading as studies
 from noiseflow.study.choosing import N_SEEDS, Draft
 from noiseflow.study.choosing_arrays import choose_arrays
@@ -21,14 +23,18 @@ from noiseflow.study.choosing_table import choose_table
 
 _STEPS = 10_000  # of the optimizer, in all: enough for a small network to overfit a small table
 
+STRENGTHS = {"input": 0.1, "before_activation": 0.3, "after_activation": 0.3}
+"""Stddevs to begin with, where nothing is known of similar data."""
+Suggest = Callable[[Dataset], tuple[Mapping[str, float], str]]
+"""From a dataset to stddevs in place of STRENGTHS, and why, in a line."""
 VARIANTS = """variants:
   - name: baseline
   - name: input
-    injections: [{place: input, stddev: 0.1}]
+    injections: [{place: input, stddev: INPUT}]
   - name: before_activation
-    injections: [{place: before_activation, stddev: 0.3}]
+    injections: [{place: before_activation, stddev: BEFORE_ACTIVATION}]
   - name: after_activation
-    injections: [{place: after_activation, stddev: 0.3}]
+    injections: [{place: after_activation, stddev: AFTER_ACTIVATION}]
   # Rivals: is noise better than these?
   - name: dropout
     injections: [{place: after_activation, kind: dropout, rate: 0.3}]
@@ -56,17 +62,34 @@ def draft_study(
 
 
 def draft_and_look(
-    path: str, target: str, task: str | None = None, written_to: str | None = None
+    path: str, target: str, task: str | None = None, written_to: str | None = None, suggest: Suggest | None = None
 ) -> tuple[str, list[str]]:
-    """The text of `draft_study`, and what was read of the file, as lines."""
-    text, draft = _drafted(path, target, task, None, written_to)
+    """The text of `draft_study`, and what was read of the file, as lines.
+
+    Args:
+        suggest: the strengths to begin with.
+    """
+    text, draft = _drafted(path, target, task, None, written_to, suggest)
     return text, what_was_read(draft.dataset, range(1, 6)).lines()
 
 
-def _drafted(path: str, target: str, task: str | None, name: str | None, written_to: str | None) -> tuple[str, Draft]:
-    draft = (choose_arrays if path.lower().endswith(".npz") else choose_table)(path, target, task)
+def choose(path: str, target: str, task: str | None = None) -> Draft:
+    """The dataset that fits a file; arguments and errors as those of `draft_study`."""
+    return (choose_arrays if path.lower().endswith(".npz") else choose_table)(path, target, task)
+
+
+def _drafted(
+    path: str,
+    target: str,
+    task: str | None,
+    name: str | None,
+    written_to: str | None,
+    suggest: Suggest | None = None,
+) -> tuple[str, Draft]:
+    draft = choose(path, target, task)
     shown = path if written_to is None else os.path.relpath(path, Path(written_to).parent)
-    text = _text(draft, name or study_name(path), shown)
+    strengths, why = suggest(draft.dataset) if suggest else (STRENGTHS, "")
+    text = _text(draft, name or study_name(path), shown) + _variants(strengths, why)
     studies.validate(yaml.safe_load(text))
     return text, draft
 
@@ -110,7 +133,14 @@ def _text(draft: Draft, name: str, path: str) -> str:
         "",
         "# Strengths are in units of the standardised features, or of the hidden layer's values.",
     ]
-    return "\n".join(lines) + "\n" + VARIANTS
+    return "\n".join(lines) + "\n"
+
+
+def _variants(strengths: Mapping[str, float], why: str) -> str:
+    text = VARIANTS
+    for place, stddev in strengths.items():
+        text = text.replace(f"stddev: {place.upper()}}}", f"stddev: {stddev}}}")
+    return "".join(f"# {line}\n" for line in textwrap.wrap(why, 110)) + text
 
 
 ORDER = (

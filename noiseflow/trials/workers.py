@@ -375,6 +375,17 @@ def worker_processes(n: int) -> Iterator[Workers]:
                 _pools.remove(pool)
 
 
+@contextmanager
+def one_worker(*loaded_first: str) -> Iterator[Workers]:
+    """Within it, one process more, which imports these modules at once and no TensorFlow."""
+    pool = Workers(1, loaded_first)
+    pool.start(1)
+    try:
+        yield pool
+    finally:
+        pool.end()
+
+
 def in_worker(function: Callable[..., T], *arguments: Any, **how: Any) -> T:
     """What `Workers.run` gives in the pool of this process; where there is none, one worker that stays is started."""
     with _lock:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import noiseflow
-from noiseflow.architectures import ARCHITECTURES, entry_point
+from noiseflow.architectures import ARCHITECTURES, architecture_kind, entry_point
 from noiseflow.architectures.builder import Builder
 from noiseflow.engine.keras_state import build_seeded
 from noiseflow.scores import SCORES as ALL_SCORES
@@ -212,3 +212,11 @@ def test_builder_raises_at_once_for_a_file_or_entry_point_that_is_not_there(tmp_
         builder("file", path=str(tmp_path / "none.keras"))
     with pytest.raises(LookupError, match=r"entry point of the group noiseflow\.models"):
         builder("entry_point", entry_point="no-such-network")
+
+
+def test_mlp_draws_its_hidden_weights_with_the_stddev_that_is_asked_for():
+    asked = Architecture(kind="mlp", units=(300, 300), initial_stddev=0.1)
+    model = Builder(asked, Training(epochs=1), (20,), 2, "accuracy")()
+    spreads = [float(np.std(layer.kernel)) for layer in model.layers[:2]]
+    assert spreads == pytest.approx([0.1, 0.1], rel=0.05)
+    assert "'stddev': 0.1" in architecture_kind("mlp").layers(asked)[0].code()

@@ -1,13 +1,18 @@
 """Which pictures a report has, in which order, and that they fit into an artifact."""
 
+import io
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from sketch_study import make_evidence, make_grid, make_history, make_predictions, make_study, make_trials
 
+from noiseflow.plots import to_png
+from noiseflow.plots.canvas import OKABE_ITO, blank_figure
 from noiseflow.report.evidence import compact_predictions
 from noiseflow.report.findings import find
 from noiseflow.report.page import draw_pictures
@@ -15,6 +20,7 @@ from noiseflow.report.picture import fitting
 from noiseflow.report.sections import boundary, gap, learning_curves
 from noiseflow.report.sections.chosen_strengths import strength_frames, strength_unit
 from noiseflow.study import Study, Variant
+from noiseflow.trials.workers import one_worker
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
@@ -138,6 +144,25 @@ def test_behaviour_that_has_no_room_is_left_out_the_later_groups_first():
     assert [picture.png for picture in kept] == [picture.png for picture in first]
     assert "no picture of learning-curves-2 and gap-2." in kept[-1].caption
     assert kept[:-1] == first[:-1]
+
+
+def test_narrow_forms_drawn_by_another_process_are_the_same():
+    evidence = full_evidence()
+    with one_worker("noiseflow.plots") as beside:
+        drawn = draw_pictures(evidence, partial(beside.run, to_png, what="drew", timeout_seconds=60))
+    assert any(picture.narrow for picture in drawn)
+    assert [picture.narrow for picture in drawn] == [picture.narrow for picture in draw_pictures(evidence)]
+
+
+def test_colours_of_thin_lines_and_small_dots_stay():
+    figure, (axes,) = blank_figure(1)
+    for at, colour in enumerate(OKABE_ITO):
+        axes.plot([0, 1], [at, at + 0.5], color=colour, linewidth=1.5)
+        axes.plot([0.5], [-at], "o", color=colour, markersize=4)
+    there = {pixel for _, pixel in Image.open(io.BytesIO(to_png(figure))).convert("RGB").getcolors()}
+    for colour in OKABE_ITO:
+        wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
+        assert min(max(abs(a - b) for a, b in zip(wanted, pixel, strict=True)) for pixel in there) < 12
 
 
 def test_strengths_are_drawn_for_families_with_their_unit():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_trials import made_trials, resampled
+from made_trials import crossed, made_trials, resampled
 
 from noiseflow.report.claims import claims_lines, judge, judge_claims
 from noiseflow.study import Study, loading
@@ -73,11 +73,24 @@ def test_score_and_columns_of_the_trials_can_be_claimed():
         ({"against": "nothing"}, "must be one of this study's"),
         ({"relation": "about"}, "published and tolerance"),
         ({"tolerance": 0.1}, "must have a tolerance if"),
+        ({"quantity": "data_share", "bound": 0.5}, "must be in a crossed study of 3 data seeds and 3 seeds at least"),
     ],
 )
 def test_claim_that_cannot_be_decided_is_refused(claim, text):
     with pytest.raises(ValueError, match=text):
         study(claim)
+
+
+@pytest.mark.parametrize(("of_data", "of_seeds", "verdict"), [(0.03, 0.005, "holds"), (0.005, 0.03, "refuted")])
+def test_share_of_the_data_in_a_crossed_study(of_data, of_seeds, verdict):
+    rng = np.random.default_rng(1)
+    scores = 0.8 + rng.normal(0, of_data, (12, 1)) + rng.normal(0, of_seeds, (1, 12)) + rng.normal(0, 0.005, (12, 12))
+    made = made_trials({"baseline": crossed(scores), "noise": crossed(scores)}, dataset="circles", architecture="mlp")
+    claim = {"quantity": "data_share", "variant": "baseline", "bound": 0.5}
+    content = study(GIVEN).model_dump() | {"design": "crossed", "n_data_seeds": 12, "claims": [GIVEN | claim]}
+    (row,) = judge_claims(Study.model_validate(content), made).to_dict("records")
+    assert row["verdict"] == verdict
+    assert 0 <= row["ci_low"] <= row["mean"] <= row["ci_high"] <= 1
 
 
 def test_shipped_claims_are_studies_of_their_own_names():

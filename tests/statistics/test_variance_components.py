@@ -12,7 +12,13 @@ from statsmodels.stats.anova import anova_lm
 
 from noiseflow.statistics import summarize
 from noiseflow.statistics.dependence import dependent_mean
-from noiseflow.statistics.variance_components import Components, complete_part, components, how_many_to_halve
+from noiseflow.statistics.variance_components import (
+    Components,
+    complete_part,
+    components,
+    data_share,
+    how_many_to_halve,
+)
 from noiseflow.statistics.variance_table import COMPONENT_COLUMNS, variance_components
 
 rng = np.random.default_rng(4)
@@ -161,3 +167,12 @@ def test_summarize_of_a_crossed_cell_with_little_left_says_what_it_can(n):
     assert isnan(row["difference_mean"]) == (n == 0)
     assert isnan(row["p_value"])
     assert row["verdict"] == "inconclusive"
+
+
+def test_interval_of_the_datas_share_holds_the_truth(rng):
+    held = []
+    for _ in range(200):
+        grid = rng.normal(0, 1.0, (10, 1)) + rng.normal(0, 0.7, (1, 10)) + rng.normal(0, 0.5, (10, 10))
+        _, low, high = data_share(grid)
+        held.append(low <= 1 / (1 + 0.7**2) <= high)
+    assert np.mean(held) > 0.9
