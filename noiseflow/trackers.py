@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.results import CELL, Plain, StoredStudy, load, study_folder
 
-Tracker = Literal["mlflow", "wandb"]
 _PARAMS = (
     *("study", *CELL, "family", "strength", "data_seed", "seed", "campaign", "engine", "device", "epochs"),
     *("epochs_trained", "n_train", "n_test", "score_name", "status", "proven"),
@@ -75,11 +74,12 @@ def trial_runs(stored: StoredStudy) -> list[TrialRun]:
 
 
 def track(
-    results: str, study: str, tracker: Tracker, into: str, watch: Callable[[list[TrialRun]], Iterable[TrialRun]] = iter
+    results: str, study: str, tracker: str, into: str, watch: Callable[[list[TrialRun]], Iterable[TrialRun]] = iter
 ) -> tuple[int, int]:
     """Writes the stored trials of a study into a tracker; how many were written, and how many were there before.
 
     Args:
+        tracker: mlflow or wandb.
         into: of MLflow a tracking URI such as `sqlite:///mlflow.db`, of W&B the folder that gets the folder `wandb`.
         watch: goes through what is to be written, such as a progress bar.
 
