@@ -98,9 +98,14 @@ def advise(traits: Traits, atlas: pd.DataFrame | None = None) -> Advice:
 
     Args:
         atlas: rows as in FILE, which they are unless given.
+
+    Raises:
+        ValueError: the atlas holds too few datasets of this task.
     """
     rows = read_atlas() if atlas is None else atlas
     rows = rows[rows["task"] == traits.task]
+    if rows["dataset"].nunique() <= NEIGHBOURS:
+        raise ValueError(f"the atlas holds too few datasets for a {traits.task}")
     near = _nearest(rows, traits)
     mine = rows[rows["dataset"].isin(near)]
     place, strength = _start(mine)

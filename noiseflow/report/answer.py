@@ -79,7 +79,8 @@ def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
     if isfinite(first.get("seeds_ci_low", nan)):
         told = {**first, "difference_ci_low": first["seeds_ci_low"], "difference_ci_high": first["seeds_ci_high"]}
         on_these = wording.difference_interval(told, as_size=True)
-        proof = f"95 % interval {interval} for new test rows, {on_these} on these; {seeds}, {p} with all comparisons counted"
+        both = f"{interval} for new test rows, {on_these} on the rows tested"
+        proof = f"95 % interval {both}; {seeds}, {p} with all comparisons counted"
     if pooled:
         proof = f"{seeds}; 95 % interval {interval} and {p}, valid however often one looks"
     text = f"{named([first])} {verb} {wording.score_of(first).label} by {wording.amount(first, bare=True)} ({proof})"
@@ -118,7 +119,7 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
         if told:
             better = {row[f"{measure}_verdict"] for row in against}
             verb = "improves" if better == {"better"} else "worsens" if better == {"worse"} else "changes"
-            texts.append(f"The {label} {verb}, unlike the score, for {told}")
+            texts.append(f"The {label} {verb}, which the score is not shown to do, for {told}")
     return texts
 
 
@@ -159,10 +160,4 @@ def _where(evidence: Evidence) -> str:
     if study.design == "replicate":
         return "On this split" if len(study.datasets) == 1 else "On these splits"
     finite = [dataset.is_finite for dataset in study.datasets]
-    return (
-        "On new splits of these rows"
-        if all(finite)
-        else "On average over data seeds"
-        if any(finite)
-        else "On fresh data"
-    )
+    return "On new rows like these" if all(finite) else "On average over data seeds" if any(finite) else "On fresh data"

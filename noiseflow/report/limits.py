@@ -114,7 +114,7 @@ def _on_unseen(evidence: Evidence) -> list[str]:
         n = int(sound["n_seeds"].min())
         texts.append(
             f"The verdicts are on trainings that do not fail. Where none of {n:,} failed, up to "
-            f"{100 * unseen_rate(n):.2g} % of trainings may fail unseen."
+            f"{100 * unseen_rate(n):.2g} % of trainings may fail unseen (one-sided, at 95 %)."
         )
     return texts
 

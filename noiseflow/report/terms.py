@@ -13,7 +13,7 @@ TERMS = {
     "Fixed-n interval, not valid under repeated looks": "What a single look at a number of seeds fixed before would show.",
     "p (adjusted)": "Chance of so large a difference if there were none, adjusted for all comparisons of the study.",
     "p (Holm)": "Chance of so large a difference if there were none, adjusted for all comparisons of the study.",
-    "p, sign flip": "Chance of so large a mean difference if the signs of the pairs were random; this comparison alone.",
+    "p": "Chance of so large a mean difference if there were none; of this comparison alone.",
     "p, Wilcoxon": "The same by the ranks of the differences instead of their mean.",
     "p, of a year": "Chance of so large a difference in some cell in a year of nights if there were no drift.",
     "p (always valid)": "Like p, but valid however often one looks.",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import inf, isfinite, nan, sqrt
 from typing import Any
 
@@ -68,13 +69,13 @@ class Band:
 def simultaneous(comparisons: Sequence[PairedDifferences]) -> list[Band]:
     """The band of each comparison; at the level .05 all of them hold together.
 
-    Step-down: the comparison with the largest studentised mean is held against the largest of all, the next one, once 0 lies
-    outside of its band, against the largest of the others, and so on. p_adjusted is at most .05 exactly where the band
-    leaves 0 out; where alpha is below .05 it is .05/alpha times as large.
+    Each studentised mean is held against the largest of all under the flips or draws: single-step max-T, whose intervals
+    hold together whatever the true means are. Those of a step-down test do not: it lets go of what it has rejected. p_adjusted
+    is at most .05 exactly where the band leaves 0 out; where alpha is below .05 it is .05/alpha times as large.
 
     The end of the band on the side of a long tail (`long_tail`) is moved out.
 
-    References: Westfall and Young (1993), Resampling-based multiple testing, algorithm 2.8; Hothorn, Bretz and Westfall
+    References: Westfall and Young (1993), Resampling-based multiple testing, algorithm 2.5; Hothorn, Bretz and Westfall
     (2008), Simultaneous inference in general parametric models, Biometrical Journal 50; docs/method.md, "The band".
     """
     asked = [one for one in comparisons if one.speaks]
@@ -86,7 +87,7 @@ def simultaneous(comparisons: Sequence[PairedDifferences]) -> list[Band]:
     drawn.statistics[:, drawn.is_student] = student_draws(
         [c for c in asked if c.estimate is not None], len(drawn.statistics)
     )
-    found = iter(_step_down(asked, drawn))
+    found = iter(_bands(asked, drawn))
     return [next(found) if one.speaks else Band() for one in comparisons]
 
 
@@ -135,6 +136,20 @@ class _Flips:
         with np.errstate(all="ignore"):
             statistics = studentised(sums, squares, counts)
         return cls(statistics, sums, signs, counts, squares, np.array([one.estimate is not None for one in asked]))
+
+    @cached_property
+    def centred(self) -> Array:
+        """The statistics of differences less their mean: what the others are held to be, whatever their true means are.
+
+        Flipped, a large mean is all that is seen of a comparison; several would then seem to go together as one.
+        """
+        means = self.sums[0] / np.where(self.is_student, 1.0, self.counts)
+        sums = self.sums - means * self.signs
+        with np.errstate(all="ignore"):
+            found = studentised(
+                np.where(np.abs(sums) > NEAR, sums, 0.0), self.squares - self.counts * means**2, self.counts
+            )
+        return np.where(self.is_student, self.statistics, found)
 
     def reach(self, k: int, mean: float, size: float) -> npt.NDArray[np.bool_]:
         """In which draws |t| of the k-th comparison is at least this size if its true mean is this one, in ticks."""
@@ -211,29 +226,20 @@ def _root_of_correlation(profiles: Array) -> Array:
     return np.asarray((vectors * np.sqrt(values.clip(0))) @ vectors.T)
 
 
-def _step_down(asked: Sequence[PairedDifferences], drawn: _Flips) -> list[Band]:
+def _bands(asked: Sequence[PairedDifferences], drawn: _Flips) -> list[Band]:
     ours = [_Observed.of(one) for one in asked]
     tails = [long_tail(one.differences) if one.guarded else (1.0, 1.0) for one in asked]
-    against = np.array([tail[0] if one.mean > 0 else tail[1] for one, tail in zip(ours, tails, strict=True)])
-    statistic = np.array([one.statistic for one in ours]) / against
-    order = np.argsort(-statistic, kind="stable")
-    n_draws, m = drawn.statistics.shape
-    scale = np.array([ALPHA / one.alpha for one in asked])
-    largest, p = np.zeros(n_draws), np.empty(m)
-    for k in order[::-1]:
-        largest = np.maximum(largest, drawn.statistics[:, k])
-        p[k] = _share(largest, statistic[k])
-    if m == 1 and asked[0].estimate is not None:
-        p[0] = 2 * stats.t.sf(statistic[0], asked[0].estimate.degrees_of_freedom)
-    p[order] = np.minimum(np.maximum.accumulate((p * scale)[order]), 1.0)
-    left_out = [k for k in order if p[k] > ALPHA]  # not rejected: they are held against each other
-    first, second, whose = _two_largest(drawn.statistics, left_out)
-    bands: list[Band] = [Band()] * m
-    beyond = np.zeros(n_draws)
-    for k in order[::-1]:
-        others = np.where(whose == k, second, first) if p[k] > ALPHA else beyond
-        bands[k] = _band(asked[k], ours[k], tails[k], float(p[k]), (drawn, int(k), others), alone=m == 1)
-        beyond = np.maximum(beyond, drawn.statistics[:, k])
+    first, second, whose = _two_largest(drawn.centred)
+    bands = []
+    for k, (one, own, tail) in enumerate(zip(asked, ours, tails, strict=True)):
+        statistic = own.statistic / (tail[0] if own.mean > 0 else tail[1])
+        others = np.where(whose == k, second, first)
+        p = _share(np.maximum(drawn.statistics[:, k], others), statistic)
+        if len(asked) == 1 and one.estimate is not None:
+            p = float(2 * stats.t.sf(statistic, one.estimate.degrees_of_freedom))
+        bands.append(
+            _band(one, own, tail, min(1.0, p * (ALPHA / one.alpha)), (drawn, k, others), alone=len(asked) == 1)
+        )
     return bands
 
 
@@ -266,15 +272,12 @@ def _share(draws: Array, statistic: float) -> float:
     )
 
 
-def _two_largest(statistics: Array, columns: Sequence[int]) -> tuple[Array, Array, npt.NDArray[np.intp]]:
-    """The largest and the second largest of these columns in each row, and whose the largest is."""
-    n = len(statistics)
-    if not columns:
-        return np.zeros(n), np.zeros(n), np.full(n, -1)
-    chosen = statistics[:, columns]
-    whose = np.asarray(columns)[chosen.argmax(axis=1)]
-    second = np.zeros(n) if len(columns) == 1 else np.partition(chosen, -2, axis=1)[:, -2]
-    return chosen.max(axis=1), second, whose
+def _two_largest(statistics: Array) -> tuple[Array, Array, npt.NDArray[np.intp]]:
+    """The largest and the second largest in each row, and whose the largest is."""
+    whose = statistics.argmax(axis=1)
+    n, m = statistics.shape
+    second = np.zeros(n) if m == 1 else np.partition(statistics, -2, axis=1)[:, -2]
+    return statistics.max(axis=1), second, whose
 
 
 def _band(

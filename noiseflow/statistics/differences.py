@@ -77,7 +77,9 @@ def compare(asked: Sequence[Asked], *, cross_checks: bool = True) -> list[dict[s
     narrow = simultaneous(over_seeds) if any(are_fixed) else bands
     bands = [_around(*both) if fixed else both[0] for fixed, *both in zip(are_fixed, bands, narrow, strict=True)]
     described = _described(pairings, cross_checks)
-    needed = seeds_needed([_planning_std(pairing) for pairing in pairings], _least_margin(asked), len(asked)).tolist()
+    needed = seeds_needed(
+        [_planning_std(pairing) for pairing in pairings], [one.margin / one.scale for one in asked], len(asked)
+    ).tolist()
     rows = []
     for k, one in enumerate(asked):
         told = {name: value if name in NOT_SCALED else value * one.scale for name, value in described[k].items()}
@@ -169,10 +171,6 @@ def _planning_std(pairing: Pairing) -> float:
     if pairing.n_pairs < 2 or depends:
         return nan
     return float(pairing.differences.std(ddof=1)) * sqrt(1 + pairing.correlation)
-
-
-def _least_margin(asked: Sequence[Asked]) -> float:
-    return min((one.margin / one.scale for one in asked), default=nan)
 
 
 def _described(pairings: Sequence[Pairing], cross_checks: bool) -> list[dict[str, float]]:

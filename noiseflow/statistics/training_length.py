@@ -7,7 +7,7 @@ import pandas as pd
 from noiseflow.statistics.pairs import CELL
 
 WINDOW = 10
-"""Recorded epochs that are averaged at once, so that the best of many noisy means is no accident."""
+"""Recorded epochs that are averaged at once, around each, so that the best of many noisy means is no accident."""
 CLEAR = 3.0
 """Standard errors, over seeds, that a fall or a rise takes to be told."""
 LENGTH_COLUMNS = [*CELL, "best_epoch", "best", "last_epoch", "last", "fall", "verdict"]
@@ -25,7 +25,7 @@ def training_lengths(curves: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for key, cell in curves.groupby(CELL, sort=False):
         table = cell.pivot_table(index="trial_id", columns="epoch", values="test_score").dropna()
-        smooth = table.T.rolling(min(WINDOW, max(1, table.shape[1] // 4))).mean().dropna().T
+        smooth = table.T.rolling(min(WINDOW, max(1, table.shape[1] // 4)), center=True).mean().dropna().T
         if len(smooth) < 3 or smooth.shape[1] < 4:
             continue
         means, last = smooth.mean(), smooth.iloc[:, -1]

@@ -10,9 +10,10 @@ from noiseflow.report.tables import Columns, best_first, interval
 from noiseflow.wording import difference_interval, fraction, p_text
 
 NOTE = (
-    "Second opinions; they decide nothing. Both intervals are of the difference to the baseline; the second is a bootstrap "
-    "that allows for skewness (from 20 seeds on). Both p are of one comparison, not adjusted. Where the interquartile mean of "
-    "the score is far from its mean, a few seeds made the mean."
+    "Second opinions; they decide nothing. The first interval is the part of the band, which holds with all others; the "
+    "second is of one comparison over seeds: a bootstrap that allows for skewness (from 20 seeds on). Both p are of one "
+    "comparison, not adjusted: by sign flips, or Student's where the interval is for new rows, and Wilcoxon's over seeds. "
+    "Where the interquartile mean of the score is far from its mean, a few seeds made the mean."
 )
 
 
@@ -23,11 +24,11 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 def _columns(_: Evidence) -> Columns:
     return {
-        "t interval": difference_interval,
+        "Band": difference_interval,
         "BCa interval": lambda row: interval(
             {**row, "difference_ci_low": row["bca_low"], "difference_ci_high": row["bca_high"]}
         ),
-        "p, sign flip": lambda row: p_text(row["p_value"]),
+        "p": lambda row: p_text(row["p_value"]),
         "p, Wilcoxon": lambda row: p_text(row["wilcoxon_p"]),
         "Mean": lambda row: fraction(row["score_mean"]),
         "Interquartile mean": lambda row: fraction(row["interquartile_mean"]),

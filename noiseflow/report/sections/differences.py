@@ -21,7 +21,7 @@ BOTH = " Thick lines are for these test rows and new seeds, thin ones for new te
 NOTE = (
     "Scores are those of the last epoch. Differences are variant minus baseline on the same seeds. One band of 95 % holds "
     "all of them together, and the verdicts are read off it: p, adjusted for all comparisons of the study, is at most .05 "
-    "where an interval leaves 0 out. The band is {band}."
+    "where an interval leaves 0 out. The band is {band}. An end on the side of a long tail is moved out up to threefold."
 )
 EFFECT = (
     " d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the variant wins, ties "

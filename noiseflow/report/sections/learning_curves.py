@@ -57,8 +57,8 @@ def _limits(evidence: Evidence) -> list[str]:
         texts.append(
             f"Seen on the test rows, and used for no decision: the mean curve of {wording.quoted(worst['variant'])} is best at "
             f"epoch {int(worst['best_epoch']):,} ({wording.fraction(worst['best'])}) and ends at "
-            f"{wording.fraction(worst['last'])} after {int(worst['last_epoch']):,}. So part of what noise gains here may be "
-            "the price of training too long; early stopping is the rival to run."
+            f"{wording.fraction(worst['last'])} after {int(worst['last_epoch']):,}. So part or all of what noise gains "
+            "here may be the price of training too long; early stopping is the rival to run."
         )
     if len(early):
         names = wording.listed(wording.quoted(name) for name in dict.fromkeys(early["variant"]))
