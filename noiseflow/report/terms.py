@@ -8,6 +8,8 @@ TERMS = {
     "95 %, these rows": "A range that holds the true mean difference on these test rows, over new seeds, for all variants.",
     "95 %, seeds alone": "A range that holds the true mean difference on these test rows, over new seeds.",
     "Always valid": "The 95 % interval of all campaigns together, valid however often one looks.",
+    "Band": "The part of the 95 % band, which holds for all differences together.",
+    "Always valid interval": "The 95 % interval of all campaigns together, valid however often one looks.",
     "BCa interval": "A 95 % bootstrap interval of this difference alone, corrected for bias and skew.",
     "t interval": "Student's 95 % interval of this difference alone.",
     "Fixed-n interval, not valid under repeated looks": "What a single look at a number of seeds fixed before would show.",
