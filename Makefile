@@ -68,7 +68,7 @@ lock: .venv/.installed-dev ## choose the newest versions that fit, and lock them
 	@command -v uv >/dev/null || $(PIP) install uv
 	@PATH="$$PATH:.venv/bin"; echo "locking …"; \
 	$(LOCK) -o requirements/run.lock && \
-	$(LOCK) --extra ray --group dev -c requirements/run.lock -o requirements/dev.lock && \
+	$(LOCK) --extra ray --extra mlflow --extra wandb --group dev -c requirements/run.lock -o requirements/dev.lock && \
 	$(LOCK) --group docs -c requirements/run.lock -o requirements/docs.lock && \
 	$(LOCK) --group bench -c requirements/run.lock -o requirements/bench.lock
 

@@ -32,7 +32,6 @@ from noiseflow.options import (
     UntilOption,
     VerboseOption,
     declared_study,
-    hide_tensorflow,
 )
 from noiseflow.study import Study
 from noiseflow.study.loading import load, names
@@ -156,8 +155,9 @@ def _set_environment(*, verbose: bool) -> None:
     os.environ["NOISEFLOW_DATA"] = os.sep  # who runs a study by hand may have it read what he may read
     os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "http://127.0.0.1")  # no page reads a temporary server
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")  # a busy machine takes a minute
-    if not verbose:
-        hide_tensorflow()
+    if verbose:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
+    else:
         os.environ.setdefault("PREFECT_LOGGING_LEVEL", "ERROR")
         os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")  # what failed is said in the end
         os.environ.setdefault("PREFECT_SERVER_LOGGING_LEVEL", "ERROR")

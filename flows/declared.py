@@ -90,3 +90,16 @@ def _block_id(client: SyncPrefectClient, name: str) -> str:
         raise LookupError(
             f"{BLOCK} must be <kind of block>/<name> of a block on the server; received {name!r}. {fix}"
         ) from None
+
+
+def main() -> None:
+    """Makes the declared pools and automations on the server that PREFECT_API_URL names, as before `prefect deploy --all`."""
+    from prefect.client.orchestration import get_client  # noqa: PLC0415 - takes seconds
+
+    with get_client(sync_client=True) as client:
+        make_pools(client)
+        make_automations(client)
+
+
+if __name__ == "__main__":
+    main()

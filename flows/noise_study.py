@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,9 @@ from prefect.states import Completed, Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import Task
 from prefect.utilities.callables import get_call_parameters
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from flows.interruption import stoppable
 from flows.progress_artifact import progress_artifact
@@ -51,6 +54,30 @@ from tasks.run_logs import send_logs_to_prefect
 from tasks.training import replay_batch, train_batch
 
 StudyFile = Annotated[str, Field(pattern=r"\.ya?ml$")]
+
+
+@dataclass(frozen=True)
+class _Named:
+    """Marks a parameter of several types, so that the server says of a wrong value what it must be.
+
+    Of `anyOf` it says only that no schema fits. So `anyOf`, which Prefect's forms are made from, keeps the types alone, and the
+    limits are a condition beside it.
+
+    when: which values have limits. limits: a schema; that of the first type unless given.
+    """
+
+    when: dict[str, Any] = field(default_factory=lambda: {"not": {"type": "null"}})
+    limits: dict[str, Any] | None = None
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler(core)
+        kinds, limits = schema["anyOf"], ("minimum", "maximum", "pattern")
+        types = [{key: value for key, value in kind.items() if key not in limits} for kind in kinds]
+        return schema | {"anyOf": types, "if": self.when, "then": self.limits or kinds[0]}
+
+
+MAY_BE_EMPTY = _Named()
+STUDY = _Named({"type": "string"}, {"pattern": rf"^({'|'.join(names())})$|\.ya?ml$"})
 
 
 def run_name() -> str:
@@ -87,18 +114,18 @@ def named(parameters: Mapping[str, Any], scheduled: datetime) -> str:
     result_serializer="json",
 )
 def noise_study(
-    study: ShippedStudy | StudyFile | Study = "tutorial",
-    n_seeds: Annotated[int, Field(ge=1, le=10_000)] | None = None,
-    epochs: Annotated[int, Field(ge=1, le=10_000_000)] | None = None,
+    study: Annotated[ShippedStudy | StudyFile | Study, STUDY] = "tutorial",
+    n_seeds: Annotated[int | None, Field(ge=1, le=10_000), MAY_BE_EMPTY] = None,
+    epochs: Annotated[int | None, Field(ge=1, le=10_000_000), MAY_BE_EMPTY] = None,
     results: str = "results",
     engine: Engine = "auto",
     device: Device = "auto",
     runner: Runner = "local",
-    campaign: str | None = None,
+    campaign: Annotated[str | None, MAY_BE_EMPTY] = None,
     fail_on_drift: bool = False,
-    until: UntilWhen | None = None,
-    budget: Annotated[str, Field(pattern=TIME)] | None = None,
-    max_seeds: Annotated[int, Field(ge=FIRST_LOOK, le=LARGEST)] | None = None,
+    until: Annotated[UntilWhen | None, MAY_BE_EMPTY] = None,
+    budget: Annotated[str | None, Field(pattern=TIME), MAY_BE_EMPTY] = None,
+    max_seeds: Annotated[int | None, Field(ge=FIRST_LOOK, le=LARGEST), MAY_BE_EMPTY] = None,
 ) -> StudyRun:
     """Finds out whether noise regularises a model: trains each variant over many seeds and reports the comparison.
 

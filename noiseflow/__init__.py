@@ -27,6 +27,8 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow reads it when it is loaded, here or in a worker
+
 _HOMES = {
     "Control": "noiseflow.controls.control",
     "Injection": "noiseflow.noise.injection",
@@ -48,7 +50,6 @@ def __getattr__(name: str) -> Any:
     if name in _WITH_TENSORFLOW and "tensorflow" not in sys.modules:
         from noiseflow.trials.silence import silenced  # noqa: PLC0415
 
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         with silenced():  # what TensorFlow announces while it is loaded
             import_module(_HOMES[name])
     return getattr(import_module(_HOMES[name]), _NAMES.get(name, name))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -38,7 +39,6 @@ from noiseflow.options import (
     UntilOption,
     VerboseOption,
     declared_study,
-    hide_tensorflow,
     refuse,
     show_logs,
 )
@@ -94,7 +94,8 @@ def run(
     """Trains what is missing of a study, and reports."""
     asked = Until(until, budget, max_seeds)
     declared = declared_study(study, seeds, epochs, results, campaign, until=asked)
-    show_logs() if verbose else hide_tensorflow()
+    if verbose:
+        show_logs()
     at_once = min(BATCHES_AT_ONCE, len(declared.parts()))
     with worker_processes(at_once) as workers:
         if not Path(study_place(results, declared.name)).exists():  # else there may be nothing to train
@@ -151,7 +152,6 @@ def reproduce(
         declared = declare(studies.load_claims(claims), results, seeds, epochs, None)
     except InvalidInputError as error:
         refuse(error.faults)
-    hide_tensorflow()
     with worker_processes(BATCHES_AT_ONCE) as workers:
         workers.start(BATCHES_AT_ONCE)
         from noiseflow.run import run_study  # noqa: PLC0415
@@ -188,7 +188,6 @@ def plan(
     from noiseflow.stored import name_faults, stored_plan  # noqa: PLC0415
     from noiseflow.trials.preview import foresee, told, until_lines  # noqa: PLC0415
 
-    hide_tensorflow()
     date = _date(campaign)
     with _failures_printed():
         try:
@@ -309,7 +308,6 @@ def compact(
 @app.command()
 def check(*, engine: EngineOption = "auto", device: DeviceOption = "auto", as_json: JsonOption = False) -> None:
     """Checks the laws of noise on this machine's engine, each with its figure; about a minute."""
-    hide_tensorflow()
     from noiseflow.trials.silence import silenced  # noqa: PLC0415
 
     with silenced():
@@ -393,14 +391,37 @@ def compare(
 def export(
     study: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
     *,
-    form: Annotated[Literal["csv", "latex"], typer.Option("--format", help="CSV, or LaTeX with booktabs.")] = "csv",
+    form: Annotated[
+        Literal["csv", "latex", "mlflow", "wandb"],
+        typer.Option("--format", help="CSV or LaTeX with booktabs: the summary; mlflow or wandb: all trials as runs."),
+    ] = "csv",
+    into: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to: MLflow's tracking URI (sqlite:///mlflow.db unless given), W&B's folder (this one)."
+        ),
+    ] = None,
     results: ResultsOption = "results",
 ) -> None:
-    """Prints a summary as CSV or as a LaTeX table."""
-    from noiseflow.results import exported  # noqa: PLC0415
+    """Prints a summary as CSV or LaTeX; or writes the trials as runs for MLflow or, offline, for W&B."""
+    if form in ("csv", "latex"):
+        if into is not None:
+            refuse(["--into is for --format mlflow and wandb; a summary is printed. Write it to a file with > FILE"])
+        from noiseflow.results import exported  # noqa: PLC0415
 
+        with _failures_printed():
+            typer.echo(exported(results, study, form), nl=False)
+        return
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import track as shown  # noqa: PLC0415
+
+    from noiseflow.trackers import track  # noqa: PLC0415
+
+    bar = partial(shown, description=study, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    place = into or {"mlflow": "sqlite:///mlflow.db", "wandb": "."}[form]
     with _failures_printed():
-        typer.echo(exported(results, study, form), nl=False)
+        written, before = track(results, study, form, place, bar)
+    typer.echo(f"{form}: {written:,} trials written to {place}, {before:,} there before")
 
 
 @stored.command()

@@ -77,12 +77,8 @@ def refuse(faults: Sequence[str]) -> NoReturn:
     raise typer.Exit(2)
 
 
-def hide_tensorflow() -> None:
-    """Leaves the terminal to the progress and the summary."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-
 def show_logs() -> None:
-    """Has the library's own logs shown too."""
+    """Has the library's own logs shown, and TensorFlow's."""
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("noiseflow").setLevel(logging.INFO)

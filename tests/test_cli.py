@@ -144,6 +144,11 @@ def test_init_without_target_lists_the_columns(noiseflow):
     assert "the columns are x, kind, bought" in done.stderr.replace("'", "")
 
 
+def test_init_without_target_lists_the_columns_of_a_table_whose_first_row_lacks_a_value(noiseflow, tmp_path):
+    (tmp_path / "my.csv").write_text("x,kind,bought\n1,,yes\n" + "2,b,no\n3,a,yes\n" * 20)
+    assert "the columns are x, kind, bought" in noiseflow("init", "my.csv").stderr.replace("'", "")
+
+
 def test_studies_lists_cells_trials_and_purpose(noiseflow):
     done = noiseflow("studies")
     assert done.exit_code == 0

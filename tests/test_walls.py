@@ -18,6 +18,8 @@ ROOMS = {  # library: the rooms of noiseflow that may import it
     "pyarrow": ("store/", "datasets/files.py"),  # how large a Parquet file is, before it is read
     "obstore": ("store/",),
     "matplotlib": ("plots/",),
+    "mlflow": ("trackers.py",),
+    "wandb": ("trackers.py",),
     "prefect": (),
 }
 KINDS = ("noise", "controls", "scores", "datasets", "architectures")
@@ -41,6 +43,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
     "atlas": ("datasets", "study", "statistics"),
     "comparison": ("base", "scores", "engine", "statistics", "wording"),
     "results": ("base", "study", "store"),
+    "trackers": ("base", "results"),
     "stored": ("base", "datasets", "study", "campaigns", "store", "trials", "report", "results"),
     "progress_line": ("engine", "trials"),
     "run": (
@@ -68,6 +71,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
         "laws",
         "atlas",
         "results",
+        "trackers",
         "options",
         "run",
         "stored",
@@ -175,3 +179,16 @@ def test_command_refuses_before_it_loads_what_takes_long():
 def test_import_loads_neither_tensorflow_nor_prefect_nor_pyplot():
     done = subprocess.run([sys.executable, "-c", WHAT_LOADS], capture_output=True, text=True, check=True)
     assert not done.stdout.strip()
+
+
+@pytest.mark.parametrize(("given", "then"), [({}, "3"), ({"TF_CPP_MIN_LOG_LEVEL": "1"}, "1")])
+def test_importing_noiseflow_keeps_tensorflow_quiet_unless_one_asks(given, then):
+    shown = "import os, noiseflow; print(os.environ['TF_CPP_MIN_LOG_LEVEL'])"
+    done = subprocess.run(
+        [sys.executable, "-c", shown],
+        env={"PYTHONPATH": str(ROOT), **given},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == then

@@ -131,7 +131,7 @@ def header_of(file: BinaryIO, path: str, reading: Reading) -> list[str]:
 
 def names_are_below(path: str, target: str, reading: Reading) -> bool:
     """Whether a column of this name is in the line below the header only, as where there are two lines of names."""
-    if reading.header == "none":
+    if reading.header == "none" or not target.strip():  # an empty cell is no name
         return False
     found = []
     for skipped in (reading.skip_rows or 0, (reading.skip_rows or 0) + 1):

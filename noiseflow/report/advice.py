@@ -150,8 +150,7 @@ def _forecast(row: Row, what: str) -> str:
     low, high = needed_range(needed, n_pairs)
     return (
         f" A new study that is looked at once would show a difference{what} as large as the margin in four of five cases with "
-        f"{int(needed):,} seeds; by the uncertainty of the spread, which {n_pairs:,} pairs tell, it may take "
-        f"{floor(low):,} to {ceil(high):,}."
+        f"{int(needed):,} seeds; {floor(low):,} to {ceil(high):,}, since {n_pairs:,} pairs show the spread only roughly."
     )
 
 

@@ -80,34 +80,40 @@ def test_run_form_describes_each_parameter_with_its_choices_and_limits(deploymen
     assert form["engine"]["enum"] == ["auto", "vectorized", "reference"]
     assert form["device"]["enum"] == ["auto", "cpu", "gpu"]
     assert form["fail_on_drift"]["type"] == "boolean"
-    assert form["n_seeds"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 10_000}
-    assert form["epochs"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 10_000_000}
+    assert form["n_seeds"]["anyOf"] == [{"type": "integer"}, {"type": "null"}]  # what a form is made from
+    assert form["n_seeds"]["then"] == {"type": "integer", "minimum": 1, "maximum": 10_000}
+    assert form["epochs"]["then"] == {"type": "integer", "minimum": 1, "maximum": 10_000_000}
     assert found["enforce_parameter_schema"]
     assert found["description"]
     assert found["tags"][:2] == ["noiseflow", "gpu" if deployment == "gpu" else "cpu"]
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("name", "value", "says"),
     [
-        ("engine", "fast"),
-        ("n_seeds", 0),
-        ("n_seeds", 10_001),
-        ("epochs", 0),
-        ("device", "tpu"),
-        ("fail_on_drift", "maybe"),
-        ("until", "never"),
-        ("budget", "20"),
-        ("max_seeds", 9),
-        ("study", "unheard-of"),
+        ("engine", "fast", "'fast' is not one of ['auto', 'vectorized', 'reference']"),
+        ("n_seeds", "many", "'many' is not of type 'integer'"),
+        ("n_seeds", 0, "0 is less than the minimum of 1"),
+        ("n_seeds", 10_001, "10001 is greater than the maximum of 10000"),
+        ("n_seeds", 2.5, "2.5 is not of type 'integer'"),
+        ("epochs", 0, "0 is less than the minimum of 1"),
+        ("results", 3, "3 is not of type 'string'"),
+        ("device", "tpu", "'tpu' is not one of ['auto', 'cpu', 'gpu']"),
+        ("runner", "dask", "'dask' is not one of ['local', 'ray']"),
+        ("campaign", 5, "5 is not of type 'string'"),
+        ("fail_on_drift", "maybe", "'maybe' is not of type 'boolean'"),
+        ("until", "never", "'decided' was expected"),
+        ("budget", "20", "'20' does not match"),
+        ("max_seeds", 9, "9 is less than the minimum of 10"),
+        ("study", "unheard-of", "'unheard-of' does not match '^(circles|controls|"),
     ],
 )
-def test_server_refuses_a_wrong_value_and_names_its_parameter(name, value, up):
+def test_server_refuses_a_wrong_value_and_says_what_its_parameter_must_be(name, value, says, up):
     with pytest.raises(urllib.error.HTTPError) as refused:
         start_run(up, "tutorial", **{name: value})
     with refused.value as answer:
         assert 400 <= answer.code < 500
-        assert f"field '{name}" in json.load(answer)["detail"]
+        assert f"field '{name}'. Failure reason: {says}" in json.load(answer)["detail"]
 
 
 @pytest.mark.browser
@@ -127,6 +133,10 @@ def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
             words = field["description"].splitlines()[0]
             page.get_by_text(words, exact=False).first.wait_for(timeout=60_000)
         show(page, up, f"form-{ui}")
+        page.get_by_text("int", exact=True).first.click()
+        page.locator("input[type=number]").first.fill("0")
+        page.get_by_text("Submit", exact=True).first.click()
+        page.get_by_text("'n_seeds'. Failure reason: 0 is less than the minimum of 1").first.wait_for(timeout=60_000)
         browser.close()
 
 

@@ -10,19 +10,19 @@ from noiseflow.report.tables import Columns, best_first
 from noiseflow.wording import NOTHING, Row, fraction
 
 NOTE = (
-    "Compared score: mean of the score that differences are made of. Gap: loss of training mode minus that of inference mode "
-    "on the training rows at the end. Brier score and expected calibration error: of the predicted probabilities. On few rows "
-    "no model has a calibration error of 0: in brackets is that of a perfect one with the same confidences. Signal to noise: "
-    "spread of the signal over the noise's standard deviation where it is injected, at the initial weights. Seeds needed, "
-    "from the spread seen here: for 80 % power to see a difference as large as the margin; with campaigns, for a confidence "
-    "sequence no wider than ± the margin."
+    "Compared score: mean of the score that differences are made of. Loss added by noise: loss of training mode minus that "
+    "of inference mode, on the training rows at the end. Brier score and expected calibration error: of the predicted "
+    "probabilities. On few rows no model has a calibration error of 0: in brackets is that of a perfect one with the same "
+    "confidences. Signal to noise: spread of the signal over the noise's standard deviation where it is injected, at the "
+    "initial weights. Seeds needed, from the spread seen here: for 80 % power to see a difference as large as the margin; "
+    "with campaigns, for a confidence sequence no wider than ± the margin."
 )
 
 
 def _columns(_: Evidence) -> Columns:
     return {
         "Compared score": lambda row: fraction(row["score_mean"]),
-        "Gap": lambda row: fraction(row["gap_mean"]),
+        "Loss added by noise": lambda row: fraction(row["gap_mean"]),
         "Brier": lambda row: fraction(row["brier_mean"]),
         "Calibration error (chance)": lambda row: f"{fraction(row['ece_mean'])} ({fraction(row['ece_chance_mean'])})",
         "Signal to noise": lambda row: _finite(row, "signal_to_noise_median", ".3g"),

@@ -16,10 +16,8 @@ ROOT = Path(__file__).parents[3]
 
 COMMAND = """
 from noiseflow.cli import app
-from noiseflow.options import hide_tensorflow
 from noiseflow.trials.silence import silenced
 
-hide_tensorflow()
 with silenced():
     from noiseflow.laws import printing
 printing.LAWS = printing.LAWS[:2]

@@ -1,0 +1,38 @@
+"""What Prefect's server says of a wrong parameter; tests/slow/test_operations.py asks a real one."""
+
+import pytest
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools import validate as server_validates
+from prefect.utilities.schema_tools.validation import ValidationError
+
+from flows.noise_study import noise_study
+
+FORM = parameter_schema(noise_study).model_dump_for_openapi()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("n_seeds", "many", "'many' is not of type 'integer'"),
+        ("max_seeds", 3, "3 is less than the minimum of 10"),
+        ("budget", "20", r"'20' does not match"),
+        ("until", "tired", "'decided' was expected"),
+        ("study", "circle", r"'circle' does not match '\^\(circles\|"),
+    ],
+)
+def test_server_says_what_a_parameter_must_be(name, value, says):
+    with pytest.raises(ValidationError, match=f"field '{name}'. Failure reason: {says}"):
+        server_validates({name: value}, FORM, raise_on_error=True)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        dict.fromkeys(("n_seeds", "epochs", "campaign", "until", "budget", "max_seeds")),  # stored by older deployments
+        {"study": "smoke", "n_seeds": 5, "epochs": 200, "until": "decided", "budget": "20m", "max_seeds": 10},
+        {"study": "wide.yaml", "campaign": "2026-11-23"},
+    ],
+)
+def test_server_takes_what_is_right(given):
+    assert server_validates(given, FORM, raise_on_error=True) == []
