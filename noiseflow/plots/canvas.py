@@ -24,6 +24,7 @@ from noiseflow.base.values import BASELINE
 WIDTH = 8.0  # inches; at 100 pixels an inch the column of the Prefect UI
 NARROW_WIDTH, NARROW_LABEL = 3.9, 46  # inches, and characters of a line, for a phone
 DENSITY = 200  # pixels an inch of the PNG: twice the column, for dense screens
+N_COLOURS, NEARLY_WHITE = 128, 248  # of a PNG; levels from which on a colour is white
 SAMPLED = 3  # every third pixel of every third line chooses the palette: a tenth of the time
 PACKED = 7  # of 9, which takes five times as long for a tenth less
 SMALL, NORMAL = 9.5, 10.5  # points
@@ -61,11 +62,19 @@ def to_png(figure: Figure) -> bytes:
     canvas: Any = FigureCanvasAgg(figure)  # its methods are untyped
     canvas.draw()
     image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
-    sample = image.resize((image.width // SAMPLED, image.height // SAMPLED), Image.Resampling.NEAREST)
-    palette = sample.quantize(128, method=Image.Quantize.MEDIANCUT)
     packed = io.BytesIO()
-    image.quantize(palette=palette, dither=Image.Dither.NONE).save(packed, format="png", compress_level=PACKED)
+    image.quantize(palette=_palette(image), dither=Image.Dither.NONE).save(packed, format="png", compress_level=PACKED)
     return packed.getvalue()
+
+
+def _palette(image: Image.Image) -> Image.Image:
+    """An image with the palette: white, and the means of the other colours; Pillow takes what is near for one another."""
+    sample = image.resize((image.width // SAMPLED, image.height // SAMPLED), Image.Resampling.NEAREST)
+    found = sample.quantize(N_COLOURS - 1, method=Image.Quantize.MEDIANCUT).getpalette() or []
+    means = np.array(found).reshape(-1, 3)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([255, 255, 255, *means[means.min(axis=1) < NEARLY_WHITE].ravel().tolist()])
+    return palette
 
 
 def blank_figure(

@@ -159,7 +159,9 @@ def test_colours_of_thin_lines_and_small_dots_stay():
     for at, colour in enumerate(OKABE_ITO):
         axes.plot([0, 1], [at, at + 0.5], color=colour, linewidth=1.5)
         axes.plot([0.5], [-at], "o", color=colour, markersize=4)
-    there = {pixel for _, pixel in Image.open(io.BytesIO(to_png(figure))).convert("RGB").getcolors()}
+    image = Image.open(io.BytesIO(to_png(figure))).convert("RGB")
+    assert image.getpixel((1, 1)) == (255, 255, 255)
+    there = {pixel for _, pixel in image.getcolors()}
     for colour in OKABE_ITO:
         wanted = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
         assert min(max(abs(a - b) for a, b in zip(wanted, pixel, strict=True)) for pixel in there) < 12
