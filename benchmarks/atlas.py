@@ -137,8 +137,9 @@ def rows_of(name: str, source: str, dataset: dict[str, Any], results: str) -> pd
         dataset["n_train"] = MOST_TRAINED
         dataset.pop("test_fraction", None)
         traits = traits_of(Study.model_validate(content).datasets[0])
-    epochs = max(20, STEPS // ceil(traits.n_train / 32))
-    content["training"] = {"epochs": epochs, "batch_size": 32, "record_every": max(1, epochs // 10)}
+    batch_size = min(32, traits.n_train)
+    epochs = max(20, STEPS // ceil(traits.n_train / batch_size))
+    content["training"] = {"epochs": epochs, "batch_size": batch_size, "record_every": max(1, epochs // 10)}
     summary = run_study(Study.model_validate(content), results).summary.set_index("variant")
     found = []
     for place, strengths in NOISE.items():

@@ -39,7 +39,7 @@ def _workers():
 @pytest.fixture(autouse=True)
 def _plain_reports(monkeypatch):
     """Reports without pictures: to draw them takes longer than to train."""
-    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda _: [])
+    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda *_: [])
 
 
 def rows(results, study="small"):

@@ -332,7 +332,7 @@ def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
 def _single_values(path: str, column: pd.Series[Any]) -> tuple[str, dict[str, Any]] | None:
     """The columns that a column of decimals or of lists stands for; None for others.
 
-    Lists of one length of numbers are a column each; any other is a text, as JSON has it.
+    Lists of one length of numbers are a column each; any other of JSON is a text.
     """
     values, name = column.dropna(), str(column.name)
     if len(values) and all(isinstance(value, Decimal) for value in values):
@@ -348,12 +348,13 @@ def _single_values(path: str, column: pd.Series[Any]) -> tuple[str, dict[str, An
             stacked = np.stack([np.asarray(value, dtype=np.float64) for value in lists])
             if stacked.ndim == 2 and not any(isinstance(value, str) for value in lists[0]):
                 return name, {f"{name}_{i}": stacked[:, i] for i in range(stacked.shape[1])}
+    if any(isinstance(value, np.ndarray) for value in values):  # of Parquet, which says that they are numbers
+        received = f"where {name!r} holds lists of several lengths"
+        raise file_fault(path, "have columns of single values", received, "Make a column of each entry.")
     return name, {name: column.map(_as_json, na_action="ignore")}
 
 
 def _as_json(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value
 
 

@@ -75,7 +75,7 @@ def published(tmp_path_factory):
 @pytest.fixture
 def plain_reports(monkeypatch):
     """Reports without pictures, for tests of what was trained: to draw them takes longer than to train."""
-    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda _: [])
+    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda *_: [])
 
 
 def test_flow_publishes_results_report_and_artifacts(published):
@@ -105,7 +105,7 @@ def test_flow_publishes_results_report_and_artifacts(published):
 
 def test_flow_keeps_the_rows_and_prints_the_table_of_run_study(published, tmp_path, monkeypatch):
     study, done, folder = published
-    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda _: [])
+    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda *_: [])
     plain = run_study(study, tmp_path)
     assert (plain.table, plain.answer, plain.trained) == (done.table, done.answer, done.trained)
     pd.testing.assert_frame_equal(rows(tmp_path, "published"), rows(folder.parent, "published"))
