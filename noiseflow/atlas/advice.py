@@ -83,7 +83,7 @@ class Advice:
             f"To decide a difference of {MARGIN * scale:g} {unit} takes {seeds}: noiseflow run STUDY --until decided.",
             "",
             "This is weak evidence: the datasets are small, and were trained with one network. Tried on each of the",
-            f"{self.n_all} as if it were unknown, such a start gained on {self.n_gained}, and {everywhere} {unit} on average.",
+            f"{self.n_all} as if it were unknown, such a start gained on {self.n_gained}; its mean was {everywhere} {unit}.",
             "Only a study of your own data answers.",
         ]
 

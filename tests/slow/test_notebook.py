@@ -23,9 +23,7 @@ print(json.dumps(notebook.executed()))
 def outputs(cells):
     """What each cell of code shows, as one text: where it is cut into outputs depends on the clock."""
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    texts = [
-        [text for one in cell["outputs"] for text in one.get("text") or one["data"]["text/plain"]] for cell in code
-    ]
+    texts = [["".join(one.get("text") or one["data"]["text/plain"]) for one in cell["outputs"]] for cell in code]
     return [" ".join(" ".join(text).split()) for text in texts]
 
 
