@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -22,26 +22,21 @@ import pyarrow.parquet as pq
 
 from noiseflow.base.faults import InvalidInputError, one_line
 from noiseflow.base.user_files import NotAFileError, check_directory, open_file
+from noiseflow.datasets.packed import BROKEN, PACKED, PLAIN_SUFFIXES, TEXT_SUFFIXES, streamed, suffix_of, unpacked
 from noiseflow.datasets.samples import LONGEST_ROW, RowTooLongError, drawn_rows, drawn_text
 from noiseflow.datasets.text_files import (
     MAX_HEADER,
-    PACKED,
-    PLAIN_SUFFIXES,
     SEPARATORS,
-    TEXT_SUFFIXES,
     Reading,
     distinct,
-    guess_text,
     header_of,
     is_wide,
     na_options,
     plain_name,
     rows_of,
-    streamed,
-    suffix_of,
-    unpacked,
     words_kept,
 )
+from noiseflow.datasets.text_guesses import guess_text
 
 MAX_BYTES = 2**30
 """Largest file, and largest content of a Parquet or .npz file, unpacked; rows must fit into memory several times over."""
@@ -78,17 +73,13 @@ def stamp(path: str, *, is_sampled: bool = False) -> tuple[int, int]:
     return check_file(path, SUFFIXES, MAX_SAMPLED if is_sampled and suffix_of(path) in SAMPLED_SUFFIXES else MAX_BYTES)
 
 
-def is_too_large(path: str) -> bool:
+def is_too_large(path: str, reading: Reading) -> bool:
     """Whether a file is only read if a sample of its rows is asked for."""
-    return suffix_of(path) in SAMPLED_SUFFIXES and any("set sample" in fault for fault in _faults(path))
-
-
-def _faults(path: str) -> list[str]:
     try:
-        stamp(path)
+        read_table(path, reading)
     except InvalidInputError as error:
-        return list(error.faults)
-    return []
+        return any("set sample" in fault for fault in error.faults)
+    return False
 
 
 def file_fault(path: str, must: str, received: str, mend: str) -> InvalidInputError:
@@ -135,6 +126,9 @@ def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.D
         raise file_fault(path, "be a table", f"whose text is not UTF-8 ({error})", mend) from None
     except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
         mend = _hint(path, reading) or "See that each row has as many values as the header has names."
+        mend = (
+            "Pack it again, or fetch it again." if suffix_of(path).endswith((*PACKED,)) and _is_broken(error) else mend
+        )
         raise file_fault(path, "be a table", f"which cannot be read: {_said(error)}", mend) from None
     empty = [name for name in frame.columns if re.fullmatch(r"Unnamed: \d+", str(name)) and frame[name].isna().all()]
     frame = frame.drop(columns=empty)  # of a mark at the end of each line
@@ -143,6 +137,11 @@ def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.D
         rows = frame.iloc[drawn_rows(len(frame), reading.sample, reading.drawn_by)].reset_index(drop=True)
         rows.attrs[N_ROWS], frame = len(frame), rows
     return frame.set_axis(distinct([str(name).strip() for name in frame.columns]), axis=1)
+
+
+def _is_broken(error: Exception) -> bool:
+    """Whether a packed file is at fault, and not what is in it."""
+    return isinstance(error, (*BROKEN, OSError))
 
 
 def _said(error: Exception) -> str:
@@ -197,9 +196,22 @@ def _parsed(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     if isinstance(file, io.BytesIO):
         _refuse_unpacked(path, file.seek(0, 2))
     file.seek(0)
-    _check_columns(path, header_of(file, path, reading) if reading.header != "none" else [])
+    names = header_of(file, path, reading)
+    _check_columns(path, names)
+    _check_values(path, file, len(names))
     file.seek(0)
     return rows_of(file, path, reading).rename(columns=plain_name)
+
+
+def _check_values(path: str, file: BinaryIO, width: int) -> None:
+    """Raises where a text holds more values than memory: a few bytes may be packed rows without end."""
+    if file.seek(0, 2) * _NUMBER <= MAX_BYTES:  # a value takes a byte of text at least
+        return
+    file.seek(0)
+    n_values = width * sum(part.count(b"\n") for part in iter(partial(file.read, 2**20), b""))
+    if n_values * _NUMBER > MAX_BYTES:
+        must = f"hold at most {MAX_BYTES // _NUMBER:,} values"
+        raise file_fault(path, must, f"which holds some {n_values:,}", _take_sample(path))
 
 
 def _read_feather(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -27,10 +26,12 @@ from noiseflow.datasets.guesses import (
     tells_target,
 )
 from noiseflow.datasets.number_text import STYLES, parse
+from noiseflow.datasets.packed import BROKEN, TEXT_SUFFIXES, suffix_of
 from noiseflow.datasets.preparation import prepare_table
 from noiseflow.datasets.table_checks import mixed_faults
 from noiseflow.datasets.table_facts import giveaways
-from noiseflow.datasets.text_files import TEXT_SUFFIXES, Reading, guess_text, names_are_below, suffix_of
+from noiseflow.datasets.text_files import Reading, names_are_below
+from noiseflow.datasets.text_guesses import guess_text
 from noiseflow.study.choosing import Draft, Remarks, dataset_of, first_sound, guess_task, task_remarks
 
 SAMPLE = 50_000
@@ -46,7 +47,7 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
     """
     reading, why = _guessed(path, target) if _is_there(path) else (Reading(), {})
     remarks: Remarks = {key: [text] for key, text in why.items()}
-    if is_too_large(path):
+    if is_too_large(path, reading):
         reading = replace(reading, sample=SAMPLE, drawn_by=1)  # the data seed that a study has
         remarks["sample"] = ["The file is too large to be read whole: so many of its rows are drawn at random."]
     raw = read_table(path, reading)
@@ -89,7 +90,7 @@ def _guessed(path: str, target: str) -> tuple[Reading, dict[str, str]]:
     if suffix_of(path) in TEXT_SUFFIXES:
         try:
             reading, why = guess_text(path)
-        except (OSError, EOFError, zlib.error):  # a packed file is broken, as reading says
+        except (OSError, *BROKEN):  # a packed file is broken, as reading says
             return Reading(), {}
         if names_are_below(path, target, reading):
             reading = replace(reading, skip_rows=(reading.skip_rows or 0) + 1)

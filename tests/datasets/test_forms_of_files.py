@@ -1,6 +1,7 @@
 """Tables in many encodings and packings, with names that are there twice: each is drafted and read as a person reads it."""
 
 import bz2
+import gzip
 import lzma
 import zipfile
 
@@ -147,3 +148,32 @@ def test_other_kinds_of_files_are_refused_with_those_that_are_read(tmp_path, nam
         InvalidInputError, match=r"Save it as .csv. Read are .csv, .*\.dta.*text also as .gz, .bz2, .xz, .zip"
     ):
         draft_study(str(tmp_path / name), "y")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress], ids=["gz", "bz2", "xz"])
+@pytest.mark.parametrize(
+    "spoil", [lambda c: c[: len(c) // 2], lambda c: b"hello" * 30, lambda c: c[:30] + b"!" + c[31:]]
+)
+def test_a_broken_packed_file_is_refused_in_a_sentence(tmp_path, pack, spoil):
+    path = tmp_path / f"a.csv.{ {gzip.compress: 'gz', bz2.compress: 'bz2', lzma.compress: 'xz'}[pack] }"
+    path.write_bytes(spoil(pack(TEXT.encode())))
+    with pytest.raises(InvalidInputError, match="Pack it again, or fetch it again"):
+        draft_study(str(path), "y")
+
+
+def test_a_broken_archive_is_refused_in_a_sentence(tmp_path):
+    (tmp_path / "a.zip").write_bytes(b"hello" * 30)
+    with pytest.raises(InvalidInputError, match="Pack it again, or fetch it again"):
+        draft_study(str(tmp_path / "a.zip"), "y")
+
+
+def test_packed_rows_without_end_are_sampled_and_not_read_whole(tmp_path, monkeypatch):
+    """Few bytes, also unpacked, but more values than memory: 87 kB of .xz took 8 GB."""
+    rows = "".join(f"{i % 7},{i % 2}\n" for i in range(120_000))
+    (tmp_path / "a.csv.xz").write_bytes(lzma.compress(f"x,y\n{rows}".encode()))
+    monkeypatch.setattr("noiseflow.datasets.files.MAX_BYTES", 1_000_000)
+    with pytest.raises(
+        InvalidInputError, match=r"hold at most 125,000 values.*which holds some 240,002.*set sample: 50000"
+    ):
+        read_table(str(tmp_path / "a.csv.xz"))
+    assert "sample: 50000" in draft_study(str(tmp_path / "a.csv.xz"), "y")
