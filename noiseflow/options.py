@@ -1,15 +1,17 @@
-"""What `noiseflow run` and `python -m flows` share: their arguments and options, and how they refuse what is not valid."""
+"""What the commands share: their arguments and options, how they print, and how they refuse what is not valid."""
 
 from __future__ import annotations
 
+import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Literal, NoReturn
 
 import typer
 
-from noiseflow.base.faults import InvalidInputError, refusal
+from noiseflow.base.faults import InvalidInputError, in_terminal, refusal
 from noiseflow.study import Study, loading
 from noiseflow.study.until import Until, UntilWhen
 from noiseflow.trials.declared import declare
@@ -82,3 +84,24 @@ def show_logs() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
     logging.getLogger("noiseflow").setLevel(logging.INFO)
+
+
+def print_json(content: object) -> None:
+    """Prints what a program reads."""
+    typer.echo(json.dumps(content, indent=1, ensure_ascii=False, default=str))
+
+
+@contextmanager
+def failures_printed() -> Iterator[None]:
+    """Within it, a refusal ends with status 2 and any other failure of the results with status 1; either is one message."""
+    from noiseflow.store import StoreError  # noqa: PLC0415 - imports pandas
+
+    try:
+        yield
+    except InvalidInputError as error:
+        refuse(error.faults)
+    except (LookupError, StoreError) as error:
+        typer.echo(f"noiseflow: {in_terminal(error)}", err=True)
+        raise typer.Exit(1) from None
+    except OSError as error:
+        refuse([in_terminal(error)])

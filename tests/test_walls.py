@@ -60,7 +60,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
         "progress_line",
     ),
     "terminal": ("base", "study", "wording", "results", "run", "progress_line"),
-    "options": ("base", "study", "trials"),
+    "options": ("base", "study", "store", "trials"),
     "cli": (
         "base",
         "study",

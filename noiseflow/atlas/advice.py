@@ -36,7 +36,7 @@ class Advice:
 
     traits: of the dataset that was asked for.
     like: names of the most similar datasets, the nearest first.
-    n_helped, n_hurt: on how many of them some noise is clearly better, and all noise that is clear is worse.
+    n_helped: on how many of them some noise is clearly better. n_hurt: on how many none is, and some is clearly worse.
     place, strength: where to start: the largest mean gain on them.
     strengths: the strength of the largest mean gain at each place.
     gain, low, high: mean gain to expect there, with a 95 % prediction interval for one more such dataset. Each of the datasets
@@ -71,7 +71,7 @@ class Advice:
             for value in (self.gain, self.low, self.high, self.gain_all)
         )
         what = f"{traits.n_classes} classes" if traits.n_classes else "numbers"
-        n = len(self.like)
+        n, least = len(self.like), "a point" if traits.n_classes else f"{MARGIN:g} of R²"
         seeds = f"about {self.seeds:,.0f} seeds" if np.isfinite(self.seeds) else "more than a million seeds"
         return [
             f"{traits.n_train:,} training rows of {traits.width:,} features, {what}. Of the {self.n_all} datasets of the atlas",
@@ -80,7 +80,7 @@ class Advice:
             "",
             f"Start with gaussian noise at {self.place}, stddev {self.strength:g}.",
             f"To expect: {gain} {unit} ({low} to {high} for one more such dataset).",
-            f"To decide a difference of {MARGIN * scale:g} {unit} takes {seeds}: noiseflow run STUDY --until decided.",
+            f"To decide a difference of {least} takes {seeds}: noiseflow run STUDY --until decided.",
             "",
             "This is weak evidence: the datasets are small, and were trained with one network. Tried on each of the",
             f"{self.n_all} as if it were unknown, such a start gained on {self.n_gained}; its mean was {everywhere} {unit}.",

@@ -38,7 +38,7 @@ class Traits:
     plain: float
 
     @property
-    def place(self) -> tuple[float, ...]:
+    def coordinates(self) -> tuple[float, ...]:
         """Where it lies among others: tenfold rows, tenfold features, and half of what there is to gain count alike."""
         to_gain = max(1.0 - self.constant, 1e-9)
         signal = min(max((self.plain - self.constant) / to_gain, 0.0), 1.0)
@@ -48,7 +48,7 @@ class Traits:
         """To another dataset; infinite where the task is another."""
         if self.task != other.task:
             return float("inf")
-        return float(np.linalg.norm(np.subtract(self.place, other.place)))
+        return float(np.linalg.norm(np.subtract(self.coordinates, other.coordinates)))
 
 
 def traits_of(dataset: Dataset) -> Traits:
@@ -61,7 +61,7 @@ def traits_of(dataset: Dataset) -> Traits:
     if data.n_targets > 1:
         raise ValueError("the atlas holds datasets of one target; this one has several")
     if data.X_train.size > MOST_NUMBERS:
-        raise ValueError("the atlas holds small datasets; this one is a thousand times larger")
+        raise ValueError(f"the atlas holds small datasets; this one holds over {MOST_NUMBERS:,} numbers")
     task = "classification" if data.n_classes else "regression"
     scored = dataset.model_copy(update={"score": SCORE[task]})
     scores = plain_scores(scored, [data], boosted=data.X_train.ndim == 2)

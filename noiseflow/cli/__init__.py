@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import gc
-import json
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from noiseflow import __version__
-from noiseflow.base.faults import InvalidInputError, in_terminal, printable
+from noiseflow.base.faults import InvalidInputError, printable
 from noiseflow.campaigns.rounds import campaign_name
+from noiseflow.cli.results import stored
 from noiseflow.options import (
     BudgetOption,
     CampaignOption,
@@ -39,6 +36,8 @@ from noiseflow.options import (
     UntilOption,
     VerboseOption,
     declared_study,
+    failures_printed,
+    print_json,
     refuse,
     show_logs,
 )
@@ -55,6 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Finds out, honestly and fast, whether noise regularises a neural network.",
 )
+app.add_typer(stored, name="results")
 
 
 def _show_version(asked: bool) -> None:
@@ -125,7 +125,7 @@ def list_studies(*, as_json: JsonOption = False) -> None:
         trials = sum(len(study.pairs(dataset)) for dataset, *_ in parts)
         found.append({"study": name, "cells": len(parts), "trials": trials, "purpose": study.purpose})
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for one in found:
         typer.echo("{study:<12}{cells:>4} cells{trials:>6,} trials   {purpose}".format(**one))
@@ -189,7 +189,7 @@ def plan(
     from noiseflow.trials.preview import foresee, told, until_lines  # noqa: PLC0415
 
     date = _date(campaign)
-    with _failures_printed():
+    with failures_printed():
         try:
             if faults := data_faults(declared, date) or name_faults(declared, results, engine, date):
                 refuse(faults)
@@ -199,7 +199,7 @@ def plan(
             refuse([str(error)])
         read = read_lines(declared)
     if as_json:
-        _print_json({**foreseen, "read": read})
+        print_json({**foreseen, "read": read})
     else:
         typer.echo("\n".join([told(foreseen), *map(printable, read)]))
 
@@ -247,7 +247,7 @@ def advise(
     except ValueError as error:
         refuse([str(error)])
     if as_json:
-        _print_json(asdict(advice))
+        print_json(asdict(advice))
     else:
         typer.echo("\n".join(map(printable, advice.lines())))
 
@@ -275,12 +275,12 @@ def report(
     from noiseflow.stored import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
     gc.disable()  # this process ends soon; of a million trials it would look through for three seconds
-    with _failures_printed():
+    with failures_printed():
         page = report_study(declared, results, engine, _date(campaign), output, until_decided=until is not None)
     if as_json:
         from noiseflow.results import read_answer  # noqa: PLC0415
 
-        _print_json({**read_answer(Path(page).parent), "report": page})
+        print_json({**read_answer(Path(page).parent), "report": page})
     else:
         typer.echo(page)
     if open_report:
@@ -299,7 +299,7 @@ def compact(
     """Copies a study's many small files into a few large ones, somewhere else."""
     from noiseflow.store.compaction import compact_study  # noqa: PLC0415 - imports pandas
 
-    with _failures_printed():
+    with failures_printed():
         told, whole = compact_study(study, results, into)
     typer.echo(told)
     sys.exit(0 if whole else 1)
@@ -332,152 +332,6 @@ def audit(
         refuse([str(error)])
 
 
-stored = typer.Typer(no_args_is_help=True, help="What lies in the results: list, show, compare, delete.")
-app.add_typer(stored, name="results")
-
-
-@stored.command("list")
-def list_results(*, results: ResultsOption = "results", as_json: JsonOption = False) -> None:
-    """Lists the studies in the results: trials, size, last change."""
-    from noiseflow.results import stored_studies  # noqa: PLC0415 - imports pandas
-
-    with _failures_printed():
-        found = stored_studies(results)
-    if as_json:
-        _print_json([asdict(one) for one in found])
-        return
-    for one in found:
-        runs = f"; runs {', '.join(one.runs)}" if one.runs else ""
-        trials = "; ".join(one.trials) or "no trials"
-        typer.echo(f"{one.study:<16} {_megabytes(one.size):>9}  {one.changed:%Y-%m-%d %H:%M}  {trials}{runs}")
-    if not found:
-        typer.echo(f"{results} holds no study")
-
-
-StoredArgument = Annotated[str, typer.Argument(help="A study in the results.")]
-
-
-@stored.command()
-def show(study: StoredArgument, *, results: ResultsOption = "results", as_json: JsonOption = False) -> None:
-    """Shows what lies of one study: trials, runs, the answer."""
-    from noiseflow.results import stored_study  # noqa: PLC0415
-
-    with _failures_printed():
-        one = stored_study(results, study)
-    if as_json:
-        _print_json(asdict(one))
-        return
-    lines = [f"{one.study}: {_megabytes(one.size)}, last changed {one.changed:%Y-%m-%d %H:%M} UTC"]
-    lines += [f"  trials: {kind}" for kind in one.trials] + [f"  run with other settings: {run}" for run in one.runs]
-    typer.echo("\n".join([*lines, *([f"  {one.answer}"] if one.answer else [])]))
-
-
-@stored.command()
-def compare(
-    first: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
-    second: Annotated[str, typer.Argument(help="Another.")],
-    *,
-    results: ResultsOption = "results",
-) -> None:
-    """Shows two summaries side by side."""
-    from noiseflow.results import compare_stored  # noqa: PLC0415
-
-    with _failures_printed():
-        table = compare_stored(results, first, second)
-    typer.echo(table.to_string(float_format=lambda value: f"{value:.3f}", na_rep="", max_colwidth=40))
-
-
-@stored.command()
-def export(
-    study: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
-    *,
-    form: Annotated[
-        Literal["csv", "latex", "mlflow", "wandb"],
-        typer.Option("--format", help="CSV or LaTeX with booktabs: the summary; mlflow or wandb: all trials as runs."),
-    ] = "csv",
-    into: Annotated[
-        str | None,
-        typer.Option(
-            help="Where to: MLflow's tracking URI (sqlite:///mlflow.db unless given), W&B's folder (this one)."
-        ),
-    ] = None,
-    results: ResultsOption = "results",
-) -> None:
-    """Prints a summary as CSV or LaTeX; or writes the trials as runs for MLflow or, offline, for W&B."""
-    if form in ("csv", "latex"):
-        if into is not None:
-            refuse(["--into is for --format mlflow and wandb; a summary is printed. Write it to a file with > FILE"])
-        from noiseflow.results import exported  # noqa: PLC0415
-
-        with _failures_printed():
-            typer.echo(exported(results, study, form), nl=False)
-        return
-    from rich.console import Console  # noqa: PLC0415
-    from rich.progress import track as shown  # noqa: PLC0415
-
-    from noiseflow.trackers import track  # noqa: PLC0415
-
-    bar = partial(shown, description=study, console=Console(stderr=True), disable=not sys.stderr.isatty())
-    place = into or {"mlflow": "sqlite:///mlflow.db", "wandb": "."}[form]
-    with _failures_printed():
-        written, before = track(results, study, form, place, bar)
-    typer.echo(f"{form}: {written:,} trials written to {place}, {before:,} there before")
-
-
-@stored.command()
-def delete(
-    study: Annotated[
-        str | None, typer.Argument(help="A study in the results; all that are old enough unless given.")
-    ] = None,
-    *,
-    older_than: Annotated[
-        float | None, typer.Option(metavar="DAYS", help="Only what has not changed for so long.")
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    results: ResultsOption = "results",
-) -> None:
-    """Deletes studies with all their trials, after asking."""
-    from noiseflow.results import delete_study, stored_study  # noqa: PLC0415
-    from noiseflow.results import older_than as older  # noqa: PLC0415
-
-    if study is None and older_than is None:
-        refuse(["name a study, or give --older-than DAYS"])
-    with _failures_printed():
-        old = older(results, older_than, datetime.now(UTC)) if older_than is not None else [study or ""]
-        chosen = [stored_study(results, name) for name in old if study in (None, name)]
-        if not chosen:
-            typer.echo("nothing is that old")
-        for one in chosen:
-            what = f"{one.study}: {_megabytes(one.size)}, {'; '.join(one.trials) or 'no trials'}"
-            if yes or typer.confirm(f"Delete {what}?"):
-                delete_study(results, one.study)
-                typer.echo(f"deleted {one.study}")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB"
-
-
-def _print_json(content: object) -> None:
-    typer.echo(json.dumps(content, indent=1, ensure_ascii=False, default=str))
-
-
 def _date(campaign: str | None) -> str | None:
     """The date of a campaign that is given as a date or as a time zone; now is when it is scheduled for."""
     return None if campaign is None else campaign_name(campaign, datetime.now(UTC))
-
-
-@contextmanager
-def _failures_printed() -> Iterator[None]:
-    """Within it, a refusal ends with status 2 and any other failure of the results with status 1; either is one message."""
-    from noiseflow.store import StoreError  # noqa: PLC0415 - imports pandas
-
-    try:
-        yield
-    except InvalidInputError as error:
-        refuse(error.faults)
-    except (LookupError, StoreError) as error:
-        typer.echo(f"noiseflow: {in_terminal(error)}", err=True)
-        raise typer.Exit(1) from None
-    except OSError as error:
-        refuse([in_terminal(error)])
