@@ -41,7 +41,8 @@ class Advice:
     strengths: the strength of the largest mean gain at each place.
     gain, low, high: mean gain to expect there, with a 95 % prediction interval for one more such dataset. Each of the datasets
         is scored with the start that the others choose, so that the choice of the best does not flatter it.
-    seeds: that would decide a difference of MARGIN, by the median spread; infinite where none would.
+    seeds: that would find a difference of MARGIN, by the median spread; infinite where none would, as where the same few rows
+        are split again.
     n_all, n_gained, gain_all: the same advice tried on each dataset of the atlas as if it were unknown: how many there are,
         on how many the start gained, and the mean gain.
     """
@@ -72,7 +73,11 @@ class Advice:
         )
         what = f"{traits.n_classes} classes" if traits.n_classes else "numbers"
         n, least = len(self.like), "a point" if traits.n_classes else f"{MARGIN:g} of R²"
-        seeds = f"about {self.seeds:,.0f} seeds" if np.isfinite(self.seeds) else "more than a million seeds"
+        takes = (
+            f"To find a difference of {least} takes about {self.seeds:,.0f} seeds: noiseflow run STUDY --until decided."
+            if np.isfinite(self.seeds)
+            else f"No number of splits of so few rows finds a difference of {least}: more rows would."
+        )
         return [
             f"{traits.n_train:,} training rows of {traits.width:,} features, {what}. Of the {self.n_all} datasets of the atlas",
             f"with this task the {n} most like it are {', '.join(self.like)}.",
@@ -80,7 +85,7 @@ class Advice:
             "",
             f"Start with gaussian noise at {self.place}, stddev {self.strength:g}.",
             f"To expect: {gain} {unit} ({low} to {high} for one more such dataset).",
-            f"To decide a difference of {least} takes {seeds}: noiseflow run STUDY --until decided.",
+            takes,
             "",
             "This is weak evidence: the datasets are small, and were trained with one network. Tried on each of the",
             f"{self.n_all} as if it were unknown, such a start gained on {self.n_gained}; its mean was {everywhere} {unit}.",
@@ -124,7 +129,7 @@ def advise(traits: Traits, atlas: pd.DataFrame | None = None) -> Advice:
         gain=float(gains.mean()),
         low=float(gains.mean() - half),
         high=float(gains.mean() + half),
-        seeds=float(seeds_needed(_at(mine, place, strength)["std"].median(), MARGIN)),
+        seeds=float(seeds_needed(_at(mine, place, strength)["std"].median(), MARGIN, ratio=traits.ratio)),
         n_all=len(tried),
         n_gained=int((tried > 0).sum()),
         gain_all=float(tried.mean()),
@@ -149,7 +154,7 @@ def _nearest(rows: pd.DataFrame, traits: Traits) -> list[str]:
 
 
 def _traits(row: Mapping[Any, Any]) -> Traits:
-    return Traits(**{field.name: row[field.name] for field in fields(Traits)})
+    return Traits(**{field.name: row[field.name] for field in fields(Traits) if field.name in row})
 
 
 def _start(rows: pd.DataFrame) -> tuple[str, float]:

@@ -28,6 +28,7 @@ class Traits:
     n_classes: 0 of a regression.
     constant: score of the best constant guess, in accuracy or R².
     plain: score of the better of scikit-learn's linear model and gradient boosting.
+    ratio: rows that test over rows that train, where data seeds split the same rows; else 0.
     """
 
     task: str
@@ -36,6 +37,7 @@ class Traits:
     n_classes: int
     constant: float
     plain: float
+    ratio: float = 0.0
 
     @property
     def coordinates(self) -> tuple[float, ...]:
@@ -67,4 +69,5 @@ def traits_of(dataset: Dataset) -> Traits:
     scores = plain_scores(scored, [data], boosted=data.X_train.ndim == 2)
     plain = max(value for name, value in scores.items() if name != CONSTANT)
     width = int(np.prod(data.X_train.shape[1:]))
-    return Traits(task, len(data.y_train), width, data.n_classes, scores[CONSTANT], plain)
+    ratio = len(data.y_test) / len(data.y_train) if dataset.is_finite else 0.0
+    return Traits(task, len(data.y_train), width, data.n_classes, scores[CONSTANT], plain, ratio)

@@ -16,7 +16,9 @@ MOST = 1_000_000
 """More seeds than this are no plan: the answer is then infinity."""
 
 
-def seeds_needed(std_of_differences: ArrayLike, margin: ArrayLike, comparisons: int = 1, power: float = POWER) -> Array:
+def seeds_needed(
+    std_of_differences: ArrayLike, margin: ArrayLike, comparisons: int = 1, power: float = POWER, ratio: float = 0.0
+) -> Array:
     """The least number of pairs with which a paired t test finds a true difference as large as the margin.
 
     Whole numbers as floats, of the shape of the standard deviations; infinity above MOST; NaN where std or margin are. The
@@ -28,18 +30,23 @@ def seeds_needed(std_of_differences: ArrayLike, margin: ArrayLike, comparisons: 
         margin: the least difference worth having, above 0, in the same units; one for all, or one for each.
         comparisons: comparisons in the family.
         power: chance of finding it, in (0, 1).
+        ratio: rows that test over rows that train, where seeds split the same rows again: the variance of the mean is then
+            std² (1/n + ratio), which no number of splits brings to 0.
 
-    References: Cohen (1988), section 2.3, whose power it is but for the chance of finding the opposite sign, below
-    10⁻⁵ where it matters, which scipy does not compute everywhere.
+    References: Nadeau and Bengio (2003), on ratio; Cohen (1988), section 2.3, whose power it is but for the chance of finding
+    the opposite sign, below 10⁻⁵ where it matters, which scipy does not compute everywhere.
     """
     std, margins = np.broadcast_arrays(np.asarray(std_of_differences, np.float64), np.asarray(margin, np.float64))
     least, level = LEAST_N, ALPHA / max(comparisons, 1)
     known = np.isfinite(std) & (margins > 0)
-    certain = std <= margins * least**-0.5 / 10  # ten standard errors: certain, and beyond what scipy computes
+    # ten standard errors: certain, and beyond what scipy computes
+    certain = std * (1 / least + ratio) ** 0.5 <= margins / 10
     effect = (margins / np.where(known & ~certain, std, 1.0)).ravel()
 
     def suffices(n: Array, at: NDArray[np.intp]) -> NDArray[np.bool_]:
-        return np.asarray(stats.nct.sf(stats.t.isf(level / 2, n - 1), n - 1, effect[at] * n**0.5) >= power)
+        return np.asarray(
+            stats.nct.sf(stats.t.isf(level / 2, n - 1), n - 1, effect[at] / (1 / n + ratio) ** 0.5) >= power
+        )
 
     needed = np.where(certain, float(least), smallest_enough(suffices, known & ~certain, least, MOST))
     return np.asarray(np.where(known, needed, nan))

@@ -1,6 +1,7 @@
 """The atlas says what noise did on similar datasets, without flattery, and ships whole."""
 
 import json
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -66,6 +67,13 @@ def test_the_choice_of_the_best_does_not_flatter():
     error = np.std(gains, ddof=1) / np.sqrt(len(gains))
     assert abs(np.mean(gains)) < 3 * error
     assert np.mean(naive) > 3 * error
+
+
+def test_splits_of_few_rows_find_no_small_difference():
+    atlas = made_atlas(lambda *_: 0.01)
+    assert "To find a difference of a point takes about 34 seeds" in " ".join(advise(traits(22), atlas).lines())
+    again = advise(replace(traits(22), ratio=3 / 7), atlas)
+    assert "No number of splits of so few rows finds a difference of a point: more rows would." in again.lines()
 
 
 def test_another_task_is_not_like_it():

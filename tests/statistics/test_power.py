@@ -50,3 +50,10 @@ def test_range_of_seeds_is_that_of_the_spread():
 def test_each_comparison_is_planned_by_its_own_margin():
     alone = [float(seeds_needed(std, margin, 4)) for std, margin in ((0.02, 0.01), (0.5, 0.01), (0.5, 0.4))]
     assert seeds_needed([0.02, 0.5, 0.5], [0.01, 0.01, 0.4], 4).tolist() == alone
+
+
+def test_splits_of_the_same_rows_find_only_what_their_spread_lets_them():
+    """The variance of the mean does not fall below std² × ratio, whatever the number of splits."""
+    assert seeds_needed(0.02, 0.01, ratio=0.0) == seeds_needed(0.02, 0.01)
+    assert seeds_needed(0.02, 0.01, ratio=3 / 7) == inf
+    assert seeds_needed(0.02, 0.01) < seeds_needed(0.02, 0.01, ratio=0.01) < inf
