@@ -60,6 +60,7 @@ __all__ = [
     "boundary_grid",
     "ceiling",
     "columns_of",
+    "constant_loss",
     "constant_score",
     "dataset_kind",
     "faults",
@@ -137,6 +138,15 @@ def constant_score(dataset: Dataset, data: Data) -> float:
     best = np.array([y.mean()]) if shares is None else shares
     outputs = np.broadcast_to(best, (1, y.size, best.size))
     return float(dataset.scored_by.measure(outputs, y, data.target_scale)[0])
+
+
+def constant_loss(data: Data) -> float | None:
+    """The log loss, in nats, of predicting each class as often as it comes in the test rows; of one target of classes only."""
+    if not data.n_classes or data.n_targets > 1:
+        return None
+    _, counts = np.unique(data.y_test, return_counts=True)
+    shares = counts / counts.sum()
+    return float(-shares @ np.log(shares))
 
 
 def bayes_accuracy(dataset: Dataset) -> float | None:

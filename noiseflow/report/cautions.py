@@ -9,6 +9,7 @@ from math import inf, isfinite
 from noiseflow import wording
 from noiseflow.base.values import BASELINE
 from noiseflow.report.evidence import Evidence, small_test_sets
+from noiseflow.statistics.summary import MEASURE_MARGIN
 
 FEW_ROWS = 200
 """Test rows below which one row is more than half a point."""
@@ -58,11 +59,26 @@ def _diverged(evidence: Evidence) -> Iterator[str]:
             yield f"{row['n_diverged']} of {row['n_seeds']} trials of {wording.quoted(row['variant'])} diverged."
 
 
+def _probabilities(evidence: Evidence) -> Iterator[str]:
+    for name, least in evidence.constant_losses.items():
+        rows = evidence.summary[evidence.summary["dataset"] == name].to_dict("records")
+        worse = [row for row in rows if row["test_loss_mean"] > least + MEASURE_MARGIN]
+        if worse:
+            losses = sorted(float(row["test_loss_mean"]) for row in worse)
+            told = " to ".join(dict.fromkeys(wording.fraction(loss, 2) for loss in (losses[0], losses[-1])))
+            yield (
+                f"The test loss of {wording.listed(wording.quoted(row['variant']) for row in worse)} on {name} ({told}) is "
+                f"above the {wording.fraction(least, 2)} of a constant guess: the classes may be right, the probabilities are "
+                "not to be used."
+            )
+
+
 CAUTIONS: tuple[Caution, ...] = (
     Caution("NF001", "the best strength is at the edge of its grid", _edge),
     Caution("NF002", "the baseline is worse than a constant guess", _constant),
     Caution("NF003", "there are few test rows", _few_rows),
     Caution("NF004", "many trials diverged", _diverged),
+    Caution("NF005", "probabilities are worse than a constant guess", _probabilities),
 )
 """All of them; a number is never used for another."""
 MOST_SENTENCES = 3  # of a caution

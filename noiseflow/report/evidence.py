@@ -23,18 +23,27 @@ if TYPE_CHECKING:
 class Evidence:
     """Everything the report is drawn from.
 
-    findings: what was found in the trials. trials: of the plan, with names. curves: of the plan, with names and seed. data:
-    the datasets in long form. ceilings: dataset name -> the Bayes rule's accuracy, on the one split of the design replicate,
-    else on rows without end. constants: dataset name -> the score of the best constant prediction. cautions: sentences on
-    the data. manifest: how it was made, in the order to be shown; its
-    `command` repeats the study. n_planned: trials of the plan. changed: what the last replays were made with that the first
-    campaign was not, `2.20 → 2.21` by name. predictions: of finished trials, with names: dataset, architecture, variant,
-    family, data_seed, seed, trial_id, part (test, grid), row, output, prediction. grids: dataset name -> the points
-    (n_points, 2) that the rows of part `grid` stand for, where the dataset has two features. read: what was read of the
-    datasets that are files of the user's. forms: dataset name -> the shape of a row, how many classes, 0 for a regression,
-    and how many targets.
-    seen: dataset name -> variant -> a few training rows with its noise, of images and sequences.
-    until_decided: whether seeds were added until each variant was decided.
+    Attributes:
+        findings: what was found in the trials.
+        trials: of the plan, with names.
+        curves: of the plan, with names and seed.
+        data: the datasets in long form.
+        ceilings: dataset name -> the Bayes rule's accuracy, on the one split of the design replicate, else on rows without
+            end.
+        constants: dataset name -> the score of the best constant prediction.
+        constant_losses: of each classification its log loss on the test rows.
+        cautions: sentences on the data.
+        manifest: how it was made, in the order to be shown; its `command` repeats the study.
+        n_planned: trials of the plan.
+        changed: what the last replays were made with that the first campaign was not, `2.20 → 2.21` by name.
+        predictions: of finished trials, with names: dataset, architecture, variant, family, data_seed, seed, trial_id, part
+            (test, grid), row, output, prediction.
+        grids: dataset name -> the points (n_points, 2) that the rows of part `grid` stand for, where the dataset has two
+            features.
+        read: what was read of the datasets that are files of the user's.
+        forms: dataset name -> the shape of a row, how many classes, 0 for a regression, and how many targets.
+        seen: dataset name -> variant -> a few training rows with its noise, of images and sequences.
+        until_decided: whether seeds were added until each variant was decided.
     """
 
     study: Study
@@ -48,6 +57,7 @@ class Evidence:
     n_planned: int = 0
     changed: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, float] = field(default_factory=dict)
+    constant_losses: Mapping[str, float] = field(default_factory=dict)
     predictions: pd.DataFrame = field(default_factory=pd.DataFrame)
     grids: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     forms: Mapping[str, tuple[tuple[int, ...], int, int]] = field(default_factory=dict)

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 import pandas as pd
 
-from noiseflow.datasets import Data, bayes_accuracy, ceiling, constant_score, generate, to_frame, warnings
+from noiseflow.datasets import (
+    Data,
+    bayes_accuracy,
+    ceiling,
+    constant_loss,
+    constant_score,
+    generate,
+    to_frame,
+    warnings,
+)
 from noiseflow.datasets.facts import read_of_study
 from noiseflow.report.evidence import Evidence, compact_predictions
 from noiseflow.report.findings import Findings
@@ -53,6 +62,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         until_decided=plan.until_decided,
         changed=_changed(findings, store),
         constants={dataset.name: constant_score(dataset, first[dataset.name]) for dataset in study.datasets},
+        constant_losses={name: loss for name, data in first.items() if (loss := constant_loss(data)) is not None},
         predictions=compact_predictions(drawn.named(store.read("predictions", drawn.trial_ids))),
         forms={name: (tuple(data.X_train.shape[1:]), data.n_classes, data.n_targets) for name, data in first.items()},
         seen=rows_as_seen(study),

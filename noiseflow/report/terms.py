@@ -28,6 +28,7 @@ TERMS = {
     "Fresh rows, mean ± std": "Score on rows that no network has seen: mean and standard deviation over the seeds.",
     "The test set's own": "The range that the few test rows leave for a network of that score, however many seeds there are.",
     "Percentile": "The share of seeds here that score below the published run; ties count half.",
+    "Percentile of train": "The share of seeds here that score below the published run on the training rows; ties count half.",
     "Brier": "Mean squared error of the predicted probabilities: 0 is perfect, lower is better.",
     "ECE": "Expected calibration error: how far predicted probabilities are from the observed frequencies.",
     "Optimism": "What choosing the strength on the test rows would have added to the score.",

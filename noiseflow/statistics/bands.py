@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 from noiseflow.statistics.estimate import Estimate
 from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array, in_ticks, is_constant, least_pairs
@@ -25,6 +25,7 @@ N_FLIPS, FEWER_FLIPS = 8_192, 4_096
 MANY, MANY_PAIRS = 200, 1_000
 """Comparisons, and pairs, above which FEWER_FLIPS have to do."""
 BLOCK = 4_000_000  # signs at a time
+MOST_FREEDOM = 1e9  # degrees of freedom above which Student's distribution is the normal one
 NEAR = 1e-9  # statistics closer than this are equal
 LEAST_TAIL, MOST_TAIL, WIDER = 0.1, 2.0, 3.0
 
@@ -70,8 +71,10 @@ def simultaneous(comparisons: Sequence[PairedDifferences]) -> list[Band]:
     """The band of each comparison; at the level .05 all of them hold together.
 
     Each studentised mean is held against the largest of all under the flips or draws: single-step max-T, whose intervals
-    hold together whatever the true means are. Those of a step-down test do not: it lets go of what it has rejected. p_adjusted
-    is at most .05 exactly where the band leaves 0 out; where alpha is below .05 it is .05/alpha times as large.
+    hold together whatever the true means are. Those of a step-down test do not: it lets go of what it has rejected. Where
+    comparisons have different degrees of freedom, |t| is taken as the normal number of the same p, so that one of few pairs
+    does not widen the intervals of the others. p_adjusted is at most .05 exactly where the band leaves 0 out; where alpha is
+    below .05 it is .05/alpha times as large.
 
     The end of the band on the side of a long tail (`long_tail`) is moved out.
 
@@ -118,6 +121,7 @@ class _Flips:
     counts: Array
     squares: Array
     is_student: npt.NDArray[np.bool_]
+    freedom: Array
 
     @classmethod
     def of(cls, asked: Sequence[PairedDifferences], n_draws: int) -> _Flips:
@@ -135,7 +139,12 @@ class _Flips:
         counts, squares = there.sum(axis=0), (table**2).sum(axis=0)
         with np.errstate(all="ignore"):
             statistics = studentised(sums, squares, counts)
-        return cls(statistics, sums, signs, counts, squares, np.array([one.estimate is not None for one in asked]))
+        freedom = [
+            n - 1 if one.estimate is None else min(one.estimate.degrees_of_freedom, MOST_FREEDOM)
+            for one, n in zip(asked, counts, strict=True)
+        ]
+        is_student = np.array([one.estimate is not None for one in asked])
+        return cls(statistics, sums, signs, counts, squares, is_student, np.array(freedom, dtype=float))
 
     @cached_property
     def centred(self) -> Array:
@@ -150,6 +159,19 @@ class _Flips:
                 np.where(np.abs(sums) > NEAR, sums, 0.0), self.squares - self.counts * means**2, self.counts
             )
         return np.where(self.is_student, self.statistics, found)
+
+    @cached_property
+    def is_balanced(self) -> bool:
+        """Whether all |t| have the same distribution, and are compared as they are."""
+        return bool(np.ptp(self.freedom) == 0)
+
+    def level(self, sizes: Any, freedom: Any) -> Any:
+        """|t| as what is compared: the |z| of the same p, where the degrees of freedom differ."""
+        return sizes if self.is_balanced else np.abs(special.ndtri(special.stdtr(freedom, -sizes)))
+
+    def size(self, level: float, k: int) -> float:
+        """The |t| of the k-th comparison that has a level."""
+        return level if self.is_balanced else float(-special.stdtrit(self.freedom[k], special.ndtr(-level)))
 
     def reach(self, k: int, mean: float, size: float) -> npt.NDArray[np.bool_]:
         """In which draws |t| of the k-th comparison is at least this size if its true mean is this one, in ticks."""
@@ -229,12 +251,13 @@ def _root_of_correlation(profiles: Array) -> Array:
 def _bands(asked: Sequence[PairedDifferences], drawn: _Flips) -> list[Band]:
     ours = [_Observed.of(one) for one in asked]
     tails = [long_tail(one.differences) if one.guarded else (1.0, 1.0) for one in asked]
-    first, second, whose = _two_largest(drawn.centred)
+    first, second, whose = _two_largest(drawn.level(drawn.centred, drawn.freedom))
     bands = []
     for k, (one, own, tail) in enumerate(zip(asked, ours, tails, strict=True)):
         statistic = own.statistic / (tail[0] if own.mean > 0 else tail[1])
         others = np.where(whose == k, second, first)
-        p = _share(np.maximum(drawn.statistics[:, k], others), statistic)
+        own_level = drawn.level(drawn.statistics[:, k], drawn.freedom[k])
+        p = _share(np.maximum(own_level, others), float(drawn.level(statistic, drawn.freedom[k])))
         if len(asked) == 1 and one.estimate is not None:
             p = float(2 * stats.t.sf(statistic, one.estimate.degrees_of_freedom))
         bands.append(
@@ -291,20 +314,21 @@ def _band(
 ) -> Band:
     """The band of one comparison, held against the largest of the `others`."""
     drawn, k, others = against
-    own = drawn.statistics[:, k]
     if ours.error == 0:
         enough = one.estimate is not None or one.differences.size >= least_pairs(one.alpha)
         return Band(ours.mean, ours.mean, p) if enough else Band(p_adjusted=p)
     if one.estimate is not None:
         exact = alone and not others.any()
         size = (
-            stats.t.isf(one.alpha / 2, one.estimate.degrees_of_freedom) if exact else _critical(own, others, one.alpha)
+            stats.t.isf(one.alpha / 2, one.estimate.degrees_of_freedom)
+            if exact
+            else _critical(drawn, k, others, one.alpha)
         )
         halves = [ours.error * float(size)] * 2
     elif one.differences.size < least_pairs(ALPHA):  # flips say nothing; to be shown
         halves = [ours.error * float(stats.t.isf(one.alpha / 2, one.differences.size - 1))] * 2
     else:
-        fixed = ours.error * _critical(own, others, one.alpha) if max(tail) > 1 else nan
+        fixed = ours.error * _critical(drawn, k, others, one.alpha) if max(tail) > 1 else nan
         halves = [
             fixed if wider > 1 else ours.error * _inverted(one, ours, side, drawn, k, others)
             for side, wider in ((-1, tail[0]), (1, tail[1]))
@@ -313,10 +337,11 @@ def _band(
     return Band(low if isfinite(low) else nan, high if isfinite(high) else nan, p, max(tail) > 1)
 
 
-def _critical(own: Array, others: Array, alpha: float) -> float:
-    """The least size that at most alpha of the draws reach."""
+def _critical(drawn: _Flips, k: int, others: Array, alpha: float) -> float:
+    """The least |t| of the k-th comparison that at most alpha of the draws reach."""
+    own = drawn.level(drawn.statistics[:, k], drawn.freedom[k])
     draws = np.sort(np.maximum(own, others))[::-1]
-    return float(draws[min(int(np.floor(alpha * draws.size + NEAR)), draws.size - 1)])
+    return drawn.size(float(draws[min(int(np.floor(alpha * draws.size + NEAR)), draws.size - 1)]), k)
 
 
 def _inverted(one: PairedDifferences, ours: _Observed, side: int, drawn: _Flips, k: int, others: Array) -> float:
@@ -324,7 +349,8 @@ def _inverted(one: PairedDifferences, ours: _Observed, side: int, drawn: _Flips,
 
     def accepts(size: float) -> bool:
         mean = (ours.mean + side * size * ours.error) / RESOLUTION
-        return float(np.mean(drawn.reach(k, mean, size) | (others >= size * (1 - NEAR)))) > one.alpha
+        level = float(drawn.level(size, drawn.freedom[k])) * (1 - NEAR)
+        return float(np.mean(drawn.reach(k, mean, size) | (others >= level))) > one.alpha
 
     low, high = 0.0, 4.0
     while accepts(high):

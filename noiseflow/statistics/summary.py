@@ -56,6 +56,7 @@ FURTHER_COLUMNS = [
     *("n_pairs", "n_broken", "n_units", "least_n", "survivors_only"),
     *("n_failed", "failure_low", "failure_high", "failure_p"),
     *(f"{measure}_{name}" for measure in MEASURES[1:] for name in ("difference_mean", "ci_low", "ci_high", "verdict")),
+    *(f"{measure}_long_tail" for measure in MEASURES[1:]),
 ]
 MEANS = {name: f"{name}_mean" for name in ("train_loss", "test_loss", "brier", "ece", "ece_chance")}
 MEASURE_MARGIN = 0.01
@@ -142,7 +143,8 @@ def _as_losses(measure: str, columns: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a measure that is better the smaller it is, from those of its negative."""
     low, high = -columns["difference_ci_high"], -columns["difference_ci_low"]
     told = {"difference_mean": -columns["difference_mean"], "ci_low": low, "ci_high": high}
-    return {f"{measure}_{name}": value for name, value in (told | {"verdict": columns["verdict"]}).items()}
+    told |= {name: columns.get(name) for name in ("verdict", "long_tail")}
+    return {f"{measure}_{name}": value for name, value in told.items()}
 
 
 def _failures(trials: pd.DataFrame) -> pd.DataFrame:
@@ -164,7 +166,7 @@ def _failures(trials: pd.DataFrame) -> pd.DataFrame:
 def _verdicts_on_failures(cells: pd.DataFrame, dues: Mapping[CellKey, Due]) -> dict[CellKey, Verdict]:
     """Which cells are shown to fail less, or more, often than their baseline: all of them together at FAILURES_ALPHA.
 
-    A look that may spend a part of .05 may spend as large a part of FAILURES_ALPHA.
+    A look at a part of .05 has as large a part of FAILURES_ALPHA.
     """
     known = cells[cells["failure_p"].notna()]
     rates = (cells["n_failed"] / cells["n_seeds"]).groupby([cells[name] for name in CELL]).first()
@@ -278,7 +280,8 @@ def _typed(summary: pd.DataFrame) -> pd.DataFrame:
     """The same with integers, floats and texts as such, even where a column is empty."""
     kinds: dict[str, Any] = dict.fromkeys([*SUMMARY_COLUMNS, *FURTHER_COLUMNS], "float64")
     verdicts = ["verdict", *(f"{measure}_verdict" for measure in MEASURES[1:])]
-    flags, counts = ["clear", "long_tail", "survivors_only"], ["n_pairs", "n_broken", "n_units", "least_n"]
+    tails = [f"{measure}_long_tail" for measure in MEASURES[1:]]
+    flags, counts = ["clear", "long_tail", "survivors_only", *tails], ["n_pairs", "n_broken", "n_units", "least_n"]
     kinds |= dict.fromkeys((*CELL, "family", "score_name", *verdicts), "object")
     kinds |= dict.fromkeys(("n_seeds", "n_diverged", "n_failed", *counts), "int64")
     kinds |= dict.fromkeys(("approximate", *flags), "bool")

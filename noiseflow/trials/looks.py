@@ -1,4 +1,4 @@
-"""The looks at a study that its store remembers: what each found, and what the next one may spend.
+"""The looks at a study that its store remembers: what each found, and the level of the next one.
 
 A look is a report that was made of whole trials, or a wave of a run that goes on until its variants are decided. It concerns
 comparisons: a variant's trials against those of its baseline. The same trials again are not another look.
@@ -18,6 +18,7 @@ from noiseflow.base.values import BASELINE
 from noiseflow.statistics import CELL, CellKey
 from noiseflow.statistics.inference import ALPHA
 from noiseflow.statistics.looks import KEPT, Due, level_of
+from noiseflow.statistics.pairs import MEASURES
 from noiseflow.store import Store
 from noiseflow.trials.plan import Cell, Plan
 
@@ -40,7 +41,7 @@ class Compared(NamedTuple):
 class Judged(NamedTuple):
     """What a look found of a comparison.
 
-    level: the error that it could spend. counts: whether there were trials enough for any verdict. found: KEPT columns.
+    level: that it was judged at. counts: whether there were trials enough for any verdict. found: KEPT columns.
     """
 
     look: int
@@ -89,6 +90,15 @@ class Looks:
     def compared(self) -> list[Compared]:
         """The comparisons of the plan."""
         return compared_cells(self.plan)
+
+    @cached_property
+    def n_comparisons(self) -> int:
+        """What the band of the plan holds: the score of each compared cell and, of a classification, its other measures."""
+        measures = {
+            cell.dataset.name: MEASURES if cell.dataset.of_task == "classification" else MEASURES[:1]
+            for cell in self.plan.cells
+        }
+        return sum(len(measures[one.names[0]]) for one in self.compared)
 
     @cached_property
     def judged(self) -> dict[str, list[Judged]]:
@@ -143,8 +153,10 @@ class Looks:
 
     def _due(self, one: Compared, *, grown: bool) -> Due:
         if not (found := self._found(one)):
-            before = len(self._before(one))
-            return Due(level_of(before + 1) if before or self.plan.until_decided else ALPHA)
+            before = tuple((look.n_seeds, look.level) for look in self._before(one))
+            if not before and not self.plan.until_decided:
+                return Due()
+            return Due(level_of(one.n_seeds, before, self.n_comparisons))
         first = found[0]
         keeps = (grown or first.level < ALPHA) and first.look < self.number and self._has_margin(first)
         return Due(first.level, first.found if keeps else {})

@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from noiseflow.datasets import constant_loss, generate
 from noiseflow.report.cautions import CAUTIONS, cautions
+from noiseflow.study import Dataset
 from tests.sketch_study import make_evidence, make_study, make_trials
 
 PAGE = Path(__file__).parents[2] / "docs" / "cautions.md"
@@ -25,6 +28,22 @@ def test_a_network_that_is_worse_than_guessing_is_named(score, found):
     study = make_study()
     evidence = make_evidence(study, make_trials(study, [score] * 3), constants={"circles": 0.5})
     assert ("NF002" in codes(evidence)) is found
+
+
+@pytest.mark.parametrize(("loss", "found"), [(0.5, False), (0.695, False), (2.09, True)])
+def test_probabilities_that_are_worse_than_a_constant_are_named(loss, found):
+    study = make_study()
+    trials = make_trials(study).assign(test_loss=loss)
+    evidence = make_evidence(study, trials, constant_losses={"circles": np.log(2)})
+    told = [line for line in cautions(evidence) if line.startswith("NF005")]
+    assert bool(told) is found
+    assert all("above the .69 of a constant guess" in line and "(2.09)" in line for line in told)
+
+
+def test_loss_of_a_constant_guess_is_the_entropy_of_the_classes():
+    data = generate(Dataset(kind="circles"), 1)
+    assert constant_loss(data) == pytest.approx(np.log(2), abs=0.02)
+    assert constant_loss(generate(Dataset(kind="diabetes"), 1)) is None
 
 
 def test_few_test_rows_and_divergence_are_named_unless_muted():

@@ -26,11 +26,18 @@ def differences(rng, true, n):
     return true + STD * np.sqrt(0.5) * (rng.normal(size=(n, 1)) + rng.normal(size=(n, M)))
 
 
+def levels_at(n_seeds, first=()):
+    looks = tuple(first)
+    for n in n_seeds:
+        looks += ((n, level_of(n, looks, M)),)
+    return list(looks)
+
+
 def waves(most):
     looks = [next_look(0)]
     while next_look(looks[-1]) <= most:
         looks.append(next_look(looks[-1]))
-    return [(n, level_of(k)) for k, n in enumerate(looks, start=1)]
+    return levels_at(looks)
 
 
 def by_band(values, seeds, levels):
@@ -82,7 +89,7 @@ def simulated(true, looks, margin, rule, n_studies):
     return wrong / n_studies, np.array(taken)
 
 
-GROWN = [(30, ALPHA), *((n, level_of(k)) for k, n in enumerate((40, 50, 62, 77, 96), start=2))]
+GROWN = levels_at((40, 50, 62, 77, 96), first=[(30, ALPHA)])
 """A look at a fixed number of seeds, and five more after it."""
 CASES = {
     "no effect, any difference counts": (np.zeros(M), waves(120), NO_MARGIN),

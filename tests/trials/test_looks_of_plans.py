@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from noiseflow.statistics.inference import ALPHA
-from noiseflow.statistics.looks import KEPT, level_of
+from noiseflow.statistics.looks import KEPT, level_of, spent_by
 from noiseflow.store import Store
 from noiseflow.study.until import Until
 from noiseflow.trials.looks import Looks, compared_cells
@@ -17,6 +17,16 @@ from tests.conftest import SMALL
 NOISY = ("circles", "mlp", "noisy")
 OTHER = ("circles", "mlp", "other")
 BASE = ("circles", "mlp", "baseline")
+N_COMPARISONS = 3
+"""Of one variant: its score, loss and Brier score."""
+
+
+def level_of_waves(*n_seeds):
+    """The level of each look at two variants."""
+    looks = ()
+    for n in n_seeds:
+        looks += ((n, level_of(n, looks, 2 * N_COMPARISONS)),)
+    return tuple(level for _, level in looks)
 
 
 def study(n_seeds=30, names=("noisy",), **changes):
@@ -74,15 +84,16 @@ def test_only_look_at_a_fixed_number_of_seeds_has_the_whole_error():
 def test_study_that_grew_after_a_look_is_judged_at_the_level_of_the_second():
     stored = look(plan_of(30), [])
     stored = look(plan_of(40), stored)
-    assert level(plan_of(40), stored) == level_of(2)
-    assert level(plan_of(50), stored) == level_of(3)
+    second = level_of(40, ((30, ALPHA),), N_COMPARISONS)
+    assert level(plan_of(40), stored) == second
+    assert level(plan_of(50), stored) == level_of(50, ((30, ALPHA), (40, second)), N_COMPARISONS)
     assert level(plan_of(30), stored) == ALPHA  # as it was judged
     frame = Looks(plan_of(40), stored).frame(summary_of(plan_of(40)))
-    assert frame[["look", "n_seeds", "level"]].to_numpy().tolist() == [[1, 30, ALPHA], [2, 40, level_of(2)]]
+    assert frame[["look", "n_seeds", "level"]].to_numpy().tolist() == [[1, 30, ALPHA], [2, 40, second]]
 
 
 def test_fewer_seeds_after_a_look_are_another_look_too():
-    assert level(plan_of(20), look(plan_of(30), [])) == level_of(2)
+    assert level(plan_of(20), look(plan_of(30), [])) == level_of(20, ((30, ALPHA),), N_COMPARISONS)
 
 
 def test_look_that_no_verdict_could_come_from_spends_nothing():
@@ -104,7 +115,7 @@ def test_another_variant_or_other_epochs_are_other_comparisons():
 def test_wave_keeps_what_is_decided_and_goes_on_with_the_rest():
     both = {"names": ("noisy", "other")}
     plan = plan_of(10, dict.fromkeys((NOISY, OTHER, BASE), 10), **both)
-    assert level(plan, []) == level_of(1)
+    assert level(plan, []) == pytest.approx(spent_by(1))
     stored = look(plan, [], {"noisy": "better"})
     found = Looks(plan, stored)
     assert counts_now(found) == dict.fromkeys((NOISY, OTHER, BASE), 10)
@@ -114,7 +125,7 @@ def test_wave_keeps_what_is_decided_and_goes_on_with_the_rest():
     assert [plan.trials.count(t) for t in plan.trials] == [1] * 40
     dues = Looks(plan, stored).dues
     assert dues[NOISY].kept["verdict"] == "better"
-    assert (dues[NOISY].level, dues[OTHER].level) == (level_of(1), level_of(2))
+    assert (dues[NOISY].level, dues[OTHER].level) == level_of_waves(10, 15)
     assert not dues[OTHER].kept
     stored = look(plan, stored, {"noisy": "better", "other": "equivalent"})
     again = Looks(plan, stored)
@@ -182,5 +193,5 @@ def test_fixed_number_of_seeds_after_waves_is_the_next_look_at_each_variant():
     stored = look(first, [], {"noisy": "better"})
     stored = look(plan_of(15, {NOISY: 10, OTHER: 15, BASE: 15}, **both), stored, {"noisy": "better"})
     dues = Looks(plan_of(30, **both), stored).dues
-    assert (dues[NOISY].level, dues[OTHER].level) == (level_of(2), level_of(3))
+    assert (dues[NOISY].level, dues[OTHER].level) == (level_of_waves(10, 30)[1], level_of_waves(10, 15, 30)[2])
     assert not dues[NOISY].kept  # it has further trials

@@ -32,8 +32,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture | str]:
         whose = "" if evidence.study.design == "replicate" else " of the first data seed; each seed had rows of its own"
         caption = (
             f"Where the networks say class 1{group.where}: the darker, the more seeds; at the line it is half of them. Marks "
-            f"are training rows{whose}. A smooth line and a narrow passage from pale to dark mean that seeds agree on a simple "
-            "rule; islands around single rows are rows learnt by heart."
+            f"are training rows{whose}. A narrow passage from pale to dark means that seeds agree; an island around a single "
+            "row may be a row learnt by heart."
             f"{latest_seeds(evidence)}{group.left_out(MOST_PANELS)}{only_some_groups(evidence)}"
         )
         alt = f"Share of seeds that say class 1 over the plane of the two features, a panel a variant{group.where}"

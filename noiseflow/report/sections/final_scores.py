@@ -51,12 +51,17 @@ def _fresh(row: Row) -> str:
 
 def _open_ranges(evidence: Evidence) -> dict[CellKey, str]:
     """Of each cell the 95 % interval of its mean score that the test set alone leaves open, where it is small."""
-    sizes = small_test_sets(evidence)
+    sizes = _fixed_test_sets(evidence)
     n_positive = {name: positives(evidence, name) for name in sizes}
     return {
         cell_key(row): between(*_uncertainty(row, sizes.get(row["dataset"], 0), n_positive.get(row["dataset"])))
         for row in evidence.summary.to_dict("records")
     }
+
+
+def _fixed_test_sets(evidence: Evidence) -> dict[str, int]:
+    """Small test sets of the same rows for all seeds; where each seed has rows of its own, their mean is of more rows."""
+    return small_test_sets(evidence) if evidence.study.design == "replicate" else {}
 
 
 def _uncertainty(row: Row, n: int, n_positive: int | None) -> tuple[float, float]:
@@ -107,15 +112,15 @@ def _limits(evidence: Evidence) -> list[str]:
 
 def _on_test_set(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
     """How far a small test set could be off, said once for each dataset: of its baseline."""
-    sizes, texts = small_test_sets(evidence), []
+    sizes, texts = _fixed_test_sets(evidence), []
     for row in baselines:
         n = sizes.get(row["dataset"], 0)
         low, high = _uncertainty(row, n, positives(evidence, row["dataset"]) if n else None)
         if isfinite(low):
             texts.append(
-                f"A test set of {n:,} rows measures the baseline's {wording.score_of(row).label} of "
-                f"{fraction(row['test_score_mean'])} on {row['dataset']} to within {fraction(low)} to {fraction(high)} (95 % "
-                "interval): the scores say that little about new rows."
+                f"The baseline's {wording.score_of(row).label} of {fraction(row['test_score_mean'])} on {row['dataset']} is "
+                f"that of {n:,} test rows; on rows without end it may be anything from {fraction(low)} to {fraction(high)} "
+                "(95 % interval)."
             )
     more = len(texts) - MOST_SENTENCES
     return texts if more <= 0 else [*texts[:MOST_SENTENCES], f"{more} more test sets are as small."]

@@ -24,7 +24,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         caption = (
             f"What was learnt by heart{group.where}: at the left the mean score on the training rows (hollow) and on the test "
             "rows (filled) at the last epoch, at the right the gap between them for each seed, with its mean and standard "
-            "deviation. A shorter line is less overfitting; a gap of 0 is none."
+            "deviation. A shorter line says that less was learnt of the training rows alone; it does not say how good the "
+            "score is."
             f"{group.left_out(MOST_VARIANTS)}{only_some_groups(evidence)}"
         )
         alt = f"Train and test score of each variant joined by a line, and the gap of each seed{group.where}"

@@ -9,7 +9,7 @@ import pandas as pd
 from noiseflow.base.values import BASELINE
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
-from noiseflow.report.tables import Columns, best_first
+from noiseflow.report.tables import Columns, best_first, verdict
 from noiseflow.statistics.summary import MEASURE_MARGIN
 from noiseflow.wording import NOTHING, Row, signed
 
@@ -27,11 +27,15 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 
 def _columns(_: Evidence) -> Columns:
-    columns: dict[str, Callable[[Row], str]] = {"Score": lambda row: row["verdict"] or NOTHING}
+    columns: dict[str, Callable[[Row], str]] = {"Score": verdict}
     for measure, label in (("loss", "Loss"), ("brier", "Brier")):
-        columns[label] = lambda row, name=measure: row[f"{name}_verdict"] or NOTHING  # type: ignore[misc]
+        columns[label] = lambda row, name=measure: _verdict(row, name)  # type: ignore[misc]
         columns[f"{label}, difference (95 %)"] = lambda row, name=measure: _difference(row, name)  # type: ignore[misc]
     return columns
+
+
+def _verdict(row: Row, measure: str) -> str:
+    return verdict({"verdict": row[f"{measure}_verdict"], "long_tail": row.get(f"{measure}_long_tail")})
 
 
 def _difference(row: Row, measure: str) -> str:

@@ -11,20 +11,23 @@ from noiseflow.report.section import Section, TableForm
 from noiseflow.report.tables import Columns
 from noiseflow.statistics import CELL
 from noiseflow.statistics.inference import percentile_of_published
+from noiseflow.study import Published
 from noiseflow.wording import NOTHING, mean_std
 
 MOST_SOURCES = 6
+PERCENTILES = ("train_percentile", "percentile")
+"""Of a published score on the training and on the test rows."""
 
 
 def published_runs(evidence: Evidence) -> pd.DataFrame:
-    """Published runs beside the cells of their variant: CELL, label, train_score, score, percentile, n, mean and std."""
+    """Published runs beside the cells of their variant: CELL, label, PERCENTILES, train_score, score, n, mean and std."""
     runs = [run for run in evidence.study.published if run.epochs in (None, evidence.study.training.epochs)]
     cells = evidence.summary[evidence.summary["variant"].isin([run.variant for run in runs])]
     labels, rows = cell_labels(evidence.summary), []
     for (dataset, architecture), group in cells.groupby(CELL[:2], sort=False):
         finished = evidence.finished(str(dataset), str(architecture))
         finished = finished.assign(score=finished["test_score"])  # they were published on the test rows
-        scores = {str(name): part["score"] for name, part in finished.groupby("variant")}
+        scores = {str(name): part[["train_score", "score"]] for name, part in finished.groupby("variant")}
         for cell in score_rows(finished, group).to_dict("records"):
             rows += [
                 cell
@@ -32,22 +35,35 @@ def published_runs(evidence: Evidence) -> pd.DataFrame:
                     "label": labels[cell_key(cell)],
                     "train_score": run.train_score,
                     "score": run.test_score,
-                    "percentile": percentile_of_published(scores.get(cell["variant"], ()), run.test_score),
+                    **_percentiles(scores.get(cell["variant"]), run),
                 }
                 for run in runs
                 if run.variant == cell["variant"]
             ]
-    return pd.DataFrame(rows, columns=[*CELL, "label", "train_score", "score", "percentile", "n", "mean", "std"])
+    return pd.DataFrame(rows, columns=[*CELL, "label", *PERCENTILES, "train_score", "score", "n", "mean", "std"])
+
+
+def _percentiles(scores: pd.DataFrame | None, run: Published) -> dict[str, float]:
+    published = {"train_percentile": ("train_score", run.train_score), "percentile": ("score", run.test_score)}
+    return {
+        name: percentile_of_published(() if scores is None else scores[of], value)
+        for name, (of, value) in published.items()
+    }
 
 
 def _columns(_: Evidence) -> Columns:
     return {
         "Published train": lambda row: f"{row['train_score']:.3f}",
+        "Percentile of train": lambda row: _percentile(row["train_percentile"]),
         "Published test": lambda row: f"{row['score']:.3f}",
-        "Percentile": lambda row: f"{row['percentile']:.0f}" if isfinite(row["percentile"]) else NOTHING,
+        "Percentile": lambda row: _percentile(row["percentile"]),
         "Here, mean ± std": lambda row: mean_std(row["mean"], row["std"]),
         "Seeds": lambda row: str(row["n"]),
     }
+
+
+def _percentile(value: float) -> str:
+    return f"{value:.0f}" if isfinite(value) else NOTHING
 
 
 def _note(evidence: Evidence) -> str:
