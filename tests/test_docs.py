@@ -7,6 +7,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [path for pattern in ("*.md", "docs/**/*.md") for path in sorted(ROOT.glob(pattern))]
+KNOWN = {
+    known
+    for folder in ("noiseflow", "flows", "tasks", "tests", "benchmarks", "docs", "deployments", ".")
+    for pattern in (("*",) if folder == "." else ("**/*.py", "**/*.yaml"))
+    for path in ROOT.joinpath(folder).glob(pattern)
+    for known in (path.name, str(path.relative_to(ROOT)))
+}
+"""Names of the repository's files, with and without their folder."""
 LONGEST = 88
 MADE = ROOT / "docs/study-file.md"
 """Made from the records: a test of its own holds it to them."""
@@ -22,6 +30,13 @@ def test_files_that_a_page_names_are_there(page):
         re.findall(r"`((?:tests|noiseflow|flows|tasks|deployments|benchmarks|docs)/[\w./-]+\.\w+)`", page.read_text())
     )
     assert not [path for path in sorted(named) if not (ROOT / path).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_that_a_page_names_without_their_first_folder_are_there(page):
+    """`step.py` is a file of the repository, `engine/step.py` one of the library."""
+    named = set(re.findall(r"`([\w./-]+\.(?:py|yaml))`", page.read_text()))
+    assert not sorted(path for path in named if not (path in KNOWN or (ROOT / "noiseflow" / path).exists()))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

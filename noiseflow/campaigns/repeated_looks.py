@@ -16,13 +16,13 @@ from noiseflow.campaigns.confidence_sequences import (
     pairs_needed,
 )
 from noiseflow.statistics.bands import long_tail
-from noiseflow.statistics.differences import Asked
+from noiseflow.statistics.differences import PairedComparison
 from noiseflow.statistics.inference import ALPHA, cohen_dz, probability_better, t_interval
 from noiseflow.statistics.pairs import has_data_seeds, is_crossed
 from noiseflow.statistics.verdict import decide, pair_up
 
 
-def compare_at_every_look(asked: Sequence[Asked]) -> list[dict[str, Any]]:
+def compare_at_every_look(asked: Sequence[PairedComparison]) -> list[dict[str, Any]]:
     """What is said of each comparison, by the summary's names of columns. Each may err with .05 / n_comparisons.
 
     Interval, p and verdict hold for every look and every comparison at once: difference_ci_low and difference_ci_high are
@@ -49,7 +49,7 @@ def compare_at_every_look(asked: Sequence[Asked]) -> list[dict[str, Any]]:
     return [_columns(one, len(asked)) for one in asked]
 
 
-def _columns(one: Asked, comparisons: int) -> dict[str, Any]:
+def _columns(one: PairedComparison, comparisons: int) -> dict[str, Any]:
     pairing, scale = pair_up(one.pairs), one.scale
     values = pairing.differences / scale
     told = {"n_pairs": pairing.n_pairs, "n_broken": pairing.n_broken, "survivors_only": pairing.survivors_only}

@@ -34,12 +34,12 @@ class _ControlRules(Part):
 
     @property
     def strength(self) -> float | None:
-        """The factor or the patience; None where it is left to the variant's `strengths`."""
+        """The field that says how strong it is (`ControlKind.strength`); None where it is left to the variant's `strengths`."""
         strength: float | None = getattr(self, control_kind(self.kind).strength)
         return strength
 
     def of_strength(self, strength: float) -> Self:
-        """The same with another factor or patience."""
+        """A copy with another strength."""
         return type(self).model_validate(self.model_dump() | {control_kind(self.kind).strength: strength})
 
 

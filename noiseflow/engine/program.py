@@ -248,7 +248,7 @@ class Program:
             stream = Stream(tf.unstack(inputs["scales"]), dict(zip(draws, inputs["drawn"], strict=True)))
             with self.prepared.walking(stream, self.sites.noise(stream)):
                 noise = StepNoise(self.sites, stream, run.arguments)
-                return step.train(self.model, inputs["state"], inputs["metrics"], batch, noise)
+                return step.training_step(self.model, inputs["state"], inputs["metrics"], batch, noise)
 
         return mapped(replica, stacked)
 

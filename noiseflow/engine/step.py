@@ -74,7 +74,7 @@ def total_loss(model: keras.Model, x: Any, parts: Sequence[Part], y_pred: Any, *
     return tf.add_n([tf.cast(share, value.dtype) * value for share, value in found])
 
 
-def train(
+def training_step(
     model: keras.Model, state: State, metrics: Sequence[Tensor], batch: Batch, noise: StepNoise
 ) -> tuple[State, Any]:
     """One step of training: the new state, and the metrics' variables. To be traced within `pure_updates`.

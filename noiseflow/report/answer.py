@@ -1,4 +1,4 @@
-"""The answer to a study's question, in sentences generated from the verdicts."""
+"""The headline of the report: the sentences that answer a study's question, generated from the verdicts."""
 
 from __future__ import annotations
 

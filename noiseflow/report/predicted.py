@@ -11,7 +11,7 @@ import pandas as pd
 from noiseflow.base.values import BASELINE
 from noiseflow.scores import loss, score_of_column
 from noiseflow.statistics.calibration import brier_score, brier_score_of_classes
-from noiseflow.statistics.differences import Asked, compare
+from noiseflow.statistics.differences import PairedComparison, compare
 from noiseflow.statistics.inference import Array
 from noiseflow.statistics.new_rows import Measure, RowVariance, pseudo_values, row_variance
 from noiseflow.statistics.pairs import CELL, GROUP, MEASURES, CellKey, cell_pairs, name_key
@@ -148,7 +148,9 @@ def on_test_rows(study: Study, trials: pd.DataFrame, predicted: Predicted | None
         return pd.DataFrame(columns=TEST_ROW_COLUMNS)
     tested = trials[trials["dataset"].isin(scored)].assign(eval_score=np.nan)
     rows = {} if predicted is None else predicted.of_test_rows(study, trials)
-    asked = [Asked(key, pairs, np.nan, rows=rows.get((key, "score"))) for key, pairs in cell_pairs(tested).items()]
+    asked = [
+        PairedComparison(key, pairs, np.nan, rows=rows.get((key, "score"))) for key, pairs in cell_pairs(tested).items()
+    ]
     first = tested.drop_duplicates("dataset").set_index("dataset").to_dict("index")
     told = []
     for one, columns in zip(asked, compare(asked, cross_checks=False), strict=True):

@@ -35,7 +35,7 @@ def honest_scores(trials: pd.DataFrame) -> pd.DataFrame:
     on single ones make the scores so dependent that no test keeps its level.
 
     References: Stone (1974), Cross-validatory choice and assessment of statistical predictions, JRSS B 36;
-    Cawley and Talbot (2010), On over-fitting in model selection, JMLR 11; docs/method.md, section 14.
+    Cawley and Talbot (2010), On over-fitting in model selection, JMLR 11; docs/method.md, "Strengths chosen".
     """
     scored = scored_families(trials)
     parts = [

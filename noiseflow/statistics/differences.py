@@ -22,8 +22,8 @@ from noiseflow.statistics.inference import (
     cohen_dz,
     probability_better,
     sign_flip_p,
-    to_flip,
-    to_resample,
+    values_to_flip,
+    values_to_resample,
 )
 from noiseflow.statistics.new_rows import RowVariance
 from noiseflow.statistics.pairs import CellKey
@@ -36,14 +36,20 @@ NOT_SCALED = frozenset({"p_value", "effect_size", "prob_better", "wilcoxon_p"})
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A comparison that is asked for.
+class PairedComparison:
+    """The pairs of a variant and its baseline, and how they are to be compared.
 
-    key: dataset, architecture and name. pairs: data_seed, seed, score and score_baseline, larger being better, NaN where a
-    trial is left out. margin: differences within it are not worth having; NaN where equivalence is not asked for. ratio:
-    rows that test over rows that train, where data seeds split the same rows again. scale: what values are divided by to be
-    held against the resolution. rows: what the rows add to the variance, where they are fixed. failures:
-    the verdict on how often it fails. level: the error that it may make, below .05 where this is not the only look.
+    `pair_up` makes a `Pairing` of it (which pairs count), and that becomes `PairedDifferences` (what a band is put around).
+
+    Attributes:
+        key: dataset, architecture and name.
+        pairs: columns data_seed, seed, score and score_baseline; larger is better, NaN where a trial is left out.
+        margin: differences within it are not worth having; NaN where equivalence is not asked for.
+        ratio: rows that test over rows that train, where data seeds split the same rows again.
+        scale: what values are divided by before they are compared with the resolution.
+        rows: what the rows add to the variance, where they are fixed.
+        failures: the verdict on how often it fails.
+        level: the error that it may make, below .05 where this is not the only look.
     """
 
     key: CellKey
@@ -56,7 +62,7 @@ class Asked:
     level: float = ALPHA
 
 
-def compare(asked: Sequence[Asked], *, cross_checks: bool = True) -> list[dict[str, Any]]:
+def compare(asked: Sequence[PairedComparison], *, cross_checks: bool = True) -> list[dict[str, Any]]:
     """What is said of each comparison, by the summary's names of columns; one band holds all of them.
 
     The interval, p and verdict are for new rows of the same kind where the rows are fixed and their variance is known
@@ -75,20 +81,22 @@ def compare(asked: Sequence[Asked], *, cross_checks: bool = True) -> list[dict[s
     bands = simultaneous(wide)
     are_fixed = [new is not old for new, old in zip(wide, over_seeds, strict=True)]
     narrow = simultaneous(over_seeds) if any(are_fixed) else bands
-    bands = [_around(*both) if fixed else both[0] for fixed, *both in zip(are_fixed, bands, narrow, strict=True)]
-    described = _described(pairings, cross_checks)
+    bands = [
+        _at_least_as_wide(*both) if fixed else both[0] for fixed, *both in zip(are_fixed, bands, narrow, strict=True)
+    ]
+    described = _difference_columns(pairings, cross_checks)
     needed = seeds_needed(
         [_planning_std(pairing) for pairing in pairings], [one.margin / one.scale for one in asked], len(asked)
     ).tolist()
     rows = []
     for k, one in enumerate(asked):
-        told = {name: value if name in NOT_SCALED else value * one.scale for name, value in described[k].items()}
-        told |= _columns(one, pairings[k], bands[k], n_needed=needed[k])
+        columns = {name: value if name in NOT_SCALED else value * one.scale for name, value in described[k].items()}
+        columns |= _columns(one, pairings[k], bands[k], n_needed=needed[k])
         if are_fixed[k]:
-            told["p_value"] = wide[k].estimate.p_value  # type: ignore[union-attr] # that of the rows
-            told |= {"seeds_ci_low": narrow[k].low * one.scale, "seeds_ci_high": narrow[k].high * one.scale}
-            told["rows_share"] = 1 - _error_of(over_seeds[k]) ** 2 / wide[k].estimate.error ** 2  # type: ignore[union-attr]
-        rows.append(told)
+            columns["p_value"] = wide[k].estimate.p_value  # type: ignore[union-attr] # that of the rows
+            columns |= {"seeds_ci_low": narrow[k].low * one.scale, "seeds_ci_high": narrow[k].high * one.scale}
+            columns["rows_share"] = 1 - _error_of(over_seeds[k]) ** 2 / wide[k].estimate.error ** 2  # type: ignore[union-attr]
+        rows.append(columns)
     return rows
 
 
@@ -107,7 +115,7 @@ def compare_pairs(
         level: the error that all of them together may make.
     """
     ratios = reused or {}
-    asked = [Asked(key, part, margin, ratios.get(key[0]), level=level) for key, part in pairs.items()]
+    asked = [PairedComparison(key, part, margin, ratios.get(key[0]), level=level) for key, part in pairs.items()]
     return dict(zip(pairs, compare(asked), strict=True))
 
 
@@ -116,10 +124,10 @@ def difference_of(pairs: pd.DataFrame, margin: float, test_train_ratio: float | 
 
     With n_strengths or n_strengths_baseline above 1 the scores of that side are `honest_scores` of a choice.
     """
-    return compare([Asked(("", "", ""), pairs, margin, test_train_ratio)], cross_checks=False)[0]
+    return compare([PairedComparison(("", "", ""), pairs, margin, test_train_ratio)], cross_checks=False)[0]
 
 
-def _pairing(one: Asked) -> Pairing:
+def _pairing(one: PairedComparison) -> Pairing:
     sides = [name for name in ("n_strengths", "n_strengths_baseline") if name in one.pairs]
     chosen = any(bool((one.pairs[name] > 1).any()) for name in sides)
     scaled = one.pairs
@@ -128,7 +136,7 @@ def _pairing(one: Asked) -> Pairing:
     return pair_up(scaled, one.ratio, HALVES_CORRELATION if chosen else 0.0)
 
 
-def _comparison(one: Asked, pairing: Pairing) -> PairedDifferences:
+def _comparison(one: PairedComparison, pairing: Pairing) -> PairedDifferences:
     return PairedDifferences(
         pairing.differences,
         pairing.units,
@@ -140,7 +148,7 @@ def _comparison(one: Asked, pairing: Pairing) -> PairedDifferences:
     )
 
 
-def _on_new_rows(one: Asked, seeds: PairedDifferences) -> PairedDifferences:
+def _on_new_rows(one: PairedComparison, seeds: PairedDifferences) -> PairedDifferences:
     """The same on new rows of the same kind, where the rows are fixed and their variance is known."""
     if one.rows is None or seeds.estimate is not None or seeds.differences.size < 2:
         return seeds
@@ -154,8 +162,11 @@ def _on_new_rows(one: Asked, seeds: PairedDifferences) -> PairedDifferences:
     return replace(seeds, estimate=wide, profile=one.rows.profile, guarded=by_seeds)
 
 
-def _around(wide: Band, narrow: Band) -> Band:
-    """A band for new rows that holds the one for these rows, for the claim is the larger one; its p is the larger one too."""
+def _at_least_as_wide(wide: Band, narrow: Band) -> Band:
+    """The band for new rows, widened where necessary to contain the band for these rows; p is the larger of both.
+
+    A claim about new rows cannot be surer than one about these rows.
+    """
     low, high = float(np.fmin(wide.low, narrow.low)), float(np.fmax(wide.high, narrow.high))
     return replace(wide, low=low, high=high, p_adjusted=float(np.fmax(wide.p_adjusted, narrow.p_adjusted)))
 
@@ -166,15 +177,18 @@ def _error_of(seeds: PairedDifferences) -> float:
 
 
 def _planning_std(pairing: Pairing) -> float:
-    """What √n times the error of the mean is, where that is so whatever n is; NaN where it is not."""
+    """The standard deviation to plan with: √n × standard error, if that product does not depend on n; else NaN."""
     depends = pairing.estimate is not None and not pairing.correlation
     if pairing.n_pairs < 2 or depends:
         return nan
     return float(pairing.differences.std(ddof=1)) * sqrt(1 + pairing.correlation)
 
 
-def _described(pairings: Sequence[Pairing], cross_checks: bool) -> list[dict[str, float]]:
-    """Effect sizes of each comparison and, where its pairs are independent, the second methods."""
+def _difference_columns(pairings: Sequence[Pairing], cross_checks: bool) -> list[dict[str, float]]:
+    """The columns that describe the differences, for each comparison: effect sizes whatever the design is, and p.
+
+    What is right only for independent pairs is in `_columns_of_independent_pairs`.
+    """
     found: list[dict[str, float]] = [dict.fromkeys(("difference_mean", "p_value"), nan) for _ in pairings]
     samples = [pairing.differences for pairing in pairings]
     for places, differences in by_size(samples):
@@ -186,29 +200,31 @@ def _described(pairings: Sequence[Pairing], cross_checks: bool) -> list[dict[str
     alone = [at for at, pairing in enumerate(pairings) if pairing.estimate is None and samples[at].size]
     parts = [
         [alone[k] for k in together[begin : begin + AT_ONCE]]
-        for together, _ in by_size([to_flip(samples[at]) for at in alone])
+        for together, _ in by_size([values_to_flip(samples[at]) for at in alone])
         for begin in range(0, len(together), AT_ONCE)
     ]
     with ThreadPoolExecutor(cpu_count()) as threads:  # numpy computes without Python's lock
-        columns = threads.map(lambda places: _independent([samples[at] for at in places], cross_checks), parts)
-        for places, told in zip(parts, columns, strict=True):
-            _fill(found, places, **told)
+        columns = threads.map(
+            lambda places: _columns_of_independent_pairs([samples[at] for at in places], cross_checks), parts
+        )
+        for places, of_part in zip(parts, columns, strict=True):
+            _fill(found, places, **of_part)
     return found
 
 
-def _independent(samples: Sequence[Array], cross_checks: bool) -> dict[str, Array]:
-    """What is said of samples of differences that do not depend on each other: (k,) each. They are flipped together."""
-    told = {
+def _columns_of_independent_pairs(samples: Sequence[Array], cross_checks: bool) -> dict[str, Array]:
+    """Columns (k,) for k samples whose differences do not depend on each other. They are flipped together."""
+    columns = {
         "difference_mean": np.array([one.mean() for one in samples]),
-        "p_value": sign_flip_p(np.stack([to_flip(one) for one in samples])),
+        "p_value": sign_flip_p(np.stack([values_to_flip(one) for one in samples])),
     }
     if not cross_checks:
-        return told
-    bca_low, bca_high = bca_interval(np.stack([to_resample(one) for one in samples]))
+        return columns
+    bca_low, bca_high = bca_interval(np.stack([values_to_resample(one) for one in samples]))
     ranked = np.empty(len(samples))
     for places, differences in by_size(samples):
         ranked[places] = wilcoxon_p(differences)
-    return told | {"bca_low": bca_low, "bca_high": bca_high, "wilcoxon_p": ranked}
+    return columns | {"bca_low": bca_low, "bca_high": bca_high, "wilcoxon_p": ranked}
 
 
 def _fill(found: list[dict[str, float]], places: Sequence[int], **columns: Array) -> None:
@@ -216,7 +232,7 @@ def _fill(found: list[dict[str, float]], places: Sequence[int], **columns: Array
         found[at] |= dict(zip(columns, values, strict=True))
 
 
-def _columns(one: Asked, pairing: Pairing, band: Band, *, n_needed: float) -> dict[str, Any]:
+def _columns(one: PairedComparison, pairing: Pairing, band: Band, *, n_needed: float) -> dict[str, Any]:
     low, high = band.low * one.scale, band.high * one.scale
     verdict = decide(low, high, one.margin, pairing, one.failures)
     return {

@@ -61,7 +61,7 @@ def choose_strengths(
         summary: of the same trials.
         level: the error that the rows together may make.
 
-    References: docs/method.md, section 14.
+    References: docs/method.md, "Strengths chosen".
     """
     scored, honest = scored_families(trials), honest_scores(trials)
     pairs = pairs_with(honest[(honest["n_strengths"] > 1) | (honest["family"] == BASELINE)], "family", BASELINE)
@@ -123,7 +123,7 @@ def compare_families(
     Raises:
         ValueError: no trial belongs to `first`.
 
-    References: docs/method.md, section 14.
+    References: docs/method.md, "Strengths chosen".
     """
     honest = honest_scores(trials)
     known = list(honest["family"].unique())

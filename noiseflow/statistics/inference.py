@@ -87,8 +87,10 @@ def sign_flip_p(differences: Array) -> Array:
     return np.asarray(p.reshape(differences.shape[:-1]))
 
 
-def to_flip(differences: Array) -> Array:
-    """What signs are flipped of (m,): differences (n,), or where n exceeds MOST_ALONE, sums of some that follow each other.
+def values_to_flip(differences: Array) -> Array:
+    """The values (m,) whose signs the permutation test flips.
+
+    They are the differences (n,), or beyond MOST_ALONE of them sums over blocks of consecutive ones.
 
     Sums of independent symmetric differences are independent and symmetric. So they are tested as the differences are, in a
     time that does not grow with n, and together with those of any other n.
@@ -98,10 +100,11 @@ def to_flip(differences: Array) -> Array:
     return _sums_of_blocks(in_ticks(differences)) * RESOLUTION
 
 
-def to_resample(differences: Array) -> Array:
-    """What is resampled of (m,): differences (n,), or where n exceeds MOST_ALONE, BLOCKS values with their mean.
+def values_to_resample(differences: Array) -> Array:
+    """The values (m,) that the bootstrap resamples.
 
-    The mean of these has the variance and the skewness of the mean of all.
+    They are the differences (n,), or beyond MOST_ALONE of them BLOCKS means of blocks. The mean of
+    these has the variance and the skewness of the mean of all.
     """
     if differences.size <= MOST_ALONE:
         return differences

@@ -11,7 +11,7 @@ import pandas as pd
 
 from noiseflow.base.values import BASELINE
 from noiseflow.statistics.dependence import dependent_mean
-from noiseflow.statistics.differences import Asked, compare
+from noiseflow.statistics.differences import PairedComparison, compare
 from noiseflow.statistics.failures import mark_failures, paired_failures_p, rate_interval
 from noiseflow.statistics.inference import ALPHA, Array, by_size, holm, t_interval
 from noiseflow.statistics.looks import Due, with_kept
@@ -30,7 +30,7 @@ from noiseflow.statistics.pairs import (
 from noiseflow.statistics.robust import interquartile_mean
 from noiseflow.statistics.verdict import FAILURES_ALPHA, Verdict
 
-Compare = Callable[[Sequence[Asked]], list[dict[str, Any]]]
+Compare = Callable[[Sequence[PairedComparison]], list[dict[str, Any]]]
 RowVariances = Mapping[tuple[CellKey, str], RowVariance]
 """By cell and measure."""
 QUANTITIES = ["train_score", "test_score"]
@@ -126,7 +126,7 @@ def _asked(
     rows: RowVariances,
     failures: Mapping[CellKey, Verdict],
     dues: Mapping[CellKey, Due],
-) -> Iterator[Asked]:
+) -> Iterator[PairedComparison]:
     """The comparisons of all cells in a measure; none where it is not measured."""
     names = dict(trials[["dataset", "score_name"]].drop_duplicates("dataset").itertuples(index=False, name=None))
     scales: dict[CellKey, float] = {}
@@ -136,7 +136,9 @@ def _asked(
             scale = scales.setdefault((*key[:2], ""), scale_of(name, pairs["score_baseline"]))
             least = margin if measure == "score" else MEASURE_MARGIN
             verdict, level = failures.get(key, "inconclusive"), dues.get(key, Due()).level
-            yield Asked(key, pairs, least, ratios.get(key[0]), scale, rows.get((key, measure)), verdict, level)
+            yield PairedComparison(
+                key, pairs, least, ratios.get(key[0]), scale, rows.get((key, measure)), verdict, level
+            )
 
 
 def _as_losses(measure: str, columns: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,7 +214,7 @@ def _cells(trials: pd.DataFrame, reused: Mapping[str, float]) -> pd.DataFrame:
     )
     described: dict[int, dict[str, float]] = {}
     for cells, rows in by_size(kept):
-        described |= dict(zip(cells, _described({name: of[rows] for name, of in numbers.items()}), strict=True))
+        described |= dict(zip(cells, _cell_columns({name: of[rows] for name, of in numbers.items()}), strict=True))
     told = told.join(pd.DataFrame.from_dict(described, orient="index"))
     several = groups["data_seed"].nunique().to_numpy() > 1
     told["approximate"] = names["dataset"].isin(list(reused)).to_numpy() & several
@@ -227,8 +229,8 @@ def _cells(trials: pd.DataFrame, reused: Mapping[str, float]) -> pd.DataFrame:
 
 def _numbers(trials: pd.DataFrame) -> dict[str, Array]:
     """The measured columns (n_trials,): those of a trial's loss and calibration NaN where they are not finite."""
-    told = {"score": compared_score(trials), "test_score": trials["test_score"], "train_score": trials["train_score"]}
-    found = {name: pd.to_numeric(column).to_numpy(dtype=float, na_value=nan) for name, column in told.items()}
+    scores = {"score": compared_score(trials), "test_score": trials["test_score"], "train_score": trials["train_score"]}
+    found = {name: pd.to_numeric(column).to_numpy(dtype=float, na_value=nan) for name, column in scores.items()}
     for name in (*MEANS, "train_mode_loss", "signal_to_noise"):
         values = pd.to_numeric(trials[name]).to_numpy(dtype=float, na_value=nan) if name in trials else nan
         found[name] = np.where(np.isfinite(values), values, nan) * np.ones(len(trials))
@@ -236,7 +238,7 @@ def _numbers(trials: pd.DataFrame) -> dict[str, Array]:
     return found | {"gap": found["train_mode_loss"] - found["train_loss"], "broken": broken}
 
 
-def _described(numbers: Mapping[str, Array]) -> list[dict[str, float]]:
+def _cell_columns(numbers: Mapping[str, Array]) -> list[dict[str, float]]:
     """The columns of cells (k,) that have as many finished trials each: numbers are (k, n)."""
     train, test, score = (numbers[name] for name in ("train_score", "test_score", "score"))
     size = np.abs(_mean(test))  # what is equal but for rounding is so in units of its own size

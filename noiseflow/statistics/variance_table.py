@@ -23,7 +23,7 @@ def variance_components(trials: pd.DataFrame) -> pd.DataFrame:
     compared score. n_data_seeds and n_seeds are of the part that is complete. more_data_seeds and more_seeds: how many
     more would halve the interval of the mean, the other number staying as it is; missing where none would.
 
-    References: docs/method.md, section 13.
+    References: docs/method.md, "Crossed seeds".
     """
     grids = {key: (_differences(pairs), "difference") for key, pairs in cell_pairs(trials).items() if is_crossed(pairs)}
     grids |= {key: (grid, "score") for key, grid in _baselines(trials).items()}

@@ -21,7 +21,7 @@ from noiseflow.study.variant import Variant
 ShippedStudy = Literal[
     "circles", "controls", "depth", "placement", "recipes", "smoke", "stddev-grid", "tutorial"
 ]  # fmt: skip
-"""Names of the files in studies/, as choices for Prefect's run form; a test keeps them together."""
+"""Names of the files in `noiseflow/study/shipped/`, as choices for Prefect's run form; a test keeps them together."""
 
 StudyName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,63}$")]
 

@@ -1,7 +1,8 @@
-"""A few long-lived worker processes, each with its own TensorFlow.
+"""Worker processes: jobs run in them, are killed when they hang, and are tried again when their process dies.
 
 Two TensorFlow graphs that run side by side in one process may end in a segmentation fault, and a thread that sits in C code
-cannot be ended. A process has its own graphs and can be killed. So all code that trains, and all code of the user, runs here.
+cannot be ended. A process has its own graphs and can be killed. So all code that trains, and all code of the user, runs here:
+in a few long-lived processes, each with its own TensorFlow. `_Worker.messages` keeps the limit, `resources.timeout_seconds`.
 
 The parent and a worker talk through a socket. A second pipe is only held open by the parent: when the parent is gone, however
 it ended, the worker is killed. Workers do not hear the terminal's Ctrl-C: the parent decides when they end.
@@ -164,7 +165,7 @@ class Workers:
             self._give_back(worker, places, reusable=reusable)
 
     def _take(self, places: int, what: str) -> _Worker:
-        """A worker, once so many places are free; who wants to be alone goes before the others."""
+        """A worker, once so many places are free; a job that must run alone is served before the others."""
         alone = places == self.n
         with self._changed:
             self._wait_to_be_alone += alone

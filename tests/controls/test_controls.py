@@ -1,7 +1,6 @@
 """The controls: each has all its parts, and is refused where it does not fit."""
 
 import json
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 import tensorflow as tf
 from pydantic import ValidationError
 
-from noiseflow import controls
 from noiseflow.controls import CONTROLS
 from noiseflow.study import Control
 
@@ -75,8 +73,3 @@ def test_controls_have_names_of_their_own_and_a_field_of_two_is_the_same():
     assert len(set(names)) == len(names)
     for key in {key for kind in CONTROLS for key in kind.fields}:
         assert len({id(kind.fields[key]) for kind in CONTROLS if key in kind.fields}) == 1
-
-
-def test_every_file_of_a_control_is_in_the_tuple():
-    files = {path.stem for path in Path(controls.__file__).parent.glob("*.py")} - {"__init__", "kind", "control"}
-    assert {kind.name for kind in CONTROLS} == files

@@ -133,7 +133,7 @@ def test_waves_have_the_noise_that_is_asked_for():
 
 
 def test_bayes_accuracy_of_circles_is_that_of_the_two_rice_laws():
-    assert bayes_accuracy(Dataset(kind="circles")) == pytest.approx(0.8406, abs=5e-5)  # facts.md
+    assert bayes_accuracy(Dataset(kind="circles")) == pytest.approx(0.8406, abs=5e-5)  # the best radius of a fine grid
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Every section of the report is whole, and folds where a study has more than anyone reads."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,7 @@ from sketch_study import make_data, make_evidence, make_grid, make_history, make
 
 from noiseflow.datasets.facts import ColumnRead, WhatWasRead
 from noiseflow.plots import to_png
-from noiseflow.report import render, sections, summary_table
+from noiseflow.report import render, summary_table
 from noiseflow.report.evidence import compact_predictions
 from noiseflow.report.findings import Findings, find
 from noiseflow.report.limits import limits
@@ -167,13 +166,6 @@ def evidences():
             grown,
         )
     ]
-
-
-def test_every_file_of_a_section_is_in_the_tuple():
-    folder = Path(sections.__file__).parent
-    names = {path.stem for path in folder.glob("*.py")} - {"__init__"}
-    assert {name for name, module in vars(sections).items() if hasattr(module, "SECTION")} == names
-    assert len(SECTIONS) == len(names) == len({section.title for section in SECTIONS})
 
 
 @ALL

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from noiseflow.scores import score_named
-from noiseflow.statistics.differences import Asked, compare
+from noiseflow.statistics.differences import PairedComparison, compare
 from noiseflow.statistics.estimate import Estimate
 from noiseflow.statistics.new_rows import RowVariance, pseudo_values, row_variance
 from noiseflow.statistics.variance_components import components
@@ -63,8 +63,8 @@ def test_the_interval_for_new_rows_holds_the_one_for_these_rows(rng):
     gains = np.array([0.0, 0.001, 0.002, 0.001, 0.0, 0.002, 0.001, -0.02])
     pairs = pd.DataFrame({"data_seed": 1, "seed": range(8), "score": 0.8 + gains, "score_baseline": 0.8})
     rows = RowVariance(1.2 * gains.var(ddof=1) / 8, rng.normal(size=70))
-    alone = compare([Asked(("", "", "a"), pairs, 0.01)])[0]
-    both = compare([Asked(("", "", "a"), pairs, 0.01, rows=rows)])[0]
+    alone = compare([PairedComparison(("", "", "a"), pairs, 0.01)])[0]
+    both = compare([PairedComparison(("", "", "a"), pairs, 0.01, rows=rows)])[0]
     assert (both["seeds_ci_low"], both["seeds_ci_high"]) == (alone["difference_ci_low"], alone["difference_ci_high"])
     assert both["difference_ci_low"] <= both["seeds_ci_low"]
     assert both["seeds_ci_high"] <= both["difference_ci_high"]

@@ -7,7 +7,14 @@ import pytest
 from scipy import stats
 
 from noiseflow.statistics import inference
-from noiseflow.statistics.inference import PERMUTATION_SEED, cohen_dz, sign_flip_p, t_interval, to_flip, to_resample
+from noiseflow.statistics.inference import (
+    PERMUTATION_SEED,
+    cohen_dz,
+    sign_flip_p,
+    t_interval,
+    values_to_flip,
+    values_to_resample,
+)
 from noiseflow.statistics.robust import bca_interval, interquartile_mean, wilcoxon_p
 
 SKEWED = np.random.default_rng(3).gamma(2.0, 1.0, 25) - 1.5
@@ -74,7 +81,9 @@ def test_many_values_answer_in_blocks_as_one_by_one(monkeypatch, mean, values):
     one_by_one = bca_interval(rows), sign_flip_p(rows)
     monkeypatch.setattr(inference, "MOST_ALONE", 400)
     monkeypatch.setattr(inference, "BLOCKS", 200)
-    resampled, flipped = (np.stack([together(row) for row in rows]) for together in (to_resample, to_flip))
+    resampled, flipped = (
+        np.stack([together(row) for row in rows]) for together in (values_to_resample, values_to_flip)
+    )
     assert resampled.shape == flipped.shape == (3, 200)
     in_blocks = bca_interval(resampled), sign_flip_p(flipped)
     error = rows.std() / np.sqrt(500)  # a spread from 200 blocks has an error of 5 %, and 1.96 of it lie to an end
