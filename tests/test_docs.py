@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from noiseflow.controls import CONTROLS
+from noiseflow.noise import KINDS
+
 ROOT = Path(__file__).parent.parent
 PAGES = [path for pattern in ("*.md", "docs/**/*.md") for path in sorted(ROOT.glob(pattern))]
 KNOWN = {
@@ -43,6 +46,14 @@ def test_files_that_a_page_names_without_their_first_folder_are_there(page):
 def test_pages_that_a_page_links_to_are_there(page):
     linked = {link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in link}
     assert not [path for path in sorted(linked) if path and not (page.parent / path).exists()]
+
+
+def test_pages_name_each_kind_of_noise_and_each_control():
+    (number,) = re.findall(r"Noise can be of\s(\d+)\skinds", (ROOT / "README.md").read_text())
+    assert int(number) == len(KINDS)
+    page = (ROOT / "docs/noise.md").read_text()
+    assert not [kind.name for kind in KINDS if not re.search(rf"kind: {kind.name}\b", page) and kind.name != "gaussian"]
+    assert not [control.name for control in CONTROLS if f"`{control.name}`" not in page.partition("## Rivals")[2]]
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page != MADE], ids=name)

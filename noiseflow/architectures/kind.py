@@ -82,7 +82,8 @@ class ArchitectureKind:
         fields: their fields of the record `Architecture`, each with limits, a description and an example; all may be None.
         axes: the axes that a row must have; any where there are none.
         noise_after: the layers that noise can be put after, for the docs.
-        multiply_adds_a_second: how fast it trains on two cores (docs/engine.md).
+        multiply_adds_a_second: how fast it trains on two cores: the multiply-adds of `cost`, times 3 passes, by the seconds
+            measured. Within a factor of three is enough: only the forecast of `plan` uses it.
         heeds_mask: whether it skips the steps of a sequence that a mask hides.
         is_users_own: whether layers, loss and optimizer are the user's; it may then have a part that does not vectorise, and
             has a `source` in place of `layers`.

@@ -24,7 +24,7 @@ class BatchNormalization(ControlKind):
     strength = "momentum"
     strength_label = "momentum"
     changes_network = True
-    typical = 0.99
+    probe_strength = 0.99
     sentence = (
         "puts a BatchNormalization between each hidden layer and its activation; of the networks that ship only "
         "(`keras.layers.BatchNormalization`)"

@@ -18,7 +18,7 @@ class BestEpoch(EarlyStopping):
     strength = "validation_fraction"
     strength_label = "share held back"
     defaults = {}
-    typical: float = 0.2
+    probe_strength: float = 0.2
     sentence = (
         "holds the last `validation_fraction` of the training rows back, trains to the end, and takes the weights of the epoch "
         'with their lowest loss (`keras.callbacks.ModelCheckpoint(monitor="val_loss", save_best_only=True)`)'

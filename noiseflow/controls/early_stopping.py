@@ -28,7 +28,7 @@ class EarlyStopping(ControlKind):
     strength_label = "patience (epochs)"
     defaults = {"validation_fraction": 0.2}
     stops = True
-    typical: float = 1
+    probe_strength: float = 1
     sentence = (
         "holds the last `validation_fraction` of the training rows back, ends a seed's training when their loss has not fallen "
         "for `patience` epochs, and restores that seed's best weights "

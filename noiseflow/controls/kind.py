@@ -19,19 +19,19 @@ class ControlKind:
     Attributes:
         name: as a study writes it.
         fields: its fields of the record `Control`, each with limits, a description and an example; all may be None.
-        strength: the field that a variant's `strengths` take the place of.
+        strength: the field that a variant's `strengths` fill.
         strength_label: what the report calls that field.
-        defaults: of its other fields.
+        defaults: the values of its other fields, where a study does not give them.
         penalises: whether it adds to the loss that is minimised.
         steps: whether it acts in each step, so that both engines ask its hooks (`losses`, `share`, `climb`, `after_step`).
-        mixes: whether it blends the rows of a batch.
+        mixes: whether it blends the rows of a batch. The engine blends them (`engine/step_noise.py`); `share` gives the share.
         stops: whether it ends a seed's training early, or takes the weights of an earlier epoch; a variant may have one such.
         averages: whether the weights become their mean over the last epochs; a variant may have one such, or one that stops.
         changes_network: whether it is a part of the network; only those that ship take it.
-        labels: `classes` where it is for these only.
-        by_fit_seeds: whether no few lines of Keras do the same.
-        neutral: the argument that changes nothing.
-        typical: a strength that stands for an unknown one where only the form of the training matters.
+        labels: `classes` if it takes classes only.
+        needs_fit_seeds: whether the report's recipe must call `noiseflow.fit_seeds`, since Keras has no short equivalent.
+        neutral: the argument of the hooks that changes nothing.
+        probe_strength: the strength used where a training is only traced or compiled, and the study's strength is open.
         sentence: what it does, for the docs.
     """
 
@@ -47,9 +47,9 @@ class ControlKind:
     averages: bool = False
     changes_network: bool = False
     labels: str | None = None
-    by_fit_seeds: bool = False
+    needs_fit_seeds: bool = False
     neutral: Any = 0.0
-    typical: float = 0.5
+    probe_strength: float = 0.5
     sentence: str
 
     def penalty(self, weights: Sequence[Tensor]) -> Tensor:

@@ -22,7 +22,7 @@ class LabelSmoothing(ControlKind):
     strength_label = "smoothing"
     steps = True
     labels = "classes"
-    typical = 0.1
+    probe_strength = 0.1
     sentence = (
         "gives the share `smoothing` of each label to all classes alike (the argument `label_smoothing` of Keras' losses); "
         "for classes only"

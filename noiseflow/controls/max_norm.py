@@ -23,7 +23,7 @@ class MaxNorm(ControlKind):
     strength = "max_value"
     strength_label = "longest weights into a unit"
     steps = True
-    typical = 3.0
+    probe_strength = 3.0
     neutral = 1e30
     sentence = "after each step, scales the weights into a unit down to the length `max_value` where they are longer"
 

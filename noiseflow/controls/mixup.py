@@ -31,8 +31,8 @@ class Mixup(ControlKind):
     strength_label = "alpha"
     steps = True
     mixes = True
-    by_fit_seeds = True
-    typical = 0.2
+    needs_fit_seeds = True
+    probe_strength = 0.2
     sentence = "blends the rows of a batch two by two, and their losses, by a share from Beta(alpha, alpha)"
 
     def argument(self, strength: float) -> Any:

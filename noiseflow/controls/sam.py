@@ -21,8 +21,8 @@ class Sam(ControlKind):
     strength = "rho"
     strength_label = "rho"
     steps = True
-    by_fit_seeds = True
-    typical = 0.05
+    needs_fit_seeds = True
+    probe_strength = 0.05
     sentence = "takes the gradient at the weights + rho × gradient / ‖gradient‖ (sharpness-aware minimisation)"
 
     def climb(self, argument: Any, gradients: Sequence[Any]) -> list[Any]:

@@ -24,7 +24,7 @@ class WeightAveraging(ControlKind):
     strength = "last"
     strength_label = "share of the epochs"
     averages = True
-    typical = 0.25
+    probe_strength = 0.25
     sentence = "ends with the mean of the weights after each of the last epochs, a share `last` of all (SWA)"
 
     def first_epoch(self, control: Any, epochs: int) -> int:

@@ -35,7 +35,8 @@ class DatasetKind:
         sentence: what it is, for the docs.
         task: what is learnt; None where the study says it.
         settings: the settings that it has with their defaults; `...` where one must be given, None where it may stay open.
-        fields: their fields of the record `Dataset`, each with limits, a description and an example; all may be None.
+        fields: their fields of the record `Dataset`, each with limits, a description and an example; all may be None. A field
+            that two kinds have is one object, which both import, as `NOISE` of `generated.py`.
         is_users_file: whether the rows are in a file of the user's.
     """
 

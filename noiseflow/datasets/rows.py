@@ -54,8 +54,10 @@ def split(rows: Rows, dataset: Dataset, data_seed: int) -> tuple[Index, Index]:
     return (train[-dataset.n_train :] if dataset.is_split_once else train[: dataset.n_train]), test
 
 
-INNER_FRACTION, INNER = 0.3, 0x696E6E72
-"""Of the training rows validates, by numbers of this stream."""
+INNER_FRACTION = 0.3
+"""Share of the training rows that an inner split holds back to validate."""
+INNER_STREAM = 0x696E6E72
+"""Distinguishes the random numbers of inner splits from all others of a seed."""
 
 
 def inner_split(
@@ -75,7 +77,7 @@ def inner_split(
         by: (n_rows,), the rows' groups, if these are to stay whole; largest: rows of the largest one of the whole table.
         ordered: whether the rows are in the order of time.
     """
-    n, rng = len(y), np.random.default_rng([*seed, INNER])
+    n, rng = len(y), np.random.default_rng([*seed, INNER_STREAM])
     n_held = max(1, round(INNER_FRACTION * n))
     if ordered:
         return np.arange(n - n_held), np.arange(n - n_held, n)

@@ -85,15 +85,15 @@ class Noisy:
                 has its own `train_step`, which would not know of it.
         """
         prepared = PreparedModel.of(model, problem, twins=False)
-        within = bool(problem.noise) or problem.mixes
+        within = bool(problem.noise or problem.mixing)
         targets = target_forms(model, problem)
         sites = (
             sites_of(problem, prepared.survey(problem), targets)
             if within
-            else Sites((), tuple(problem.steered), tuple(targets))
+            else Sites((), tuple(problem.step_controls), tuple(targets))
         )
         own = type(model).train_step is not keras.Model.train_step
-        if own and (sites.outside or sites.steered):
+        if own and (sites.outside or sites.step_controls):
             raise ValueError(
                 "noise on labels, weights or gradients, and controls, need a model that Keras' own train_step trains; "
                 f"received {type(model).__name__}, which has its own. Use noise within the model, or add it in that train_step"
@@ -105,10 +105,10 @@ class Noisy:
     @contextmanager
     def fitting(self) -> Iterator[None]:
         """Within it, the model's train step adds the noise."""
-        if not self.sites.all and not self.sites.steered:
+        if not self.sites.all and not self.sites.step_controls:
             yield
             return
-        step = self._own_step if self.sites.outside or self.sites.steered else self.model.train_step
+        step = self._own_step if self.sites.outside or self.sites.step_controls else self.model.train_step
 
         def train_step(data: Any) -> Any:
             self.numbers.begin_step(self.sites, self.problem, self.model.optimizer.iterations)
@@ -155,7 +155,7 @@ class Noisy:
         Raises:
             NotVectorizableError: by more than rounding.
         """
-        if not self.sites.all and not self.sites.steered:
+        if not self.sites.all and not self.sites.step_controls:
             return Proof()
         trainable = {id(v) for v in bare.trainable_variables}
         weights = moved(bare.get_weights(), [id(v) in trainable for v in bare.weights])
@@ -212,7 +212,7 @@ class Noisy:
         for variable, value in zip(variables, clean, strict=True):
             variable.assign(value)
         model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        if self.sites.steered:
+        if self.sites.step_controls:
             for variable, value in zip(variables, noise.after_step([v.value for v in variables]), strict=True):
                 variable.assign(value)
         return model.compute_metrics(x, y, y_pred, sample_weight=sample_weight)

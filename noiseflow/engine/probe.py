@@ -67,4 +67,4 @@ def why_not_vectorizable(
 def _with_strength(part: Any) -> Any:
     if part.strength is not None:
         return part
-    return part.of_strength(control_kind(part.kind).typical if isinstance(part, Control) else UNKNOWN_STRENGTH)
+    return part.of_strength(control_kind(part.kind).probe_strength if isinstance(part, Control) else UNKNOWN_STRENGTH)

@@ -94,8 +94,11 @@ class Problem:
     callbacks: tuple[Any, ...] = ()
 
     @property
-    def steered(self) -> dict[str, float]:
-        """The strength of each kind of control that acts in a step; without those of strength 0, penalties of a kind added."""
+    def step_controls(self) -> dict[str, float]:
+        """Kind to strength of each control that acts in every step.
+
+        Controls of strength 0 are left out; several penalties of one kind are summed.
+        """
         found: dict[str, float] = {}
         for control in self.controls:
             kind = control_kind(control.kind)
@@ -105,21 +108,21 @@ class Problem:
 
     @property
     def arguments(self) -> tuple[Array, ...]:
-        """What the hooks of each of these are given, in Keras' floatx."""
+        """What the hooks of each of the `step_controls` are given, in Keras' floatx."""
         floatx = keras.config.floatx()
-        return tuple(np.asarray(control_kind(name).argument(s), floatx) for name, s in self.steered.items())
+        return tuple(np.asarray(control_kind(name).argument(s), floatx) for name, s in self.step_controls.items())
 
     @property
     def neutral(self) -> tuple[Array, ...]:
-        """The same, where all but penalties change nothing."""
-        kinds = [control_kind(name) for name in self.steered]
+        """Arguments with which the `step_controls` change nothing, for the proof; penalties keep theirs."""
+        kinds = [control_kind(name) for name in self.step_controls]
         pairs = zip(kinds, self.arguments, strict=True)
         return tuple(own if kind.penalises else np.asarray(kind.neutral, own.dtype) for kind, own in pairs)
 
     @property
-    def mixes(self) -> bool:
-        """Whether a control blends rows."""
-        return any(control_kind(name).mixes for name in self.steered)
+    def mixing(self) -> tuple[str, ...]:
+        """Names of the controls that blend rows."""
+        return tuple(name for name in self.step_controls if control_kind(name).mixes)
 
     @property
     def average_from(self) -> int:

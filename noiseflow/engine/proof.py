@@ -97,7 +97,7 @@ def keras_step(
         with tf.GradientTape() as tape:
             y_pred = _call(model, x, training=True)
             loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-            minimised = penalised(loss, problem.steered, [v.value for v in variables])
+            minimised = penalised(loss, problem.step_controls, [v.value for v in variables])
         gradients = tape.gradient(minimised, [v.value for v in variables])
 
         def measured(y_pred: Any, *, anew: bool = True) -> dict[str, float]:

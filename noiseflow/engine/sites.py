@@ -91,10 +91,16 @@ class Site:
 
 @dataclass(frozen=True)
 class Sites:
-    """All sites of a fit, those within the model first; the kinds of controls that act in a step; and the forms of targets."""
+    """All sites of a fit.
+
+    Attributes:
+        all: the sites, those within the model first.
+        step_controls: names of the controls that act in every step.
+        targets: how the targets of each output look.
+    """
 
     all: tuple[Site, ...] = ()
-    steered: tuple[str, ...] = ()
+    step_controls: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
 
     @cached_property
@@ -135,7 +141,7 @@ def sites_of(problem: Problem, found: Survey, targets: Sequence[Target]) -> Site
     """
     noise, used = problem.noise, problem.used
     wanted = [(f"noise[{i}].place", injection.place) for i, injection in enumerate(noise)]
-    wanted += [("controls: mixup blends rows", "input")] if problem.mixes else []
+    wanted += [(f"controls: {name} blends rows", "input") for name in problem.mixing]
     for what, place in wanted:
         if place not in OUTSIDE and (fault := place_fault(place, found)):
             raise ValueError(f"{what}: {fault}")
@@ -171,7 +177,7 @@ def sites_of(problem: Problem, found: Survey, targets: Sequence[Target]) -> Site
             for output, target in outputs:
                 name = f"{injection.place}_{output}_{ranks[i]}"
                 sites.append(Site.of(i, injection, name, used=used[i], output=output, target=target))
-    return Sites(tuple(sites), tuple(problem.steered), tuple(targets))
+    return Sites(tuple(sites), tuple(problem.step_controls), tuple(targets))
 
 
 def _ranks(noise: Sequence[Injection]) -> list[int]:

@@ -31,7 +31,10 @@ def penalised(loss: Tensor, penalties: Mapping[str, Any], weights: Sequence[Tens
 class StepNoise:
     """What is done in one step outside the model; without a site and a control that acts in a step nothing at all.
 
-    numbers: drawn for this step, with the scales of the sites; arguments: of the controls, in the order of `sites.steered`.
+    Attributes:
+        sites: those of the fit.
+        numbers: drawn for this step, with the scales of the sites.
+        arguments: of the controls, in the order of `sites.step_controls`.
     """
 
     sites: Sites
@@ -57,32 +60,32 @@ class StepNoise:
 
     def loss(self, loss: Tensor, weights: Sequence[Tensor]) -> Tensor:
         """What is minimised: the loss and what controls add to it."""
-        return penalised(loss, dict(self._steered), weights)
+        return penalised(loss, dict(self._step_controls), weights)
 
     def batch(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Part]]:
         """The inputs that are trained on, and the parts of the loss: share, targets and the rows' weights."""
         parts: list[Part] = [(1.0, self.targets(y), sample_weight)]
-        for name, argument in self._steered:
+        for name, argument in self._step_controls:
             if control_kind(name).mixes:
                 x, parts = self._mixed(name, argument, x, parts)
-        for name, argument in self._steered:
+        for name, argument in self._step_controls:
             parts = list(control_kind(name).losses(argument, parts, self._of_class, self._n_classes))
         return x, parts
 
     def climb(self, gradients: Sequence[Tensor]) -> Sequence[Tensor] | None:
         """What is added to the weights for a second gradient; None where one is enough."""
-        found = [control_kind(name).climb(argument, gradients) for name, argument in self._steered]
+        found = [control_kind(name).climb(argument, gradients) for name, argument in self._step_controls]
         return next((climb for climb in found if climb is not None), None)
 
     def after_step(self, weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """The weights that a step ends with."""
-        for name, argument in self._steered:
+        for name, argument in self._step_controls:
             weights = control_kind(name).after_step(argument, weights)
         return weights
 
     @property
-    def _steered(self) -> list[tuple[str, Tensor]]:
-        return list(zip(self.sites.steered, self.arguments, strict=True))
+    def _step_controls(self) -> list[tuple[str, Tensor]]:
+        return list(zip(self.sites.step_controls, self.arguments, strict=True))
 
     @property
     def _n_classes(self) -> int:

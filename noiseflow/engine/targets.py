@@ -25,7 +25,7 @@ def target_forms(model: keras.Model, problem: Problem) -> list[Target]:
         ValueError: noise on the labels is asked for, and the targets are not of a form that it is known for.
     """
     noises = [(i, injection) for i, injection in enumerate(problem.noise) if injection.place == "labels"]
-    classes = [name for name in problem.steered if control_kind(name).labels == "classes"]
+    classes = [name for name in problem.step_controls if control_kind(name).labels == "classes"]
     if not noises and not classes:
         return []
     outputs = outputs_of(model, problem.train.of(0)[0])

@@ -25,7 +25,10 @@ CHANCE = float(stats.norm.sf(STANDARD_ERRORS))
 
 @dataclass(frozen=True)
 class Law:
-    """A law of noise; each is a file of its own, and a line in `LAWS`.
+    """A law of noise; each is a file of its own that ends in `LAW = Law(…)`, and a line in `LAWS`.
+
+    The file has the name of the law, with `_` for blanks. `draws.py` shows the single numbers that an engine draws. The table
+    of the laws is in docs/method.md, "The laws of noise".
 
     name: as `noiseflow check` shows it; figures: trains a small model and gives what came of it; finds_wrong_stddev: whether
     noise that is dropped, too small or too large breaks it.

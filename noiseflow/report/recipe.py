@@ -42,7 +42,7 @@ def keras_lines(architecture: Architecture, variant: Variant, task: Task) -> str
         _class_name(i) for i in dict.fromkeys(variant.injections) if kind_of(i.kind).layer(i.strength or 0.0) is None
     ]
     ours = any(_is_ours(injection) for injection in variant.injections) or len(set(classes)) < len(classes)
-    if ours or len(_regularizers(variant)) > 1 or any(control_kind(c.kind).by_fit_seeds for c in variant.controls):
+    if ours or len(_regularizers(variant)) > 1 or any(control_kind(c.kind).needs_fit_seeds for c in variant.controls):
         build = [
             "",
             "def build_model():",
@@ -52,7 +52,7 @@ def keras_lines(architecture: Architecture, variant: Variant, task: Task) -> str
         ]
         given = f"# x, y: your training rows{'; build_model(): your compiled model' if is_own else ''}"
         head = ["import noiseflow"] if is_own else ["import keras", "import noiseflow", *build]
-        return "\n".join([*head, given, _by_fit_seeds(variant, task)])
+        return "\n".join([*head, given, _fit_seeds_lines(variant, task)])
     if is_own:
         return "\n".join(_in_own_model(variant))
     fit = [*_fit(variant.controls)] or [f"model.fit(x, y, epochs=epochs, batch_size={task.training.batch_size})"]
@@ -78,7 +78,7 @@ def _is_ours(injection: Injection) -> bool:
     return injection.place in (*OUTSIDE, STATE) or bool(special) or has_code is None
 
 
-def _by_fit_seeds(variant: Variant, task: Task) -> str:
+def _fit_seeds_lines(variant: Variant, task: Task) -> str:
     def arguments(part: Injection | Control) -> str:
         given = part.model_dump(exclude_defaults=True)
         return f"noiseflow.{type(part).__name__}({', '.join(f'{key}={value!r}' for key, value in given.items())})"

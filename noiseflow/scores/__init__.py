@@ -37,6 +37,7 @@ def score_of_column(column: str) -> Score:
 class _Other(Score):
     """What `compare` took for a score where the fits have none: `-loss`."""
 
+    unit = ""
     margin = None
 
     def __init__(self, column: str) -> None:

@@ -32,12 +32,14 @@ class OutputForm:
 class Score:
     """A score; each is a class in a file of its own, and a line in `SCORES`.
 
+    A metric that Keras lacks is a class within a function, as `_metric_class` of `balanced_accuracy.py`.
+
     Attributes:
         name: as a study writes it.
         task: what it scores.
         sentence: what it is, for the docs and for the comments of a drafted study.
         label: what the report calls it.
-        unit: of a difference, as it is drawn.
+        unit: of a difference, as axes show it.
         in_points: whether differences are given in percentage points.
         is_loss: whether smaller is better, as the study and Keras have it; our value is then its negative.
         in_target_units: whether it has the units of the target.
@@ -56,7 +58,7 @@ class Score:
     task: Task
     sentence: str
     label: str
-    unit: str = ""
+    unit: str
     in_points: bool = False
     is_loss: bool = False
     in_target_units: bool = False
@@ -84,7 +86,7 @@ class Score:
         return 100.0 if self.in_points else 1.0
 
     def suits_skewed(self, n_classes: int) -> bool:
-        """Whether a drafted study takes it where one of so many classes has most of the rows."""
+        """Whether a drafted study takes it where one of so many classes has most of the rows: exactly one score does."""
         return False
 
     def value(self, outputs: Array, y: Array) -> Array:

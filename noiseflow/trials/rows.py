@@ -15,7 +15,8 @@ from noiseflow.noise.injection import Injection
 from noiseflow.trials.plan import Batch
 
 Part = tuple[Array, Array]
-AT_TEST = 0x74657374  # the stream of noise at test time
+TEST_NOISE_STREAM = 0x74657374
+"""Distinguishes the random numbers of noise at test time from all others of a seed."""
 COPIES = 10
 """Draws that a score is the mean of, where noise acts at test too."""
 
@@ -77,7 +78,7 @@ class BatchRows:
         found: dict[int, Part] = {}
         for seed, data in zip(self.data_seeds, self.data, strict=True):
             if seed not in found:
-                found[seed] = make(data, np.random.default_rng([seed, AT_TEST, *stream]))
+                found[seed] = make(data, np.random.default_rng([seed, TEST_NOISE_STREAM, *stream]))
         return self._stacked(*[found[seed] for seed in self.data_seeds])
 
     def _copies(self, name: str, data: Data, rng: np.random.Generator) -> Part:

@@ -32,7 +32,7 @@ def test_control_has_all_its_parts(kind):
     strength = kind.fields[kind.strength][1].examples[0]
     control = Control(**{"kind": kind.name, kind.strength: strength})
     assert control.strength == strength
-    assert control.of_strength(kind.typical).strength == kind.typical
+    assert control.of_strength(kind.probe_strength).strength == kind.probe_strength
     assert json.loads(control.model_dump_json(exclude_none=True)).keys() == {"kind", *kind.fields}
     if kind.penalises:
         assert float(kind.penalty(WEIGHTS)) > 0
@@ -56,7 +56,7 @@ def test_control_has_all_its_parts(kind):
         np.testing.assert_allclose(kept[0], WEIGHTS[0])
         parts = kind.losses(0.2, [(1.0, tf.zeros(3), None)], lambda y, k: y + k, 2)
         assert sum(share for share, _, _ in parts) == pytest.approx(1.0)
-    if not (kind.penalises or kind.changes_network or kind.by_fit_seeds):
+    if not (kind.penalises or kind.changes_network or kind.needs_fit_seeds):
         assert "model.fit(" in "\n".join(kind.fit_lines(control))
 
 

@@ -12,6 +12,13 @@ from noiseflow.study import Dataset
 MADE = [kind.name for kind in DATASETS if "n_eval" in kind.settings]
 WHOLE = [kind.name for kind in DATASETS if ... not in kind.settings.values()]
 """Kinds that need no setting."""
+RULES = [{"kind": name} for name in MADE if bayes_accuracy(Dataset(kind=name)) is not None]
+"""Datasets whose best rule is known, first each kind as it is without settings."""
+RULES += [
+    {"kind": "circles", "noise": 0.2},
+    {"kind": "waves", "noise": 1.5, "length": 13},
+    {"kind": "xor", "spread": 1.3},
+]
 
 
 ALL = pytest.mark.parametrize("kind", DATASETS, ids=lambda kind: kind.name)
@@ -19,7 +26,7 @@ ALL = pytest.mark.parametrize("kind", DATASETS, ids=lambda kind: kind.name)
 
 @ALL
 def test_dataset_has_all_its_parts(kind):
-    """The contract of a kind of dataset: its settings and fields; its rows; a rule that is right as often as it says."""
+    """The contract of a kind of dataset: its settings and fields; its rows; below, a rule that is right as often as it says."""
     assert kind.name.isidentifier()
     assert kind.sentence
     assert set(kind.settings) == set(kind.fields)
@@ -42,6 +49,7 @@ def test_dataset_has_all_its_parts(kind):
     assert len(labels) in (0, data.n_classes)
     assert not kind.cautions(dataset)
     if kind.has_rule(dataset):
+        assert kind.name in {rule["kind"] for rule in RULES}
         assert set(kind.rule(dataset, data.X_test)) <= set(range(data.n_classes))
         assert 1 / data.n_classes < kind.rule_accuracy(dataset) <= 1
 
@@ -147,12 +155,27 @@ def test_bayes_accuracy_of_circles_is_the_best_threshold(noise, factor):
     assert bayes_accuracy(Dataset(kind="circles", noise=noise, factor=factor)) == pytest.approx(best, abs=1e-6)
 
 
-@pytest.mark.parametrize("dataset", [{"kind": "circles", "noise": 0.2}, {"kind": "waves", "noise": 1.5, "length": 13}])
+@pytest.mark.parametrize("dataset", RULES, ids=lambda rule: " ".join(map(str, rule.values())))
 def test_bayes_accuracy_is_what_the_rule_reaches_on_many_rows(dataset):
     dataset = Dataset(**dataset, n_eval=100_000)
     data = generate(dataset, 1)
     expected = bayes_accuracy(dataset)
-    assert ceiling(dataset, data.X_eval, data.y_eval) == pytest.approx(expected, abs=5 * np.sqrt(0.25 / 100_000))
+    error = np.sqrt(expected * (1 - expected) / 100_000)
+    assert ceiling(dataset, data.X_eval, data.y_eval) == pytest.approx(expected, abs=5 * error)
+
+
+def test_bayes_accuracy_of_xor_is_that_of_two_signs():
+    """By hand: of a cloud of stddev 1 a sign is right with chance .8413, and the rule where both are right or both wrong."""
+    assert bayes_accuracy(Dataset(kind="xor", spread=1)) == pytest.approx(0.8413447**2 + 0.1586553**2, abs=1e-6)
+
+
+def test_xor_is_four_clouds_whose_class_is_a_sign():
+    data = generate(Dataset(kind="xor", n_samples=4000, n_train=3900, spread=0.1), 2)
+    signs = np.sign(data.X_train)
+    np.testing.assert_array_equal(data.y_train, signs[:, 0] != signs[:, 1])
+    np.testing.assert_allclose((data.X_train * signs).mean(0), 1, atol=0.01)
+    np.testing.assert_allclose((data.X_train * signs).std(0), 0.1, atol=0.01)
+    assert len(np.unique(signs, axis=0)) == 4
 
 
 @pytest.mark.parametrize("kind", ["circles", "waves"])

@@ -1,12 +1,14 @@
 """Noise outside a model, schedules and early stopping as pure functions, against values by hand and against chance."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import stats
 
 from noiseflow.engine.random import Stream, draw_all
-from noiseflow.engine.sites import Site, Sites, Target, factor, scales_at
+from noiseflow.engine.sites import Site, Sites, Target, factor, scales_at, sites_of
 from noiseflow.engine.step_noise import StepNoise
 from noiseflow.engine.stopping import after_epoch, begin
 from noiseflow.noise.flip import flipped
@@ -79,7 +81,7 @@ def test_step_noise_without_a_site_returns_what_it_was_given():
 
 def test_l2_counts_weights_of_two_axes_or_more():
     """Loss 1, a kernel of squares 1 + 4, a bias left out, a filter of eight twos: 1 + 0.1 × (5 + 32)."""
-    noise = StepNoise(Sites(steered=("l2",)), Stream([]), (tf.constant(0.1),))
+    noise = StepNoise(Sites(step_controls=("l2",)), Stream([]), (tf.constant(0.1),))
     weights = [tf.constant([[1.0, 2.0]]), tf.constant([7.0]), tf.fill([2, 2, 2], 2.0)]
     assert float(noise.loss(tf.constant(1.0), weights)) == pytest.approx(4.7)
 
@@ -141,3 +143,11 @@ def test_early_stopping_is_keras_own_case_by_case():
         [nan, 1, 1, 1, 1, 1],  # nothing is lower than NaN
     ]
     assert stopped(losses, 2, 6) == [(5, 3, 3), (3, 1, 1), (6, 5, 5), (6, 6, 6), (3, 1, 1)]
+
+
+def test_control_that_mixes_is_named_where_rows_are_words():
+    words = SimpleNamespace(names=lambda: ["embed"], words=True, floats=True, positions=[], find=lambda _: [])
+    for name in ("mixup", "another"):
+        problem = SimpleNamespace(noise=(), used=[], mixing=(name,))
+        with pytest.raises(ValueError, match=f"controls: {name} blends rows: 'input' must be noise on real numbers"):
+            sites_of(problem, words, [])

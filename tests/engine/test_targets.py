@@ -21,7 +21,7 @@ def forms(units, y, *noise, per_seed=False):
     model = keras.Model(inputs, keras.layers.Dense(units)(inputs))
     y = np.asarray(y)
     x = np.zeros((*y.shape[: 1 + per_seed], 2), "float32")
-    return target_forms(model, SimpleNamespace(noise=noise, steered={}, train=Samples(x, y, per_seed=per_seed)))
+    return target_forms(model, SimpleNamespace(noise=noise, step_controls={}, train=Samples(x, y, per_seed=per_seed)))
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,6 @@ def test_target_forms_refuse_what_they_do_not_know(units, y, injection, message)
 def test_target_forms_refuse_targets_that_are_not_the_outputs():
     inputs = keras.Input((2,))
     model = keras.Model(inputs, [keras.layers.Dense(1)(inputs), keras.layers.Dense(1)(inputs)])
-    problem = SimpleNamespace(noise=[FLIP], steered={}, train=Samples(np.zeros((3, 2)), np.zeros((3, 1))))
+    problem = SimpleNamespace(noise=[FLIP], step_controls={}, train=Samples(np.zeros((3, 2)), np.zeros((3, 1))))
     with pytest.raises(ValueError, match="a target for each of the model's 2 outputs"):
         target_forms(model, problem)

@@ -87,6 +87,7 @@ def test_one_score_suits_skewed_classes(n_classes):
 
 def test_score_that_is_not_ours_keeps_its_name():
     assert score_of_column("-loss").label == "-loss"
+    assert score_of_column("-loss").unit == ""
 
 
 def test_balanced_accuracy_metric_leaves_out_classes_without_rows():

@@ -51,7 +51,7 @@ EXACT = [kind for kind in CONTROLS if not kind.mixes and not kind.changes_networ
 @pytest.mark.parametrize("kind", EXACT, ids=lambda kind: kind.name)
 def test_control_on_both_engines_is_the_same(circles, kind):
     """Its penalty, or when it stops and what it restores: numbers of two engines from the same seeds, and not a bare fit's."""
-    strength = {"early_stopping": 1, "best_epoch": 0.3, "l2": 0.1, "max_norm": 0.5}.get(kind.name, kind.typical)
+    strength = {"early_stopping": 1, "best_epoch": 0.3, "l2": 0.1, "max_norm": 0.5}.get(kind.name, kind.probe_strength)
     control = Control(**{"kind": kind.name, **kind.defaults, kind.strength: strength})
     with floatx("float64"):
         vectorized, reference, bare = (
