@@ -63,7 +63,9 @@ class _Named:
     Of `anyOf` it says only that no schema fits. So `anyOf`, which Prefect's forms are made from, keeps the types alone, and the
     limits are a condition beside it.
 
-    when: which values have limits. limits: a schema; that of the first type unless given.
+    Attributes:
+        when: which values have limits.
+        limits: a schema; that of the first type unless given.
     """
 
     when: dict[str, Any] = field(default_factory=lambda: {"not": {"type": "null"}})

@@ -46,14 +46,15 @@ _PARTS = ("trials", "curves", "predictions", "datasets", "replays")
 class StudyRun:
     """What a run came to.
 
-    study: name of the study.
-    summary: a row a cell, in the columns of `summary.parquet`.
-    table: the answer's rows as plain values, as the command prints them.
-    answer: the answer in a sentence or two.
-    alarm: what a campaign found to have changed; empty where nothing did.
-    report: path or URL of the report's page.
-    trained: trials that this run has trained.
-    reused: trials that were stored before.
+    Attributes:
+        study: name of the study.
+        summary: a row a cell, in the columns of `summary.parquet`.
+        table: the answer's rows as plain values, as the command prints them.
+        answer: the answer in a sentence or two.
+        alarm: what a campaign found to have changed; empty where nothing did.
+        report: path or URL of the report's page.
+        trained: trials that this run has trained.
+        reused: trials that were stored before.
     """
 
     study: str
@@ -85,8 +86,9 @@ class StoredStudy:
 
     Rows of trials, curves and predictions have the names dataset, architecture and variant, data_seed and seed.
 
-    summary: a row a cell; empty where no run has ended.
-    trials, curves, predictions, datasets, replays: as they are stored.
+    Attributes:
+        summary: a row a cell; empty where no run has ended.
+        trials, curves, predictions, datasets, replays: as they are stored.
     """
 
     name: str
@@ -132,8 +134,11 @@ def load(folder: str | Path) -> StoredStudy:
 class Stored:
     """What lies of a study, for `noiseflow results list`.
 
-    trials: of each kind, `150 of 4,000 epochs`. runs: folders of runs with other settings. changed: when a file was written
-    last. size: bytes on the disk.
+    Attributes:
+        trials: of each kind, `150 of 4,000 epochs`.
+        runs: folders of runs with other settings.
+        changed: when a file was written last.
+        size: bytes on the disk.
     """
 
     study: str

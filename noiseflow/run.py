@@ -1,4 +1,4 @@
-"""`run_study`: the whole job in plain Python.
+"""`run_study`: the whole job without Prefect: check, train, summarise, report.
 
 Its steps are functions that can be called alone: `prepare`, `train` and `replay` (batches), `summarize`,
 `write_report`. The Prefect flow calls the same steps as tasks.
@@ -69,7 +69,8 @@ stage = logging.getLogger("noiseflow.stage")
 class IncompleteRunError(RuntimeError):
     """Batches failed; the report covers the others and says that it is incomplete.
 
-    run: what the run came to; None where no trial is there.
+    Attributes:
+        run: what the run came to; None where no trial is there.
     """
 
     def __init__(self, failed: Sequence[str], run: StudyRun | None) -> None:
@@ -81,7 +82,8 @@ class IncompleteRunError(RuntimeError):
 class DriftError(RuntimeError):
     """A campaign differs from those before it, and the run was to fail then.
 
-    run: what the run came to.
+    Attributes:
+        run: what the run came to.
     """
 
     def __init__(self, run: StudyRun) -> None:
@@ -93,11 +95,12 @@ class DriftError(RuntimeError):
 class Context:
     """What all batches of a run share.
 
-    store: where rows go.
-    footer: what the Parquet footers carry.
-    study: the name that rows carry.
-    device: auto, cpu or gpu.
-    resources: what a batch may use, and for how long.
+    Attributes:
+        store: where rows go.
+        footer: what the Parquet footers carry.
+        study: the name that rows carry.
+        device: auto, cpu or gpu.
+        resources: what a batch may use, and for how long.
     """
 
     store: Store
@@ -111,11 +114,12 @@ class Context:
 class Job:
     """A study that was found valid, and what there is to do for it.
 
-    plan: its cells and trials.
-    context: what its batches share.
-    batches: the trials that are missing.
-    replays: trials that a campaign trains again.
-    reused: how many trials of the plan were stored before.
+    Attributes:
+        plan: its cells and trials.
+        context: what its batches share.
+        batches: the trials that are missing.
+        replays: trials that a campaign trains again.
+        reused: how many trials of the plan were stored before.
     """
 
     plan: Plan

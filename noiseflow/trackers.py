@@ -37,8 +37,12 @@ _QUIET = {
 class TrialRun:
     """A trial as trackers see it.
 
-    id: the trial's. name: its cell and seeds. params: what it was trained with. metrics: what it came to.
-    curves: a row a recorded epoch: epoch, and `curves/train_loss` and the like.
+    Attributes:
+        id: the trial's.
+        name: its cell and seeds.
+        params: what it was trained with.
+        metrics: what it came to.
+        curves: a row a recorded epoch: epoch, and `curves/train_loss` and the like.
     """
 
     id: str

@@ -32,8 +32,11 @@ ACTIVATION: Fields = {
 class Layer:
     """A Keras layer, to be built and to be written as code.
 
-    name: as noise can be put after it; call: its class; arguments and options: of the class, but for activation and name;
-    kernels: the weights that a penalty goes to.
+    Attributes:
+        name: that noise can be put after, `after:<name>`.
+        call: the name of its class in keras.layers.
+        arguments, options: of the class, without activation and name.
+        kernels: the weights that a penalty goes to.
     """
 
     name: str

@@ -17,8 +17,9 @@ from noiseflow.scores import OutputForm
 class CompiledLoss:
     """The loss that a model was compiled with.
 
-    name: that of Keras' function, None for a loss that is not Keras' own; from_logits: as it was given, None where the
-    loss has no such setting.
+    Attributes:
+        name: that of Keras' function, None for a loss that is not Keras' own.
+        from_logits: as it was given, None where the loss has no such setting.
     """
 
     name: str | None

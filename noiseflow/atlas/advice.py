@@ -34,17 +34,19 @@ LEVEL = 0.95
 class Advice:
     """What the most similar datasets say.
 
-    traits: of the dataset that was asked for.
-    like: names of the most similar datasets, the nearest first.
-    n_helped: on how many of them some noise is clearly better. n_hurt: on how many none is, and some is clearly worse.
-    place, strength: where to start: the largest mean gain on them.
-    strengths: the strength of the largest mean gain at each place.
-    gain, low, high: mean gain to expect there, with a 95 % prediction interval for one more such dataset. Each of the datasets
-        is scored with the start that the others choose, so that the choice of the best does not flatter it.
-    seeds: that would find a difference of MARGIN, by the median spread; infinite where none would, as where the same few rows
-        are split again.
-    n_all, n_gained, gain_all: the same advice tried on each dataset of the atlas as if it were unknown: how many there are,
-        on how many the start gained, and the mean gain.
+    Attributes:
+        traits: of the dataset that was asked for.
+        like: names of the most similar datasets, the nearest first.
+        n_helped: on how many of them some noise is clearly better.
+        n_hurt: on how many none is, and some is clearly worse.
+        place, strength: where to start: the largest mean gain on them.
+        strengths: the strength of the largest mean gain at each place.
+        gain, low, high: mean gain to expect there, with a 95 % prediction interval for one more such dataset. Each of the
+            datasets is scored with the start that the others choose, so that the choice of the best does not flatter it.
+        seeds: that would find a difference of MARGIN, by the median spread; infinite where none would, as where the same
+            few rows are split again.
+        n_all, n_gained, gain_all: the same advice tried on each dataset of the atlas as if it were unknown: how many there
+            are, on how many the start gained, and the mean gain.
     """
 
     traits: Traits

@@ -22,13 +22,14 @@ SCORE = {"classification": "accuracy", "regression": "r2"}
 class Traits:
     """Of one dataset, on the split of its first data seed.
 
-    task: classification or regression.
-    n_train: rows that a network trains on.
-    width: numbers of a row that it sees.
-    n_classes: 0 of a regression.
-    constant: score of the best constant guess, in accuracy or R².
-    plain: score of the better of scikit-learn's linear model and gradient boosting.
-    ratio: rows that test over rows that train, where data seeds split the same rows; else 0.
+    Attributes:
+        task: classification or regression.
+        n_train: rows that a network trains on.
+        width: numbers of a row that it sees.
+        n_classes: 0 of a regression.
+        constant: score of the best constant guess, in accuracy or R².
+        plain: score of the better of scikit-learn's linear model and gradient boosting.
+        ratio: rows that test over rows that train, where data seeds split the same rows; else 0.
     """
 
     task: str

@@ -38,9 +38,13 @@ _HARMLESS |= {("numpy", "ndarray"), ("numpy", "dtype")}
 class Archive:
     """What an .npz file holds.
 
-    X: (n_rows, ...); y: (n_rows,) or (n_rows, n_targets); groups, time: (n_rows,), None where the file has none; is_test: of
-    each row, None unless the file has x_train, y_train, x_test and y_test; is_padded: whether sequences of several lengths
-    were padded; unread: names of other arrays of the file.
+    Attributes:
+        X: (n_rows, ...).
+        y: (n_rows,) or (n_rows, n_targets).
+        groups, time: (n_rows,), None where the file has none.
+        is_test: of each row, None unless the file has x_train, y_train, x_test and y_test.
+        is_padded: whether sequences of several lengths were padded.
+        unread: names of other arrays of the file.
     """
 
     X: np.ndarray

@@ -15,12 +15,16 @@ Array = NDArray[np.float64]
 class Data:
     """Rows of one data seed, in float64; the trainer converts them to the precision that it computes in.
 
-    X_train, X_test: (n_rows, ...), where ... is features, an image's height, width and channels, or a sequence's steps and
-    features; y_train, y_test: (n_rows,), class indices from 0 or the values of a regression, or (n_rows, n_targets), values or
-    labels of 0 and 1; n_classes: 0 for a regression, 2 of labels;
-    grid: (n_points, 2), points at which the decision boundary is drawn, None unless two features tell classes apart;
-    X_eval, y_eval: fresh rows, which are scored and never stored, None without them; target_scale: what 1 of y is in units
-    of the target, where a regression's target was standardised; of several targets (n_targets,).
+    Attributes:
+        X_train, X_test: (n_rows, ...), where ... is features, an image's height, width and channels, or a sequence's steps
+            and features.
+        y_train, y_test: (n_rows,), class indices from 0 or the values of a regression, or (n_rows, n_targets), values or
+            labels of 0 and 1.
+        n_classes: 0 for a regression, 2 of labels.
+        grid: (n_points, 2), points at which the decision boundary is drawn, None unless two features tell classes apart.
+        X_eval, y_eval: fresh rows, which are scored and never stored, None without them.
+        target_scale: what 1 of y is in units of the target, where a regression's target was standardised; of several
+            targets (n_targets,).
     """
 
     X_train: Array

@@ -37,8 +37,9 @@ _LEAST_ROWS = 10
 class Doubt:
     """A kind of doubt.
 
-    of: the detail that is shown after a column's name, empty for none; None where there is no doubt. what, advice: sentences
-    before and after the columns.
+    Attributes:
+        of: the detail that is shown after a column's name, empty for none; None where there is no doubt.
+        what, advice: sentences before and after the columns.
     """
 
     of: Callable[[pd.Series[Any], Guess], str | None]

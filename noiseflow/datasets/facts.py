@@ -44,8 +44,12 @@ HOW = {
 class ColumnRead:
     """A column of a table.
 
-    name; used_as: number, category, target, dropped and so on; missing: how many rows have no value; levels: different values;
-    width: features that it becomes; why: what is to be said of it.
+    Attributes:
+        used_as: number, category, target, dropped and so on.
+        missing: how many rows have no value.
+        levels: how many different values it has.
+        width: how many features it becomes.
+        why: the reason, or a remark; the end of a sentence.
     """
 
     name: str
@@ -60,9 +64,16 @@ class ColumnRead:
 class WhatWasRead:
     """What was read of a dataset.
 
-    dataset: its name. rows: how many there are, train and test. target: its classes with their counts, or its range. split:
-    how rows are split. shape: of a row that the network sees. columns: of a table. scores: what plain models score on the
-    same splits, larger being better, by their names; score: what the numbers are; n_scored: on how many splits.
+    Attributes:
+        dataset: its name.
+        rows: how many there are, train and test.
+        target: its classes with their counts, or its range.
+        split: how rows are split.
+        shape: of a row that the network sees.
+        columns: of a table.
+        scores: what plain models score on the same splits, larger being better, by their names.
+        score: what the numbers are.
+        n_scored: on how many splits.
     """
 
     dataset: str

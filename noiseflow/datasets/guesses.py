@@ -74,9 +74,12 @@ _DATES = re.compile(
 class Guess:
     """What a column seems to be.
 
-    kind: number and category are learnt from; a group is a number or a category that several rows share; a time orders the
-    rows, and a date is one that is written as such; of the others nothing can be learnt. why: the end of a sentence about
-    the column. sure: whether `init` acts upon it, or only says so. parsed: how its texts read as numbers.
+    Attributes:
+        kind: number and category are learnt from; a group is a number or a category that several rows share; a time orders
+            the rows, and a date is one that is written as such; of the others nothing can be learnt.
+        why: the end of a sentence about the column.
+        sure: whether `init` acts upon it, or only says so.
+        parsed: how its texts read as numbers.
     """
 
     kind: GuessKind

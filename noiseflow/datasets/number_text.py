@@ -54,8 +54,12 @@ STYLES = tuple(
 class Parsed:
     """Texts read as numbers.
 
-    style: what they were read by; unit: that all of them share, empty for none; numbers: text -> number; others: texts that are
-    no numbers, missing ones too; bare: how many have no unit while others have.
+    Attributes:
+        style: what they were read by.
+        unit: that all of them share, empty for none.
+        numbers: text -> number.
+        others: texts that are no numbers, missing ones too.
+        bare: how many have no unit while others have.
     """
 
     style: Style

@@ -31,8 +31,11 @@ _TEST_MARKS = (*_TEST_WORDS, "1", "1.0", "true", "yes")
 class Prepared:
     """A table of a study.
 
-    frame: numbers in float64 and texts, as their columns are declared; n_read: rows of the file; aside: how many rows were
-    set aside, by the reason; is_test: of each row, None unless the test rows are given.
+    Attributes:
+        frame: numbers in float64 and texts, as their columns are declared.
+        n_read: rows of the file.
+        aside: how many rows were set aside, by the reason.
+        is_test: of each row, None unless the test rows are given.
     """
 
     frame: pd.DataFrame

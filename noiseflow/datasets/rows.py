@@ -27,9 +27,11 @@ MOST_TARGETS = 100
 class Rows:
     """Rows that every data seed splits anew.
 
-    X: (n_rows, ...); y: (n_rows,), or (n_rows, n_targets); labels: what the class indices stand for,
-    empty for a regression; by: (n_rows,), whole numbers that name the group, or order the time, None where the split asks
-    for neither.
+    Attributes:
+        X: (n_rows, ...).
+        y: (n_rows,), or (n_rows, n_targets).
+        labels: what the class indices stand for, empty for a regression.
+        by: (n_rows,), whole numbers that name the group, or order the time, None where the split asks for neither.
     """
 
     X: Any

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
 class Table:
     """A table's rows, its features told apart.
 
-    rows: X holds the columns of numbers, with NaN where one is missing; categories: all that each of the text columns holds;
-    codes: of each of those the place of each row's category, -1 where it is missing.
+    Attributes:
+        rows: X holds the columns of numbers, with NaN where one is missing.
+        categories: all that each of the text columns holds.
+        codes: of each of those the place of each row's category, -1 where it is missing.
     """
 
     rows: Rows

@@ -48,8 +48,8 @@ PANDAS_WORDS |= {"None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 class Reading:
     """How a file is read, where its suffix does not say it; None as it is usual.
 
-    separator to sample: as the study file has them.
-    drawn_by: the seed that a sample is drawn by.
+    Attributes:
+        drawn_by: the seed that a sample is drawn with. The other fields are those of the study file.
     """
 
     separator: str | None = None

@@ -1,4 +1,7 @@
-"""What a model is, apart from every other one; its configuration may lack what matters, and is not used."""
+"""A hashable fingerprint of a model, equal only for models that compute the same.
+
+`get_config` is not used: it may omit what matters.
+"""
 
 from __future__ import annotations
 

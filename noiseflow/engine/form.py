@@ -1,4 +1,4 @@
-"""What a program is compiled for, and the values that it is called with."""
+"""What a program is compiled for, and the tensors that it is called with."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ MOST_BYTES_REPEATED = 2**28
 class Run(NamedTuple):
     """What the replicas of one shard are to do, as tensors.
 
-    seeds: uint32, (width,); scales: (width, n_sites), the full strength of each site; schedules: (n_sites, 3), start, final and
-    step_at of each, and decays: (n_sites,); arguments: of the controls that act
-    in a step; average_from: the first epoch whose weights are averaged, int32 scalar; patience: int32 scalar; parts: the
-    rows to train on, those to measure, then those that are held back, if any; epochs and record_every: int32 scalars;
-    quiet: 1 where all randomness is off, else 0; steps: of an epoch, at most.
+    Attributes:
+        seeds: uint32, (width,).
+        scales: (width, n_sites), the full strength of each site.
+        schedules: (n_sites, 3), start, final and step_at of each.
+        decays: (n_sites,), how fast the variance of gradient noise falls; 0 of other sites.
+        arguments: of the hooks of the controls that act in every step.
+        average_from: the first epoch whose weights are averaged, int32 scalar.
+        patience: int32 scalar.
+        parts: the rows to train on, those to measure, then those that are held back, if any.
+        epochs, record_every: int32 scalars.
+        quiet: 1 where all randomness is off, else 0.
+        steps: most steps of an epoch that are taken.
     """
 
     seeds: Tensor
@@ -49,7 +56,11 @@ class Layout:
 
     @classmethod
     def of(cls, rows: Samples, width: int, *, gathered: bool) -> Layout:
-        """Rows that are not gathered replica by replica are repeated for each, if they are few: XLA multiplies them faster."""
+        """Few shared rows are copied once for each replica, since XLA multiplies them faster.
+
+        Args:
+            gathered: whether each replica picks its rows by index; then they are not copied.
+        """
         size = sum(a.nbytes for a in keras.tree.flatten(rows.parts))
         return cls(rows.n_rows, rows.per_seed or (not gathered and size * width <= MOST_BYTES_REPEATED))
 

@@ -30,7 +30,9 @@ SAME = 1e-4
 class PreparedModel:
     """A compiled model with its loss and metrics built, and what its engine needs to know of it.
 
-    names: of its loss and metrics, the loss first; twins: whether its layers are computed in other ways, that vectorise.
+    Attributes:
+        names: of its loss and metrics, the loss first.
+        twins: whether its layers are computed in other ways, that vectorise.
     """
 
     model: keras.Model

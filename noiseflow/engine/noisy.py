@@ -64,7 +64,8 @@ class KerasNumbers:
 class Noisy:
     """The model of one seed, and the noise that it is fitted with.
 
-    scales: a variable (n_sites,), to be set before each epoch.
+    Attributes:
+        scales: a variable (n_sites,), to be set before each epoch.
     """
 
     model: keras.Model

@@ -30,8 +30,10 @@ class NotVectorizableError(ValueError):
 class Samples:
     """Samples to train on or to measure.
 
-    x, y: arrays (n_rows, ...) or nested structures of such, floats in Keras' floatx; sample_weight: like y, or None. With
-    `per_seed` each has a seed axis in front.
+    Attributes:
+        x, y: arrays (n_rows, ...) or nested structures of such, floats in Keras' floatx.
+        sample_weight: like y, or None.
+        per_seed: whether each of them has a seed axis in front.
     """
 
     x: Any
@@ -71,10 +73,13 @@ class Samples:
 class Problem:
     """Replicas of one model to be trained, one for each seed.
 
-    train: the rows that train; held: those that early stopping holds back, if it does; strengths: (n_seeds, n_injections),
-    of the injections in `noise`; evaluations: by name, measured in inference mode at each
-    recorded epoch; the recorded epochs are the first, every `record_every`-th, and the last; callbacks: Keras' own, to be
-    copied for each seed.
+    Attributes:
+        train: the rows that train.
+        held: those that early stopping holds back, if it does.
+        strengths: (n_seeds, n_injections), of the injections in `noise`.
+        evaluations: by name, measured in inference mode at each recorded epoch.
+        record_every: the recorded epochs are the first, every one that it divides, and the last.
+        callbacks: Keras' own, to be copied for each seed.
     """
 
     build_model: Callable[[], keras.Model]
@@ -156,8 +161,9 @@ class Problem:
 class Proof:
     """How an engine's first step differs from Keras' own, from the same weights, on the same rows, without randomness.
 
-    differences: the largest relative difference of each quantity (a loss, a metric, `weights`, `optimizer`); empty where
-    the engine is Keras' own `fit` on the model as it is.
+    Attributes:
+        differences: the largest relative difference of each quantity (a loss, a metric, `weights`, `optimizer`); empty
+            where the engine is Keras' own `fit` on the model as it is.
     """
 
     differences: Mapping[str, float] = field(default_factory=dict)
@@ -172,10 +178,13 @@ class Proof:
 class Outcome:
     """What training gave.
 
-    history: quantity to (n_seeds, n_recorded); initial: evaluated quantity to (n_seeds,), before the first step; weights:
-    arrays (n_seeds, ...) in the model's order; signal_to_noise: (n_seeds, n_injections); epochs_trained and best_epoch:
-    (n_seeds,), the epochs that each trained, and the one whose weights it ended with; proof: how the engine's first step
-    differs from Keras'.
+    Attributes:
+        history: quantity to (n_seeds, n_recorded).
+        initial: evaluated quantity to (n_seeds,), before the first step.
+        weights: arrays (n_seeds, ...) in the model's order.
+        signal_to_noise: (n_seeds, n_injections).
+        epochs_trained, best_epoch: (n_seeds,), the epochs that each trained, and the one whose weights it ended with.
+        proof: how the engine's first step differs from Keras'.
     """
 
     history: dict[str, Array]

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 class Progress:
     """How far a fit has come.
 
-    epochs_done: of all seeds, in the mean; seeds_a_second: whole trainings a second, at the speed so far.
+    Attributes:
+        epochs_done: of all seeds, in the mean.
+        seeds_a_second: whole trainings a second, at the speed so far.
     """
 
     epochs_done: int

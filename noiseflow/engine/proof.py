@@ -35,8 +35,10 @@ NUDGES = {"float32": 1e-5, "float64": 1e-13}
 class Step:
     """What one step of training gave.
 
-    measures: loss and metrics of the batch in training mode; initial: quantities of evaluations before the step;
-    weights: of the model, after it, in its order.
+    Attributes:
+        measures: loss and metrics of the batch in training mode.
+        initial: quantities of evaluations before the step.
+        weights: of the model, after it, in its order.
     """
 
     measures: Mapping[str, float]
@@ -46,10 +48,12 @@ class Step:
 
 @dataclass(frozen=True)
 class KerasStep(Step):
-    """The same by Keras, and what says how near another one has to be.
+    """Keras' own step, and what says how near to it another one has to be.
 
-    rounding: for each of the measures, how much it moves when predictions move by their rounding; before and gradients: of
-    the weights, None for those that are not trained.
+    Attributes:
+        rounding: for each of the measures, how much it moves when predictions move by their rounding.
+        before: the weights before the step.
+        gradients: of each of them, None for those that are not trained.
     """
 
     rounding: Mapping[str, float]

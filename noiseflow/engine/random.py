@@ -161,8 +161,9 @@ class Draw:
 class Stream:
     """What the noise and the random layers of one replica draw from at one step.
 
-    scales: the strength of each site of an injection, scalars; drawn: the numbers, drawn beforehand for all replicas
-    together; None while it is only noted what is asked for.
+    Attributes:
+        scales: the strength of each site of an injection, scalars.
+        drawn: the numbers, drawn beforehand for all replicas together; None while it is only noted what is asked for.
     """
 
     scales: Sequence[Tensor]

@@ -24,7 +24,8 @@ Tensor = Any
 class Target:
     """How an output's targets give the class: as 0 or 1, as one of n_classes columns, or as a whole number.
 
-    form: `values` where they give none: the targets are numbers, as in a regression.
+    Attributes:
+        form: `values` where they give none: the targets are numbers, as in a regression.
     """
 
     form: Literal["binary", "one_hot", "classes", "values"]
@@ -35,9 +36,15 @@ class Target:
 class Site:
     """One place where an injection acts.
 
-    injection: its index; stream: the name of the site's random numbers; used: whether any seed has a strength above 0 there;
-    point: within the model, where; output: for labels, the index of the output, and target how its targets look; mean, draws,
-    ar1, length_scale: as in `Injection` and `Shaped`; columns: the share of the strength for each entry of the last axis.
+    Attributes:
+        injection: its index.
+        stream: the name of the site's random numbers.
+        used: whether any seed has a strength above 0 there.
+        point: where within the model; None outside.
+        output: for labels, the index of the output.
+        target: for labels, how the targets of that output look.
+        mean, draws, ar1, length_scale: as in `Injection` and `Shaped`.
+        columns: the share of the strength for each entry of the last axis.
     """
 
     injection: int

@@ -13,8 +13,13 @@ Tensor = Any
 class Stopping(NamedTuple):
     """How far each replica has come, (width,) each, and what it restores when it ends.
 
-    stopped: whether it has ended; loss: the lowest on the rows held back so far; wait: epochs since; best_epoch and epochs:
-    when that was, and how many it has trained; best: values (width, ...) after the best epoch.
+    Attributes:
+        stopped: whether it has ended.
+        loss: the lowest on the rows held back so far.
+        wait: epochs since that loss.
+        best_epoch: the epoch of that loss.
+        epochs: how many it has trained.
+        best: values (width, ...) after the best epoch.
     """
 
     stopped: Tensor

@@ -71,8 +71,10 @@ def probe(problem: Problem) -> None:
 class _Shard:
     """Replicas that one program trains.
 
-    group: indices of their seeds, the last repeated to fill it; weights: initial ones, (width, ...); spreads:
-    (width, n_sites), of the signals that noise is added to.
+    Attributes:
+        group: indices of their seeds, the last repeated to fill it.
+        weights: initial ones, (width, ...).
+        spreads: (width, n_sites), of the signals that noise is added to.
     """
 
     group: tuple[int, ...]

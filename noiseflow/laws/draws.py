@@ -16,7 +16,7 @@ from noiseflow.noise.injection import Injection
 STDDEV = 0.5
 N_UNITS = 1024
 N_HIDDEN = 64  # units of an identity layer, whose weights are quadratic in them
-N_COLUMNS = 32  # rows, each of which the noise of is in a column of the weights
+N_COLUMNS = 32  # rows; the noise of row i ends in column i of the weights
 ROWS_A_STEP = 4
 LIFT = 32.0  # keeps relu linear: noise never reaches so far down
 PLACES = ("input", "before_activation", "after_activation")
@@ -26,9 +26,10 @@ SALMON = "Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy
 def noise_fit(train: Train, hidden_layers: int, places: tuple[str, ...], **arguments: Any) -> SeedsFit:
     """A fit whose trained weights (n_seeds, n_units, n_columns) are the draws, negated and lifted.
 
-    With the loss y·output, a mean over the rows of a step, and their number as learning rate, a step on the targets e_i
-    takes what enters the output layer with row i off its i-th column. The rows are zeros: what enters is noise, which
-    identity layers hand on. Those are not trained: in a graph that is not compiled, TensorFlow 2.21 now and then updates a
+    The trick: with the loss y·output and one-hot targets, a step of SGD subtracts what enters the output layer for row i from
+    column i of its weights. (The loss is a mean over the rows of a step, so their number is the learning rate.) The rows are
+    zeros, so what enters is the noise itself; identity layers pass it on. After training, minus the weights are the draws.
+    The identity layers are not trained: in a graph that is not compiled, TensorFlow 2.21 now and then updates a
     layer before the backward pass has read its weights.
     """
     n_units = N_HIDDEN if hidden_layers else N_UNITS
@@ -51,7 +52,7 @@ def _builder(hidden_layers: int) -> Any:
 
 
 def taking(inputs: Any, entering: Any, n_columns: int, rows_a_step: int = 1) -> keras.Model:
-    """A model whose output layer's i-th column takes off what enters it with the row whose target is e_i."""
+    """A model that records: what enters its output layer for row i is subtracted from column i of the weights."""
     output = keras.layers.Dense(n_columns, use_bias=False, kernel_initializer="zeros")
     flat = keras.layers.Flatten()(entering) if len(entering.shape) > 2 else entering
     model = keras.Model(inputs, output(flat))
@@ -67,7 +68,7 @@ def noise_draws(train: Train, hidden_layers: int, places: tuple[str, ...], epoch
 
 
 def product_loss(y: Any, output: Any) -> Any:
-    """Of a row, y·output."""
+    """The loss of a row: y·output."""
     return keras.ops.sum(y * output, axis=-1)
 
 

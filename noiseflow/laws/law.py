@@ -30,8 +30,10 @@ class Law:
     The file has the name of the law, with `_` for blanks. `draws.py` shows the single numbers that an engine draws. The table
     of the laws is in docs/method.md, "The laws of noise".
 
-    name: as `noiseflow check` shows it; figures: trains a small model and gives what came of it; finds_wrong_stddev: whether
-    noise that is dropped, too small or too large breaks it.
+    Attributes:
+        name: as `noiseflow check` shows it.
+        figures: trains a small model and gives what came of it.
+        finds_wrong_stddev: whether noise that is dropped, too small or too large breaks it.
     """
 
     name: str
@@ -43,7 +45,10 @@ class Law:
 class Figure:
     """One figure of a law: what mathematics expects, and what an engine did.
 
-    tolerance: what Monte-Carlo error and rounding explain; statement: the law in a line; reference: where it is shown.
+    Attributes:
+        tolerance: what Monte-Carlo error and rounding explain.
+        statement: the law in a line.
+        reference: where it is shown.
     """
 
     name: str

@@ -4,6 +4,9 @@
 each point that noise can be added at, in the same way for every build of the same model, and hands the tensor that flows
 there to a function. With the function that returns the tensor as it is, the model computes what it always computes.
 
+A study names a place (`after:pool`). In one model that is one or more points: a tensor in one call. An injection at a point is
+a site (`engine/sites.py`). A position is where a layer is in the model.
+
 Keras lets a layer be changed on the instance: `Dense.call` asks `self.activation`, and `Operation.__call__` asks `self.call`.
 """
 
@@ -39,8 +42,10 @@ ACTIVATION_LAYERS = (
 class Position:
     """Where a layer is in a model.
 
-    label: numbers such as `3` or `3.1` (within the layer at 3), the same for every build of the model; name: names such as
-    `encoder/dense`; recurrent: whether it is within a recurrent layer, whose steps are no places for noise.
+    Attributes:
+        label: numbers such as `3` or `3.1` (within the layer at 3), the same for every build of the model.
+        name: names such as `encoder/dense`.
+        recurrent: whether it is within a recurrent layer, whose steps are no places for noise.
     """
 
     label: str
@@ -51,8 +56,10 @@ class Position:
 class Point(NamedTuple):
     """A point that noise can be added at, in one call of a model.
 
-    place: `input`, `before_activation`, `after_activation`, `after` or `recurrent_state`; label: that of the layer (of a state
-    that of the cell), of an input its number; occurrence: counted from 0, where a layer is called more than once.
+    Attributes:
+        place: `input`, `before_activation`, `after_activation`, `after` or `recurrent_state`.
+        label: that of the layer (of a state that of the cell), of an input its number.
+        occurrence: counted from 0, where a layer is called more than once.
     """
 
     place: str
@@ -288,9 +295,11 @@ def _noticed(activation: Callable[..., Any], position: Position) -> Callable[...
 class Survey:
     """What one call of a model showed.
 
-    points: all of them, in order, each with the shape of the tensor there; hidden: labels of the layers with an activation
-    that is not the model's output; positions: of all layers that were called; words: indices of the inputs that the
-    model reads as whole numbers, such as words of an Embedding.
+    Attributes:
+        points: all of them, in order, each with the shape of the tensor there.
+        hidden: labels of the layers with an activation that is not the model's output.
+        positions: of all layers that were called.
+        words: indices of the inputs that the model reads as whole numbers, such as words of an Embedding.
     """
 
     points: Mapping[Point, tuple[int | None, ...]]

@@ -19,8 +19,10 @@ DRAWS = ("element", "channel", "row")
 class Shaped:
     """Numbers drawn as an injection asks for, each standard normal or uniform by itself.
 
-    draws: one of DRAWS; ar1: the correlation of neighbouring steps, an autoregression of first order; length_scale: steps or
-    pixels over which the correlation exp(-distance² / (2 · length_scale²)) falls.
+    Attributes:
+        draws: one of DRAWS.
+        ar1: the correlation of neighbouring steps, an autoregression of first order.
+        length_scale: steps or pixels over which the correlation exp(-distance² / (2 · length_scale²)) falls.
     """
 
     numbers: Numbers

@@ -20,7 +20,10 @@ MOST_DIVERGED = 0.05
 class Caution:
     """A caution; docs/cautions.md has a section for each.
 
-    code: `NF001`. title: in a few words. find: sentences on the evidence; none where all is well.
+    Attributes:
+        code: `NF001`.
+        title: in a few words.
+        find: sentences on the evidence; none where all is well.
     """
 
     code: str

@@ -34,13 +34,19 @@ LEAST_SIZES = 3  # numbers of training rows that a trend takes
 class Findings:
     """What was found in the trials of a study; a frame without rows where a question does not arise.
 
-    summary: a row a cell. choices: a row a family of strengths, chosen without leakage. rivals: the first variant against each
-    of the others, each with the strength it chose. trend: the gain of each family over the number of training rows.
-    components: variance from data and from initialisation. ranks: of the variants over five datasets or more, None below.
-    robustness: a row a cell and strength of noise at test time.
-    Of studies with campaigns, history: a row a campaign and compared cell; drift: a row a cell and test of the latest
-    campaign; replays: a row a trial that a campaign trained again. test_rows: of a study whose one split has fresh rows to be
-    scored on, the differences on its few test rows. looks: a row a look and comparison, where this is not the only look.
+    Attributes:
+        summary: a row a cell.
+        choices: a row a family of strengths, chosen without leakage.
+        rivals: the first variant against each of the others, each with the strength it chose.
+        trend: the gain of each family over the number of training rows.
+        components: variance from data and from initialisation.
+        ranks: of the variants over five datasets or more, None below.
+        robustness: a row a cell and strength of noise at test time.
+        history: of studies with campaigns, a row a campaign and compared cell.
+        drift: a row a cell and test of the latest campaign.
+        replays: a row a trial that a campaign trained again.
+        test_rows: of a study whose one split has fresh rows to be scored on, the differences on its few test rows.
+        looks: a row a look and comparison, where this is not the only look.
     """
 
     summary: pd.DataFrame

@@ -37,8 +37,12 @@ FOLDS = (
 class Report:
     """The report as text and pictures.
 
-    markdown: its pictures are relative links. html: self-contained. pictures: file name -> PNG, the most needed first.
-    alarm: what a campaign found to have changed, plain text, empty where nothing did. answer: its rows as plain values.
+    Attributes:
+        markdown: its pictures are relative links.
+        html: self-contained.
+        pictures: file name -> PNG, the most needed first.
+        alarm: what a campaign found to have changed, plain text, empty where nothing did.
+        answer: its rows as plain values.
     """
 
     markdown: str

@@ -34,10 +34,15 @@ def call(function: Callable[[Figure], bytes], figure: Figure) -> bytes:
 class Picture:
     """A picture on the page.
 
-    name: of its file. draw: gives the figure, in the form in force; None where there is nothing to draw. alt: what it shows,
-    in place of it. caption: what to see in it. live: lines to hover and zoom in place of it, as `live_lines` gives them. turn:
-    how many of its section come before it; those of lower turns go first where there is no room for all. png: the file.
-    narrow: the same for a phone.
+    Attributes:
+        name: of its file.
+        draw: gives the figure, in the form in force; None where there is nothing to draw.
+        alt: what it shows, in place of it.
+        caption: what to see in it.
+        live: lines to hover and zoom in place of it, as `live_lines` gives them.
+        turn: how many of its section come before it; those of lower turns go first where there is no room for all.
+        png: the file.
+        narrow: the same for a phone.
     """
 
     name: str

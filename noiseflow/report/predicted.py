@@ -30,8 +30,9 @@ TEST_ROW_COLUMNS = [
 class Predicted:
     """What the networks predict for the test rows.
 
-    read: trial ids to predictions on the part `test`: trial_id, row, output, prediction. truth: dataset to the y of its test
-    rows, in their order, and its number of classes, 0 for a regression.
+    Attributes:
+        read: trial ids to predictions on the part `test`: trial_id, row, output, prediction.
+        truth: dataset to the y of its test rows, in their order, and its number of classes, 0 for a regression.
     """
 
     read: Callable[[list[str]], pd.DataFrame]

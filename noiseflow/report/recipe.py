@@ -17,8 +17,12 @@ from noiseflow.study import Architecture, Control, Injection, Training, Variant
 class Task:
     """What a model learns.
 
-    shape: of a row. n_classes: 0 for a regression. training: how it is trained. masked: whether the last feature of a sequence
-    says which steps are there. n_targets: values, or labels, that it predicts of a row.
+    Attributes:
+        shape: of a row.
+        n_classes: 0 for a regression.
+        training: how it is trained.
+        masked: whether the last feature of a sequence says which steps are there.
+        n_targets: values, or labels, that it predicts of a row.
     """
 
     shape: tuple[int, ...]

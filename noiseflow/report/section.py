@@ -21,9 +21,13 @@ WHOLE, FOLDED = 150, 40  # rows up to which a table is shown whole; that a longe
 class TableForm:
     """How a finding becomes a table.
 
-    place: in the summary, with the answer before the pictures, or among the details after them. names: columns that name a
-    row. columns: header to text of a row. n_words: how many of these hold words, the first ones. note: how to read it. file:
-    where all rows are.
+    Attributes:
+        place: in the summary, with the answer before the pictures, or among the details after them.
+        names: columns that name a row.
+        columns: header to text of a row.
+        n_words: how many of these hold words, the first ones.
+        note: how to read it.
+        file: where all rows are.
     """
 
     place: Literal["summary", "answer", "details"]
@@ -38,9 +42,12 @@ class TableForm:
 class Section:
     """A section of the report; a part that it does not have is None, and has to be said.
 
-    title: heading of its table. finding: the rows that it shows; no rows where it has nothing to say. table: how they are
-    told. pictures: pictures with their captions, and sentences on what is not drawn. limits: sentences on what the finding
-    does not tell.
+    Attributes:
+        title: heading of its table.
+        finding: the rows that it shows; no rows where it has nothing to say.
+        table: how these rows become a table.
+        pictures: pictures with their captions, and sentences on what is not drawn.
+        limits: sentences on what the finding does not tell.
     """
 
     title: str

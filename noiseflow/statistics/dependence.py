@@ -15,9 +15,14 @@ from noiseflow.statistics.variance_components import complete_part, components
 
 @dataclass(frozen=True)
 class Dependent:
-    """Values that depend on each other: those that count, the estimate of their mean, and what it correlates by.
+    """Values that depend on each other.
 
-    shape: data seeds and seeds of them; crossed: whether both vary, so that both are counted.
+    Attributes:
+        values: those that count.
+        estimate: of their mean.
+        profile: one value for each independent unit; two estimates are as correlated as their profiles.
+        shape: data seeds and seeds of them.
+        crossed: whether both vary, so that both are counted.
     """
 
     values: Array
@@ -34,7 +39,7 @@ def dependent_mean(pairs: pd.DataFrame, values: Array, test_train_ratio: float |
 
 
 def dependent_values(pairs: pd.DataFrame, values: Array, test_train_ratio: float | None) -> Dependent | None:
-    """What is left of values, one for each row of pairs, NaN where one is left out; None where they are independent.
+    """The values that count, and an estimate of their mean that allows for their dependence; None where they are independent.
 
     - Crossed (several seeds for each of several data seeds): the two-way random effects of the largest complete part;
       where less than 2 × 2 is left of it, the means of the data seeds.
@@ -43,7 +48,7 @@ def dependent_values(pairs: pd.DataFrame, values: Array, test_train_ratio: float
 
     Args:
         pairs: data_seed and seed; what is there and what is missing tells the design.
-        values: (n,).
+        values: (n,), one for each row of pairs, NaN for those to leave out.
         test_train_ratio: rows that test over rows that train, where data seeds split the same rows again; else None.
     """
     crossed = is_crossed(pairs)

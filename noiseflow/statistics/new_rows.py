@@ -21,14 +21,16 @@ Measure = Callable[[Array, Array], Array]
 class RowVariance:
     """What the choice of the rows adds to the variance of a mean difference.
 
-    variance: with as many rows as are compared on. profile: (n_units,), how much each part of the rows tells for the variant.
+    Attributes:
+        variance: with as many rows as are compared on.
+        profile: (n_units,), how much better the variant is on each part of the rows.
     """
 
     variance: float
     profile: Array
 
     def widen(self, seeds: Estimate) -> Estimate:
-        """An estimate over seeds on some rows as one on new rows of the same kind, as many.
+        """The estimate for new test rows of the same kind, as many, from one that holds for these rows: adds their variance.
 
         The variances are added; Satterthwaite's degrees of freedom are those of both.
         """

@@ -72,8 +72,11 @@ def scored_cells(trials: pd.DataFrame, measure: str = "score") -> pd.DataFrame:
 def pairs_with(scored: pd.DataFrame, column: str, rival: str) -> dict[CellKey, pd.DataFrame]:
     """For each dataset, architecture and value of `column` but the rival, its pairs with the rival.
 
-    scored: GROUP, column, PAIR, score, and n_strengths where there are choices, campaign where there are any. Returns
-    PAIR, score and score_baseline, the rival's, and n_strengths, campaign and theirs with _baseline, for each.
+    Returns:
+        for each key a frame of PAIR, score, score_baseline (the rival's) and, if given, n_strengths and campaign of both sides.
+
+    Args:
+        scored: columns GROUP, column, PAIR and score; n_strengths where there are choices, campaign where there are any.
     """
     keys = [*GROUP, column]
     table = paired_rows(scored, column, rival)

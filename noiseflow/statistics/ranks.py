@@ -22,9 +22,11 @@ RANK_COLUMNS = ["family", "mean_rank", "p_value", "p_adjusted"]
 class MeanRanks:
     """Ranks of families over datasets, 1 being the best.
 
-    statistic, p_value: Iman and Davenport's F, with `degrees_of_freedom`, that all families rank alike. friedman: the χ²
-    that it comes from. ranks: RANK_COLUMNS; p_value is that of Wilcoxon's signed-rank test of a family's mean scores against
-    the baseline's over the datasets, which rivals do not enter; Holm-adjusted; missing for the baseline.
+    Attributes:
+        statistic, p_value: Iman and Davenport's F, with `degrees_of_freedom`, that all families rank alike.
+        friedman: the χ² that it comes from.
+        ranks: RANK_COLUMNS; p_value is that of Wilcoxon's signed-rank test of a family's mean scores against the baseline's
+            over the datasets, which rivals do not enter; Holm-adjusted; missing for the baseline.
     """
 
     datasets: tuple[str, ...]

@@ -27,12 +27,15 @@ FAILURES_ALPHA = 0.01
 class Pairing:
     """What the pairs of one comparison hold.
 
-    differences: (n,), of the pairs with two finite scores; of crossed seeds those of the complete part.
-    n_broken: the other pairs.
-    units: (n,); the signs of all pairs of a unit are flipped together.
-    estimate: of their mean where they depend on each other, else None.
-    profile: what two estimates correlate by.
-    n_units, least_n: independent units, and how many a verdict takes.
+    Attributes:
+        differences: (n,), those of the pairs with two finite scores; of crossed seeds those of the complete part.
+        n_broken: the other pairs.
+        units: (n,); the signs of all pairs of a unit are flipped together.
+        estimate: that of their mean where they depend on each other, else None.
+        profile: one value for each independent unit (a data seed, or a test row); two estimates are as correlated as their
+            profiles.
+        n_units: how many independent units there are.
+        least_n: how many a verdict needs.
     """
 
     differences: Array

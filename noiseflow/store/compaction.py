@@ -42,8 +42,10 @@ MOST_BYTES = 256 << 20
 class Compacted:
     """What a compaction came to.
 
-    copied: trials and replays that it brought. left_out: those that are not whole: their curves or predictions are missing,
-    late or damaged. damaged: files of trials and replays that cannot be read.
+    Attributes:
+        copied: trials and replays that it brought.
+        left_out: those that are not whole: their curves or predictions are missing, late or damaged.
+        damaged: files of trials and replays that cannot be read.
     """
 
     copied: int = 0

@@ -53,8 +53,12 @@ class NewerError(Exception):
 class Found:
     """What a look at a sound file found.
 
-    identities: of its rows, where the table has them. batch: the mark of its batch. software: what made it.
-    emptied: why it has no rows, where it took the place of another file. version: its format.
+    Attributes:
+        identities: of its rows, where the table has them.
+        batch: the mark of its batch.
+        software: what made it.
+        emptied: why it has no rows, where it took the place of another file.
+        version: its format.
     """
 
     identities: tuple[str, ...]

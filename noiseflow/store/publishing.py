@@ -3,8 +3,8 @@
 The rows of a batch become the next file of a numbered sequence, and creating a file that exists is refused. So of two that
 want one number the second looks at what the first has brought, drops it from its batch, and takes the next number. The file
 of the trials is what decides. The curves and predictions of the batch wait beside it under `_pending` and follow; if the
-process dies in between, the next run lets them follow. So a publisher that knows what is there up to a number looks at
-nothing below it again.
+process dies in between, the next run lets them follow. So a publisher reads only files with a higher number
+than the last that it has seen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How long what waits under `_pending` may wait, without asking what time it is anywhere.
+"""When files that a dead process left under `_pending` are dropped; uses the uptime of each host, never the time of day.
 
 A batch waits there until its trials are published, which takes less than a second; if its process dies, its files stay.
 Nobody can tell a dead process of another host from a slow one, and clocks of two hosts cannot be compared. So each host notes

@@ -29,9 +29,13 @@ Remarks = dict[str, list[str]]
 
 @dataclass(frozen=True)
 class Draft:
-    """What a file made us choose.
+    """The parts of a study that `init` drafts from a file.
 
-    dataset; n_train: rows that one seed trains on; remarks: each about some key of the dataset; network: as YAML.
+    Attributes:
+        dataset: with all that was guessed.
+        n_train: rows that one seed trains on.
+        remarks: sentences, each about a key of the dataset.
+        network: as YAML.
     """
 
     dataset: Dataset

@@ -24,8 +24,10 @@ TIME = r"^[1-9]\d{0,6}[smh]$"
 class Until:
     """What a run is asked for, as it was typed.
 
-    until: decided; None for a run with a fixed number of seeds. budget: time such as 90s, 20m or 2h, after which no further
-    seeds are begun. max_seeds: of each cell.
+    Attributes:
+        until: decided; None for a run with a fixed number of seeds.
+        budget: time such as 90s, 20m or 2h, after which no further seeds are begun.
+        max_seeds: of each cell.
     """
 
     until: UntilWhen | None = None

@@ -14,8 +14,10 @@ from noiseflow.trials.workers import in_worker
 class Checked:
     """What a look at a study's data and networks came to.
 
-    faults: sentences; reasons: sentences that say which cells are trained seed after seed though nobody asked for it, and
-    why; engines: of each cell, by the names of its dataset and architecture.
+    Attributes:
+        faults: sentences.
+        reasons: sentences that say which cells are trained seed after seed though nobody asked for it, and why.
+        engines: of each cell, by the names of its dataset and architecture.
     """
 
     faults: list[str]

@@ -28,7 +28,12 @@ COLUMNS = ["look", *CELL, "n_seeds", "level", "verdict"]
 class Compared(NamedTuple):
     """A comparison of a plan.
 
-    key: of what is compared, whatever the seeds. data: of the variant's trials. n_seeds: these.
+    Attributes:
+        names: of its cell.
+        family: the study's variant that the cell belongs to.
+        key: a hash of what is compared, whatever the seeds.
+        data: a hash of the ids of the variant's trials.
+        n_seeds: how many seeds these have.
     """
 
     names: CellKey
@@ -41,7 +46,10 @@ class Compared(NamedTuple):
 class Judged(NamedTuple):
     """What a look found of a comparison.
 
-    level: that it was judged at. counts: whether there were trials enough for any verdict. found: KEPT columns.
+    Attributes:
+        level: the level that it was judged at.
+        counts: whether there were trials enough for any verdict.
+        found: the columns KEPT, with what was found.
     """
 
     look: int

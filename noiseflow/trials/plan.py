@@ -49,8 +49,10 @@ INERT = {
 class Cell:
     """One row of the summary: a variant of an architecture on a dataset, trained in one way by one engine.
 
-    family: the name of the study's variant that `variant` is, or is a strength of; inner: splits of the training rows that
-    its strength is looked at on, where a family of strengths meets a finite table that is split again and again.
+    Attributes:
+        family: the name of the study's variant that `variant` is, or is a strength of.
+        inner: splits of the training rows that its strength is looked at on, where a family of strengths meets a finite
+            table that is split again and again.
     """
 
     dataset: Dataset
@@ -141,7 +143,8 @@ def _rows_settings(dataset: Dataset) -> dict[str, Any]:
 class Trial(NamedTuple):
     """One training run: a row of the trials. A study has a million of them, so it is a tuple.
 
-    id: of `Cell.trial_id`.
+    Attributes:
+        id: its trial_id, as `Cell.trial_id` gives it.
     """
 
     cell: Cell
@@ -189,9 +192,12 @@ class Batch:
 class Plan:
     """The cells and trials of a study, in the order of the study.
 
-    rounds: the seeds, by campaign where there are such. campaign: the one that was asked for, where the plan pools campaigns.
-    folder: of the summary and the report in the study's results, `runs/epochs-200`; empty for the study as it is declared.
-    until_decided: whether seeds are added until each variant is decided, so that cells have unlike numbers of them.
+    Attributes:
+        rounds: the seeds, by campaign where there are such.
+        campaign: the one that was asked for, where the plan pools campaigns.
+        folder: of the summary and the report in the study's results, `runs/epochs-200`; empty for the study as it is
+            declared.
+        until_decided: whether seeds are added until each variant is decided, so that cells have unlike numbers of them.
     """
 
     study: Study

@@ -25,8 +25,12 @@ COPIES = 10
 class BatchRows:
     """What the trials of a batch train on and are measured on.
 
-    data: one for each trial, and data_seeds; per_trial: whether they differ, so that arrays have a trial axis in front;
-    at_test: injections that act at test time too; masked: whether rows are sequences with padded steps.
+    Attributes:
+        data: of each trial.
+        per_trial: whether they differ, so that arrays have a trial axis in front.
+        data_seeds: of each trial.
+        at_test: injections that act at test time too.
+        masked: whether rows are sequences with padded steps.
     """
 
     data: tuple[Data, ...]

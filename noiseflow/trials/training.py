@@ -184,8 +184,9 @@ def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> 
 
 
 def _outputs(fit: SeedsFit, X: Array, form: OutputForm, n_classes: int, *, per_seed: bool) -> Array:
-    """What the networks give for X, those of classifiers as probabilities: (n_trials, n_rows, n_outputs); of one both classes'.
+    """The networks' outputs for X: (n_trials, n_rows, n_outputs); those of classifiers are probabilities.
 
+    A classifier with a single output gets two columns, P(class 0) and P(class 1), where Keras knows the logits.
     In double precision where Keras knows the logits, so that the loss is the one that it minimises; else clipped as it clips.
     """
     outputs, is_exact = fit.predict_exactly(X, per_seed=per_seed)

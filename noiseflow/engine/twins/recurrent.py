@@ -118,8 +118,10 @@ def _rows(values: Tensor) -> Tensor:
 class _Form:
     """How one kind of recurrent layer steps.
 
-    n_gates: its kernels hold so many gates side by side; step: as for `scan`; unrolls: up to so many times Keras' own loop,
-    unrolled, is faster (measured).
+    Attributes:
+        n_gates: its kernels hold so many gates side by side.
+        step: as for `scan`.
+        unrolls: up to so many times Keras' own loop, unrolled, is faster (measured).
     """
 
     n_gates: int

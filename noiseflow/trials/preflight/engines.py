@@ -17,8 +17,9 @@ from noiseflow.trials.preflight.matches import Match, datasets_of, matches
 class Engines:
     """The engine of each cell.
 
-    engine_of: (dataset, architecture, variant) to `vectorized` or `reference`; reasons: sentences that say which cells are
-    trained seed after seed though nobody asked for it, and why.
+    Attributes:
+        engine_of: (dataset, architecture, variant) to `vectorized` or `reference`.
+        reasons: sentences that say which cells are trained seed after seed though nobody asked for it, and why.
     """
 
     engine_of: Callable[[Dataset, Architecture, Variant], str]

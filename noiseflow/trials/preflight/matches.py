@@ -18,8 +18,10 @@ Made = TypeVar("Made")
 class Match:
     """A network on data that it is for: every cell of the two has this model.
 
-    indices: of the two in the study; data: the rows of the first data seed; variants: those that are for the network, by
-    their index in the study.
+    Attributes:
+        indices: of the two in the study.
+        data: the rows of the first data seed.
+        variants: those that are for the network, by their index in the study.
     """
 
     dataset: Dataset
