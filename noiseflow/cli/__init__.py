@@ -186,7 +186,7 @@ def plan(
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False, until=asked)
     from noiseflow.run import data_faults, read_lines  # noqa: PLC0415 - imports pandas and more
     from noiseflow.stored import name_faults, stored_plan  # noqa: PLC0415
-    from noiseflow.trials.preview import foresee, told, until_lines  # noqa: PLC0415
+    from noiseflow.trials.preview import foresee, preview_text, until_lines  # noqa: PLC0415
 
     date = _date(campaign)
     with failures_printed():
@@ -201,7 +201,7 @@ def plan(
     if as_json:
         print_json({**foreseen, "read": read})
     else:
-        typer.echo("\n".join([told(foreseen), *map(printable, read)]))
+        typer.echo("\n".join([preview_text(foreseen), *map(printable, read)]))
 
 
 @app.command()

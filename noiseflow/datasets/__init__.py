@@ -102,9 +102,7 @@ def to_frame(dataset: Dataset, data_seeds: Sequence[int]) -> pd.DataFrame:
     import pandas as pd
 
     splits = [
-        pd.DataFrame(
-            {"data_seed": seed, "split": split, "row": np.arange(len(y)), "X": list(X.reshape(len(X), -1)), **_told(y)}
-        )
+        pd.DataFrame({"data_seed": seed, "split": split, "row": np.arange(len(y)), **_columns(X, y)})
         for seed in data_seeds
         for split, (X, y) in generate(dataset, seed).parts.items()
     ]
@@ -113,9 +111,10 @@ def to_frame(dataset: Dataset, data_seeds: Sequence[int]) -> pd.DataFrame:
     return rows
 
 
-def _told(y: Array) -> dict[str, Any]:
+def _columns(X: Array, y: Array) -> dict[str, Any]:
     several = y.ndim > 1
-    return {"y": np.full(len(y), np.nan) if several else y, "targets": list(y) if several else None}
+    targets = {"y": np.full(len(y), np.nan) if several else y, "targets": list(y) if several else None}
+    return {"X": list(X.reshape(len(X), -1)), **targets}
 
 
 def ceiling(dataset: Dataset, X: Array, y: Array) -> float | None:

@@ -120,7 +120,7 @@ class WhatWasRead:
         """The same as lines of text; of more columns than `most` the others are counted."""
         rows = self.frame().to_dict("records")
         width = min(40, max(len(row["what"]) for row in rows[:most]))
-        lines = [f"  {_cut(row['what'], 40):<{width}}  {_told(row)}" for row in rows[:most]]
+        lines = [f"  {_cut(row['what'], 40):<{width}}  {_row_text(row)}" for row in rows[:most]]
         return [
             f"What was read of {self.dataset}",
             *lines,
@@ -132,7 +132,7 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def _told(row: Mapping[Any, Any]) -> str:
+def _row_text(row: Mapping[Any, Any]) -> str:
     parts = [str(row["read_as"])]
     parts += [f"{row['levels']:,} levels"] if row["levels"] else []
     parts += [f"{row['missing']:,} missing"] if row["missing"] else []

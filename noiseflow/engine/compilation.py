@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from noiseflow.engine.fingerprint import model_key
-from noiseflow.engine.form import Form, Layout, Run
+from noiseflow.engine.form import ProgramInputs, ProgramSpec, RowLayout
 from noiseflow.engine.memory import OUT_OF_MEMORY
 from noiseflow.engine.model import PreparedModel, UntrainableError, require_trainable
 from noiseflow.engine.problem import Array, Problem
@@ -66,7 +66,7 @@ class Compiler:
         self.activations = sum(prod(size or 1 for size in shape[1:]) for shape in after)
         """Numbers that the layers give for one row."""
 
-    def program(self, form: Form, run: Run) -> Compiled:
+    def program(self, form: ProgramSpec, run: ProgramInputs) -> Compiled:
         """The program for a form: that of an earlier fit, if only values differ.
 
         Args:
@@ -83,7 +83,7 @@ class Compiler:
             _programs.popitem(last=False)
         return _programs[key]
 
-    def _key(self, form: Form, run: Run) -> Hashable | None:
+    def _key(self, form: ProgramSpec, run: ProgramInputs) -> Hashable | None:
         """What two fits must have in common to share a program; None where that is not known."""
         if self.model_key is None:
             return None
@@ -92,7 +92,7 @@ class Compiler:
         structure = str(keras.tree.map_structure(lambda v: None, run))
         return self.model_key, self.sites, controls, form, shapes, structure, self.prepared.rows_a_batch
 
-    def _compile(self, form: Form, run: Run) -> Compiled:
+    def _compile(self, form: ProgramSpec, run: ProgramInputs) -> Compiled:
         run = with_sites(run, self.problem, self.sites, np.zeros((form.width, len(self.sites.all))))
         try:
             program = Program(self.prepared, form, self.sites)
@@ -105,21 +105,23 @@ class Compiler:
         return Compiled(program, Spreads(self.prepared, self.sites))
 
 
-def form_of(problem: Problem, width: int) -> Form:
+def form_of(problem: Problem, width: int) -> ProgramSpec:
     """What the program of a problem is compiled for."""
     gathered = problem.shuffle and problem.train.n_rows > problem.batch_size
-    return Form(
+    return ProgramSpec(
         width=width,
         batch_size=min(problem.batch_size, problem.train.n_rows),
         shuffle=problem.shuffle,
-        train=Layout.of(problem.train, width, gathered=gathered),
-        evaluations=tuple((name, Layout.of(rows, width, gathered=False)) for name, rows in problem.evaluations.items()),
+        train=RowLayout.of(problem.train, width, gathered=gathered),
+        evaluations=tuple(
+            (name, RowLayout.of(rows, width, gathered=False)) for name, rows in problem.evaluations.items()
+        ),
         averages=problem.average_from > 0,
-        held=None if problem.held is None else Layout.of(problem.held, width, gathered=False),
+        held=None if problem.held is None else RowLayout.of(problem.held, width, gathered=False),
     )
 
 
-def with_sites(run: Run, problem: Problem, sites: Sites, scales: Array) -> Run:
+def with_sites(run: ProgramInputs, problem: Problem, sites: Sites, scales: Array) -> ProgramInputs:
     """The run with the scales (width, n_sites) of the sites, and the settings of their injections' schedules."""
     injections = [problem.noise[site.injection] for site in sites.all]
     floats = keras.config.floatx()

@@ -16,7 +16,7 @@ Tensor = Any
 MOST_BYTES_REPEATED = 2**28
 
 
-class Run(NamedTuple):
+class ProgramInputs(NamedTuple):
     """What the replicas of one shard are to do, as tensors.
 
     Attributes:
@@ -48,14 +48,14 @@ class Run(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class RowLayout:
     """How the program finds the rows of a part: one set for each replica, or one that all share."""
 
     n_rows: int
     stacked: bool
 
     @classmethod
-    def of(cls, rows: Samples, width: int, *, gathered: bool) -> Layout:
+    def of(cls, rows: Samples, width: int, *, gathered: bool) -> RowLayout:
         """Few shared rows are copied once for each replica, since XLA multiplies them faster.
 
         Args:
@@ -87,13 +87,13 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Form:
+class ProgramSpec:
     """All that a program is compiled for, beside the model and what is done to its training."""
 
     width: int
     batch_size: int
     shuffle: bool
-    train: Layout
-    evaluations: tuple[tuple[str, Layout], ...]
-    held: Layout | None = None
+    train: RowLayout
+    evaluations: tuple[tuple[str, RowLayout], ...]
+    held: RowLayout | None = None
     averages: bool = False

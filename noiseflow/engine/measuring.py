@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from noiseflow.engine import step
-from noiseflow.engine.form import Layout, Run
+from noiseflow.engine.form import ProgramInputs, RowLayout
 from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.random import Draw, Stream, draw_all
 
@@ -40,7 +40,9 @@ class Measures:
 
         return mapped(replica, list(metrics))
 
-    def of(self, state: Mapping[str, Any], layout: Layout, part: Any, run: Run, epoch: Tensor, name: str) -> Tensor:
+    def of(
+        self, state: Mapping[str, Any], layout: RowLayout, part: Any, run: ProgramInputs, epoch: Tensor, name: str
+    ) -> Tensor:
         """Loss and metrics of a part in inference mode: (width, n_names).
 
         Args:
@@ -70,7 +72,7 @@ class Measures:
             metrics = repeat(tf.constant(whole), lambda i, m: batch(i, size, m), self.fresh())
         return self.results(batch(tf.constant(whole), rest, metrics) if rest else metrics)
 
-    def _draws(self, layout: Layout, rows: Any, length: int) -> list[Draw]:
+    def _draws(self, layout: RowLayout, rows: Any, length: int) -> list[Draw]:
         """What the model asks for in inference mode; of most models nothing."""
         axis = 1 if layout.stacked else 0
         specs = keras.tree.map_structure(lambda v: tf.TensorSpec([length, *v.shape[axis + 1 :]], v.dtype), rows[0])

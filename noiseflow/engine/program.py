@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from noiseflow.engine import converters, step, stopping
-from noiseflow.engine.form import Form, Layout, Run
+from noiseflow.engine.form import ProgramInputs, ProgramSpec, RowLayout
 from noiseflow.engine.measuring import Measures, mapped, repeat
 from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.problem import Array, Proof
@@ -37,7 +37,7 @@ class Program:
         sites: of the noise.
     """
 
-    def __init__(self, prepared: PreparedModel, form: Form, sites: Sites) -> None:
+    def __init__(self, prepared: PreparedModel, form: ProgramSpec, sites: Sites) -> None:
         self.prepared = prepared
         self.model = prepared.model
         self.names = list(prepared.names)
@@ -51,7 +51,7 @@ class Program:
         self.proof: Proof | None = None
         self._asked: dict[int, list[Draw]] = {}
 
-    def trace(self, state: step.State, run: Run) -> None:
+    def trace(self, state: step.State, run: ProgramInputs) -> None:
         """Builds the graph for a state and a run of these shapes and dtypes; XLA compiles it when it is first called."""
         scalar = tf.TensorSpec([], tf.int32)
         compiled = tf.function(self._epochs, jit_compile=True, autograph=False)
@@ -129,7 +129,7 @@ class Program:
         variables = self.model.optimizer.variables
         return next((i for i, v in enumerate(variables) if v is rate), None)
 
-    def advance(self, state: step.State, run: Run, first: int, last: int) -> tuple[step.State, Array]:
+    def advance(self, state: step.State, run: ProgramInputs, first: int, last: int) -> tuple[step.State, Array]:
         """Trains the epochs first to last; the records of those that are recorded: (n_records, width, n_quantities).
 
         Epoch 0 trains nothing, and its record is that of the initial weights. Once all replicas have stopped early no epoch
@@ -150,7 +150,9 @@ class Program:
 
     # -- what is compiled -----------------------------------------------------------------------------------------------
 
-    def _epochs(self, state: step.State, run: Run, first: Tensor, last: Tensor) -> tuple[step.State, Tensor, Tensor]:
+    def _epochs(
+        self, state: step.State, run: ProgramInputs, first: Tensor, last: Tensor
+    ) -> tuple[step.State, Tensor, Tensor]:
         held = self.form.held
         records = tf.zeros([SLOTS + (held is not None), self.form.width, len(self.quantities)], self.dtype)
 
@@ -179,7 +181,7 @@ class Program:
         return state, records, slot
 
     def _stopped(
-        self, epoch: Tensor, state: step.State, metrics: list[Tensor], run: Run, held: Layout
+        self, epoch: Tensor, state: step.State, metrics: list[Tensor], run: ProgramInputs, held: RowLayout
     ) -> tuple[step.State, list[Tensor]]:
         """The state and metrics after an epoch, those of a replica's best epoch where it has stopped."""
         measured = self.measures.of(_learnt(state), held, run.parts[-1], run, epoch, "held")
@@ -191,7 +193,7 @@ class Program:
         state = {**state, "trainable": trainable, "non_trainable": non_trainable, "stopping": after}
         return state, values[cuts[1] :]
 
-    def _epoch(self, epoch: Tensor, state: step.State, run: Run) -> tuple[step.State, list[Tensor]]:
+    def _epoch(self, epoch: Tensor, state: step.State, run: ProgramInputs) -> tuple[step.State, list[Tensor]]:
         """One pass over the rows; the state and the metrics' variables after it."""
         form, part = self.form, run.parts[0]
         whole, rest = divmod(form.train.n_rows, form.batch_size)
@@ -226,7 +228,7 @@ class Program:
 
     def _step(
         self,
-        run: Run,
+        run: ProgramInputs,
         part: Any,
         rows: Tensor | None,
         draws: list[Draw],
@@ -252,7 +254,7 @@ class Program:
 
         return mapped(replica, stacked)
 
-    def _draws(self, run: Run, length: int) -> list[Draw]:
+    def _draws(self, run: ProgramInputs, length: int) -> list[Draw]:
         """What the noise and the model's random layers ask for in one step on so many rows."""
         if length not in self._asked:
             axis = 1 if self.form.train.stacked else 0
@@ -273,7 +275,7 @@ class Program:
             self._asked[length] = stream.asked
         return self._asked[length]
 
-    def _evaluate(self, epoch: Tensor, state: step.State, run: Run) -> list[Tensor]:
+    def _evaluate(self, epoch: Tensor, state: step.State, run: ProgramInputs) -> list[Tensor]:
         """Loss and metrics of each evaluation in inference mode: (width, n_names) each."""
         learnt = _learnt(state)
         named = zip(self.form.evaluations, run.parts[1:], strict=False)  # rows that are held back come last
@@ -285,7 +287,7 @@ def _learnt(state: step.State) -> step.State:
     return {name: values for name, values in state.items() if name not in ("stopping", "average")}
 
 
-def _averaged(epoch: Tensor, state: step.State, run: Run) -> step.State:
+def _averaged(epoch: Tensor, state: step.State, run: ProgramInputs) -> step.State:
     """The state after an epoch with the mean of the weights so far, which they become after the last epoch."""
     values = [*state["trainable"], *state["non_trainable"]]
     n = epoch - run.average_from + 1

@@ -21,7 +21,7 @@ from noiseflow.engine.capacity import core, programs_at_once, width_of
 from noiseflow.engine.choice import require_faster
 from noiseflow.engine.compilation import Compiled, Compiler, form_of, with_sites
 from noiseflow.engine.device import prepare_device
-from noiseflow.engine.form import Form, Layout, Run
+from noiseflow.engine.form import ProgramInputs, ProgramSpec, RowLayout
 from noiseflow.engine.host_callbacks import Replica, require_epoch_callbacks
 from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded, initial_weights
 from noiseflow.engine.memory import OUT_OF_MEMORY, halves
@@ -286,14 +286,14 @@ class _Fit:
         drawn = initial_weights(self.problem.build_model, [self.problem.seeds[i] for i in own], self.compiler.model_key)
         return [array[[own.index(i) for i in group]] for array in drawn]
 
-    def _run(self, form: Form, group: Sequence[int]) -> Run:
+    def _run(self, form: ProgramSpec, group: Sequence[int]) -> ProgramInputs:
         """What a shard is to do, but for the sites of its noise."""
         parts = [self.problem.train, *self.problem.evaluations.values()]
         layouts = [form.train, *(layout for _, layout in form.evaluations)]
         if self.problem.held is not None and form.held is not None:
             parts, layouts = [*parts, self.problem.held], [*layouts, form.held]
         none = tf.zeros([0])
-        return Run(
+        return ProgramInputs(
             seeds=tf.constant([self.problem.seeds[i] for i in group], tf.uint32),
             scales=none,
             schedules=tf.zeros([0, 3]),
@@ -311,7 +311,7 @@ class _Fit:
             steps=tf.constant(ALL_STEPS),
         )
 
-    def _part(self, at: int, rows: Samples, layout: Layout, group: Sequence[int]) -> Any:
+    def _part(self, at: int, rows: Samples, layout: RowLayout, group: Sequence[int]) -> Any:
         """The tensors of a part for a shard; one set for all shards where the seeds share it."""
         if rows.per_seed:
             return keras.tree.map_structure(tf.constant, layout.arrays(rows, group))
@@ -391,7 +391,7 @@ class _Fit:
         self.meter.add(shard.group[0], len(set(shard.group)), epochs)
         return _Trained([np.stack(arrays) for arrays in zip(*ended, strict=True)], records[kept], trained, best)
 
-    def _advance(self, program: Program, state: State, run: Run, epoch: int) -> tuple[State, Array]:
+    def _advance(self, program: Program, state: State, run: ProgramInputs, epoch: int) -> tuple[State, Array]:
         with core, tf.device(self.device):
             return _call(program, state, run, epoch, epoch)
 
@@ -413,7 +413,7 @@ def _length(program: Program) -> int:
     )
 
 
-def _call(program: Program, state: State, run: Run, first: int, last: int) -> tuple[State, Array]:
+def _call(program: Program, state: State, run: ProgramInputs, first: int, last: int) -> tuple[State, Array]:
     """Some epochs of a program; what XLA cannot compile shows here."""
     try:
         return program.advance(state, run, first, last)

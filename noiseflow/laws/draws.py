@@ -46,12 +46,12 @@ def _builder(hidden_layers: int) -> Any:
         entering = inputs = keras.Input((N_HIDDEN if hidden_layers else N_UNITS,))
         for i in range(hidden_layers):
             entering = _identity(0.0 if i else LIFT)(entering)
-        return taking(inputs, entering, N_COLUMNS, ROWS_A_STEP)
+        return recording_model(inputs, entering, N_COLUMNS, ROWS_A_STEP)
 
     return build
 
 
-def taking(inputs: Any, entering: Any, n_columns: int, rows_a_step: int = 1) -> keras.Model:
+def recording_model(inputs: Any, entering: Any, n_columns: int, rows_a_step: int = 1) -> keras.Model:
     """A model that records: what enters its output layer for row i is subtracted from column i of the weights."""
     output = keras.layers.Dense(n_columns, use_bias=False, kernel_initializer="zeros")
     flat = keras.layers.Flatten()(entering) if len(entering.shape) > 2 else entering

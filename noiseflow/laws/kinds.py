@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from noiseflow.laws.draws import taking
+from noiseflow.laws.draws import recording_model
 from noiseflow.laws.law import Array, Figure, Law, Train, float64, mean_figure
 from noiseflow.noise import KINDS
 from noiseflow.noise.injection import Injection
@@ -52,7 +52,7 @@ def _noised(
         branches = [keras.layers.Activation("linear", name=name)(inputs) for name in names]
         branches += [getattr(keras.layers, name)(_strength(kind), name=name)(inputs) for name, kind in layers]
         joined = keras.layers.Concatenate(axis=1)(branches) if len(branches) > 1 else branches[0]
-        return taking(inputs, joined, N_ROWS)
+        return recording_model(inputs, joined, N_ROWS)
 
     fit = train(build, x, np.eye(N_ROWS), epochs=1, batch_size=1, shuffle=False, seeds=range(4), noise=noise)
     taken = -float64(fit.weights[-1])[0]  # (n_seeds, n_branches * n_steps * n_features, n_rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from noiseflow.laws.draws import N_COLUMNS, STDDEV, moment, taking
+from noiseflow.laws.draws import N_COLUMNS, STDDEV, moment, recording_model
 from noiseflow.laws.law import Figure, Law, Train, float64
 from noiseflow.noise.injection import Injection
 
@@ -21,7 +21,7 @@ def recurrent_state(train: Train) -> list[Figure]:
             N_UNITS, activation="linear", use_bias=False, recurrent_initializer="identity", trainable=False
         )
         inputs = keras.Input((N_TIMES, 1))
-        return taking(inputs, recurrence(inputs), N_COLUMNS)
+        return recording_model(inputs, recurrence(inputs), N_COLUMNS)
 
     noise = [Injection(place="recurrent_state", stddev=STDDEV)]
     x, y = np.zeros((N_COLUMNS, N_TIMES, 1)), np.eye(N_COLUMNS)

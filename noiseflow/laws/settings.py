@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from noiseflow.laws.draws import STDDEV, taking
+from noiseflow.laws.draws import STDDEV, recording_model
 from noiseflow.laws.law import Array, Figure, Law, Train, equality_figure, float64, mean_figure
 from noiseflow.noise.injection import Injection
 
@@ -41,7 +41,7 @@ def settings(train: Train) -> list[Figure]:
     def build() -> keras.Model:
         inputs = keras.Input((N_COLUMNS,))
         branches = [keras.layers.Activation("linear", name=name)(inputs) for name in (*SETTINGS, BARE)]
-        return taking(inputs, keras.layers.Concatenate()(branches), N_ROWS)
+        return recording_model(inputs, keras.layers.Concatenate()(branches), N_ROWS)
 
     noise = [Injection(place=f"after:{name}", stddev=STDDEV, **more) for name, more in SETTINGS.items()]
     noise += [Injection(place="input", stddev=STDDEV, columns={"0": SHARE})]

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from noiseflow.laws.draws import STDDEV, taking
+from noiseflow.laws.draws import STDDEV, recording_model
 from noiseflow.laws.law import Array, Figure, Law, Train, equality_figure, float64, mean_figure
 from noiseflow.noise.injection import Injection
 
@@ -28,7 +28,7 @@ def shaped_draws(train: Train) -> list[Figure]:
     def build() -> keras.Model:
         inputs = keras.Input((N_TIMES, N_FEATURES))
         branches = [keras.layers.Activation("linear", name=name)(inputs) for name in SHAPES]
-        return taking(inputs, keras.layers.Concatenate(axis=1)(branches), N_ROWS)
+        return recording_model(inputs, keras.layers.Concatenate(axis=1)(branches), N_ROWS)
 
     noise = [Injection(place=f"after:{name}", stddev=STDDEV, **shape) for name, shape in SHAPES.items()]
     x = np.zeros((N_ROWS, N_TIMES, N_FEATURES))

@@ -43,12 +43,12 @@ class Position:
     """Where a layer is in a model.
 
     Attributes:
-        label: numbers such as `3` or `3.1` (within the layer at 3), the same for every build of the model.
+        path_number: numbers such as `3` or `3.1` (within the layer at 3), the same for every build of the model.
         name: names such as `encoder/dense`.
         recurrent: whether it is within a recurrent layer, whose steps are no places for noise.
     """
 
-    label: str
+    path_number: str
     name: str
     recurrent: bool = False
 
@@ -58,7 +58,7 @@ class Point(NamedTuple):
 
     Attributes:
         place: `input`, `before_activation`, `after_activation`, `after` or `recurrent_state`.
-        label: that of the layer (of a state that of the cell), of an input its number.
+        label: the path number of the layer (of a state that of the cell), of an input its number.
         occurrence: counted from 0, where a layer is called more than once.
     """
 
@@ -77,7 +77,7 @@ def positions_of(model: keras.Model) -> dict[int, Position]:
             if id(layer) not in found:
                 here = Position(f"{label}{i}", f"{name}{layer.name}", recurrent)
                 found[id(layer)] = here
-                walk(layer, f"{here.label}.", f"{here.name}/", recurrent)
+                walk(layer, f"{here.path_number}.", f"{here.name}/", recurrent)
 
     walk(model, "", "", recurrent=False)
     return found
@@ -138,8 +138,8 @@ class Walk:
         """Calls a layer of the model."""
         is_activation = isinstance(layer, ACTIVATION_LAYERS)
         if is_activation and not position.recurrent:
-            args = keras.tree.map_structure(lambda x: self._pass("before_activation", position.label, x), args)
-        self._inside.append(position.label)
+            args = keras.tree.map_structure(lambda x: self._pass("before_activation", position.path_number, x), args)
+        self._inside.append(position.path_number)
         try:
             outputs = call(layer, *args, **kwargs)
         finally:
@@ -150,8 +150,8 @@ class Walk:
 
         def after(x: Tensor) -> Tensor:
             if is_activated(layer):
-                x = self._pass("after_activation", position.label, x)
-            return self._pass("after", position.label, x)
+                x = self._pass("after_activation", position.path_number, x)
+            return self._pass("after", position.path_number, x)
 
         return keras.tree.map_structure(after, outputs)
 
@@ -159,14 +159,14 @@ class Walk:
         """What a cell gives, with noise on the state that it hands on and that is its output too."""
         output, states = outputs
         flat = keras.tree.flatten(states)
-        state = self.state(position.label, flat[0])
+        state = self.state(position.path_number, flat[0])
         new = keras.tree.pack_sequence_as(states, [state, *flat[1:]])
         return (state if output is flat[0] else output), new
 
     def label_of(self, layer: Layer) -> str:
         """The label of a layer of the model; empty for another one."""
         position = self.positions.get(id(layer))
-        return position.label if position else ""
+        return position.path_number if position else ""
 
     def state(self, label: str, x: Tensor) -> Tensor:
         """The state of a recurrent cell, or such states at all times, with what `at` adds at each step."""
@@ -174,7 +174,7 @@ class Walk:
 
     def pre_activation(self, position: Position, x: Tensor) -> Tensor:
         """What the activation of a layer is given."""
-        return self._pass("before_activation", position.label, x)
+        return self._pass("before_activation", position.path_number, x)
 
     def inputs(self, model: Layer, x: Any) -> Any:
         """What the model is given."""
@@ -314,8 +314,8 @@ class Survey:
 
     def find(self, name: str) -> list[str]:
         """Labels of the layers of this name: the whole name first, else the last part of it."""
-        whole = [p.label for p in self.positions if p.name == name and not p.recurrent]
-        last = [p.label for p in self.positions if p.name.rpartition("/")[2] == name and not p.recurrent]
+        whole = [p.path_number for p in self.positions if p.name == name and not p.recurrent]
+        last = [p.path_number for p in self.positions if p.name.rpartition("/")[2] == name and not p.recurrent]
         return list(dict.fromkeys(whole or last))
 
 
@@ -354,7 +354,7 @@ def survey(
         graph = tf.function(call, autograph=False).get_concrete_function(specs)  # kept, so that its tensors stay
         words = () if graph is None else tuple(i for i, x in enumerate(given) if _is_read_as_words(x))
         activated = [
-            (position.label, outputs)
+            (position.path_number, outputs)
             for position, layer, outputs in walk.calls
             if not position.recurrent and is_activated(layer)
         ]
@@ -362,7 +362,7 @@ def survey(
     ends = last or ({id(v) for v in keras.tree.flatten(walk.calls[-1][2])} if walk.calls else set())
     of_output = {label for label, outputs in activated if any(id(v) in ends for v in keras.tree.flatten(outputs))}
     hidden = tuple(dict.fromkeys(label for label, _ in activated if label not in of_output))
-    called = tuple({position.label: position for position, _, _ in walk.calls}.values())
+    called = tuple({position.path_number: position for position, _, _ in walk.calls}.values())
     dtypes = [i.dtype for i in getattr(model, "inputs", None) or keras.tree.flatten(specs)]
     return Survey(points, hidden, called, words, all(is_float(dtype) for dtype in dtypes))
 
@@ -423,7 +423,7 @@ def hidden_activations(model: keras.Model) -> list[str]:
     An activation is hidden unless it gives the model's output.
     """
     found = survey(model)
-    names = {position.label: position.name for position in found.positions}
+    names = {position.path_number: position.name for position in found.positions}
     return [names[label] for label in found.hidden]
 
 

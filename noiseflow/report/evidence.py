@@ -113,10 +113,10 @@ class Evidence:
 
     def predicted(self, dataset: str, architecture: str, part: str) -> pd.DataFrame:
         """The predictions on a part (test, grid) by the finished trials of a dataset and architecture."""
-        told = self.predictions
-        if told.empty:
+        rows = self.predictions
+        if rows.empty:
             return pd.DataFrame(columns=["variant", "output"])
-        mine = told[(told["dataset"] == dataset) & (told["architecture"] == architecture) & (told["part"] == part)]
+        mine = rows[(rows["dataset"] == dataset) & (rows["architecture"] == architecture) & (rows["part"] == part)]
         return self.of_completed(mine)
 
     def of_completed(self, rows: pd.DataFrame) -> pd.DataFrame:
@@ -157,8 +157,8 @@ def compact_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
 
 def score_rows(finished: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """CELL, mean, std and n of the scores of finished trials: a row for each of the cells."""
-    told = finished.groupby(CELL)["score"].agg(["mean", "std", "count"]).reset_index().rename(columns={"count": "n"})
-    return cells[CELL].merge(told, on=CELL, how="left").fillna({"n": 0})
+    found = finished.groupby(CELL)["score"].agg(["mean", "std", "count"]).reset_index().rename(columns={"count": "n"})
+    return cells[CELL].merge(found, on=CELL, how="left").fillna({"n": 0})
 
 
 def split_sizes(data: pd.DataFrame) -> dict[str, tuple[int, int]]:
@@ -184,7 +184,7 @@ def positives(evidence: Evidence, dataset: str) -> int | None:
 
 
 def cell_labels(summary: pd.DataFrame, name: Callable[[str], str] = str) -> dict[CellKey, str]:
-    """What each cell is called: its variant, told by `name`, and where there are several its place."""
+    """What each cell is called: its variant, as `name` writes it, and where there are several its place."""
     places = cell_places(summary)
     return {key: name(key[2]) + (f" on {place}" if place else "") for key, place in places.items()}
 

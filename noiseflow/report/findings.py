@@ -114,8 +114,8 @@ def find(
     rivals = compare_families(trials, study.margin, families[0], **given) if chosen and len(families) > 1 else nothing
     return Findings(
         summary=summary,
-        choices=_told(choices, summary),
-        rivals=_told(rivals, summary),
+        choices=_with_score_name(choices, summary),
+        rivals=_with_score_name(rivals, summary),
         trend=_at_level(_trend(trials, sizes), level) if sizes else nothing,
         components=variance_components(trials) if study.design == "crossed" else nothing,
         robustness=compare_under_noise(trials, study.margin, reused, level),
@@ -136,7 +136,7 @@ def _of_campaigns(
     )
 
 
-def _told(compared: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
+def _with_score_name(compared: pd.DataFrame, summary: pd.DataFrame) -> pd.DataFrame:
     """Comparisons with the name of their score."""
     if compared.empty:
         return compared
@@ -158,8 +158,10 @@ def _ranks(trials: pd.DataFrame, level: float) -> MeanRanks | None:
 
 def _at_level(frame: pd.DataFrame, level: float) -> pd.DataFrame:
     """The frame with its p as much larger as the level of this look is below .05, so that .05 is still the limit."""
-    told = frame.assign(p_adjusted=(frame["p_adjusted"] * (ALPHA / level)).clip(upper=1.0))
-    return told.assign(seen=told["seen"] & (told["p_adjusted"] < ALPHA)) if "seen" in told else told
+    held_to_level = frame.assign(p_adjusted=(frame["p_adjusted"] * (ALPHA / level)).clip(upper=1.0))
+    if "seen" not in held_to_level:
+        return held_to_level
+    return held_to_level.assign(seen=held_to_level["seen"] & (held_to_level["p_adjusted"] < ALPHA))
 
 
 def reused_rows(study: Study, trials: pd.DataFrame) -> dict[str, float]:

@@ -16,7 +16,7 @@ from noiseflow.report.escaping import HTML_PAGE, MARKDOWN_PAGE
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.limits import limits
 from noiseflow.report.looked import looked
-from noiseflow.report.picture import Beside, Picture, call, data_address, fitting
+from noiseflow.report.picture import Picture, Renderer, data_address, fitting, render_here
 from noiseflow.report.section import FOLDED, WHOLE, PageTable, parts_of
 from noiseflow.report.sections import SECTIONS
 from noiseflow.report.tables import Plain, summary_table
@@ -68,15 +68,15 @@ class Report:
         return text
 
 
-def render(evidence: Evidence, beside: Beside = call) -> Report:
+def render(evidence: Evidence, renderer: Renderer = render_here) -> Report:
     """The report of a study; it renders from whatever is there, and says what is missing.
 
     Long tables are folded, harder where the page would be too long for an artifact.
 
     Args:
-        beside: as for `fitting`.
+        renderer: as for `fitting`.
     """
-    pictures = draw_pictures(evidence, beside)
+    pictures = draw_pictures(evidence, renderer)
     page: dict[str, Any] = {
         "study": evidence.study,
         "headline": " ".join(filter(None, [headline(evidence), looked(evidence)])),
@@ -95,14 +95,14 @@ def render(evidence: Evidence, beside: Beside = call) -> Report:
         if len(markdown.encode()) <= TEXT_LIMIT:
             break
     html = HTML_PAGE.render(page)
-    drawn = {picture.name: picture.png for picture in sorted(pictures, key=lambda picture: picture.turn)}
+    drawn = {picture.name: picture.png for picture in sorted(pictures, key=lambda picture: picture.rank)}
     return Report(markdown, html, drawn, page["headline"], page["alarm"], summary_table(evidence.answer))
 
 
-def draw_pictures(evidence: Evidence, beside: Beside = call) -> list[Picture]:
+def draw_pictures(evidence: Evidence, renderer: Renderer = render_here) -> list[Picture]:
     """Every picture that there is something to draw for and room, in the order of the page."""
     sections = (section.pictures(evidence) for section in SECTIONS if section.pictures)
-    return fitting(sections, beside=beside)
+    return fitting(sections, renderer=renderer)
 
 
 def _parts(evidence: Evidence, whole: int, folded: int) -> dict[str, list[PageTable]]:

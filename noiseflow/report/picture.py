@@ -1,4 +1,4 @@
-"""A picture of a report, what a part of its evidence is called in it, and which pictures there is room for."""
+"""A picture of the report, and which pictures fit on the page."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MOST_POINTS = 250  # of a line that can be hovered
 ROOM = 650_000  # bytes of PNG: as base64, beside the text, within what an artifact may hold
 
 
-Beside = Callable[[Callable[[Figure], bytes], Figure], bytes]
-"""Calls a function of a figure."""
+Renderer = Callable[[Callable[[Figure], bytes], Figure], bytes]
+"""Calls a function of a figure, such as `to_png`, somewhere: here or in another process."""
 
 
-def call(function: Callable[[Figure], bytes], figure: Figure) -> bytes:
-    """Calls it here."""
+def render_here(function: Callable[[Figure], bytes], figure: Figure) -> bytes:
+    """Calls the function in this process."""
     return function(figure)
 
 
@@ -40,7 +40,7 @@ class Picture:
         alt: what it shows, in place of it.
         caption: what to see in it.
         live: lines to hover and zoom in place of it, as `live_lines` gives them.
-        turn: how many of its section come before it; those of lower turns go first where there is no room for all.
+        rank: its place within its section, from 0; where room is short, lower ranks of all sections come first.
         png: the file.
         narrow: the same for a phone.
     """
@@ -50,7 +50,7 @@ class Picture:
     alt: str
     caption: str
     live: Mapping[str, Any] | None = None
-    turn: int = 0
+    rank: int = 0
     png: bytes = b""
     narrow: bytes = b""
 
@@ -75,7 +75,9 @@ class Picture:
         return int.from_bytes(self.png[20:24]) // 2
 
 
-def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM, beside: Beside = call) -> list[Picture]:
+def fitting(
+    sections: Iterable[Iterator[Picture | str]], room: int = ROOM, renderer: Renderer = render_here
+) -> list[Picture]:
     """The pictures that fit into so many bytes, in the order of their sections.
 
     Room is given in turns: the first picture of each section, then the second of each; a section whose picture does not fit,
@@ -84,10 +86,10 @@ def fitting(sections: Iterable[Iterator[Picture | str]], room: int = ROOM, besid
     Those that fit are drawn in their narrow form too.
 
     Args:
-        beside: calls the function that makes the PNG of a narrow form, in a thread; another process takes no time of this one.
+        renderer: calls the function that makes the PNG of a narrow form, in a thread of this process or in another process.
     """
     with ThreadPoolExecutor(1) as thread:
-        pictures = _drawn(sections, room, lambda figure: thread.submit(beside, to_png, figure))
+        pictures = _drawn(sections, room, lambda figure: thread.submit(renderer, to_png, figure))
         return [picture if slim is None else replace(picture, narrow=slim.result()) for picture, slim in pictures]
 
 
@@ -98,12 +100,12 @@ def _drawn(
     sources = dict(enumerate(sections))
     kept: dict[int, list[Picture]] = {at: [] for at in sources}
     slims: dict[str, Future[bytes]] = {}
-    left_out, told = [], []
-    for turn in count():
+    left_out, sentences = [], []
+    for rank in count():
         for at, source in list(sources.items()):
             part = next(source, None)
             if isinstance(part, str):
-                told.append(part)
+                sentences.append(part)
                 continue
             is_large = bool(kept[at]) and len(kept[at][-1].png) > room  # as large as the one before, likely
             figure = part.draw() if part and not is_large else None
@@ -114,17 +116,17 @@ def _drawn(
             elif png:
                 with narrow_form():
                     slim = part.draw()
-                kept[at].append(replace(part, turn=turn, png=png))
+                kept[at].append(replace(part, rank=rank, png=png))
                 if slim:
                     slims[part.name] = begin(slim)
                 room -= len(png)
         if not sources:
             break
     if left_out:
-        told.insert(0, f"For lack of room there is no picture of {listed(left_out)}.")
+        sentences.insert(0, f"For lack of room there is no picture of {listed(left_out)}.")
     pictures = [picture for drawn in kept.values() for picture in drawn]
-    if told and pictures:
-        pictures[-1] = replace(pictures[-1], caption=" ".join([pictures[-1].caption, *told]))
+    if sentences and pictures:
+        pictures[-1] = replace(pictures[-1], caption=" ".join([pictures[-1].caption, *sentences]))
     return [(picture, slims.get(picture.name)) for picture in pictures]
 
 
@@ -137,12 +139,12 @@ def live_lines(
         lines: name, colour, whether dashed, and rows of x, mean, low and high; at most MOST_POINTS of each are kept.
         logarithmic: whether the x axis is.
     """
-    told = []
+    drawn = []
     for name, colour, dashed, rows in lines:
         kept = rows.sort_values("x").iloc[:: max(1, -(-len(rows) // MOST_POINTS))]
         values = {key: [_plain(value) for value in kept[key]] for key in ("x", "mean", "low", "high")}
-        told.append({"name": name, "colour": colour, "dashed": dashed, **values})
-    return {"x": x_label, "y": y_label, "log": logarithmic, "lines": told}
+        drawn.append({"name": name, "colour": colour, "dashed": dashed, **values})
+    return {"x": x_label, "y": y_label, "log": logarithmic, "lines": drawn}
 
 
 def _plain(value: float) -> float | None:

@@ -54,7 +54,7 @@ TERMS = {
     "Look": "The number of the look: each report of more seeds is one.",
     "Level": "The chance with which this look may make a false claim; all looks together stay at 5 %.",
     "Test rows": "Rows that the difference was measured on.",
-    "Law": "seen: the gain falls as training rows grow, by more than chance.",
+    "Falls with rows": "yes: the gain falls as training rows grow, by more than chance.",
     "Slope": "How the gain over the baseline changes when the number of training rows doubles.",
     "Data": "The share of the variance of one trial's difference that comes from other data.",
     "Initialisation": "The share of the variance of one trial's difference that comes from other initial weights.",

@@ -126,7 +126,7 @@ def test_hidden_activations_are_all_but_those_of_the_output(build, expected):
 
 def test_hidden_activations_of_a_subclassed_model():
     found = survey(subclassed(), tf.TensorSpec([2, 2]))
-    names = {position.label: position.name for position in found.positions}
+    names = {position.path_number: position.name for position in found.positions}
     assert [names[label] for label in found.hidden] == ["a"]
 
 

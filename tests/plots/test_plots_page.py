@@ -139,8 +139,8 @@ def test_behaviour_that_has_no_room_is_left_out_the_later_groups_first():
         return fitting((section.SECTION.pictures(evidence) for section in (learning_curves, gap)), room)
 
     whole = drawn(10**7)
-    assert [picture.turn for picture in whole] == [0, 1, 0, 1]
-    first = [picture for picture in whole if picture.turn == 0]
+    assert [picture.rank for picture in whole] == [0, 1, 0, 1]
+    first = [picture for picture in whole if picture.rank == 0]
     kept = drawn(sum(len(picture.png) for picture in first))
     assert [picture.png for picture in kept] == [picture.png for picture in first]
     assert "no picture of learning-curves-2 and gap-2." in kept[-1].caption

@@ -18,13 +18,13 @@ from noiseflow.wording import Row, p_text, score_of, signed
 
 NOTE = (
     "Slope: change of the gain over the baseline for each doubling of the training rows (points of accuracy), over seeds. "
-    "Zur et al. (2009) found that it falls: the law counts as seen where the whole interval is below 0 and p below .05."
+    "Zur et al. (2009) found that it falls: that is shown where the whole interval is below 0 and p below .05."
 )
 
 
 def _columns(_: Evidence) -> Columns:
     return {
-        "Law": lambda row: "seen" if row["seen"] else "not seen",
+        "Falls with rows": lambda row: "yes" if row["seen"] else "not shown",
         "Slope": lambda row: _slope(row, "mean"),
         "95 % interval": lambda row: f"{_slope(row, 'ci_low')} to {_slope(row, 'ci_high')}",
         "p (Holm)": lambda row: p_text(row["p_adjusted"]),
