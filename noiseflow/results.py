@@ -327,9 +327,9 @@ def changed_verdicts(before: list[dict[str, Plain]], after: list[dict[str, Plain
 def run_of(store: Store, folder: str, key: str, n_trials: int) -> StudyRun | None:
     """The run whose report is stored and was made from what this key stands for; else None."""
     content = store.read_page(ANSWER, folder)
-    told = json.loads(content) if content else {}
+    answer = json.loads(content) if content else {}
     summary = store.read_findings("summary", folder)
-    if not key or told.get("key") != key or summary is None or store.read_page("index.html", folder) is None:
+    if not key or answer.get("key") != key or summary is None or store.read_page("index.html", folder) is None:
         return None
-    named = {name: told[name] for name in ("study", "table", "answer", "alarm")}
+    named = {name: answer[name] for name in ("study", "table", "answer", "alarm")}
     return StudyRun(**named, summary=summary, report=store.page(folder), trained=0, reused=n_trials)

@@ -54,9 +54,9 @@ def announce(study: str, report: Report, changes: Sequence[str] = ()) -> None:
         changes: a sentence on each verdict that is another than before.
     """
     resource = {"prefect.resource.id": f"noiseflow.study.{study}", "prefect.resource.name": study}
-    told = {"alarm": report.alarm, "headline": report.headline, "changes": " ".join(changes)}
-    emit_event("noiseflow.study.reported", resource=resource, payload=told)
+    payload = {"alarm": report.alarm, "headline": report.headline, "changes": " ".join(changes)}
+    emit_event("noiseflow.study.reported", resource=resource, payload=payload)
     if changes:
-        emit_event("noiseflow.verdict.changed", resource=resource, payload=told)
+        emit_event("noiseflow.verdict.changed", resource=resource, payload=payload)
     if report.alarm:
-        emit_event("noiseflow.drift", resource=resource, payload=told)
+        emit_event("noiseflow.drift", resource=resource, payload=payload)

@@ -52,9 +52,9 @@ def compare_at_every_look(asked: Sequence[PairedComparison]) -> list[dict[str, A
 def _columns(one: PairedComparison, comparisons: int) -> dict[str, Any]:
     pairing, scale = pair_up(one.pairs), one.scale
     values = pairing.differences / scale
-    told = {"n_pairs": pairing.n_pairs, "n_broken": pairing.n_broken, "survivors_only": pairing.survivors_only}
+    columns = {"n_pairs": pairing.n_pairs, "n_broken": pairing.n_broken, "survivors_only": pairing.survivors_only}
     if not values.size:
-        return told | {"verdict": decide(nan, nan, nan, pairing, one.failures)}
+        return columns | {"verdict": decide(nan, nan, nan, pairing, one.failures)}
     mean, std = float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else nan
     ends = [float(end) for end in confidence_sequence(mean, std, values.size, ALPHA / comparisons)]
     p = float(always_valid_p(mean, std, values.size))
@@ -67,7 +67,7 @@ def _columns(one: PairedComparison, comparisons: int) -> dict[str, Any]:
         low, high, p = nan, nan, 1.0
     verdict = decide(low, high, one.margin / scale, pairing, one.failures)
     fixed_low, fixed_high = map(float, t_interval(values))
-    return told | {
+    return columns | {
         "difference_mean": mean * scale,
         "difference_ci_low": low * scale,
         "difference_ci_high": high * scale,

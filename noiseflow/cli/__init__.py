@@ -300,8 +300,8 @@ def compact(
     from noiseflow.store.compaction import compact_study  # noqa: PLC0415 - imports pandas
 
     with failures_printed():
-        told, whole = compact_study(study, results, into)
-    typer.echo(told)
+        text, whole = compact_study(study, results, into)
+    typer.echo(text)
     sys.exit(0 if whole else 1)
 
 

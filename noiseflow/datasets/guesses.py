@@ -249,10 +249,10 @@ def _said(parsed: Parsed) -> str:
         f"the unit {parsed.unit!r}" * (parsed.unit not in ("", HOURS)),
         f"{' and '.join(map(repr, parsed.others[:3]))} for missing values" * bool(parsed.others),
     ]
-    told = ", ".join(mark for mark in marks if mark)
+    listed = ", ".join(mark for mark in marks if mark)
     what = "times of a day or durations, read as hours" if parsed.unit == HOURS else "numbers as text"
     doubt = f". Not sure: {parsed.bare} of {len(parsed.numbers)} values have no unit" * bool(parsed.bare)
-    return f"holds {what}" + (f", with {told}" if told else "") + doubt
+    return f"holds {what}" + (f", with {listed}" if listed else "") + doubt
 
 
 def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bool) -> bool:
@@ -274,8 +274,8 @@ def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bo
             return False
         pair = np.stack([values, numbers(target)])
         ranks = pd.DataFrame(pair.T).rank().to_numpy().T
-        told = [abs(float(np.asarray(np.corrcoef(both))[0, 1])) for both in (pair, ranks)]
-        return told[0] > _NEARLY_ALL or told[1] > _SAME_ORDER
+        correlations = [abs(float(np.asarray(np.corrcoef(both))[0, 1])) for both in (pair, ranks)]
+        return correlations[0] > _NEARLY_ALL or correlations[1] > _SAME_ORDER
     codes, order = pd.factorize(target)[0], np.argsort(values, kind="stable")
     changes = np.flatnonzero(np.diff(codes[order]))
     in_order = values[order]

@@ -100,10 +100,10 @@ def _misread(features: pd.DataFrame, guesses: dict[str, Guess], table: Table) ->
 def giveaways(features: pd.DataFrame, targets: pd.DataFrame, task: str) -> Iterator[str]:
     """A sentence for each target that features alone give away."""
     for target in targets.columns:
-        told = [n for n in features if tells_target(features[n], targets[target], is_class=task == "classification")]
-        if told:
-            tell = "tells" if len(told) == 1 else "each tell"
-            yield f"{some_named(map(str, told))} alone {tell} {str(target)!r}: name under drop what is known only afterwards."
+        names = [n for n in features if tells_target(features[n], targets[target], is_class=task == "classification")]
+        if names:
+            verb = "tells" if len(names) == 1 else "each tell"
+            yield f"{some_named(map(str, names))} alone {verb} {str(target)!r}: name under drop what is known only afterwards."
 
 
 def _groups(features: pd.DataFrame, guesses: dict[str, Guess], dataset: Dataset) -> Iterator[str]:

@@ -67,10 +67,10 @@ class SeedsFit:
     _squashes: list[Callable[[Array], Array] | None] = field(default_factory=list, repr=False, compare=False)
 
     def __repr__(self) -> str:
-        told = [f"{name} {_mean_std(values)}" for name, values in self._last().items() if name.startswith("val_")]
-        told = told or [f"{name} {_mean_std(values)}" for name, values in self._last().items()]
+        measures = [f"{name} {_mean_std(values)}" for name, values in self._last().items() if name.startswith("val_")]
+        measures = measures or [f"{name} {_mean_std(values)}" for name, values in self._last().items()]
         what = f"{len(self.seeds)} seeds × {self.epochs[-1]:,} epochs, {self.engine}"
-        return f"SeedsFit({what}: {', '.join(told)})"
+        return f"SeedsFit({what}: {', '.join(measures)})"
 
     def _repr_html_(self) -> str:
         """What a notebook shows: each quantity after the last epoch, over the seeds."""

@@ -41,8 +41,8 @@ def plot_calibration(bins: pd.DataFrame, colours: Mapping[str, str], *, of_class
         axes.set_yticks(TICKS)
         axes.set_aspect("equal")
         axes.tick_params(labelbottom=True)
-    told = "predicted probability of class 1" if of_class_one else "probability of the class predicted"
-    figure.supxlabel(told, fontsize=NORMAL, color=INK)
+    label = "predicted probability of class 1" if of_class_one else "probability of the class predicted"
+    figure.supxlabel(label, fontsize=NORMAL, color=INK)
     figure.supylabel("share that came true", fontsize=NORMAL, color=INK)
     _legend(figure, with_reference=len(names) > 1 and BASELINE in names)
     return figure

@@ -27,17 +27,17 @@ def reliability(predictions: pd.DataFrame, y: pd.DataFrame, n_bins: int = N_BINS
     References: Murphy and Winkler (1977), Reliability of subjective probability forecasts of precipitation and temperature,
     Applied Statistics 26; Cochran (1977), Sampling Techniques, section 6.3 (ratio of sums).
     """
-    told = _outcomes(predictions, y)
-    told["bin"] = np.clip((told["confidence"] * n_bins).astype(np.int64), 0, n_bins - 1)
-    cluster = "data_seed" if len(told["data_seed"].unique()) > 1 else "seed"
-    n_clusters = told[cluster].nunique()
+    outcomes = _outcomes(predictions, y)
+    outcomes["bin"] = np.clip((outcomes["confidence"] * n_bins).astype(np.int64), 0, n_bins - 1)
+    cluster = "data_seed" if len(outcomes["data_seed"].unique()) > 1 else "seed"
+    n_clusters = outcomes[cluster].nunique()
     rows = []
-    for number, part in told.groupby("bin"):
+    for number, part in outcomes.groupby("bin"):
         if len(part) >= LEAST_ROWS:
             frequency = float(part["hit"].mean())
             half = _half_width(part.groupby(cluster)["hit"].agg(["sum", "count"]), frequency, n_clusters)
             bounds = np.clip([frequency - half, frequency + half], 0.0, 1.0)
-            share = len(part) / len(told)
+            share = len(part) / len(outcomes)
             rows.append([number, len(part), share, float(part["confidence"].mean()), frequency, *bounds])
     return pd.DataFrame(rows, columns=RELIABILITY_COLUMNS)
 
@@ -51,13 +51,13 @@ def _outcomes(predictions: pd.DataFrame, y: pd.DataFrame) -> pd.DataFrame:
         y = labels.assign(output=labels.groupby(["data_seed", "row"]).cumcount())
         predictions = predictions.assign(output=predictions["output"].astype(np.int64))
     if len(keys) > 2 or not predictions["output"].any():
-        told = predictions.merge(y[[*keys, "y"]], on=keys)
-        return told.assign(confidence=told["prediction"], hit=told["y"] == 1)[
+        merged = predictions.merge(y[[*keys, "y"]], on=keys)
+        return merged.assign(confidence=merged["prediction"], hit=merged["y"] == 1)[
             ["data_seed", "seed", "confidence", "hit"]
         ]
     ranked = predictions.sort_values("prediction", ascending=False, kind="stable")
-    told = ranked.drop_duplicates(["data_seed", "seed", "row"]).merge(y[[*keys, "y"]], on=keys)
-    return told.assign(confidence=told["prediction"], hit=told["output"] == told["y"])[
+    merged = ranked.drop_duplicates(["data_seed", "seed", "row"]).merge(y[[*keys, "y"]], on=keys)
+    return merged.assign(confidence=merged["prediction"], hit=merged["output"] == merged["y"])[
         ["data_seed", "seed", "confidence", "hit"]
     ]
 

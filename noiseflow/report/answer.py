@@ -37,8 +37,8 @@ def _answer(evidence: Evidence) -> str:
     ]
     first = "; ".join(effects) or f"no variant is shown to change {wording.score_of(rows[0]).label}"
     second = "; ".join([*_no_effect(_with_verdict(rows, "equivalent"), evidence.study.margin), *_open(rows)])
-    told = [first, second, *_other_measures(rows), *_on_failures(rows)]
-    sentences = [f"{text[0].upper() if k else text[0]}{text[1:]}." for k, text in enumerate(told) if text]
+    texts = [first, second, *_other_measures(rows), *_on_failures(rows)]
+    sentences = [f"{text[0].upper() if k else text[0]}{text[1:]}." for k, text in enumerate(texts) if text]
     return f"{_where(evidence)}, {' '.join(sentences)}"
 
 
@@ -77,8 +77,8 @@ def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
     seeds, p = wording.number(int(first["n_pairs"]), "seed"), wording.p_value(first["p_adjusted"])
     proof = f"95 % interval {interval}, {seeds}, {p} with all comparisons counted"
     if isfinite(first.get("seeds_ci_low", nan)):
-        told = {**first, "difference_ci_low": first["seeds_ci_low"], "difference_ci_high": first["seeds_ci_high"]}
-        on_these = wording.difference_interval(told, as_size=True)
+        on_rows = {**first, "difference_ci_low": first["seeds_ci_low"], "difference_ci_high": first["seeds_ci_high"]}
+        on_these = wording.difference_interval(on_rows, as_size=True)
         both = f"{interval} for new test rows, {on_these} on the rows tested"
         proof = f"95 % interval {both}; {seeds}, {p} with all comparisons counted"
     if pooled:
@@ -99,8 +99,8 @@ def _no_effect(rows: Sequence[Row], margin: float) -> list[str]:
     if others:
         texts.append(f"no difference worth having (within {wording.margin(rows[0], margin)}) for {named(others)}")
     if clear:
-        told = wording.listed(f"{named([row])} ({wording.difference(row)})" for row in clear)
-        texts.append(f"a clear difference below the margin of {wording.margin(rows[0], margin)} for {told}")
+        variants = wording.listed(f"{named([row])} ({wording.difference(row)})" for row in clear)
+        texts.append(f"a clear difference below the margin of {wording.margin(rows[0], margin)} for {variants}")
     return texts
 
 
@@ -113,24 +113,24 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
             for row in rows
             if row.get(f"{measure}_verdict") in ("better", "worse") and row[f"{measure}_verdict"] != row["verdict"]
         ]
-        told = wording.listed(
+        variants = wording.listed(
             f"{named([row])} ({wording.signed(row[f'{measure}_difference_mean'], 3)}{unit})" for row in against
         )
-        if told:
+        if variants:
             better = {row[f"{measure}_verdict"] for row in against}
             verb = "improves" if better == {"better"} else "worsens" if better == {"worse"} else "changes"
-            texts.append(f"The {label} {verb}, which the score is not shown to do, for {told}")
+            texts.append(f"The {label} {verb}, which the score is not shown to do, for {variants}")
     return texts
 
 
 def _on_failures(rows: Sequence[Row]) -> list[str]:
     """Which variants fail clearly more, or less, often than the baseline."""
-    told = [row for row in rows if row["survivors_only"] and row["verdict"] in ("better", "worse")]
-    if not told:
+    survivors = [row for row in rows if row["survivors_only"] and row["verdict"] in ("better", "worse")]
+    if not survivors:
         return []
     each = wording.listed(
         f"{named([row])} ({int(row['n_failed'])} of {int(row['n_seeds'])} trainings, {wording.p_value(row['failure_p'])})"
-        for row in told
+        for row in survivors
     )
     return [f"the verdict goes by how often trainings fail, since more than 5 % of the pairs lack a member, for {each}"]
 

@@ -68,9 +68,9 @@ def _probabilities(evidence: Evidence) -> Iterator[str]:
         worse = [row for row in rows if row["test_loss_mean"] > least + MEASURE_MARGIN]
         if worse:
             losses = sorted(float(row["test_loss_mean"]) for row in worse)
-            told = " to ".join(dict.fromkeys(wording.fraction(loss, 2) for loss in (losses[0], losses[-1])))
+            span = " to ".join(dict.fromkeys(wording.fraction(loss, 2) for loss in (losses[0], losses[-1])))
             yield (
-                f"The test loss of {wording.listed(wording.quoted(row['variant']) for row in worse)} on {name} ({told}) is "
+                f"The test loss of {wording.listed(wording.quoted(row['variant']) for row in worse)} on {name} ({span}) is "
                 f"above the {wording.fraction(least, 2)} of a constant guess: the classes may be right, the probabilities are "
                 "not to be used."
             )

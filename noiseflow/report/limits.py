@@ -31,10 +31,10 @@ def limits(evidence: Evidence) -> list[str]:
 def _on_data(evidence: Evidence) -> list[str]:
     """What the seeds vary, and so what the conclusions hold for."""
     sizes = split_sizes(evidence.data)
-    told = wording.listed(
+    counts = wording.listed(
         f"{name}: {train:,} rows to train and {test:,} to test" for name, (train, test) in sizes.items()
     )
-    rows = f" ({told})" if told else ""
+    rows = f" ({counts})" if counts else ""
     study = evidence.study
     if study.design == "replicate":
         text = (
@@ -56,8 +56,8 @@ def _on_data(evidence: Evidence) -> list[str]:
 
 def _on_fresh(study: Study) -> list[str]:
     scored = [dataset for dataset in study.datasets if dataset.n_eval]
-    told = wording.listed(f"{dataset.name}: {dataset.n_eval:,}" for dataset in scored)
-    return [f"Compared is the score on fresh rows that no network trained on ({told})."] if scored else []
+    counts = wording.listed(f"{dataset.name}: {dataset.n_eval:,}" for dataset in scored)
+    return [f"Compared is the score on fresh rows that no network trained on ({counts})."] if scored else []
 
 
 def _on_finite(study: Study) -> list[str]:
@@ -101,13 +101,13 @@ def _on_unseen(evidence: Evidence) -> list[str]:
     collapsed = summary[summary["n_failed"] > summary["n_diverged"]]
     if len(collapsed):
         labels = cell_labels(summary, wording.quoted)
-        told = wording.listed(
+        counts = wording.listed(
             f"{labels[cell_key(row)]} ({row['n_failed'] - row['n_diverged']} of {row['n_seeds']})"
             for row in collapsed.to_dict("records")
         )
         texts.append(
             "Trainings that end no better than a constant prediction, while most do better, count as failed and are left out "
-            f"of every mean: {told}."
+            f"of every mean: {counts}."
         )
     sound = summary[summary["n_failed"] == 0]
     if len(sound):

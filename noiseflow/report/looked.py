@@ -31,12 +31,12 @@ def looked(evidence: Evidence) -> str:
 
 def _found(rows: Sequence[Row]) -> Iterator[str]:
     """`‘input’ equivalent after 45 seeds`, the ones that took fewest seeds first."""
-    told: dict[tuple[int, str, str], list[Row]] = {}
+    by_verdict: dict[tuple[int, str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: int(row["n_seeds"])):
         is_open = row["verdict"] == "inconclusive"
         why = " (more test rows would decide it, more seeds hardly)" if is_open and rows_leave_open(row) else ""
-        told.setdefault((int(row["n_seeds"]), "open" if is_open else str(row["verdict"]), why), []).append(row)
-    for (n_seeds, verdict, why), those in told.items():
+        by_verdict.setdefault((int(row["n_seeds"]), "open" if is_open else str(row["verdict"]), why), []).append(row)
+    for (n_seeds, verdict, why), those in by_verdict.items():
         yield f"{named(those)} {verdict} after {wording.number(n_seeds, 'seed')}{why}"
 
 

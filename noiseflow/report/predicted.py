@@ -153,8 +153,8 @@ def on_test_rows(study: Study, trials: pd.DataFrame, predicted: Predicted | None
         PairedComparison(key, pairs, np.nan, rows=rows.get((key, "score"))) for key, pairs in cell_pairs(tested).items()
     ]
     first = tested.drop_duplicates("dataset").set_index("dataset").to_dict("index")
-    told = []
+    found = []
     for one, columns in zip(asked, compare(asked, cross_checks=False), strict=True):
         known = {"score_name": first[one.key[0]]["score_name"], "n_rows": first[one.key[0]].get("n_test", np.nan)}
-        told.append(dict(zip(CELL, one.key, strict=True)) | known | columns)
-    return pd.DataFrame(told, columns=TEST_ROW_COLUMNS)
+        found.append(dict(zip(CELL, one.key, strict=True)) | known | columns)
+    return pd.DataFrame(found, columns=TEST_ROW_COLUMNS)

@@ -122,8 +122,9 @@ def drawn_of(n: int, shown: int, what: str) -> str:
 def only_some_groups(evidence: Evidence) -> str:
     """Says that not all datasets and architectures have their pictures, where that is so."""
     n = len(groups_of(evidence.shown))
-    told = f" At most {MOST_GROUPS} of {n} datasets and architectures have this picture: those with the clearest differences."
-    return told if n > MOST_GROUPS else ""
+    if n <= MOST_GROUPS:
+        return ""
+    return f" At most {MOST_GROUPS} of {n} datasets and architectures have this picture: those with the clearest differences."
 
 
 def latest_seeds(evidence: Evidence) -> str:

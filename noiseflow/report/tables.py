@@ -59,8 +59,8 @@ def verdict(row: Row) -> str:
 def over_seeds(row: Row) -> str:
     """The interval of the row's difference on the rows that are there; a dash where the data is not one fixed set of rows."""
     seeds = {name: row.get(f"seeds_{name}", nan) for name in ("ci_low", "ci_high")}
-    told = {**row, "difference_ci_low": seeds["ci_low"], "difference_ci_high": seeds["ci_high"]}
-    return difference_interval(told) if isfinite(seeds["ci_low"]) else NOTHING
+    on_these_rows = {**row, "difference_ci_low": seeds["ci_low"], "difference_ci_high": seeds["ci_high"]}
+    return difference_interval(on_these_rows) if isfinite(seeds["ci_low"]) else NOTHING
 
 
 def interval(row: Row) -> str:

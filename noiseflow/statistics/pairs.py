@@ -81,16 +81,16 @@ def pairs_with(scored: pd.DataFrame, column: str, rival: str) -> dict[CellKey, p
     keys = [*GROUP, column]
     table = paired_rows(scored, column, rival)
     rows = {name_key(key): places for key, places in table.groupby(keys, sort=False).indices.items()}
-    told = table.drop(columns=keys)
+    pairs = table.drop(columns=keys)
     order = [name_key(key) for key in scored[keys].drop_duplicates().itertuples(index=False, name=None)]
-    return {key: told.iloc[rows.get(key, [])] for key in order if key[2] != rival}
+    return {key: pairs.iloc[rows.get(key, [])] for key in order if key[2] != rival}
 
 
 def paired_rows(scored: pd.DataFrame, column: str, rival: str) -> pd.DataFrame:
     """The rows of all but the rival, each beside that of the rival (columns with _baseline)."""
-    told = ["score", *(name for name in ("n_strengths", "campaign") if name in scored)]
-    theirs = scored.loc[scored[column] == rival, [*GROUP, *PAIR, *told]]
-    ours = scored.loc[scored[column] != rival, [*GROUP, column, *PAIR, *told]]
+    columns = ["score", *(name for name in ("n_strengths", "campaign") if name in scored)]
+    theirs = scored.loc[scored[column] == rival, [*GROUP, *PAIR, *columns]]
+    ours = scored.loc[scored[column] != rival, [*GROUP, column, *PAIR, *columns]]
     return ours.merge(theirs, on=[*GROUP, *PAIR], suffixes=("", "_baseline"))
 
 

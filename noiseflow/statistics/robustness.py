@@ -57,12 +57,12 @@ def compare_under_noise(
             low, high = t_interval(own["score"].to_numpy(dtype=float))
             rows.append([*cell, noise, strength, score_name, own["score"].mean(), float(low), float(high)])
     table = pd.DataFrame(rows, columns=[*CELL, *NOISE, "score_name", "score_mean", "ci_low", "ci_high"])
-    told = [
+    differences = [
         {**dict(zip([*CELL, *NOISE], (dataset, architecture, *json.loads(key)), strict=True)), **columns}
         for (dataset, architecture, key), columns in compare_pairs(pairs, margin, reused, level).items()
     ]
     wanted = ["n_pairs", "difference_mean", "difference_ci_low", "difference_ci_high", "p_adjusted", "verdict"]
-    compared = pd.DataFrame(told, columns=[*CELL, *NOISE, *wanted])
+    compared = pd.DataFrame(differences, columns=[*CELL, *NOISE, *wanted])
     return table.merge(compared, on=[*CELL, *NOISE], how="left").sort_values(
         [*CELL[:2], "noise", "variant", "test_strength"], kind="stable", ignore_index=True
     )

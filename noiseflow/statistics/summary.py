@@ -110,10 +110,12 @@ def summarize(
         for measure in measures
         for one in _asked(trials, measure, margin, ratios, rows or {}, on_failures, dues)
     ]
-    told: dict[CellKey, dict[str, Any]] = {}
+    columns_of: dict[CellKey, dict[str, Any]] = {}
     for (one, measure), columns in zip(asked, compare([one for one, _ in asked]), strict=True):
-        told.setdefault(one.key, {}).update(columns if measure == "score" else _as_losses(measure, columns))
-    differences = pd.DataFrame([told.get(name_key(key), {}) for key in cells[CELL].itertuples(index=False, name=None)])
+        columns_of.setdefault(one.key, {}).update(columns if measure == "score" else _as_losses(measure, columns))
+    differences = pd.DataFrame(
+        [columns_of.get(name_key(key), {}) for key in cells[CELL].itertuples(index=False, name=None)]
+    )
     summary = pd.concat([cells, differences], axis=1).reindex(columns=[*SUMMARY_COLUMNS, *FURTHER_COLUMNS])
     return _typed(with_kept(summary, dues))
 
@@ -144,9 +146,9 @@ def _asked(
 def _as_losses(measure: str, columns: Mapping[str, Any]) -> dict[str, Any]:
     """The columns of a measure that is better the smaller it is, from those of its negative."""
     low, high = -columns["difference_ci_high"], -columns["difference_ci_low"]
-    told = {"difference_mean": -columns["difference_mean"], "ci_low": low, "ci_high": high}
-    told |= {name: columns.get(name) for name in ("verdict", "long_tail")}
-    return {f"{measure}_{name}": value for name, value in told.items()}
+    as_loss = {"difference_mean": -columns["difference_mean"], "ci_low": low, "ci_high": high}
+    as_loss |= {name: columns.get(name) for name in ("verdict", "long_tail")}
+    return {f"{measure}_{name}": value for name, value in as_loss.items()}
 
 
 def _failures(trials: pd.DataFrame) -> pd.DataFrame:
@@ -206,7 +208,7 @@ def _cells(trials: pd.DataFrame, reused: Mapping[str, float]) -> pd.DataFrame:
         scored[[*CELL, "strength", "score_name", "family"]].iloc[[rows[0] for rows in places]].reset_index(drop=True)
     )
     kept = [rows[~np.isnan(numbers["score"][rows])] for rows in places]
-    told = pd.DataFrame(
+    columns = pd.DataFrame(
         {
             "n_seeds": list(map(len, places)),
             "n_diverged": [int(numbers["broken"][rows].sum()) for rows in places],
@@ -215,16 +217,16 @@ def _cells(trials: pd.DataFrame, reused: Mapping[str, float]) -> pd.DataFrame:
     described: dict[int, dict[str, float]] = {}
     for cells, rows in by_size(kept):
         described |= dict(zip(cells, _cell_columns({name: of[rows] for name, of in numbers.items()}), strict=True))
-    told = told.join(pd.DataFrame.from_dict(described, orient="index"))
+    columns = columns.join(pd.DataFrame.from_dict(described, orient="index"))
     several = groups["data_seed"].nunique().to_numpy() > 1
-    told["approximate"] = names["dataset"].isin(list(reused)).to_numpy() & several
+    columns["approximate"] = names["dataset"].isin(list(reused)).to_numpy() & several
     for cell in np.flatnonzero(several):
         tested = np.where(np.isnan(numbers["score"]), nan, numbers["test_score"])[places[cell]]
         ratio = reused.get(str(names["dataset"][cell]))
         estimate = dependent_mean(trials[PAIR].iloc[places[cell]], tested, ratio)
         if estimate is not None:
-            told.loc[cell, ["ci_low", "ci_high"]] = estimate.interval
-    return names.join(told)
+            columns.loc[cell, ["ci_low", "ci_high"]] = estimate.interval
+    return names.join(columns)
 
 
 def _numbers(trials: pd.DataFrame) -> dict[str, Array]:

@@ -32,8 +32,8 @@ def training_lengths(curves: pd.DataFrame) -> pd.DataFrame:
         best_epoch, before = means.idxmax(), smooth.iloc[:, (3 * smooth.shape[1]) // 4]
         fall, rise = smooth[best_epoch] - last, last - before
         verdict = "too long" if _is_clear(fall) else "too short" if _is_clear(rise) else ""
-        told = [best_epoch, means.max(), table.columns[-1], means.iloc[-1], fall.mean(), verdict]
-        rows.append([*key, *told])
+        values = [best_epoch, means.max(), table.columns[-1], means.iloc[-1], fall.mean(), verdict]
+        rows.append([*key, *values])
     return pd.DataFrame(rows, columns=LENGTH_COLUMNS)
 
 

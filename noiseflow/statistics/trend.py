@@ -66,14 +66,14 @@ def gains_by_rows(scores: pd.DataFrame, n_train: Mapping[str, int]) -> pd.DataFr
 
 def _gains(scores: pd.DataFrame, n_train: Mapping[str, int]) -> pd.DataFrame:
     """architecture, family, dataset, n_train, PAIR, score and score_baseline; data seeds as ranks within a dataset."""
-    told = scores[scores["dataset"].isin(list(n_train))]
-    told = told.assign(
-        n_train=told["dataset"].map(n_train).astype(float),
-        data_seed=told.groupby("dataset")["data_seed"].rank(method="dense").astype(int),
+    measured = scores[scores["dataset"].isin(list(n_train))]
+    measured = measured.assign(
+        n_train=measured["dataset"].map(n_train).astype(float),
+        data_seed=measured.groupby("dataset")["data_seed"].rank(method="dense").astype(int),
     )
     keys = ["architecture", "dataset", "n_train", *PAIR]
-    baseline = told.loc[told["family"] == BASELINE, [*keys, "score"]]
-    rivals = told.loc[told["family"] != BASELINE, [*keys, "family", "score", "n_strengths"]]
+    baseline = measured.loc[measured["family"] == BASELINE, [*keys, "score"]]
+    rivals = measured.loc[measured["family"] != BASELINE, [*keys, "family", "score", "n_strengths"]]
     return rivals.merge(baseline, on=keys, suffixes=("", "_baseline"))
 
 

@@ -164,10 +164,10 @@ def compact_study(study: str, results: str, into: str) -> tuple[str, bool]:
     copy = Store(into, study)
     done = compact(source, copy)
     before, after = len(source.stored("trials")), len(copy.stored("trials"))
-    told = f"{done.copied:,} trials copied: {before:,} files of {source.location} are {after:,} of {copy.location}."
+    text = f"{done.copied:,} trials copied: {before:,} files of {source.location} are {after:,} of {copy.location}."
     if not done.left_out and not done.damaged:
-        return told, True
+        return text, True
     missing = (
         f"{done.left_out:,} trials that lack curves or predictions and {done.damaged:,} damaged files are left out."
     )
-    return f"{told}\n{missing} Run the study on {results}, which trains them again, and compact anew.", False
+    return f"{text}\n{missing} Run the study on {results}, which trains them again, and compact anew.", False

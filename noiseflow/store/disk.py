@@ -184,9 +184,9 @@ class Disk:
         return entry or Entry(stat.S_IFREG, "")
 
     def _refuse(self, at: str, entry: Entry, wanted: str) -> None:
-        told = _KINDS.get(entry.kind, "a device")
+        kind = _KINDS.get(entry.kind, "a device")
         raise StoreError(
-            f"{at} must be {wanted}; it is {told}, which a store does not follow. Move it away, then run again."
+            f"{at} must be {wanted}; it is {kind}, which a store does not follow. Move it away, then run again."
         )
 
     # -- writing --------------------------------------------------------------------------------------------------------

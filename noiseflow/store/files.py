@@ -163,8 +163,8 @@ def _judged(content: bytes) -> Iterator[None]:
         error.ours = bears_marks(content)
         raise
     except _MALFORMED as error:
-        told = str(error).partition("\n")[0] if content else "it is empty"
-        damaged = DamagedError(f"it cannot be read as Parquet ({told[:160]})")
+        reason = str(error).partition("\n")[0] if content else "it is empty"
+        damaged = DamagedError(f"it cannot be read as Parquet ({reason[:160]})")
         damaged.ours = bears_marks(content)
         raise damaged from error
 

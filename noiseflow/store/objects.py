@@ -88,11 +88,13 @@ def explained(location: str, done: str, kinds: tuple[type[Exception], ...], mend
 
 
 def _sentence(location: str, done: str, error: Exception, mend: str) -> str:
-    told = first_line(error)
-    if "404 Not Found" in told:
-        told = f"there is no bucket of that name at this endpoint ({told})"
-    known = next((mend for words, mend in _MENDS.items() if words in told.lower()), "Look at the disk and its rights.")
-    return f"{location} cannot be {done}: {told}. {mend or known}"
+    reason = first_line(error)
+    if "404 Not Found" in reason:
+        reason = f"there is no bucket of that name at this endpoint ({reason})"
+    known = next(
+        (mend for words, mend in _MENDS.items() if words in reason.lower()), "Look at the disk and its rights."
+    )
+    return f"{location} cannot be {done}: {reason}. {mend or known}"
 
 
 def first_line(error: Exception) -> str:

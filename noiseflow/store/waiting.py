@@ -28,12 +28,12 @@ Clock = Callable[[], tuple[str, float]]
 
 def own_clock() -> tuple[str, float]:
     """The host since its last start, and the seconds since then; suspended ones count."""
-    told = [f"{os.uname().nodename}"]
+    identity = [f"{os.uname().nodename}"]
     for name in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id"):
         with suppress(OSError):
-            told.append(Path(name).read_text(encoding="utf-8").strip())
+            identity.append(Path(name).read_text(encoding="utf-8").strip())
     seconds = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:12], seconds
+    return hashlib.sha256("\n".join(identity).encode()).hexdigest()[:12], seconds
 
 
 def retention() -> float:

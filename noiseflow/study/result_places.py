@@ -54,8 +54,8 @@ def allowed_faults(results: str, allowed: str) -> list[str]:
     places = [place.strip() for place in allowed.split(",") if place.strip()]
     if any(_lies_below(results, place) for place in places):
         return []
-    told = f"results must be, or lie below, a place that NOISEFLOW_RESULTS names on the worker ({allowed or 'none'})"
-    return [f"{told}; received {results!r}. Choose such a place, or have the operator add this one."]
+    fault = f"results must be, or lie below, a place that NOISEFLOW_RESULTS names on the worker ({allowed or 'none'})"
+    return [f"{fault}; received {results!r}. Choose such a place, or have the operator add this one."]
 
 
 def real_place(results: str) -> str:
@@ -89,9 +89,9 @@ def key_faults(url: str) -> list[str]:
     missing = [name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY") if name not in there]
     if not missing or (len(missing) == 2 and (there & _OTHER_KEYS or _has_role())):
         return []
-    told = f"results on {urlsplit(url).scheme}:// need keys; {' and '.join(missing)} are not in the environment"
+    fault = f"results on {urlsplit(url).scheme}:// need keys; {' and '.join(missing)} are not in the environment"
     return [
-        f"{told}, and this machine has no role of Amazon's that gives them. Export them; profiles of ~/.aws are not read."
+        f"{fault}, and this machine has no role of Amazon's that gives them. Export them; profiles of ~/.aws are not read."
     ]
 
 
@@ -134,8 +134,8 @@ def url_faults(url: str) -> list[str]:
 
 def _file_faults(parts: SplitResult) -> list[str]:
     if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
-        told = "results must name a folder of this machine as file:///folder"
-        return [f"{told}; received the host {parts.hostname!r}. Mount it here, or leave the host out."]
+        fault = "results must name a folder of this machine as file:///folder"
+        return [f"{fault}; received the host {parts.hostname!r}. Mount it here, or leave the host out."]
     return []
 
 
@@ -144,13 +144,13 @@ def _remote_faults(parts: SplitResult) -> list[str]:
     scheme = parts.scheme.lower()
     names_user = parts.password is not None or (parts.username is not None and not scheme.startswith("abfs"))
     if names_user or parts.query or parts.fragment:
-        told = f"results must be a URL without credentials or parameters; received one of {scheme}:// that has some."
+        fault = f"results must be a URL without credentials or parameters; received one of {scheme}:// that has some."
         return [
-            f"{told} Give them in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the like."
+            f"{fault} Give them in the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL and the like."
         ]
     if not parts.hostname:
         return [f"results must name a bucket, as in {scheme}://bucket/prefix; received none. Add it."]
     if not _PREFIX.fullmatch(parts.path) or {".", ".."} & set(parts.path.split("/")):
-        told = f"results must have a prefix of letters, digits and ._/=+,@- in {scheme}://bucket/prefix, not . or .."
-        return [f"{told}; received {parts.path!r}. Choose another."]
+        fault = f"results must have a prefix of letters, digits and ._/=+,@- in {scheme}://bucket/prefix, not . or .."
+        return [f"{fault}; received {parts.path!r}. Choose another."]
     return []

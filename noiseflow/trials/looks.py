@@ -196,10 +196,12 @@ class Looks:
         verdicts = {tuple(row[name] for name in CELL): row["verdict"] for row in summary.to_dict("records")}
         rows = []
         for one in self.compared:
-            told = [(found.look, found.n_seeds, found.level, found.found["verdict"]) for found in self._before(one)]
+            rows_of_cell = [
+                (found.look, found.n_seeds, found.level, found.found["verdict"]) for found in self._before(one)
+            ]
             look = next((found.look for found in self._found(one)), self.number)
-            told.append((look, one.n_seeds, self.dues[one.names].level, verdicts.get(one.names)))
-            rows += [(look, *one.names, *others) for look, *others in told]
+            rows_of_cell.append((look, one.n_seeds, self.dues[one.names].level, verdicts.get(one.names)))
+            rows += [(look, *one.names, *others) for look, *others in rows_of_cell]
         frame = pd.DataFrame(rows, columns=COLUMNS).sort_values("look", kind="stable", ignore_index=True)
         only = frame["look"].nunique() < 2 and not (frame["level"] < ALPHA).any()
         return frame.head(0) if only else frame

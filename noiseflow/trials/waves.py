@@ -41,8 +41,8 @@ class Family:
         judged = [one.found for one in self.found if one and one.n_seeds == self.n_seeds]
         if len(judged) < len(self.members):
             return True
-        told = pd.DataFrame(judged)[["verdict", "p_adjusted"]]
-        return at_any_strength(told)["verdict"] == "inconclusive" and not all(map(rows_leave_open, judged))
+        members = pd.DataFrame(judged)[["verdict", "p_adjusted"]]
+        return at_any_strength(members)["verdict"] == "inconclusive" and not all(map(rows_leave_open, judged))
 
 
 def rows_leave_open(found: Mapping[Any, Any]) -> bool:

@@ -53,8 +53,8 @@ def _columns(_: Evidence) -> Columns:
 
 def _pooled(row: Row) -> Row:
     """The row with the difference of all campaigns so far in place of its own."""
-    told = {"mean": row["pooled_mean"], "ci_low": row["pooled_low"], "ci_high": row["pooled_high"]}
-    return {**row, **{f"difference_{name}": value for name, value in told.items()}}
+    pooled = {"mean": row["pooled_mean"], "ci_low": row["pooled_low"], "ci_high": row["pooled_high"]}
+    return {**row, **{f"difference_{name}": value for name, value in pooled.items()}}
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
@@ -62,8 +62,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     if history.empty:
         return
     labels = cell_labels(evidence.summary)
-    told = history.assign(panel=[labels.get(cell_key(row), row["variant"]) for row in history.to_dict("records")])
-    kinds = list(told.groupby("score_name", sort=False))
+    named = history.assign(panel=[labels.get(cell_key(row), row["variant"]) for row in history.to_dict("records")])
+    kinds = list(named.groupby("score_name", sort=False))
     for at, (kind, every) in enumerate(kinds, start=1):
         scale, unit = scale_and_unit(str(kind))
         last = every.drop_duplicates(CELL, keep="last").set_index("panel")

@@ -134,18 +134,18 @@ def _on_few_rows(evidence: Evidence) -> bool:
 def _on_ceiling(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
     """How far the baseline is from the best there can be."""
     where = "scores {} on these rows" if _on_few_rows(evidence) else "is right on {} of the rows"
-    told = [
+    gaps = [
         (row["dataset"], fraction(best), fraction(score), f"{100 * (best - score):.1f}")
         for row in baselines
         if (best := evidence.ceilings.get(row["dataset"], -inf)) > (score := row["score_mean"])
     ]
     rule = "The Bayes rule, which no other beats in the long run,"
-    if len(told) > 1:
-        each = wording.listed(f"{left} points on {name} ({best} against {score})" for name, best, score, left in told)
+    if len(gaps) > 1:
+        each = wording.listed(f"{left} points on {name} ({best} against {score})" for name, best, score, left in gaps)
         return [f"{rule} leaves something to gain above the baseline: {each}."]
     return [
         f"{rule} {where.format(best)} of {name}; the baseline's {score} leaves {left} points to gain."
-        for name, best, score, left in told
+        for name, best, score, left in gaps
     ]
 
 
