@@ -13,9 +13,9 @@ from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_
 from numpy.typing import ArrayLike
 
 from noiseflow.controls import CONTROLS, control_kind
-from noiseflow.engine.batches import read_data
 from noiseflow.engine.keras_state import BuiltFor
 from noiseflow.engine.problem import Array, Problem, Samples
+from noiseflow.engine.row_batches import read_data
 from noiseflow.noise import kind_of
 from noiseflow.noise.injection import Injection
 

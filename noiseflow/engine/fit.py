@@ -22,12 +22,12 @@ from noiseflow.engine.arguments import (
     training_rows,
     with_class_weight,
 )
-from noiseflow.engine.batches import read_data
 from noiseflow.engine.keras_state import build_seeded
 from noiseflow.engine.model_file import ModelFile
 from noiseflow.engine.problem import NotVectorizableError, Outcome, Problem
 from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit
+from noiseflow.engine.row_batches import read_data
 from noiseflow.noise.injection import Injection
 
 Engine = Literal["auto", "vectorized", "reference"]

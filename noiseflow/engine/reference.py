@@ -17,8 +17,8 @@ from noiseflow.engine.host_callbacks import best_epoch, copied
 from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded, seeded
 from noiseflow.engine.memory import OUT_OF_MEMORY, SeedTooLargeError
 from noiseflow.engine.meter import Meter
-from noiseflow.engine.noisy import Noisy
 from noiseflow.engine.problem import EVALUATION_ROWS, Array, Outcome, Problem, Proof
+from noiseflow.engine.reference_noise import Noisy
 from noiseflow.engine.spread import scales, signal_to_noise
 
 REORDERING = "dependency_optimization"

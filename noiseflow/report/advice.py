@@ -9,8 +9,8 @@ from math import ceil, floor, isfinite, nan
 
 from noiseflow import wording
 from noiseflow.datasets import columns_of
-from noiseflow.report.answer import named
 from noiseflow.report.evidence import Evidence
+from noiseflow.report.headline import named
 from noiseflow.report.recipe import Task, keras_lines
 from noiseflow.statistics import GROUP
 from noiseflow.statistics.differences import rows_decide

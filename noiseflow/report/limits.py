@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from noiseflow import wording
-from noiseflow.report.answer import named, too_few
 from noiseflow.report.cautions import cautions as numbered
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, split_sizes
+from noiseflow.report.headline import named, too_few
 from noiseflow.report.sections import SECTIONS
 from noiseflow.statistics.failures import unseen_rate
 from noiseflow.study import Study

@@ -11,11 +11,11 @@ import yaml
 
 from noiseflow.report.advice import advise
 from noiseflow.report.alarm import alarm
-from noiseflow.report.answer import headline
 from noiseflow.report.escaping import HTML_PAGE, MARKDOWN_PAGE
 from noiseflow.report.evidence import Evidence
+from noiseflow.report.headline import headline
 from noiseflow.report.limits import limits
-from noiseflow.report.looked import looked
+from noiseflow.report.look_sentences import looked
 from noiseflow.report.picture import Picture, Renderer, data_address, fitting, render_here
 from noiseflow.report.section import FOLDED, WHOLE, PageTable, parts_of
 from noiseflow.report.sections import SECTIONS

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 import numpy as np
 
 from noiseflow.datasets import Data, dataset_kind, generate
-from noiseflow.engine.noised import noised
+from noiseflow.engine.noise_at_test import noised
 from noiseflow.engine.problem import Array
 from noiseflow.noise.injection import Injection
 from noiseflow.trials.plan import Batch

@@ -36,7 +36,7 @@ def rows_as_seen(study: Study) -> dict[str, Rows]:
 
 def seen(dataset: Dataset, variants: tuple[Variant, ...]) -> Rows:
     """The rows of one dataset, at full strength."""
-    from noiseflow.engine.noised import noised  # noqa: PLC0415 - loads TensorFlow, which the parent does without
+    from noiseflow.engine.noise_at_test import noised  # noqa: PLC0415 - loads TensorFlow, which the parent does without
 
     data = generate(dataset, dataset.data_seed)
     rows = np.asarray(data.X_train[:N_ROWS])

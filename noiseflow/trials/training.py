@@ -22,7 +22,7 @@ from noiseflow.engine.device import kind, prepare_device
 from noiseflow.engine.fit import fit_seeds
 from noiseflow.engine.keras_state import floatx
 from noiseflow.engine.memory import OUT_OF_MEMORY, halves
-from noiseflow.engine.noised import noised, noisy_weights
+from noiseflow.engine.noise_at_test import noised, noisy_weights
 from noiseflow.engine.problem import Array
 from noiseflow.engine.progress import Progress
 from noiseflow.engine.result import SeedsFit

@@ -7,7 +7,7 @@ from noiseflow import Injection, fit_seeds
 from noiseflow.architectures.builder import Builder
 from noiseflow.engine.fingerprint import fingerprint
 from noiseflow.engine.keras_state import build_seeded
-from noiseflow.engine.noised import noised
+from noiseflow.engine.noise_at_test import noised
 from noiseflow.study import Architecture, Training
 
 LENGTHS = np.array([1, 2, 4, 6, 3, 5, 6, 2])

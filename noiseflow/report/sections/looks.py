@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from noiseflow.report.evidence import Evidence
-from noiseflow.report.looked import on_looks
+from noiseflow.report.look_sentences import on_looks
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.tables import Columns
 from noiseflow.wording import NOTHING

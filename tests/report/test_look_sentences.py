@@ -5,7 +5,7 @@ from dataclasses import replace
 import pandas as pd
 from sketch_study import make_evidence, make_study, make_trials
 
-from noiseflow.report.looked import looked, on_looks
+from noiseflow.report.look_sentences import looked, on_looks
 from noiseflow.report.page import render
 
 NAMES = ("input", "after")

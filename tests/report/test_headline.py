@@ -4,7 +4,7 @@ import re
 
 from sketch_study import make_evidence, make_study, make_trials
 
-from noiseflow.report.answer import headline
+from noiseflow.report.headline import headline
 from noiseflow.report.limits import limits
 
 

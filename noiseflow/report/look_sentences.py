@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from noiseflow import wording
-from noiseflow.report.answer import named
 from noiseflow.report.evidence import Evidence
+from noiseflow.report.headline import named
 from noiseflow.statistics.inference import ALPHA
 from noiseflow.trials.waves import rows_leave_open
 from noiseflow.wording import Row
