@@ -75,9 +75,16 @@ class _Named:
         schema = handler(core)
         kinds, limits = schema["anyOf"], ("minimum", "maximum", "pattern")
         types = [{key: value for key, value in kind.items() if key not in limits} for kind in kinds]
-        return schema | {"anyOf": types, "if": self.when, "then": self.limits or kinds[0]}
+        told = schema | {"anyOf": types, "if": self.when, "then": self.limits or kinds[0]}
+        objects = [kind for kind in kinds if "$ref" in kind]
+        if objects:
+            told["anyOf"] = [*types, AS_JSON]
+            told["else"] = objects[0]
+        return told
 
 
+AS_JSON = {"type": "object", "title": "As JSON"}
+"""What takes any object, in a field for JSON: what is wrong within it is said by the condition beside `anyOf`."""
 MAY_BE_EMPTY = _Named()
 STUDY = _Named({"type": "string"}, {"pattern": rf"^({'|'.join(names())})$|\.ya?ml$"})
 

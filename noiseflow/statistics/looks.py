@@ -22,12 +22,12 @@ from noiseflow.statistics.pairs import CELL, MEASURES, CellKey
 
 STEP, GROWTH = 5, 1.25
 """A look follows after STEP more seeds, or after a quarter more, whichever is later."""
-SPENT_FIRST, SPENT_NEXT = 0.1, 0.9
-"""The part of the error that the first look may spend; each next look's share of the one before it."""
-MOST_ALIKE = 0.995
-"""The correlation of the means of two looks that is reckoned with at most."""
-LEAST_LEFT = 1e-12
-"""The chance of a claim that a look may have at least, where those before it were judged more freely than they should be."""
+SPENT_NEXT = 0.9
+"""What each look may spend, as a share of what the one before it may; the first one may spend a tenth of the error."""
+MAX_CORRELATION = 0.995
+"""Of the means of two looks: a higher one is taken as this, which the nodes can resolve and which is on the safe side."""
+MIN_SPENT = 1e-12
+"""What a look may spend at least, where those before it have spent more than their share."""
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(160)
 KEPT = (
     *("difference_ci_low", "difference_ci_high", "p_adjusted", "verdict", "clear", "long_tail", "n_needed"),
@@ -75,7 +75,7 @@ def level_of(n_seeds: int, before: tuple[tuple[int, float], ...], n_comparisons:
     """
     paths = _paths(before, n_comparisons)
     left = _of_one(spent_by(len(before) + 1), n_comparisons) - paths.claimed
-    limit = optimize.brentq(lambda size: paths.beyond(size, n_seeds) - max(left, LEAST_LEFT), 0.0, 30.0)
+    limit = optimize.brentq(lambda size: paths.beyond(size, n_seeds) - max(left, MIN_SPENT), 0.0, 30.0)
     return float(1 - (1 - 2 * stats.norm.sf(limit)) ** n_comparisons)
 
 
@@ -95,7 +95,7 @@ class _Paths:
     def _step(self, n_seeds: int) -> tuple[Array, float]:
         """Mean (of each node) and standard deviation of where the next look finds it."""
         few, many = sorted((self.n_seeds, n_seeds))
-        alike = min(sqrt(few / many), MOST_ALIKE)
+        alike = min(sqrt(few / many), MAX_CORRELATION)
         return alike * self.nodes, sqrt(1 - alike**2)
 
     def beyond(self, size: float, n_seeds: int) -> float:

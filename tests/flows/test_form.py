@@ -18,11 +18,39 @@ FORM = parameter_schema(noise_study).model_dump_for_openapi()
         ("budget", "20", r"'20' does not match"),
         ("until", "tired", "'decided' was expected"),
         ("study", "circle", r"'circle' does not match '\^\(circles\|"),
+        ("study", 3, "3 is not of type 'object'"),
     ],
 )
 def test_server_says_what_a_parameter_must_be(name, value, says):
     with pytest.raises(ValidationError, match=f"field '{name}'. Failure reason: {says}"):
         server_validates({name: value}, FORM, raise_on_error=True)
+
+
+WHOLE = {
+    "name": "mine",
+    "datasets": [{"kind": "circles"}],
+    "architectures": [{"kind": "mlp"}],
+    "variants": [{"name": "baseline"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "says"),
+    [
+        ({"design": "wrong"}, "study.design", "'wrong' is not one of"),
+        ({"n_seed": 3}, "study", r"Additional properties are not allowed \('n_seed' was unexpected\)"),
+        ({"n_seeds": 0}, "study.n_seeds", "0 is less than the minimum of 1"),
+        ({"training": {"epochs": "many"}}, "study.training.epochs", "'many' is not of type 'integer'"),
+        (
+            {"datasets": [{"kind": "circles", "noise": -3}]},
+            r"study.datasets\[0\].noise",
+            "-3 is less than the minimum of 0",
+        ),
+    ],
+)
+def test_server_says_what_is_wrong_within_a_study(changes, where, says):
+    with pytest.raises(ValidationError, match=f"field '{where}'. Failure reason: {says}"):
+        server_validates({"study": WHOLE | changes}, FORM, raise_on_error=True)
 
 
 @pytest.mark.parametrize(
@@ -32,6 +60,7 @@ def test_server_says_what_a_parameter_must_be(name, value, says):
         dict.fromkeys(("n_seeds", "epochs", "campaign", "until", "budget", "max_seeds")),  # stored by older deployments
         {"study": "smoke", "n_seeds": 5, "epochs": 200, "until": "decided", "budget": "20m", "max_seeds": 10},
         {"study": "wide.yaml", "campaign": "2026-11-23"},
+        {"study": WHOLE},
     ],
 )
 def test_server_takes_what_is_right(given):

@@ -48,7 +48,10 @@ def rows(shape):
     return rng.normal(size=(ROWS, *shape)), rng.integers(0, 3, ROWS)
 
 
-CASES = [*((name, "float64", 1e-9) for name in MODELS), *((name, "float32", 1e-3) for name in ("cnn", "lstm"))]
+CASES = [
+    *((name, "float64", 1e-9) for name in MODELS),
+    *(pytest.param(name, "float32", 1e-3, marks=pytest.mark.evidence) for name in ("cnn", "lstm")),
+]
 """The other two are compared in float32 in test_parity.py, at greater length, and in test_coverage.py."""
 
 

@@ -18,6 +18,25 @@ from tests.keras_examples import EXAMPLES, Example
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SEEDS, EPOCHS, BATCH = [3, 4], 3, 8
+LARGE = {
+    *(
+        "bidirectional lstm",
+        "convmixer",
+        "gated residual, variable selection",
+        "gru with masking",
+        "mlp-mixer",
+        "next frame",
+    ),
+    *("seq2seq with attention", "spectral and group normalisation", "squeeze and excite", "text transformer", "u-net"),
+    *("text transformer with dropout", "video", "vision transformer", "wavenet", "xception"),
+}
+"""Of many layers, of the kinds that smaller examples and test_coverage.py have; `make evidence` trains these too."""
+
+
+def names(*, random: bool) -> list[Any]:
+    """Names of examples, the large ones marked."""
+    marks = {True: [pytest.mark.evidence], False: []}
+    return [pytest.param(n, marks=marks[n in LARGE]) for n in EXAMPLES if EXAMPLES[n].random is random]
 
 
 def fit(example: Example, **changes: Any) -> Any:
@@ -64,7 +83,7 @@ def differences(ours: Any, example: Example, i: int) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("name", [name for name in EXAMPLES if not EXAMPLES[name].random])
+@pytest.mark.parametrize("name", names(random=False))
 def test_example_trains_as_in_model_fit_and_with_noise(name: str) -> None:
     """Noise of stddev 0.3 changes a seed's losses, of 1e-12 it leaves them as they are in `Model.fit` without any."""
     dtype, tolerance = ("float64", 1e-9) if EXAMPLES[name].exact else ("float32", 1e-3)
@@ -74,7 +93,7 @@ def test_example_trains_as_in_model_fit_and_with_noise(name: str) -> None:
         assert not {quantity: off for quantity, off in differences(ours, EXAMPLES[name], 1).items() if off > tolerance}
 
 
-@pytest.mark.parametrize("name", [name for name in EXAMPLES if EXAMPLES[name].random])
+@pytest.mark.parametrize("name", names(random=True))
 def test_random_example_repeats(name: str) -> None:
     """Two fits give the same; and but for a code that is drawn at inference too, they predict as Keras does."""
     example, ours = EXAMPLES[name], noisy_fit(name)

@@ -14,7 +14,10 @@ from tests.conftest import mlp
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-@pytest.mark.parametrize(("dtype", "tolerance", "epochs"), [("float64", 1e-9, 60), ("float32", 1e-3, 300)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance", "epochs"),
+    [("float64", 1e-9, 60), pytest.param("float32", 1e-3, 300, marks=pytest.mark.evidence)],
+)
 def test_baseline_of_the_tutorial_equals_model_fit(circles, dtype, tolerance, epochs):
     """In float32, as people train, at the length that docs/engine.md speaks of; in float64 a fault shows at once."""
     with floatx(dtype):
@@ -49,32 +52,41 @@ EXACT = [kind for kind in CONTROLS if not kind.mixes and not kind.changes_networ
 
 
 @pytest.mark.parametrize("kind", EXACT, ids=lambda kind: kind.name)
-def test_control_on_both_engines_is_the_same(circles, kind):
+def test_control_on_both_engines_is_the_same(circles, bare, kind):
     """Its penalty, or when it stops and what it restores: numbers of two engines from the same seeds, and not a bare fit's."""
     strength = {"early_stopping": 1, "best_epoch": 0.3, "l2": 0.1, "max_norm": 0.5}.get(kind.name, kind.probe_strength)
     control = Control(**{"kind": kind.name, **kind.defaults, kind.strength: strength})
     with floatx("float64"):
-        vectorized, reference, bare = (
-            fit_seeds(
-                mlp(20, 0.05),
-                circles.X_train,
-                circles.y_train,
-                seeds=range(2),
-                epochs=12,
-                batch_size=15,
-                shuffle=False,
-                controls=controls,
-                validation_data=(circles.X_test, circles.y_test),
-                engine=engine,
-            )
-            for engine, controls in (("vectorized", [control]), ("reference", [control]), ("vectorized", []))
-        )
+        vectorized, reference = (controlled(circles, engine, control) for engine in ("vectorized", "reference"))
     np.testing.assert_array_equal(vectorized.epochs_trained, reference.epochs_trained)
     for name, expected in reference.history.items():
         np.testing.assert_allclose(vectorized.history[name], expected, atol=1e-9, err_msg=name)
     for ours, theirs in zip(vectorized.weights, reference.weights, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-9)
     assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(vectorized.weights, bare.weights, strict=True))
+
+
+def controlled(data, engine, *controls):
+    """A fit of both seeds in double precision."""
+    return fit_seeds(
+        mlp(20, 0.05),
+        data.X_train,
+        data.y_train,
+        seeds=range(2),
+        epochs=12,
+        batch_size=15,
+        shuffle=False,
+        controls=controls,
+        validation_data=(data.X_test, data.y_test),
+        engine=engine,
+    )
+
+
+@pytest.fixture(scope="module")
+def bare(circles):
+    """The fit without controls."""
+    with floatx("float64"):
+        return controlled(circles, "vectorized")
 
 
 STRONG = {"input": 0.3, "before_activation": 0.6, "after_activation": 0.6}
@@ -111,6 +123,7 @@ def _evaluation():
 EVALUATION = _evaluation()
 
 
+@pytest.mark.evidence
 def test_noise_changes_the_result_and_as_much_as_keras_noise_does(circles):
     """An engine that dropped the noise fails the first assertion; its size at each place is tested below."""
     clean = scores(circles, "input", "vectorized", 0)
