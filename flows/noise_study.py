@@ -177,7 +177,7 @@ def noise_study(
 
 
 nightly = noise_study.with_options(retries=1, retry_delay_seconds=300)
-"""The same for a schedule: a run that fails is tried once more, and goes on with what is stored."""
+"""The flow for a schedule: a run that fails is tried once more, and goes on with what is stored."""
 
 
 def _report(job: Job, failed: Sequence[str], *, fail_on_drift: bool) -> StudyRun:

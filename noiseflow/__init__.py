@@ -44,7 +44,7 @@ _WITH_TENSORFLOW = {"compare", "fit_seeds", "NotVectorizableError"}
 
 
 def __getattr__(name: str) -> Any:
-    """Imports the front door's names when first asked for: TensorFlow takes seconds."""
+    """Imports the public names when first asked for: TensorFlow takes seconds."""
     if name not in _HOMES:
         raise AttributeError(f"module 'noiseflow' has no attribute {name!r}")
     if name in _WITH_TENSORFLOW and "tensorflow" not in sys.modules:

@@ -113,7 +113,7 @@ def _faults(fits: Mapping[str, SeedsFit], metric: str, margin: float | None) -> 
 
 
 def _margin(metric: str) -> float:
-    """That of the score; a loss has none, and was refused without."""
+    """The margin of the score. A loss has none: then the caller had to give one."""
     return score_of_column(KERAS_NAMES[metric]).margin or 0.0
 
 

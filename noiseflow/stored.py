@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # they load scipy and matplotlib, and who has nothing to trai
 REPORTS = "reports"
 """Folder of the report where the results can only be read."""
 SECONDS_TO_DRAW = 300.0
-"""That one picture may take; a large one takes one."""
+"""Seconds that one picture may take; a large one takes one."""
 MOST_NAMED = 10
 """Kinds of stored trials that a message names."""
 stage = logging.getLogger("noiseflow.stage")

@@ -72,7 +72,7 @@ def difference(row: Row) -> str:
 
 
 def decimals(row: Row) -> int:
-    """Those that the row's difference is told with: one more than usual where its interval would not show its width."""
+    """Decimals of the row's difference: one more than usual where its interval would not show its width."""
     if score_of(row).in_target_units:  # of any size
         sizes = [abs(row[f"difference_{end}"]) for end in ("mean", "ci_low", "ci_high")]
         return places_of(max((size for size in sizes if isfinite(size)), default=0.0))

@@ -138,7 +138,7 @@ class Builder:
 
 
 def with_score(model: keras.Model, score_name: str, n_classes: int, form: OutputForm) -> keras.Model:
-    """The same model, compiled as it was and with the metric `score` besides."""
+    """The model itself, compiled as it was and with the metric `score` besides."""
     compilation = dict(model._compile_config.config)  # noqa: SLF001 - the arguments as they were given, functions included
     score = score_of_column(score_name).metric(n_classes, form)
     metrics = keras.tree.flatten(compilation.get("metrics") or [])

@@ -52,7 +52,7 @@ class Layer:
         return self.call == "Activation"
 
     def without_activation(self) -> Layer:
-        """The same with its activation left out."""
+        """The layer without its activation."""
         return replace(self, activation=None)
 
     def build(self) -> Any:

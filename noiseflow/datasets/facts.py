@@ -117,7 +117,7 @@ class WhatWasRead:
         return pd.DataFrame(rows)
 
     def lines(self, most: int = 60) -> list[str]:
-        """The same as lines of text; of more columns than `most` the others are counted."""
+        """The facts as lines of text; of more columns than `most` the others are counted."""
         rows = self.frame().to_dict("records")
         width = min(40, max(len(row["what"]) for row in rows[:most]))
         lines = [f"  {_cut(row['what'], 40):<{width}}  {_row_text(row)}" for row in rows[:most]]

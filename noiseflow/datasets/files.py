@@ -459,7 +459,7 @@ FORMATS: dict[str, Callable[[str, BinaryIO, Reading], pd.DataFrame]] = {
 SUFFIXES = tuple(FORMATS)
 """Kinds of files that are tables."""
 SAMPLED_SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
-"""Those whose rows are drawn while they are read; of any other the whole is read first."""
+"""Kinds of files whose rows are sampled while they are read; any other is read whole first."""
 
 
 def few(names: list[str]) -> str:

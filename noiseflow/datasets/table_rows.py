@@ -123,7 +123,7 @@ def _read(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Table:
 
 
 def _targets(frame: pd.DataFrame, dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
-    """Those of `_target`; of several targets (n_rows, n_targets), and labels where all columns have the same."""
+    """The targets and their labels, as `_target` gives them; of several, (n_rows, n_targets) and the labels that all share."""
     made = [_target(frame[name], dataset) for name in dataset.targets]
     if len(made) == 1:
         return made[0]

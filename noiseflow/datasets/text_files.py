@@ -66,7 +66,7 @@ class Reading:
 
     @classmethod
     def of(cls, dataset: Dataset) -> Reading:
-        """That of a dataset."""
+        """How the file of a dataset is read."""
         keys = {name: getattr(dataset, name) for name in cls.__dataclass_fields__ if name != "drawn_by"}
         return cls(**keys, drawn_by=dataset.data_seed if dataset.sample else 0)
 

@@ -106,7 +106,7 @@ _ENCODINGS = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "cp1251", "koi8_r"]
 
 
 def _encoding_of_letters(raw: bytes) -> str:
-    """That of a text in Latin letters where letters beyond ASCII come one by one; else the likeliest of another script."""
+    """A Latin encoding where letters beyond ASCII come one by one; else the likeliest of another script."""
     runs = re.findall(rb"[\x80-\xff]+", raw)
     if sum(len(run) for run in runs if len(run) > 1) > sum(map(len, runs)) / 2:
         best = from_bytes(raw[: raw.rfind(b"\n") + 1] or raw, cp_isolation=_ENCODINGS).best()

@@ -58,7 +58,7 @@ def _bias_add(conversion: Any) -> Any:
 
 
 def _bias_add_grad(conversion: Any) -> Any:
-    """The same of its gradient."""
+    """The vectorised form of `BiasAddGrad`: the sum over all axes but that of the channels."""
     upstream = conversion.stacked_input(0)
     rank = upstream.shape.rank
     channels = 2 if conversion.get_attr("data_format") == b"NCHW" else rank - 1

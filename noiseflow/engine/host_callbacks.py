@@ -42,7 +42,7 @@ def copied(callbacks: Sequence[Any]) -> list[Any]:
 
 
 def _unknown(own: Any, what: str, name: str) -> Exception:
-    """What a callback is answered that asks for more than a replica has; the real one may not have it either."""
+    """The error for a callback that asks for an attribute that a replica lacks; the real object may lack it too."""
     if not hasattr(own, name):
         return AttributeError(name)
     return NotVectorizableError(f"a callback asks for {what}.{name}")

@@ -108,7 +108,7 @@ class SeedsFit:
         return [bool(variable.trainable) for variable in self._replicas.prepared.model.weights]
 
     def with_weights(self, weights: list[Array]) -> SeedsFit:
-        """The same seeds with other weights, in the same order."""
+        """A fit of these seeds with other weights, in the order of `weights`."""
         other = replace(self, weights=weights)
         if self.engine == "vectorized":
             vars(other)["_replicas"] = self._replicas  # what is compiled serves both

@@ -12,7 +12,7 @@ from noiseflow.engine.problem import NotVectorizableError
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")  # Keras colours its messages
 OWN_WAYS = ("train_step", "test_step", "fit", "evaluate", "make_train_function", "make_test_function")
-"""What a user's model may do in another way, and the engine does in Keras' own."""
+"""Methods that a user's model may override; the engine does what Keras' own do."""
 
 
 def require_vectorizable(model: keras.Model) -> None:

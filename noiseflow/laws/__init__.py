@@ -1,6 +1,6 @@
 """The laws of noise: closed forms that training under noise obeys, whichever engine runs it.
 
-Each law trains a small model through the front door, `fit_seeds`, and compares what came of it with mathematics; how far
+Each law trains a small model through the public function `fit_seeds` and compares what came of it with mathematics; how far
 the two may lie apart follows from the Monte-Carlo error. A wrong stddev, a noise that is dropped, doubled, repeated, or
 still there at test time breaks one of them.
 """

@@ -33,7 +33,7 @@ class Gaussian(Kind):
         return x, 0 * x + strength**2
 
     def apply_to_labels(self, y: Any, target: Any, strength: Any, numbers: Numbers, stream: str) -> Any:
-        """The same, for targets that are numbers."""
+        """Adds the noise to targets that are numbers."""
         from keras import ops
 
         del target

@@ -242,7 +242,7 @@ class Injection(Part):
         return None if set(shares) == {1.0} else shares
 
     def resolved(self, columns: Sequence[tuple[str, bool]] | None) -> Injection:
-        """The same with its columns as numbers, and with none where all take it alike.
+        """A copy whose columns are numbers; without columns where all take the noise alike.
 
         Args:
             columns: the name of each column of the rows, and whether it is numeric rather than one of a category's; None where
@@ -270,5 +270,5 @@ class Injection(Part):
         return strength
 
     def of_strength(self, strength: float) -> Injection:
-        """The same with another strength."""
+        """A copy with another strength."""
         return Injection.model_validate(self.model_dump() | {kind_of(self.kind).strength: strength})

@@ -150,7 +150,7 @@ def shown_cells(findings: Findings) -> pd.DataFrame:
 
 
 def compact_predictions(predictions: pd.DataFrame) -> pd.DataFrame:
-    """The same rows in a third of the memory: names as categories, numbers in single precision."""
+    """The predictions in a third of the memory: names as categories, numbers in single precision."""
     names = [*CELL, "family", "trial_id", "part"]
     return predictions.astype(dict.fromkeys(names, "category") | {"prediction": "float32", "output": "int16"})
 

@@ -64,7 +64,7 @@ class Findings:
 
     @property
     def frames(self) -> dict[str, pd.DataFrame]:
-        """Those that have rows, by name; the summary always."""
+        """The findings that have rows, by name; the summary always."""
         found = {**vars(self), "ranks": self.ranks.ranks if self.ranks else pd.DataFrame()}
         found["replays_compared"] = found.pop("replays")  # the replays themselves have that name
         return {name: frame for name, frame in found.items() if name == "summary" or len(frame)}

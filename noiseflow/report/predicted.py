@@ -88,7 +88,7 @@ class Predicted:
         return found
 
     def of_test_rows(self, study: Study, trials: pd.DataFrame) -> RowVariances:
-        """The same with as many rows as the test has."""
+        """What as many rows as the test has add to the variance of each cell's differences, by cell and measure."""
         return self._of_test_rows(study, trials) if study.design == "replicate" else {}
 
 

@@ -32,12 +32,17 @@ LEAST_TAIL, MOST_TAIL, WIDER = 0.1, 2.0, 3.0
 
 @dataclass(frozen=True)
 class PairedDifferences:
-    """What a band takes of one comparison.
+    """The differences of one comparison, as a band is put around them.
 
-    differences: (n,), of its pairs. units: (n,), the seed of each pair, by which signs are flipped jointly. estimate: of
-    their mean where signs cannot be flipped, else None. group, profile: what estimates of one group correlate by, values of
-    the same units, if they are known. alpha: its level. guarded: whether a long tail of its differences moves an end of the
-    band.
+    Attributes:
+        differences: (n,), those of its pairs.
+        units: (n,), the seed of each pair; the signs of one seed are flipped together.
+        estimate: of their mean where signs cannot be flipped, else None.
+        group: estimates of one group may be correlated.
+        profile: one value for each independent unit (a data seed, or a test row), if known; two estimates of a group are as
+            correlated as their profiles.
+        alpha: its level.
+        guarded: whether a long tail of its differences moves an end of the band.
     """
 
     differences: Array
@@ -50,7 +55,7 @@ class PairedDifferences:
 
     @property
     def speaks(self) -> bool:
-        """Whether it can have an interval at all."""
+        """Whether it has an interval."""
         return self.differences.size > 1 if self.estimate is None else isfinite(self.estimate.error)
 
 
@@ -58,7 +63,8 @@ class PairedDifferences:
 class Band:
     """The part of the band that is one comparison's, and its p, adjusted for all; NaN where it has none.
 
-    tail: whether the end on the side of a long tail was moved out, for a few seeds decide the mean there.
+    Attributes:
+        tail: whether the end on the side of a long tail was moved out, since a few seeds decide the mean there.
     """
 
     low: float = nan
@@ -97,10 +103,10 @@ def simultaneous(comparisons: Sequence[PairedDifferences]) -> list[Band]:
 def long_tail(differences: Array) -> tuple[float, float]:
     """What the low and the high end of a band are moved out by, in its half-widths: 1 where there is no long tail there.
 
-    A tail that the sample hardly shows yet takes the mean with it once it comes. Its sign is a skewness of more than n/10 − 1
-    standard errors, .1 at least and 2 at most: few pairs must look symmetric on the side that a claim bets against. WIDER up
-    to 100 pairs; beyond, it falls to 1 as 10/√n, as the skewness of a mean does. Chosen by simulation (docs/method.md, "The
-    band").
+    A few rare, extreme differences can move the mean although a small sample holds none of them. A skewness of the sample
+    of more than n/10 − 1 standard errors (.1 at least, 2 at most) is taken as a sign of such a tail: few pairs must look
+    symmetric on the side that a claim bets against. The factor is WIDER up to 100 pairs; beyond, it falls to 1 as 10/√n, as
+    the skewness of a mean does. Chosen by simulation (docs/method.md, "The band").
     """
     n = differences.size
     if n < 3 or is_constant(differences):
@@ -148,9 +154,9 @@ class _Flips:
 
     @cached_property
     def centred(self) -> Array:
-        """The statistics of differences less their mean: what the others are held to be, whatever their true means are.
+        """|t| of the differences less their mean: used for the other comparisons, whatever their true means are.
 
-        Flipped, a large mean is all that is seen of a comparison; several would then seem to go together as one.
+        Without centring, comparisons with large means would look correlated under flipped signs.
         """
         means = self.sums[0] / np.where(self.is_student, 1.0, self.counts)
         sums = self.sums - means * self.signs

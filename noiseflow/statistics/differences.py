@@ -149,7 +149,7 @@ def _comparison(one: PairedComparison, pairing: Pairing) -> PairedDifferences:
 
 
 def _on_new_rows(one: PairedComparison, seeds: PairedDifferences) -> PairedDifferences:
-    """The same on new rows of the same kind, where the rows are fixed and their variance is known."""
+    """The differences as they hold on new rows of the same kind, where the rows are fixed and their variance is known."""
     if one.rows is None or seeds.estimate is not None or seeds.differences.size < 2:
         return seeds
     n = seeds.differences.size

@@ -37,7 +37,7 @@ class Estimate:
         return float(2 * stats.t.sf(abs(self.mean) / self.error, self.degrees_of_freedom))
 
     def widened(self, correlation: float) -> Estimate:
-        """The same with the variance of two halves whose means have that correlation, where it was taken as 0."""
+        """The estimate with a larger error, for two halves whose means have that correlation."""
         return replace(self, error=self.error * sqrt(1 + correlation))
 
 

@@ -281,7 +281,7 @@ def _median(values: Array) -> Array:
 
 
 def _typed(summary: pd.DataFrame) -> pd.DataFrame:
-    """The same with integers, floats and texts as such, even where a column is empty."""
+    """The summary with the type of each column: integers, floats, texts, flags, even where a column is empty."""
     kinds: dict[str, Any] = dict.fromkeys([*SUMMARY_COLUMNS, *FURTHER_COLUMNS], "float64")
     verdicts = ["verdict", *(f"{measure}_verdict" for measure in MEASURES[1:])]
     tails = [f"{measure}_long_tail" for measure in MEASURES[1:]]

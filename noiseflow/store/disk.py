@@ -247,7 +247,7 @@ class Disk:
         self._system.sync(above)
 
     def _named_without_links(self, aside: str, path: str) -> bool:
-        """The same without hard links: nobody else gives or takes names while it is looked whether this one is free."""
+        """Gives the file its name without hard links: under a lock, so that nobody takes the name after it was found free."""
         try:
             with self._system.locked(self._at(LOCK)):
                 at = self._at(path)

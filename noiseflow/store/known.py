@@ -37,7 +37,7 @@ class Known(NamedTuple):
         return bool((self.digests.take(at, mode="clip") == wanted).any()) if len(self.digests) else False
 
     def extended(self, number: int, tag: str, identities: Iterable[str]) -> Known:
-        """The same up to a later file, with the rows of the files in between."""
+        """The note up to a later file, with the rows of the files in between."""
         new = digests_of(identities)
         return Known(number, tag, np.insert(self.digests, np.searchsorted(self.digests, new), new))
 

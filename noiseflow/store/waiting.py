@@ -51,7 +51,7 @@ def retention() -> float:
 
 
 def overdue(objects: Objects, waiting: Collection[str], clock: Clock, seconds: float) -> set[str]:
-    """Those of the batches that wait which this host has seen waiting for so long; it notes the others."""
+    """The waiting batches that this host has seen for so many seconds; it notes the others."""
     host, now = clock()
     note = f"_pending/seen-{host}.json"
     before = _noted(objects, note)

@@ -91,7 +91,7 @@ class Looks:
 
     @classmethod
     def of(cls, plan: Plan, store: Store | None) -> Looks:
-        """Those that a store remembers."""
+        """The looks that a store remembers."""
         return cls(plan, [] if store is None or plan.campaign is not None else store.looks())
 
     @cached_property

@@ -77,7 +77,7 @@ class Cell:
 
     @cached_property
     def injections(self) -> tuple[Injection, ...]:
-        """Those of the variant, their columns as numbers; without columns where all take the noise alike.
+        """The injections of the variant, their columns as numbers; without columns where all take the noise alike.
 
         A table's columns are looked at here, and not the key in the study: so the trials of a table without categories are
         the same whether their noise is on numeric columns or on all, and as before there was a choice.
@@ -222,7 +222,7 @@ class Plan:
         return replace(self, rounds=self.rounds[kept:], trials=tuple(t for t in self.trials if t.seed in seeds))
 
     def check_content(self) -> None:
-        """That of a batch, for each cell.
+        """Looks whether the users' files are still what they were when the plan was made.
 
         Raises:
             InvalidInputError: a file was changed since the plan was made.

@@ -30,7 +30,7 @@ def foresee(plan: Plan, store: Store | None) -> dict[str, Any]:
 
 
 def preview_text(foreseen: Mapping[str, Any]) -> str:
-    """The same in words: totals first, then the cells, many of them folded to a line a dataset and architecture."""
+    """The preview in words: totals first, then the cells, many of them folded to a line a dataset and architecture."""
     cells, n, missing = foreseen["cells"], foreseen["trials"], foreseen["missing"]
     lines = [f"{len(cells)} cells, {n:,} trials: {n - missing:,} done, {missing:,} missing"]
     lines += [*foreseen["notes"], foreseen["forecast"], ""]

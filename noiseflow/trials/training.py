@@ -95,7 +95,7 @@ def _tables(records: Records) -> tuple[pd.DataFrame, ...]:
 
 
 def _trained(batch: Batch, study: str, device: str, progress: Callable[[Progress], None]) -> Records:
-    """The same, all at once."""
+    """Trains all trials of a batch at once."""
     cell = batch.cell
     rows = BatchRows.of(batch)
     batch.check_content()  # once they are read
