@@ -1,4 +1,4 @@
-"""What the commands share: their arguments and options, how they print, and how they refuse what is not valid."""
+"""Arguments and options that the commands share; how they print, and how they refuse what is not valid."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ KNOWN = {
     for known in (path.name, str(path.relative_to(ROOT)))
 }
 """Names of the repository's files, with and without their folder."""
+THEIRS = {"pandas", "TTestPower", "ks_2samp"}
 LONGEST = 88
 MADE = ROOT / "docs/study-file.md"
 """Made from the records: a test of its own holds it to them."""
@@ -46,6 +47,15 @@ def test_files_that_a_page_names_without_their_first_folder_are_there(page):
 def test_pages_that_a_page_links_to_are_there(page):
     linked = {link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in link}
     assert not [path for path in sorted(linked) if path and not (page.parent / path).exists()]
+
+
+def test_functions_that_the_method_cites_are_there():
+    """Under "Source"; those of other packages are cited by a path with dots, or are in THEIRS."""
+    cited = re.findall(r"\*\*Source\.\*\*(.*?)\n\n", (ROOT / "docs/method.md").read_text(), re.DOTALL)
+    names = {name for source in cited for name in re.findall(r"`([A-Za-z_]\w*)`", source)} - THEIRS
+    code = "\n".join(path.read_text() for path in (ROOT / "noiseflow").rglob("*.py"))
+    assert len(names) > 20
+    assert not sorted(name for name in names if not re.search(rf"^ *(def|class) {name}\b", code, re.MULTILINE))
 
 
 def test_pages_name_each_kind_of_noise_and_each_control():

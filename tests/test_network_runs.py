@@ -1,4 +1,4 @@
-"""The doors of a run that came over the network: what it reads, where it writes, how much it unpacks, whom it asks."""
+"""What a run that came over the network may do: what it reads, where it writes, how much it unpacks, whom it asks."""
 
 import io
 import json

@@ -76,8 +76,8 @@ def _read_archive(path: str, _modified: int, _size: int) -> Archive:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
         text = one_line(error)
-        mend = "Save plain numbers with numpy.savez(path, X=X, y=y)."
-        raise file_fault(path, "be an .npz file", f"which cannot be read: {text}", mend) from None
+        fix = "Save plain numbers with numpy.savez(path, X=X, y=y)."
+        raise file_fault(path, "be an .npz file", f"which cannot be read: {text}", fix) from None
     is_test = None
     if "x_train" in arrays:
         shapes = [arrays[name].shape[1:] for name in _SETS]
@@ -205,8 +205,8 @@ def _check_archive(path: str, file: BinaryIO) -> tuple[dict[str, str], tuple[str
             names = {key: lower.get(key) or _first(plain, _ALIASES[key]) for key in _SETS}
         if not all(names.values()):
             received = f"which holds {few([*there]) or 'nothing'}"
-            mend = "Save both with numpy.savez(path, X=X, y=y)."
-            raise file_fault(path, "hold the arrays X and y, or x_train, y_train, x_test and y_test", received, mend)
+            fix = "Save both with numpy.savez(path, X=X, y=y)."
+            raise file_fault(path, "hold the arrays X and y, or x_train, y_train, x_test and y_test", received, fix)
         names |= {key: name for key in _BESIDE if (name := lower.get(key) or _first(lower, _ALIASES.get(key, ())))}
         found = {key: name for key, name in names.items() if name}
         for name in found.values():

@@ -59,8 +59,8 @@ class Arrays(Finite):
         faults = [*features_faults(known, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
         if (n_missing := missing_in(X)) and dataset.missing != "impute" and faults:
             received = f"received {n_missing:,} of {X.size:,} numbers that are NaN"
-            mend = "Set missing: impute (the training rows' median stands in), or remove those rows."
-            faults[0] = f"an X without missing values; {received}. {mend}"
+            fix = "Set missing: impute (the training rows' median stands in), or remove those rows."
+            faults[0] = f"an X without missing values; {received}. {fix}"
         faults = faults or [*_channel_faults(archive.X, dataset.channels), *_by_faults(archive, dataset)]
         if dataset.is_masked and not archive.is_padded:
             faults.append(
@@ -250,7 +250,7 @@ def features_faults(X: np.ndarray, n_rows: int) -> list[str]:
         return [f"as many rows in X as in y; received {len(X)} and {n_rows}. {is_last or 'Correct the shorter.'}"]
     n_wrong = int((~(np.abs(X.astype(np.float64)) <= MAX_NUMBER)).sum())
     if n_wrong:
-        return [f"an X of finite numbers, at most {MAX_NUMBER:g}; received {n_wrong} others. Mend or remove them."]
+        return [f"an X of finite numbers, at most {MAX_NUMBER:g}; received {n_wrong} others. Fix or remove them."]
     return []
 
 

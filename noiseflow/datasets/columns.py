@@ -153,8 +153,8 @@ def feature_faults(frame: pd.DataFrame, categorical: Collection[str] = (), *, im
         for sort, detail in _column_faults(frame[name], kind, imputes=imputes, is_named=name in categorical):
             found.setdefault(sort, []).append(f"{name!r}{detail}")
     return [
-        f"path must be a table {must}; received {some_of(columns, most=20)}. {mend}"
-        for (must, mend), columns in ((sort(), columns) for sort, columns in found.items())
+        f"path must be a table {must}; received {some_of(columns, most=20)}. {fix}"
+        for (must, fix), columns in ((sort(), columns) for sort, columns in found.items())
     ]
 
 
@@ -210,15 +210,13 @@ def _empty() -> tuple[str, str]:
 
 
 def _missing() -> tuple[str, str]:
-    mend = (
-        "Fill them, remove those rows, or set missing: impute. Empty cells and words such as NA, null and None count."
-    )
-    return "without missing values", mend
+    fix = "Fill them, remove those rows, or set missing: impute. Empty cells and words such as NA, null and None count."
+    return "without missing values", fix
 
 
 def _dates() -> tuple[str, str]:
-    mend = "Name the column under drop, turn it into numbers such as days since then, or give it to split_by with split: time."
-    return "without dates among its features", mend
+    fix = "Name the column under drop, turn it into numbers such as days since then, or give it to split_by with split: time."
+    return "without dates among its features", fix
 
 
 def _strange() -> tuple[str, str]:
@@ -248,10 +246,10 @@ def _written_numbers() -> tuple[str, str]:
 
 
 def _crowded() -> tuple[str, str]:
-    mend = "Group the rare ones, or name the columns under drop."
-    return f"with at most {MAX_CATEGORIES:,} categories in a column", mend
+    fix = "Group the rare ones, or name the columns under drop."
+    return f"with at most {MAX_CATEGORIES:,} categories in a column", fix
 
 
 def _long() -> tuple[str, str]:
-    mend = "Mend the file, a quote of which may never close, or name the columns under drop."
-    return f"with at most {MAX_CATEGORY_LENGTH:,} characters in a category", mend
+    fix = "Fix the file, a quote of which may never close, or name the columns under drop."
+    return f"with at most {MAX_CATEGORY_LENGTH:,} characters in a category", fix

@@ -54,7 +54,7 @@ class EntryPointRows(DatasetKind):
         (one, seed), (other, another) = list(shapes.items())[:2]
         received = f"{one} for {seed} and {other} for {another}"
         must = "entry_point must return rows of the same number, shape and classes whatever the data seed"
-        return [f"{must}; received {received}. Mend the function."]
+        return [f"{must}; received {received}. Fix the function."]
 
 
 def entry_point_data(dataset: Dataset, data_seed: int) -> Data:
@@ -81,7 +81,7 @@ def _call(dataset: Dataset, data_seed: int) -> Any:
     try:
         return found.load()(data_seed, **(dataset.settings or {}))
     except Exception as error:  # whatever a user's function raises is named
-        fault = f"rows; received {type(error).__name__}: {one_line(error)}. Mend the function or its settings."
+        fault = f"rows; received {type(error).__name__}: {one_line(error)}. Fix the function or its settings."
         raise InvalidInputError([_sentence(dataset, data_seed, fault)]) from error
 
 
@@ -98,13 +98,13 @@ def _data(found: Any, dataset: Dataset) -> Data:
 def _shape_faults(found: Any, dataset: Dataset) -> list[str]:
     parts = [*vars(found).values()][:4] if isinstance(found, Data) else found
     if not isinstance(parts, tuple | list) or len(parts) != 4:
-        return [f"X_train, y_train, X_test, y_test or a Data; received {type(found).__name__}. Mend the function."]
+        return [f"X_train, y_train, X_test, y_test or a Data; received {type(found).__name__}. Fix the function."]
     try:
         X_train, y_train, X_test, y_test = map(np.asarray, parts)
     except ValueError as error:
-        return [f"arrays; received rows of several lengths ({error}). Mend the function."]
+        return [f"arrays; received rows of several lengths ({error}). Fix the function."]
     if X_train.ndim and X_test.ndim and X_train.shape[1:] != X_test.shape[1:]:
-        return [f"rows of one shape; received {X_train.shape} to train and {X_test.shape} to test. Mend the function."]
+        return [f"rows of one shape; received {X_train.shape} to train and {X_test.shape} to test. Fix the function."]
     n_classes = found.n_classes if isinstance(found, Data) else None
     faults = [
         text for X, y in ((X_train, y_train), (X_test, y_test)) for text in _part_faults(X, y, dataset, n_classes)
@@ -114,10 +114,10 @@ def _shape_faults(found: Any, dataset: Dataset) -> list[str]:
 
 def _part_faults(X: np.ndarray, y: np.ndarray, dataset: Dataset, n_classes: int | None) -> list[str]:
     if y.ndim != 1 or y.dtype.kind not in "biuf" or not np.isfinite(y).all():
-        return [f"a y of finite numbers with one axis; received {y.dtype} of shape {y.shape}. Mend the function."]
+        return [f"a y of finite numbers with one axis; received {y.dtype} of shape {y.shape}. Fix the function."]
     is_class = dataset.of_task == "classification"
     if n_classes is not None and (n_classes >= 2) != is_class:
-        return [f"n_classes that fits a {dataset.of_task}; received {n_classes}. Mend the function or the task."]
+        return [f"n_classes that fits a {dataset.of_task}; received {n_classes}. Fix the function or the task."]
     if is_class and ((y % 1 != 0).any() or (y < 0).any() or (n_classes is not None and (y >= n_classes).any())):
-        return [f"class indices from 0 in y; received {np.unique(y)[:5].tolist()} … Mend the function."]
+        return [f"class indices from 0 in y; received {np.unique(y)[:5].tolist()} … Fix the function."]
     return features_faults(X, len(y))

@@ -82,8 +82,8 @@ def is_too_large(path: str, reading: Reading) -> bool:
     return False
 
 
-def file_fault(path: str, must: str, received: str, mend: str) -> InvalidInputError:
-    return InvalidInputError([f"path must {must}; received {path!r}, {received}. {mend}"])
+def file_fault(path: str, must: str, received: str, fix: str) -> InvalidInputError:
+    return InvalidInputError([f"path must {must}; received {path!r}, {received}. {fix}"])
 
 
 def check_file(path: str, suffixes: tuple[str, ...], most: int | None = None) -> tuple[int, int]:
@@ -96,10 +96,10 @@ def check_file(path: str, suffixes: tuple[str, ...], most: int | None = None) ->
         raise file_fault(path, wanted, "which is no file", "Name the file itself.") from None
     except (FileNotFoundError, NotADirectoryError):
         raise file_fault(
-            path, wanted, "which does not exist", "Mend the path; it is relative to the study file."
+            path, wanted, "which does not exist", "Fix the path; it is relative to the study file."
         ) from None
     except (OSError, ValueError) as error:
-        raise file_fault(path, wanted, f"which cannot be looked at: {error}", "Mend the path or its rights.") from None
+        raise file_fault(path, wanted, f"which cannot be looked at: {error}", "Fix the path or its rights.") from None
     size = stat.st_size
     if suffix_of(path) not in suffixes:
         known = [one for one in suffixes if one in PLAIN_SUFFIXES or one not in TEXT_SUFFIXES]
@@ -122,14 +122,12 @@ def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.D
     except InvalidInputError:
         raise
     except UnicodeError as error:
-        mend = _hint(path, reading) or "Set encoding: cp1252 (or shift_jis, gb18030, utf-16), or save it as UTF-8."
-        raise file_fault(path, "be a table", f"whose text is not UTF-8 ({error})", mend) from None
+        fix = _hint(path, reading) or "Set encoding: cp1252 (or shift_jis, gb18030, utf-16), or save it as UTF-8."
+        raise file_fault(path, "be a table", f"whose text is not UTF-8 ({error})", fix) from None
     except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
-        mend = _hint(path, reading) or "See that each row has as many values as the header has names."
-        mend = (
-            "Pack it again, or fetch it again." if suffix_of(path).endswith((*PACKED,)) and _is_broken(error) else mend
-        )
-        raise file_fault(path, "be a table", f"which cannot be read: {_said(error)}", mend) from None
+        fix = _hint(path, reading) or "See that each row has as many values as the header has names."
+        fix = "Pack it again, or fetch it again." if suffix_of(path).endswith((*PACKED,)) and _is_broken(error) else fix
+        raise file_fault(path, "be a table", f"which cannot be read: {_said(error)}", fix) from None
     empty = [name for name in frame.columns if re.fullmatch(r"Unnamed: \d+", str(name)) and frame[name].isna().all()]
     frame = frame.drop(columns=empty)  # of a mark at the end of each line
     _check_frame(path, frame, reading)
@@ -189,8 +187,8 @@ def _read_text(path: str, packed: BinaryIO, reading: Reading) -> pd.DataFrame:
 def _parsed(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     head = file.read(MAX_HEADER)
     if b"\0" in head and not is_wide(reading.encoding):
-        mend = _hint(path, reading) if head.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
-        raise file_fault(path, "be a table", "which holds binary data", mend or "Save it as text with commas.")
+        fix = _hint(path, reading) if head.startswith((b"\xff\xfe", b"\xfe\xff")) else ""
+        raise file_fault(path, "be a table", "which holds binary data", fix or "Save it as text with commas.")
     if b"\n" not in head and len(head) == MAX_HEADER:
         raise file_fault(path, "be a table", f"whose first line is over {MAX_HEADER:,} bytes", "Give it fewer columns.")
     if isinstance(file, io.BytesIO):
@@ -432,8 +430,8 @@ def _check_columns(path: str, names: list[str]) -> None:
     if len(names) > MAX_COLUMNS:
         raise file_fault(path, f"have at most {MAX_COLUMNS:,} columns", f"which has {len(names):,}", "Give it fewer.")
     if not all(name.isprintable() for name in names):
-        mend = _hint(path, Reading()) or "Rename them."
-        raise file_fault(path, "have columns with printable names", "whose first line holds others", mend)
+        fix = _hint(path, Reading()) or "Rename them."
+        raise file_fault(path, "have columns with printable names", "whose first line holds others", fix)
 
 
 def _check_frame(path: str, frame: pd.DataFrame, reading: Reading) -> None:

@@ -284,8 +284,8 @@ def _rare_classes(rows: Rows) -> list[str]:
     if not rare:
         return []
     must = "must have at least 2 rows of each class to be split by class"
-    mend = "Merge or remove them (of a table by set_aside: [rare_classes]), or use split: random."
-    return [f"target {must}; received one of {_list(rare)}. {mend}"]
+    fix = "Merge or remove them (of a table by set_aside: [rare_classes]), or use split: random."
+    return [f"target {must}; received one of {_list(rare)}. {fix}"]
 
 
 def seed_faults(rows: Rows, dataset: Dataset, data_seeds: Sequence[int]) -> list[str]:
@@ -300,7 +300,7 @@ def seed_faults(rows: Rows, dataset: Dataset, data_seeds: Sequence[int]) -> list
 
 def target_faults(y_train: Array, y_test: Array, labels: tuple[str, ...], score: Score) -> list[str]:
     """What the targets of a split lack, as the end of a sentence that begins with `must leave`."""
-    mend = "Bring more rows, or change test_fraction, n_train or split."
+    fix = "Bring more rows, or change test_fraction, n_train or split."
     if y_train.ndim > 1:
         columns = range(y_train.shape[1] if not labels or score.weighs_classes_alike else 0)
         found = [target_faults(y_train[:, k], y_test[:, k], labels, score) for k in columns]
@@ -308,15 +308,15 @@ def target_faults(y_train: Array, y_test: Array, labels: tuple[str, ...], score:
     if not labels:
         sides = [("train", y_train), ("test", y_test)]
         return [
-            f"targets that differ to {side}; received {len(y)} rows of {y[0]:g}. {mend}"
+            f"targets that differ to {side}; received {len(y)} rows of {y[0]:g}. {fix}"
             for side, y in sides
             if np.ptp(y) == 0
         ]
     if len(np.unique(y_train)) < 2:
-        return [f"at least two classes to train; received {labels[int(y_train[0])]!r} only. {mend}"]
+        return [f"at least two classes to train; received {labels[int(y_train[0])]!r} only. {fix}"]
     absent = [label for i, label in enumerate(labels) if not (y_test == i).any()]
     if absent and score.weighs_classes_alike:
-        return [f"each class to test, as the score {score.name} asks; received none of {_list(absent)}. {mend}"]
+        return [f"each class to test, as the score {score.name} asks; received none of {_list(absent)}. {fix}"]
     return []
 
 

@@ -50,15 +50,15 @@ def mixed_faults(targets: pd.DataFrame) -> list[str]:
         if many
         else f"{some_named(texts_)} of text and {some_named(values)} of numbers"
     )
-    mend = "One network learns one kind: name targets of one kind, and write a study for each."
-    return [f"target must be all numbers, or all labels of two values; received {received}. {mend}"]
+    fix = "One network learns one kind: name targets of one kind, and write a study for each."
+    return [f"target must be all numbers, or all labels of two values; received {received}. {fix}"]
 
 
 def _target_faults(column: pd.Series[Any], dataset: Dataset) -> list[str]:
     name, n = repr(column.name), int(column.isna().sum())
     if n:
-        mend = "Remove those rows, or set set_aside: [missing_target]."
-        return [f"target must have a value in each row; received {name} with {n} missing. {mend}"]
+        fix = "Remove those rows, or set set_aside: [missing_target]."
+        return [f"target must have a value in each row; received {name} with {n} missing. {fix}"]
     kind = kind_of(column)
     if kind in ("date", "other"):
         return [f"target must be numbers or classes; received {name} of {column.dtype}. Convert it."]
@@ -76,16 +76,16 @@ def _number_faults(column: pd.Series[Any], kind: str, dataset: Dataset) -> list[
         wrong = dataset.of_task == "regression"
         unique = list(texts(column.dropna()).str.strip().unique())
         is_price = not parse(unique).odd
-        mend = (
+        fix = (
             f"Name it under numeric, as it looks like numbers written as text ({unique[0]!r})."
             if is_price
             else "Set task: classification."
         )
-        text = f"target of a regression must be numbers; received {name} of text. {mend}"
+        text = f"target of a regression must be numbers; received {name} of text. {fix}"
         return [text] if wrong else []
     n_large = int((np.abs(numbers(column)) > MAX_NUMBER).sum())
     must = f"target must be finite, at most {MAX_NUMBER:g}"
-    return [f"{must}; received {name} with {n_large} others. Mend them."] if n_large else []
+    return [f"{must}; received {name} with {n_large} others. Fix them."] if n_large else []
 
 
 def _class_faults(column: pd.Series[Any], *, is_label: bool) -> list[str]:
@@ -114,5 +114,5 @@ def _by_faults(frame: pd.DataFrame, dataset: Dataset) -> list[str]:
     wrong = column[np.asarray(pd.isna(times(column)))]
     if wrong.empty:
         return []
-    mend = "Write dates as 2026-01-31, or times as numbers."
-    return [f"split_by must be times; received {name} with {len(wrong)} others such as {wrong.iloc[0]!r}. {mend}"]
+    fix = "Write dates as 2026-01-31, or times as numbers."
+    return [f"split_by must be times; received {name} with {len(wrong)} others such as {wrong.iloc[0]!r}. {fix}"]

@@ -438,7 +438,7 @@ def points_of(place: str, found: Survey) -> list[Point]:
 
 
 def place_fault(place: str, found: Survey) -> str | None:
-    """What is wrong with a place within a model, and how to mend it; None where nothing is."""
+    """What is wrong with a place within a model, and how to fix it; None where nothing is."""
     names = found.names()
     if place.startswith("after:") and not found.find(place.removeprefix("after:")):
         nested = [name for name in found.names(top=False) if "/" in name]

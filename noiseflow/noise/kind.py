@@ -18,12 +18,12 @@ PLACES = {
 }
 """The places in words."""
 OUTSIDE = ("labels", "weights", "gradients")
-"""Those outside the model, which no Keras layer reaches."""
+"""Places outside the model, which no Keras layer reaches."""
 STEPS_THERE = "steps_there"
 """Name of the layer of `architectures/steps.py` that hides padded steps: those whose last feature is not above 0."""
 STATE = "recurrent_state"
 WITHIN = tuple(place.partition(":")[0] for place in PLACES if place not in (*OUTSIDE, STATE))
-"""Those within it that tensors flow through; `after` stands for `after:<layer>`."""
+"""Places within the model that tensors flow through; `after` stands for `after:<layer>`."""
 
 
 class Numbers(Protocol):

@@ -15,7 +15,7 @@ from noiseflow.base.faults import printable
 
 A = TypeVar("A")
 B = TypeVar("B")
-_MENDS = {
+_FIXES = {
     "no space left": "Make room and run again: what was published is kept.",
     "file too large": "Make room and run again: what was published is kept.",
     "read-only": "Make it writable or choose another place.",
@@ -69,7 +69,7 @@ def each(objects: Objects, function: Callable[[A], B], values: Iterable[A]) -> l
 
 
 @contextmanager
-def explained(location: str, done: str, kinds: tuple[type[Exception], ...], mend: str = "") -> Iterator[None]:
+def explained(location: str, done: str, kinds: tuple[type[Exception], ...], fix: str = "") -> Iterator[None]:
     """Within it, errors of these kinds end in one sentence; a file that is not there only when it was not to be read.
 
     Args:
@@ -82,19 +82,17 @@ def explained(location: str, done: str, kinds: tuple[type[Exception], ...], mend
     except FileNotFoundError as error:
         if done == "read":
             raise
-        raise StoreError(_sentence(location, done, error, mend)) from error
+        raise StoreError(_sentence(location, done, error, fix)) from error
     except kinds as error:
-        raise StoreError(_sentence(location, done, error, mend)) from error
+        raise StoreError(_sentence(location, done, error, fix)) from error
 
 
-def _sentence(location: str, done: str, error: Exception, mend: str) -> str:
+def _sentence(location: str, done: str, error: Exception, fix: str) -> str:
     reason = first_line(error)
     if "404 Not Found" in reason:
         reason = f"there is no bucket of that name at this endpoint ({reason})"
-    known = next(
-        (mend for words, mend in _MENDS.items() if words in reason.lower()), "Look at the disk and its rights."
-    )
-    return f"{location} cannot be {done}: {reason}. {mend or known}"
+    known = next((fix for words, fix in _FIXES.items() if words in reason.lower()), "Look at the disk and its rights.")
+    return f"{location} cannot be {done}: {reason}. {fix or known}"
 
 
 def first_line(error: Exception) -> str:

@@ -216,8 +216,8 @@ def _see_target(column: pd.Series[Any], task: str) -> None:
     """Raises where nothing can be predicted: there is no value, one only, dates, or a name for each row."""
     name, distinct, n = repr(column.name), column.nunique(), int(column.notna().sum())
     if kind_of(column) == "date" or (kind_of(column) == "category" and is_date(column)):
-        mend = "Turn it into numbers, such as days since the first, or choose another."
-        raise InvalidInputError([f"target must be numbers or classes; received {name}, which holds dates. {mend}"])
+        fix = "Turn it into numbers, such as days since the first, or choose another."
+        raise InvalidInputError([f"target must be numbers or classes; received {name}, which holds dates. {fix}"])
     if distinct < 2:
         shown = f"{str(column.dropna().iloc[0])!r} throughout" if distinct else "empty"
         raise InvalidInputError(

@@ -1,4 +1,4 @@
-"""What a batch of trials may use of a machine; it changes no number, and is no part of what identifies a trial."""
+"""The limits of a batch of trials: processors, GPUs and seconds. They change no number, and no trial_id."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def url_faults(url: str) -> list[str]:
             return [f"results must be a folder or a URL of {known}; received {parts.scheme}://. Choose one of these."]
         return _remote_faults(parts)
     except ValueError:
-        return ["results must be a folder or a URL; received an address that cannot be parsed. Mend it."]
+        return ["results must be a folder or a URL; received an address that cannot be parsed. Fix it."]
 
 
 def _file_faults(parts: SplitResult) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is wrong with a study, and which engine trains what: looked up in a worker process, for it runs the user's code."""
+"""Checks a study and chooses its engines, in a worker process, because that runs the user's code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run would do, in words."""
+"""The preview of a run (`noiseflow plan`): what it would do, in words."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def fail(_data_seed):
 
 
 BAD = [
-    (fail, "entry_point 'mine' must return rows; received KeyError: 'no such\\nfile'. Mend the function"),
+    (fail, "entry_point 'mine' must return rows; received KeyError: 'no such\\nfile'. Fix the function"),
     (lambda: None, "received TypeError"),
     (lambda data_seed: None, "X_train, y_train, X_test, y_test or a Data; received NoneType"),
     (lambda data_seed: make(1)[:3], "X_train, y_train, X_test, y_test or a Data; received tuple"),

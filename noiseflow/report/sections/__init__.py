@@ -1,6 +1,7 @@
 """The sections of the report, one file each: the finding, its table, its pictures and its sentences together.
 
-To add one: a file like the others with a SECTION, its line here, and its case in tests/report/test_report_sections.py.
+To add one: a file like the others with a SECTION, an import and its line here, a sentence in `report/terms.py` for each new
+head of its table, and its case in tests/report/test_report_sections.py.
 """
 
 from noiseflow.report.section import Section

@@ -68,11 +68,11 @@ def _source_fault(path: str | None, entry_point: str | None, error: Exception) -
     if path is not None:
         return (
             f"must be a file that model.save(...) wrote, of a compiled model without code in it; received {path!r}: "
-            f"{described(error)}. Mend the file, or give another."
+            f"{described(error)}. Fix the file, or give another."
         )
     if isinstance(error, LookupError) and str(error).startswith("must be"):
         return f"{error}. Install the package that has it, or correct the name."
-    return f"must be an entry point that can be loaded; received {entry_point!r}: {described(error)}. Mend its package."
+    return f"must be an entry point that can be loaded; received {entry_point!r}: {described(error)}. Fix its package."
 
 
 def _axes_faults(match: Match) -> Iterator[str]:
@@ -117,7 +117,7 @@ def _build_fault(match: Match, error: Exception) -> str:
     call = f"shape={match.shape}, n_classes={match.data.n_classes}{n_targets}"
     return (
         f"{match.where} must be a network that can be built for its data; received from {who} with {call} "
-        f"(dataset {match.dataset.name!r}): {described(error)}. Mend it, its settings, or {match.where}.datasets."
+        f"(dataset {match.dataset.name!r}): {described(error)}. Fix it, its settings, or {match.where}.datasets."
     )
 
 
