@@ -18,8 +18,11 @@ NARROW = 0.002
 
 
 def signed(value: float, decimals: int) -> str:
-    """`+3.4`; a dash where there is none."""
-    return f"{_rounded(value, decimals):+,.{decimals}f}".replace("-", MINUS) if isfinite(value) else NOTHING
+    """`+3.4`, or `0.0` for what rounds to it; a dash where there is none."""
+    if not isfinite(value):
+        return NOTHING
+    rounded = _rounded(value, decimals)
+    return f"{rounded:{'+' if rounded else ''},.{decimals}f}".replace("-", MINUS)
 
 
 def fraction(value: float, decimals: int = 3) -> str:

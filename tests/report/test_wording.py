@@ -40,7 +40,7 @@ def test_narrow_differences_have_a_decimal_more():
         == "−0.01 to 0.07"
     )
     assert wording.difference(row | {"difference_ci_low": -0.0001, "difference_ci_high": 0.0007}) == "+0.03"
-    assert wording.difference(row | {"difference_ci_low": -0.001, "difference_ci_high": 0.0017}) == "+0.0"
+    assert wording.difference(row | {"difference_ci_low": -0.001, "difference_ci_high": 0.0017}) == "0.0"
     loss = {"score_name": "r2", "difference_mean": 0.0003, "difference_ci_low": -0.0001, "difference_ci_high": 0.0007}
     assert wording.difference_interval(loss) == "−.0001 to .0007"
 
@@ -48,7 +48,7 @@ def test_narrow_differences_have_a_decimal_more():
 def test_what_rounds_to_zero_has_no_minus():
     row = {"score_name": "accuracy", "difference_ci_low": -0.0004, "difference_ci_high": 0.003}
     assert wording.difference_interval(row) == "0.0 to 0.3"
-    assert wording.signed(-0.04, 1) == "+0.0"
+    assert wording.signed(-0.04, 1) == "0.0"
     assert wording.fraction(-0.0004) == ".000"
 
 

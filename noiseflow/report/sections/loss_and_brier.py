@@ -11,7 +11,7 @@ from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.tables import Columns, best_first, verdict
 from noiseflow.statistics.summary import MEASURE_MARGIN
-from noiseflow.wording import NOTHING, Row, signed
+from noiseflow.wording import NARROW, NOTHING, Row, signed
 
 NOTE = (
     "Differences to the baseline, of the log loss (nats) and of the Brier score; below 0 is better. They lie in the same band "
@@ -39,7 +39,8 @@ def _verdict(row: Row, measure: str) -> str:
 
 
 def _difference(row: Row, measure: str) -> str:
-    mean, low, high = (signed(row[f"{measure}_{end}"], 3) for end in ("difference_mean", "ci_low", "ci_high"))
+    ends = [row[f"{measure}_{end}"] for end in ("difference_mean", "ci_low", "ci_high")]
+    mean, low, high = (signed(end, 3 + bool(ends[2] - ends[1] < NARROW)) for end in ends)
     return mean if NOTHING in (low, high) else f"{mean} ({low} to {high})"
 
 
