@@ -167,10 +167,10 @@ def faults(dataset: Dataset, data_seeds: Sequence[int], where: str) -> list[str]
         found = dataset_kind(dataset.kind).faults(dataset, list(data_seeds))
     except InvalidInputError as error:
         found = error.faults
-    return [f"{where}.{_placed(text, dataset)}" for text in found]
+    return [f"{where}.{_with_file_name(text, dataset)}" for text in found]
 
 
-def _placed(text: str, dataset: Dataset) -> str:
+def _with_file_name(text: str, dataset: Dataset) -> str:
     """The sentence with the name of the dataset and of its file, where it lacks them."""
     if not dataset.path or dataset.path in text:
         return text

@@ -96,7 +96,7 @@ class WhatWasRead:
             "the network sees": f"{features} numbers a row",
         }
         whole |= {
-            f"{self.score} of a {name}" if name == CONSTANT else f"{self.score} of {name}": _shown(value)
+            f"{self.score} of a {name}" if name == CONSTANT else f"{self.score} of {name}": _number_text(value)
             for name, value in self.scores.items()
         }
         nothing = {"missing": 0, "levels": 0, "width": 0, "why": ""}
@@ -140,7 +140,7 @@ def _row_text(row: Mapping[Any, Any]) -> str:
     return ", ".join(parts) + (f" ({row['why']})" if row["why"] else "")
 
 
-def _shown(value: float) -> str:
+def _number_text(value: float) -> str:
     return "cannot be measured" if np.isnan(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
 
 

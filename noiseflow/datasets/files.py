@@ -127,7 +127,7 @@ def _read_table(path: str, reading: Reading, _modified: int, _size: int) -> pd.D
     except Exception as error:  # noqa: BLE001 - whatever a bad file makes a parser raise, the file is at fault
         fix = _hint(path, reading) or "See that each row has as many values as the header has names."
         fix = "Pack it again, or fetch it again." if suffix_of(path).endswith((*PACKED,)) and _is_broken(error) else fix
-        raise file_fault(path, "be a table", f"which cannot be read: {_said(error)}", fix) from None
+        raise file_fault(path, "be a table", f"which cannot be read: {_error_text(error)}", fix) from None
     empty = [name for name in frame.columns if re.fullmatch(r"Unnamed: \d+", str(name)) and frame[name].isna().all()]
     frame = frame.drop(columns=empty)  # of a mark at the end of each line
     _check_frame(path, frame, reading)
@@ -142,7 +142,7 @@ def _is_broken(error: Exception) -> bool:
     return isinstance(error, (*BROKEN, OSError))
 
 
-def _said(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """What pandas says of a file, less what it says of itself."""
     if isinstance(error, pd.errors.ParserWarning):
         return "a row has more values than the header has names"

@@ -217,7 +217,7 @@ def _guess_text(values: pd.Series[Any], name: set[str], distinct: int, n: int) -
     few_odd = len(parsed.odd) <= min(3, 0.05 * len(unique)) if not is_named else not parsed.odd and bool(parsed.others)
     few_odd |= n > _UNIT_ROWS and bool(parsed.odd) and not words[_UNIT_ROWS:].isin(parsed.odd).any()
     if len(parsed.numbers) > 1 and few_odd and not (is_named and parsed.unit):
-        return Guess("number", _said(parsed), sure=not parsed.odd, parsed=parsed)
+        return Guess("number", _parsed_text(parsed), sure=not parsed.odd, parsed=parsed)
     rest = words[~words.isin(missing)] if missing else words
     if dated := _dated_text(rest, name, is_unique=distinct >= 0.9 * n and n > 2):
         return dated
@@ -242,7 +242,7 @@ def begin_with_digits(unique: list[str]) -> bool:
     return n >= 0.9 * len(unique) and (not parsed.numbers or bool(parsed.odd))
 
 
-def _said(parsed: Parsed) -> str:
+def _parsed_text(parsed: Parsed) -> str:
     marks = [
         "a comma before the decimals" * (parsed.style.decimal == ","),
         f"{parsed.style.thousands!r} between thousands" * bool(parsed.style.thousands),

@@ -68,7 +68,7 @@ def _prepare(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Prepared
     frame = read_table(str(dataset.path), reading)
     n_left = int(frame.attrs.get(N_ROWS, len(frame))) - len(frame)
     if dataset.test_path is not None:
-        frame = _joined(frame, _test_rows(dataset, reading), dataset)
+        frame = _train_and_test(frame, _test_rows(dataset, reading), dataset)
     if faults := list(_name_faults(frame, dataset)):
         raise InvalidInputError(faults)
     frame = _declared(frame, dataset, reading)
@@ -77,7 +77,7 @@ def _prepare(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Prepared
     aside = {"not in the sample": n_left, **aside} if n_left else aside
     is_test = frame.pop(TESTING).to_numpy() if TESTING in frame else None
     if dataset.split == "given" and dataset.split_by is not None:
-        is_test = _marked(frame[dataset.split_by])
+        is_test = _is_test(frame[dataset.split_by])
     return Prepared(frame, n_read, aside, is_test)
 
 
@@ -88,7 +88,7 @@ def _test_rows(dataset: Dataset, reading: Reading) -> pd.DataFrame:
         raise InvalidInputError([text.replace("path must", "test_path must", 1) for text in error.faults]) from None
 
 
-def _joined(train: pd.DataFrame, test: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
+def _train_and_test(train: pd.DataFrame, test: pd.DataFrame, dataset: Dataset) -> pd.DataFrame:
     lacking = [str(name) for name in train.columns if name not in test.columns and name not in (dataset.drop or ())]
     if lacking:
         received = f"{dataset.test_path!r}, which lacks {', '.join(map(repr, lacking[:10]))}"
@@ -192,7 +192,7 @@ def _set_aside(frame: pd.DataFrame, dataset: Dataset) -> tuple[pd.DataFrame, dic
     return frame, aside
 
 
-def _marked(column: pd.Series[Any]) -> np.ndarray:
+def _is_test(column: pd.Series[Any]) -> np.ndarray:
     """Which rows test, by the words of a column such as train and test."""
     words = texts(column).str.strip().str.lower()
     tests = words.isin(_TEST_MARKS)

@@ -144,7 +144,7 @@ def _time(rows: Rows, test_fraction: float, _data_seed: int) -> tuple[Index, Ind
     return order[:-n_test], order[-n_test:]
 
 
-def _given(rows: Rows, _test_fraction: float, _data_seed: int) -> tuple[Index, Index]:
+def _marked_rows(rows: Rows, _test_fraction: float, _data_seed: int) -> tuple[Index, Index]:
     """The rows that are marked test, the others train."""
     return np.flatnonzero(_by(rows) == 0), np.flatnonzero(_by(rows) == 1)
 
@@ -203,7 +203,7 @@ SPLITS: dict[str, Callable[[Rows, float, int], tuple[Index, Index]]] = {
     "random": _random,
     "group": _group,
     "time": _time,
-    "given": _given,
+    "given": _marked_rows,
 }
 FOLDS: dict[str, Callable[[Rows, int, int], tuple[Index, Index]]] = {
     "k_fold": _k_fold,

@@ -97,11 +97,11 @@ def read(dataset: Dataset) -> Table:
     Raises:
         InvalidInputError: the file or its content is faulty.
     """
-    return _read(*as_read(dataset))
+    return _read_table(*as_read(dataset))
 
 
 @lru_cache(maxsize=4)
-def _read(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Table:
+def _read_table(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Table:
     prepared = prepare_table(dataset)
     frame = prepared.frame
     faults = table_faults(frame, dataset)

@@ -35,7 +35,7 @@ def guess_text(path: str) -> tuple[Reading, dict[str, str]]:
         example = f": {read[0][:20]!r} is in the text if it is right" if read else ""
         found["encoding"], why["encoding"] = encoding, f"The text is not UTF-8; this is a guess{example}."
     lines = raw.decode(encoding, errors="replace").splitlines()
-    lines = _joined((lines[:-1] if len(raw) == _LOOKED_AT and len(lines) > 1 else lines)[:MOST_LINES])
+    lines = _whole_lines((lines[:-1] if len(raw) == _LOOKED_AT and len(lines) > 1 else lines)[:MOST_LINES])
     if any(quote_of(next(iter(lines), ""), mark) == "'" for mark in SEPARATORS):
         lines = [line.replace("'", '"') for line in lines]
     usual = separator_of(path, Reading())
@@ -119,7 +119,7 @@ def _encoding_of_letters(raw: bytes) -> str:
     return "cp1252"
 
 
-def _joined(lines: list[str]) -> list[str]:
+def _whole_lines(lines: list[str]) -> list[str]:
     """Lines of which those that a quoted value goes on in are one."""
     joined: list[str] = []
     is_open = False

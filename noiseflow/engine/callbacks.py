@@ -45,10 +45,10 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         if epoch + 1 in self.due:
-            self.rows.append(self._measured(logs))
+            self.rows.append(self._measures(logs))
             self.meter.add(self.index, 1, epoch + 1)
 
-    def _measured(self, logs: Mapping[str, float] | None = None) -> dict[str, float]:
+    def _measures(self, logs: Mapping[str, float] | None = None) -> dict[str, float]:
         given = {name: v for name, v in (logs or {}).items() if self.by_fit and name.startswith(f"{self.by_fit}_")}
         ours = {name: rows for name, rows in self.problem.evaluations.items() if not given or name != self.by_fit}
         return evaluate(self.model, ours, self.index, self.rows_a_batch, self.batches) | given
@@ -56,13 +56,13 @@ class Recorder(keras.callbacks.Callback):
     def ended(self, epoch: int) -> None:
         """Early stopping has restored weights at the end of this epoch: what is recorded from it on is theirs."""
         before = [row for row, due in zip(self.rows, self.due, strict=False) if due < epoch]
-        last = self._measured()
+        last = self._measures()
         self.rows = before + [last] * (len(self.due) - len(before))
 
     def fill(self) -> None:
         """A callback has ended the training: what was measured last stays."""
         if not self.rows:
-            self.rows = [self._measured()]
+            self.rows = [self._measures()]
         self.rows += [self.rows[-1]] * (len(self.due) - len(self.rows))
 
     def history(self) -> dict[str, Array]:

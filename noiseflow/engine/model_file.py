@@ -52,7 +52,7 @@ class ModelFile:
         """
         try:
             with open_file(path) as file:
-                content, config = _read(file)
+                content, config = _configuration(file)
         except (OSError, zipfile.BadZipFile, KeyError, ValueError, RecursionError, NotImplementedError) as error:
             message = f"a model must be a .keras file as model.save(...) writes it; received {str(path)!r} ({error})"
             raise ValueError(message) from error
@@ -97,7 +97,7 @@ def _at_most(n_weights: float) -> Iterator[None]:
         keras.Variable._initialize_with_initializer = initialize  # noqa: SLF001
 
 
-def _read(file: BinaryIO) -> tuple[dict[str, Any], str]:
+def _configuration(file: BinaryIO) -> tuple[dict[str, Any], str]:
     """The configuration in the file, parsed and as text; the file is not unpacked.
 
     Raises:

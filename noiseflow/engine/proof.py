@@ -94,7 +94,7 @@ def keras_step(
         initial = {
             f"{name}_{quantity}": value
             for name, part in smallest(problem.evaluations).items()
-            for quantity, value in _measured(model, part.of(0), rows_a_batch).items()
+            for quantity, value in _inference_measures(model, part.of(0), rows_a_batch).items()
         }
         _require_unchanged(state)
         model.reset_metrics()
@@ -271,7 +271,7 @@ def smallest(evaluations: Mapping[str, Samples]) -> dict[str, Samples]:
     return few or {name: evaluations[name] for name in least}
 
 
-def _measured(model: keras.Model, rows: Any, batch_size: int) -> dict[str, float]:
+def _inference_measures(model: keras.Model, rows: Any, batch_size: int) -> dict[str, float]:
     """Loss and metrics in inference mode, batch after batch."""
     n = keras.tree.flatten(rows)[0].shape[0]
     model.reset_metrics()

@@ -47,8 +47,8 @@ def read_data(x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool
         raise ValueError(
             f"x must be a dataset of batches of one size, the last may be smaller; received {sorted(set(sizes))}"
         )
-    rows = _joined(first)
-    moves = ordered and len(first) > 1 and not _equal(rows, again := _joined(list(_batches(x))))
+    rows = _concatenated(first)
+    moves = ordered and len(first) > 1 and not _equal(rows, again := _concatenated(list(_batches(x))))
     if moves and _sorted(rows) != _sorted(again):
         raise ValueError(
             "x must be a dataset that gives the same rows at each pass; received one with rows that change. Put what "
@@ -70,7 +70,7 @@ def _batches(x: Any) -> Iterator[Any]:
         yield keras.tree.map_structure(np.asarray, x[i])
 
 
-def _joined(batches: list[Any]) -> Any:
+def _concatenated(batches: list[Any]) -> Any:
     return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *batches)
 
 

@@ -42,7 +42,7 @@ def explained(model: keras.Model, error: Exception) -> NotVectorizableError:
         for layer in layers
         if re.search(_scope(layer.name, ending), where)
     ]
-    who = _named(named[0]) if named else "the model"
+    who = _layer_text(named[0]) if named else "the model"
     missing = re.search(r"No pfor vectorization defined for (\w+)", text)
     why = f"TensorFlow has no vectorised form of {missing[1]}" if missing else f"{type(error).__name__}: {text[:300]}"
     return NotVectorizableError(f"{who} does not vectorise: {why}")
@@ -53,7 +53,7 @@ def _scope(name: str, ending: str) -> str:
     return rf"(?<![\w]){re.escape(name)}{ending}(?=[/'\"])"
 
 
-def _named(layer: keras.layers.Layer) -> str:
+def _layer_text(layer: keras.layers.Layer) -> str:
     return f"layer {layer.name!r} ({type(layer).__name__})"
 
 
@@ -66,7 +66,7 @@ def require_no_foreign_randomness(model: keras.Model, graph: Any) -> None:
     for name, kind in _operations(graph):
         if "Random" in kind or "Multinomial" in kind or kind.startswith("Rng"):
             layers = [layer for layer in model.layers if re.search(rf"/{re.escape(layer.name)}(_\d+)?/", f"/{name}/")]
-            who = _named(layers[0]) if layers else f"operation {name}"
+            who = _layer_text(layers[0]) if layers else f"operation {name}"
             raise NotVectorizableError(f"{who} draws random numbers in a way that all seeds would share")
 
 
@@ -88,11 +88,11 @@ def _faults(model: keras.Model) -> Iterator[str]:
 def _layer_faults(model: keras.Model) -> Iterator[str]:
     for layer in model._flatten_layers():  # noqa: SLF001 - nested ones too
         if layer._remat_mode:  # noqa: SLF001 - no public name
-            yield f"{_named(layer)} is computed again for the gradient (RematScope), with other random numbers"
+            yield f"{_layer_text(layer)} is computed again for the gradient (RematScope), with other random numbers"
         if getattr(layer, "stateful", False):
-            yield f"{_named(layer)} keeps its state from one batch to the next (stateful=True)"
+            yield f"{_layer_text(layer)} keeps its state from one batch to the next (stateful=True)"
         if layer.compute_dtype != layer.variable_dtype:
-            yield f"{_named(layer)} computes in {layer.compute_dtype} (mixed precision)"
+            yield f"{_layer_text(layer)} computes in {layer.compute_dtype} (mixed precision)"
 
 
 def _operations(graph: Any) -> Iterator[tuple[str, str]]:

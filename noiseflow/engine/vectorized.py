@@ -115,7 +115,7 @@ class _Fit:
         compiled = self._compiled(width)
         done = self._train_all(width)
         quantities, n_names = compiled.program.quantities, len(compiled.program.names)
-        records = _joined([(shard.group, trained.records.transpose(1, 0, 2)) for shard, trained in done])
+        records = _in_order_of_seeds([(shard.group, trained.records.transpose(1, 0, 2)) for shard, trained in done])
         records = records.transpose(2, 0, 1)
         return Outcome(
             history={name: values[:, 1:] for name, values in zip(quantities, records, strict=True)},
@@ -124,10 +124,10 @@ class _Fit:
             signal_to_noise=signal_to_noise(
                 self.problem,
                 self.compiler.sites,
-                _joined([(shard.group, shard.spreads) for shard, _ in done]),
+                _in_order_of_seeds([(shard.group, shard.spreads) for shard, _ in done]),
             ),
-            epochs_trained=_joined([(shard.group, trained.epochs_trained) for shard, trained in done]),
-            best_epoch=_joined([(shard.group, trained.best_epoch) for shard, trained in done]),
+            epochs_trained=_in_order_of_seeds([(shard.group, trained.epochs_trained) for shard, trained in done]),
+            best_epoch=_in_order_of_seeds([(shard.group, trained.best_epoch) for shard, trained in done]),
             proof=proof,
         )
 
@@ -233,7 +233,7 @@ class _Fit:
         with ThreadPoolExecutor(programs_at_once(self.device)) as pool:
             try:
                 for group in shards(len(self.problem.seeds), width):  # the first train while others' weights are drawn
-                    for shard in self._drawn(group, compiled):
+                    for shard in self._initial_shards(group, compiled):
                         self._submit(shard, pool, training)
                 while training:
                     for future in wait(training, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done:
@@ -248,14 +248,14 @@ class _Fit:
                 raise
         return done
 
-    def _drawn(self, group: Sequence[int], compiled: Compiled) -> Iterator[_Shard]:
+    def _initial_shards(self, group: Sequence[int], compiled: Compiled) -> Iterator[_Shard]:
         """The shard of these seeds with its initial weights; several where the memory does not hold those of one."""
         try:
             weights = self._initial(group)
             yield _Shard(tuple(group), weights, compiled.spreads.of(self.problem, weights, group))
         except OUT_OF_MEMORY as error:
             for half in halves(group, "program", self.device, error):
-                yield from self._drawn(half, compiled)
+                yield from self._initial_shards(half, compiled)
 
     def _submit(self, shard: _Shard, pool: ThreadPoolExecutor, training: dict[Future[_Trained], _Shard]) -> None:
         """Has a shard trained; halved where the memory does not hold the compilation of its program."""
@@ -423,7 +423,7 @@ def _call(program: Program, state: State, run: ProgramInputs, first: int, last: 
         raise explained(program.model, error) from error
 
 
-def _joined(parts: Sequence[tuple[Sequence[int], Array]]) -> Array:
+def _in_order_of_seeds(parts: Sequence[tuple[Sequence[int], Array]]) -> Array:
     """What the shards gave, each index of a seed once, in their order: (n_seeds, ...)."""
     indices = np.concatenate([group for group, _ in parts])
     return np.concatenate([array for _, array in parts])[np.unique(indices, return_index=True)[1]]
@@ -431,4 +431,7 @@ def _joined(parts: Sequence[tuple[Sequence[int], Array]]) -> Array:
 
 def _each_joined(parts: Sequence[tuple[Sequence[int], Sequence[Array]]]) -> list[Array]:
     groups = [group for group, _ in parts]
-    return [_joined(list(zip(groups, arrays, strict=True))) for arrays in zip(*(w for _, w in parts), strict=True)]
+    return [
+        _in_order_of_seeds(list(zip(groups, arrays, strict=True)))
+        for arrays in zip(*(w for _, w in parts), strict=True)
+    ]

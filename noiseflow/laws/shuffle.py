@@ -52,11 +52,11 @@ def _build() -> keras.Model:
     output = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
     model = keras.Sequential([keras.Input((N_ROWS,)), output])
     number_of_step = keras.optimizers.schedules.PolynomialDecay(1.0, 2**20, 1.0 + 2**20)
-    model.compile(loss=_given, optimizer=keras.optimizers.SGD(number_of_step))
+    model.compile(loss=_output_loss, optimizer=keras.optimizers.SGD(number_of_step))
     return model
 
 
-def _given(y: object, output: object) -> object:
+def _output_loss(y: object, output: object) -> object:
     del y
     return -keras.ops.sum(output, axis=-1)
 

@@ -43,7 +43,7 @@ class Shaped:
         """Standard normal numbers, broadcastable to the shape."""
         from keras import ops
 
-        z = self.numbers.normal(stream, self._drawn(shape), dtype)
+        z = self.numbers.normal(stream, self._shape_of_draws(shape), dtype)
         if self.ar1 is None and self.length_scale is None:
             return z
         for axis in range(1, len(shape) - 1):
@@ -56,10 +56,10 @@ class Shaped:
         from keras import ops
 
         if self.ar1 is None and self.length_scale is None:
-            return self.numbers.uniform(stream, self._drawn(shape), dtype)
+            return self.numbers.uniform(stream, self._shape_of_draws(shape), dtype)
         return 0.5 * (1 + ops.erf(self.normal(stream, shape, dtype) / 2**0.5))
 
-    def _drawn(self, shape: Sequence[Any]) -> tuple[Any, ...]:
+    def _shape_of_draws(self, shape: Sequence[Any]) -> tuple[Any, ...]:
         if self.draws == "element":
             return tuple(shape)
         inner = (1,) * (len(shape) - 2)

@@ -45,13 +45,13 @@ def judge_claims(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
         trials: of the plan, with names.
     """
     rows = [
-        {**claim.model_dump(include={"says", "source", "published", "note"}), **_found(study, claim, trials)}
+        {**claim.model_dump(include={"says", "source", "published", "note"}), **_interval_of(study, claim, trials)}
         for claim in study.claims
     ]
     return pd.DataFrame(rows, columns=CLAIM_COLUMNS)
 
 
-def _found(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, object]:
+def _interval_of(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, object]:
     mine = trials[(trials["dataset"] == claim.dataset) & (trials["architecture"] == claim.architecture)]
     own, other = (_values(mine, name, claim.quantity) for name in (claim.variant, claim.against))
     if claim.quantity == "data_share":

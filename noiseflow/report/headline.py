@@ -64,10 +64,10 @@ def named(rows: Iterable[Row], last: str = "and") -> str:
     places: dict[str, list[str]] = {}
     for row in rows:
         places.setdefault(wording.quoted(str(row["variant"])), []).append(str(row["place"]))
-    return wording.listed((_placed(name, where, last) for name, where in places.items()), last=last)
+    return wording.listed((_with_places(name, where, last) for name, where in places.items()), last=last)
 
 
-def _placed(name: str, places: Sequence[str], last: str = "and") -> str:
+def _with_places(name: str, places: Sequence[str], last: str = "and") -> str:
     return f"{name} on {wording.listed(places, last=last)}" if places[0] else name
 
 

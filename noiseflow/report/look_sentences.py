@@ -25,11 +25,11 @@ def looked(evidence: Evidence) -> str:
     if not evidence.until_decided:
         n_looks = looks["look"].nunique()
         return f"The study was looked at {wording.number(n_looks, 'time')}; intervals, p and verdicts allow for it."
-    found = wording.listed(_found(evidence.labelled))
+    found = wording.listed(_verdict_texts(evidence.labelled))
     return f"Seeds were added until each variant was decided: {found}{_saved(evidence)}."
 
 
-def _found(rows: Sequence[Row]) -> Iterator[str]:
+def _verdict_texts(rows: Sequence[Row]) -> Iterator[str]:
     """`‘input’ equivalent after 45 seeds`, the ones that took fewest seeds first."""
     by_verdict: dict[tuple[int, str, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: int(row["n_seeds"])):

@@ -89,11 +89,11 @@ def fitting(
         renderer: calls the function that makes the PNG of a narrow form, in a thread of this process or in another process.
     """
     with ThreadPoolExecutor(1) as thread:
-        pictures = _drawn(sections, room, lambda figure: thread.submit(renderer, to_png, figure))
+        pictures = _with_narrow_forms(sections, room, lambda figure: thread.submit(renderer, to_png, figure))
         return [picture if slim is None else replace(picture, narrow=slim.result()) for picture, slim in pictures]
 
 
-def _drawn(
+def _with_narrow_forms(
     sections: Iterable[Iterator[Picture | str]], room: int, begin: Callable[[Figure], Future[bytes]]
 ) -> list[tuple[Picture, Future[bytes] | None]]:
     """The pictures, each with its narrow form that is on its way."""

@@ -143,11 +143,11 @@ class Disk:
 
     def create(self, path: str, content: bytes) -> bool:
         with self._explained("written"):
-            return self._placed(path, content, self._named)
+            return self._write_and_place(path, content, self._give_name)
 
     def replace(self, path: str, content: bytes) -> None:
         with self._explained("written"):
-            self._placed(path, content, self._renamed)
+            self._write_and_place(path, content, self._renamed)
 
     def delete(self, path: str) -> None:
         with self._explained("deleted"), suppress(FileNotFoundError):
@@ -191,7 +191,7 @@ class Disk:
 
     # -- writing --------------------------------------------------------------------------------------------------------
 
-    def _placed(self, path: str, content: bytes, place: Callable[[str, str], bool]) -> bool:
+    def _write_and_place(self, path: str, content: bytes, place: Callable[[str, str], bool]) -> bool:
         """Writes a file aside and has it placed; again if another process took it for a dead one's, or deleted the folder."""
         for attempt in range(ATTEMPTS):
             try:
@@ -204,7 +204,7 @@ class Disk:
                     raise
         raise AssertionError  # the last attempt returns or raises
 
-    def _named(self, aside: str, path: str) -> bool:
+    def _give_name(self, aside: str, path: str) -> bool:
         """Gives a file its name; False if it is taken."""
         at = self._at(path)
         try:
@@ -215,7 +215,7 @@ class Disk:
         except OSError as error:
             if error.errno not in _NO_LINKS:
                 raise
-            return self._named_without_links(aside, path)
+            return self._give_name_under_lock(aside, path)
         return True
 
     def _renamed(self, aside: str, path: str) -> bool:
@@ -246,7 +246,7 @@ class Disk:
             self._system.make_folder(folder)
         self._system.sync(above)
 
-    def _named_without_links(self, aside: str, path: str) -> bool:
+    def _give_name_under_lock(self, aside: str, path: str) -> bool:
         """Gives the file its name without hard links: under a lock, so that nobody takes the name after it was found free."""
         try:
             with self._system.locked(self._at(LOCK)):

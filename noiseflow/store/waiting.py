@@ -54,7 +54,7 @@ def overdue(objects: Objects, waiting: Collection[str], clock: Clock, seconds: f
     """The waiting batches that this host has seen for so many seconds; it notes the others."""
     host, now = clock()
     note = f"_pending/seen-{host}.json"
-    before = _noted(objects, note)
+    before = _read_note(objects, note)
     if not waiting and not before:
         return set()
     noted = {batch: min(before.get(batch, now), now) for batch in sorted(waiting)}
@@ -67,7 +67,7 @@ def overdue(objects: Objects, waiting: Collection[str], clock: Clock, seconds: f
     return late
 
 
-def _noted(objects: Objects, note: str) -> dict[str, float]:
+def _read_note(objects: Objects, note: str) -> dict[str, float]:
     with suppress(FileNotFoundError, ValueError):
         found = json.loads(objects.get(note))
         if isinstance(found, dict) and all(isinstance(since, float) for since in found.values()):

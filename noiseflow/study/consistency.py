@@ -26,27 +26,27 @@ def faults_between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
     for field in ("datasets", "architectures", "variants"):
         faults += _twins(field, _sequence(data.get(field)))
     variants = _sequence(data.get("variants"))
-    names = [_read(v, "name") for v in variants]
+    names = [_value_of(v, "name") for v in variants]
     if variants and BASELINE not in names:
         faults.append(
             _fault(("variants",), names, f"must hold one named '{BASELINE}', which the others are compared to")
         )
     for i, variant in enumerate(variants):
-        if names[i] == BASELINE and any(_read(variant, key) for key in ("injections", "controls", "architectures")):
+        if names[i] == BASELINE and any(_value_of(variant, key) for key in ("injections", "controls", "architectures")):
             faults.append(
                 _fault(
                     ("variants", i), BASELINE, "must have no injections and no controls: it is the bare model, anywhere"
                 )
             )
     for i, run in enumerate(_sequence(data.get("published"))):
-        if _read(run, "variant") not in names:
-            faults.append(_fault(("published", i, "variant"), _read(run, "variant"), f"must be one of {names}"))
+        if _value_of(run, "variant") not in names:
+            faults.append(_fault(("published", i, "variant"), _value_of(run, "variant"), f"must be one of {names}"))
     for i, claim in enumerate(_sequence(data.get("claims"))):
         networks = _names("architectures", _sequence(data.get("architectures")))
         cell = {"dataset": _names("datasets", _sequence(data.get("datasets"))), "architecture": networks}
         given = {"architecture": "mlp", "against": BASELINE}
         for key, known in {**cell, "variant": names, "against": names}.items():
-            name = _read(claim, key) or given.get(key)
+            name = _value_of(claim, key) or given.get(key)
             if name is not None and name not in known:
                 faults.append(_fault(("claims", i, key), name, f"must be one of this study's, {known}"))
     return [*faults, *_strangers(data, "architectures", "datasets"), *_strangers(data, "variants", "architectures")]
@@ -70,7 +70,7 @@ def _fault(loc: tuple[str | int, ...], received: Any, text: str) -> InitErrorDet
     return InitErrorDetails(type=PydanticCustomError("between", "{text}", {"text": text}), loc=loc, input=received)
 
 
-def _read(part: Any, key: str) -> Any:
+def _value_of(part: Any, key: str) -> Any:
     return part.get(key) if isinstance(part, Mapping) else getattr(part, key, None)
 
 
@@ -79,7 +79,7 @@ def _sequence(value: Any) -> Sequence[Any]:
 
 
 def _names(field: str, parts: Sequence[Any]) -> list[Any]:
-    return [_read(part, "name" if field == "variants" else "label") or _read(part, "kind") for part in parts]
+    return [_value_of(part, "name" if field == "variants" else "label") or _value_of(part, "kind") for part in parts]
 
 
 def _twins(field: str, parts: Sequence[Any]) -> list[InitErrorDetails]:
@@ -92,7 +92,7 @@ def _strangers(data: Mapping[str, Any], field: str, key: str) -> Iterator[InitEr
     """Parts that are for others which are not there."""
     known = _names(key, _sequence(data.get(key)))
     for i, part in enumerate(_sequence(data.get(field))):
-        for name in _sequence(_read(part, key)):
+        for name in _sequence(_value_of(part, key)):
             if name not in known:
                 yield _fault((field, i, key), name, f"must name {key} of this study, {known}")
 

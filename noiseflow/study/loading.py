@@ -57,7 +57,7 @@ def load(study: str, **changes: Any) -> Study:
     Raises:
         InvalidInputError: there is no such study, or it is faulty; the message names every fault.
     """
-    return validate(_read(study), **changes)
+    return validate(_read_yaml(study), **changes)
 
 
 def confined(content: Any, **changes: Any) -> Study:
@@ -85,7 +85,7 @@ def confined(content: Any, **changes: Any) -> Study:
             raise InvalidInputError([f"study {_elsewhere(name, content)}"])
         content, base = read_yaml(Path(path)), Path(path).parent
     content = content.model_dump() if isinstance(content, Study) else content
-    study = validate(_placed(content, base) if base else content, **changes)
+    study = validate(_with_absolute_paths(content, base) if base else content, **changes)
     faults = [
         f"{field}[{i}].{key} {_elsewhere(name, file)} (study {study.name!r})."
         for field in ("datasets", "architectures")
@@ -131,7 +131,7 @@ def _declares(content: Mapping[str, Any], study: Study) -> bool:
         return False
 
 
-def _read(study: str) -> Any:
+def _read_yaml(study: str) -> Any:
     shipped = FOLDER / f"{study}.yaml"
     path = shipped if study in names() else Path(study)
     if path.suffix not in (".yaml", ".yml"):
@@ -147,10 +147,10 @@ def _read(study: str) -> Any:
                 f"study {study!r} is not known.{meant} Shipped are {', '.join(names())}; or give the path of a .yaml file."
             ]
         )
-    return _placed(read_yaml(path), path.absolute().parent)
+    return _with_absolute_paths(read_yaml(path), path.absolute().parent)
 
 
-def _placed(content: Any, folder: Path) -> Any:
+def _with_absolute_paths(content: Any, folder: Path) -> Any:
     """The content with its relative paths, which are relative to `folder`, made absolute."""
 
     def placed(part: Any) -> Any:

@@ -127,7 +127,7 @@ class Looks:
     def _has_margin(self, found: Judged) -> bool:
         return found.margin == self.plan.study.margin
 
-    def _found(self, one: Compared) -> list[Judged]:
+    def _looks_at(self, one: Compared) -> list[Judged]:
         """The looks at just these trials of a comparison, those by the study's margin first."""
         same = [found for found in self.judged.get(one.key, []) if found.data == one.data]
         return sorted(same, key=lambda found: not self._has_margin(found))
@@ -160,7 +160,7 @@ class Looks:
         return list(others.values())
 
     def _due(self, one: Compared, *, grown: bool) -> Due:
-        if not (found := self._found(one)):
+        if not (found := self._looks_at(one)):
             before = tuple((look.n_seeds, look.level) for look in self._before(one))
             if not before and not self.plan.until_decided:
                 return Due()
@@ -199,7 +199,7 @@ class Looks:
             rows_of_cell = [
                 (found.look, found.n_seeds, found.level, found.found["verdict"]) for found in self._before(one)
             ]
-            look = next((found.look for found in self._found(one)), self.number)
+            look = next((found.look for found in self._looks_at(one)), self.number)
             rows_of_cell.append((look, one.n_seeds, self.dues[one.names].level, verdicts.get(one.names)))
             rows += [(look, *one.names, *others) for look, *others in rows_of_cell]
         frame = pd.DataFrame(rows, columns=COLUMNS).sort_values("look", kind="stable", ignore_index=True)

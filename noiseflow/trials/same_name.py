@@ -33,11 +33,11 @@ def other_data_faults(study: Study, store: Store, plan: Callable[[], Plan]) -> l
         return []
     if _is_content_stored(study.datasets, store) or done.intersection(plan().trial_ids):
         return []
-    name, there = study.name, _named(earlier[-1])
+    name, there = study.name, _data_text(earlier[-1])
     delete = "" if is_remote(store.location) else f", or delete the other: noiseflow results delete {name}"
     must = "name must be that of no study of other data in the results"
     received = (
-        f"{name!r} has {len(done):,} trials of {there} in {store.location}, and this study is of {_named(own[0])}"
+        f"{name!r} has {len(done):,} trials of {there} in {store.location}, and this study is of {_data_text(own[0])}"
     )
     fix = f"Change the name, choose another folder (--results){delete}."
     return [f"{must}; {received}: its report would replace theirs. {fix}"]
@@ -75,7 +75,7 @@ def _is_content_stored(datasets: tuple[Dataset, ...], store: Store) -> bool:
     return not stored.isdisjoint(map(settings_digest, datasets))
 
 
-def _named(dataset: Mapping[str, Any]) -> str:
+def _data_text(dataset: Mapping[str, Any]) -> str:
     """Which data it is, in words: `/data/my.csv (target price)`."""
     what = dataset.get("path") or dataset.get("entry_point") or dataset["kind"]
     target = dataset.get("target")

@@ -203,10 +203,10 @@ def _fresh_measures(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputFo
     if rows.fresh is None:
         return {}
     outputs = _outputs(fit, rows.fresh[0], form, rows.first.n_classes, per_seed=rows.per_trial)
-    return _measured(batch, rows, outputs, rows.truth(rows.fresh), prefix="eval_")
+    return _measures(batch, rows, outputs, rows.truth(rows.fresh), prefix="eval_")
 
 
-def _measured(batch: Batch, rows: BatchRows, outputs: Array, y: Array, prefix: str) -> dict[str, Array]:
+def _measures(batch: Batch, rows: BatchRows, outputs: Array, y: Array, prefix: str) -> dict[str, Array]:
     """Loss and score of each trial's outputs, and its calibration: (n_trials,) each."""
     name, n_classes = batch.cell.dataset.score_name, rows.first.n_classes
     return {
@@ -234,7 +234,7 @@ def _trials(batch: Batch, fit: SeedsFit, rows: BatchRows, test_outputs: Array) -
     y = rows.truth(rows.measured["test"])
     name = batch.cell.dataset.score_name
     if not score_of_column(name).keras_is_exact:
-        last["test_score"] = _measured(batch, rows, test_outputs, y, prefix="test_")["test_score"]
+        last["test_score"] = _measures(batch, rows, test_outputs, y, prefix="test_")["test_score"]
     return pd.DataFrame(
         {
             "trial_id": [trial.id for trial in batch.trials],

@@ -152,7 +152,7 @@ def test_folder_that_is_a_link_is_refused_and_nothing_outside_is_touched(store, 
 
 def test_publish_gives_up_on_a_number_that_is_taken_and_free_by_turns(store, monkeypatch):
     monkeypatch.setattr(publishing, "MOST_TAKEN", 20)
-    monkeypatch.setattr(disk.Disk, "_named", lambda *_: "trials" not in _[2])
+    monkeypatch.setattr(disk.Disk, "_give_name", lambda *_: "trials" not in _[2])
     with pytest.raises(StoreError, match="the number was taken 20 times"):
         store.publish(batch("cd"), MARKS)
 

@@ -135,7 +135,7 @@ def trials_without_curves_are_overlooked(patch):
 
 
 def names_are_not_exclusive(patch):
-    patch.setattr(Disk, "_named", Disk._renamed)
+    patch.setattr(Disk, "_give_name", Disk._renamed)
 
 
 def curves_come_before_they_are_free(patch):

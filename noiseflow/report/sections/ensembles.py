@@ -52,7 +52,7 @@ def _of_group(evidence: Evidence, group: Group, outputs: dict[str, Array], y: Ar
     if BASELINE not in outputs:
         return
     finished = evidence.finished(group.dataset, group.architecture)
-    measure = partial(_measured, group.score, y, _scale(group.score, finished, outputs[BASELINE], y))
+    measure = partial(_score_of, group.score, y, _scale(group.score, finished, outputs[BASELINE], y))
     single = measure(outputs[BASELINE])
     for name, values in outputs.items():
         bias, variance = bias_and_variance(values, _truth(values, y, group.score))
@@ -80,7 +80,7 @@ def _of_group(evidence: Evidence, group: Group, outputs: dict[str, Array], y: Ar
             }
 
 
-def _measured(score: Score, y: Array, scale: float, outputs: Array) -> Array:
+def _score_of(score: Score, y: Array, scale: float, outputs: Array) -> Array:
     return np.asarray(score.measure(outputs, y if y.ndim == 1 else y[None], scale))
 
 
