@@ -71,7 +71,7 @@ def cases(network: str) -> Iterator[Case]:
     yield from ((f"gaussian at {place}", [injection(place)], []) for place in ("input", "weights", "gradients"))
     for control in CONTROLS:
         if not control.changes_network:
-            settings = {**control.defaults, control.strength: control.typical}
+            settings = {**control.defaults, control.strength: control.probe_strength}
             yield control.name, [], [Control(kind=control.name, **settings)]
 
 
