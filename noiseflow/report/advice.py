@@ -55,7 +55,12 @@ def _better(rows: Sequence[Row]) -> list[Row]:
 
 
 def _gain(rows: Sequence[Row]) -> float:
-    return max(float(row["difference_mean"]) for row in _better(rows))
+    return max(_or_0(row["difference_mean"]) for row in _better(rows))
+
+
+def _or_0(value: float) -> float:
+    """A number; 0 for the gain of what is better in that it fails less often, where no pair is left to compare."""
+    return float(value) if isfinite(value) else 0.0
 
 
 def _open(rows: Sequence[Row]) -> list[Row]:
@@ -67,9 +72,8 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     better = _better(rows)
     if not better:
         return
-    most = max(row["difference_mean"] for row in better)
-    alike = [row for row in better if row["difference_mean"] >= most - evidence.study.margin]
-    best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -row["difference_ci_low"]))
+    alike = [row for row in better if _or_0(row["difference_mean"]) >= _gain(rows) - evidence.study.margin]
+    best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -_or_0(row["difference_ci_low"])))
     why = "" if len(better) == 1 else ": it gains most" if len(alike) == 1 else SUREST
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
     yield Advice(

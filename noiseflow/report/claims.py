@@ -9,13 +9,15 @@ from noiseflow.report.findings import reused_rows
 from noiseflow.statistics import PAIR, compared_score
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.differences import difference_of
+from noiseflow.statistics.failures import paired_failures_p
 from noiseflow.statistics.inference import t_interval
 from noiseflow.statistics.pairs import grid_of
 from noiseflow.statistics.variance_components import complete_part, data_share
+from noiseflow.statistics.verdict import FAILURES_ALPHA
 from noiseflow.study import Study
 from noiseflow.study.claim import Claim
 
-CLAIM_COLUMNS = ["says", "source", "published", "n", "mean", "ci_low", "ci_high", "verdict", "note"]
+CLAIM_COLUMNS = ["says", "source", "published", "n", "mean", "ci_low", "ci_high", "verdict", "note", "failed"]
 
 
 def judge(claim: Claim, low: float, high: float) -> str:
@@ -75,8 +77,18 @@ def _interval_of(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, 
         "mean": found["difference_mean"],
         "ci_low": low,
         "ci_high": high,
-        "verdict": judge(claim, low, high),
+        "verdict": judge(claim, low, high) if found["n_pairs"] else judge_failures(claim, pairs),
+        "failed": f"{pairs['score'].isna().sum()} and {pairs['score_baseline'].isna().sum()} of {len(pairs)}",
     }
+
+
+def judge_failures(claim: Claim, pairs: pd.DataFrame) -> str:
+    """What a claim comes to where no pair is left: a variant that fails more often than the other is not the better one."""
+    ours, theirs = pairs["score"].isna(), pairs["score_baseline"].isna()
+    if claim.relation == "about" or paired_failures_p(ours, theirs) >= FAILURES_ALPHA:
+        return "undecided"
+    is_more = ours.sum() < theirs.sum()
+    return "holds" if claim.relation == "differs" or is_more == (claim.relation == "greater") else "refuted"
 
 
 def _values(trials: pd.DataFrame, name: str, quantity: str) -> pd.DataFrame:
@@ -98,6 +110,8 @@ def claims_lines(table: pd.DataFrame) -> list[str]:
     for row in table.to_dict("records"):
         published = "" if pd.isna(row["published"]) else f", published {row['published']:+.3g}"
         figures = f"{row['mean']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f}) over {row['n']}{published}"
+        if not row["n"]:
+            figures = f"no pair is left: {row['failed']} trainings failed, of the two that are compared{published}"
         lines += [f"{row['verdict'].upper():<10} {row['says']}", f"{'':<10} {figures}", f"{'':<10} {row['source']}"]
         lines += [f"{'':<10} {row['note']}"] if row["note"] else []
     return lines

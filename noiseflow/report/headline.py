@@ -28,16 +28,18 @@ def _answer(evidence: Evidence) -> str:
         return "No trial of this study has been trained yet, so there is nothing to compare."
     if not rows:
         return "This study has a baseline only, so there is nothing to compare."
-    better = sorted(_with_verdict(rows, "better"), key=lambda row: -row["difference_mean"])
-    worse = sorted(_with_verdict(rows, "worse"), key=lambda row: row["difference_mean"])
+    whole = [row for row in rows if not row["survivors_only"]]
+    better = sorted(_with_verdict(whole, "better"), key=lambda row: -row["difference_mean"])
+    worse = sorted(_with_verdict(whole, "worse"), key=lambda row: row["difference_mean"])
     effects = [
         _effect(group, verb, pooled=evidence.pools_campaigns)
         for rows_of_verdict, verb in ((better, "raises"), (worse, "lowers"))
         for group in _by_score(rows_of_verdict)
     ]
+    effects += _on_failures(rows)
     first = "; ".join(effects) or f"no variant is shown to change {wording.score_of(rows[0]).label}"
     second = "; ".join([*_no_effect(_with_verdict(rows, "equivalent"), evidence.study.margin), *_open(rows)])
-    texts = [first, second, *_other_measures(rows), *_on_failures(rows)]
+    texts = [first, second, *_other_measures(rows)]
     sentences = [f"{text[0].upper() if k else text[0]}{text[1:]}." for k, text in enumerate(texts) if text]
     return f"{_where(evidence)}, {' '.join(sentences)}"
 
@@ -124,15 +126,18 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
 
 
 def _on_failures(rows: Sequence[Row]) -> list[str]:
-    """Which variants fail clearly more, or less, often than the baseline."""
-    survivors = [row for row in rows if row["survivors_only"] and row["verdict"] in ("better", "worse")]
-    if not survivors:
-        return []
-    each = wording.listed(
-        f"{named([row])} ({int(row['n_failed'])} of {int(row['n_seeds'])} trainings, {wording.p_value(row['failure_p'])})"
-        for row in survivors
-    )
-    return [f"the verdict goes by how often trainings fail, since more than 5 % of the pairs lack a member, for {each}"]
+    """Which variants fail clearly more, or less, often than the baseline; what is left of their pairs is a selection."""
+    texts = []
+    for verdict, than in (("better", "less"), ("worse", "more")):
+        decided = [row for row in _with_verdict(rows, verdict) if row["survivors_only"]]
+        each = wording.listed(
+            f"{named([row])} ({int(row['n_failed'])} of {int(row['n_seeds'])} trainings, {wording.p_value(row['failure_p'])})"
+            for row in decided
+        )
+        if each:
+            verb = "fails" if len(decided) == 1 else "fail"
+            texts.append(f"{each} {verb} {than} often than the baseline, and the verdict goes by that")
+    return texts
 
 
 def _open(rows: Sequence[Row]) -> list[str]:

@@ -118,5 +118,6 @@ def _chance(confidence: Array, lowest: float, n_bins: int) -> Array:
 
 def _bins(confidence: Array, lowest: float, n_bins: int) -> list[Array]:
     """Which rows are in each of the equal bins of [lowest, 1]."""
-    bin_of = np.clip(((confidence - lowest) / (1 - lowest) * n_bins).astype(np.int64), 0, n_bins - 1)
+    with np.errstate(invalid="ignore"):  # NaN of a training that diverged stays so, whatever its bin
+        bin_of = np.clip(((confidence - lowest) / (1 - lowest) * n_bins).astype(np.int64), 0, n_bins - 1)
     return [bin_of == k for k in range(n_bins)]

@@ -59,6 +59,20 @@ def test_difference_is_paired(gain, verdict):
     assert "published +0.03" in "\n".join(claims_lines(judge_claims(study({"published": 0.03}), trials(gain))))
 
 
+@pytest.mark.parametrize(
+    ("lost", "relation", "verdict"),
+    [("noise", "greater", "refuted"), ("noise", "less", "holds"), ("baseline", "greater", "holds")],
+)
+def test_a_claim_on_trainings_that_all_fail_goes_by_the_failures(lost, relation, verdict):
+    made = trials(0.0)
+    is_lost = made["variant"] == lost
+    made = made.assign(test_score=made["test_score"].mask(is_lost), status=made["status"].mask(is_lost, "diverged"))
+    table = judge_claims(study({"relation": relation}), made)
+    assert table["verdict"].tolist() == [verdict]
+    both = "12 and 0" if lost == "noise" else "0 and 12"
+    assert f"no pair is left: {both} of 12 trainings failed" in "\n".join(claims_lines(table))
+
+
 def test_score_and_columns_of_the_trials_can_be_claimed():
     score = {"quantity": "score", "variant": "baseline", "relation": "about", "published": 0.8, "tolerance": 0.1}
     table = judge_claims(study(score, {"quantity": "ece", "relation": "less"}), trials(0.0))

@@ -4,6 +4,7 @@ import re
 
 from sketch_study import make_evidence, make_study, make_trials
 
+from noiseflow.report.advice import advise
 from noiseflow.report.headline import headline
 from noiseflow.report.limits import limits
 
@@ -60,6 +61,21 @@ def test_limits_tell_what_the_bayes_rule_leaves_to_gain_on_each_dataset_in_one_s
     (told,) = [text for text in limits(evidence) if "Bayes" in text]
     assert "9.0 points on circles" in told
     assert "and 2.0 points on more" in told
+
+
+def test_headline_goes_by_failures_where_they_decide():
+    study = make_study()
+    lost = {(2, seed) for seed in range(12)}
+    text = headline(make_evidence(study, make_trials(study, spoil=lost)))
+    assert (
+        "‘after’ (12 of 12 trainings, p < .001) fails more often than the baseline, and the verdict goes by that"
+        in text
+    )
+    assert "nan" not in text
+    cured = make_evidence(study, make_trials(study, spoil={(0, seed) for seed in range(12)}))
+    text = headline(cured)
+    assert "‘input’ (0 of 12 trainings, p < .001) and ‘after’ (0 of 12 trainings, p < .001) fail less often" in text
+    assert next(advice.text for advice in advise(cured)).startswith("Take ‘input’")
 
 
 def test_headline_begins_with_what_is_missing():
