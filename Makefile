@@ -18,7 +18,7 @@ study: .venv/.installed ## install, and run the tutorial's study as a Prefect fl
 	@.venv/bin/python -m flows tutorial
 
 test: .venv/.installed-dev ## install, and run the tests (six minutes)
-	@.venv/bin/python -m pytest -m 'not slow' $(FILES)
+	@.venv/bin/python -m pytest -m 'not slow' $(FILES) --ignore tests/slow
 
 # A file's tests stay together, for they share what is set up; the order of the files is that of tests/conftest.py.
 FILES := -n 2 --dist loadfile --no-loadscope-reorder

@@ -122,8 +122,8 @@ def seconds(network: str, noise: Sequence[Injection], controls: Sequence[Control
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("networks", nargs="*", choices=[*NETWORKS, []], default=list(NETWORKS))
-    for network in parser.parse_args(arguments).networks:
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, default=list(NETWORKS), help="these networks alone")
+    for network in parser.parse_args(arguments).only:
         epochs = NETWORKS[network][2]
         bare = seconds(network, [], [])
         print(f"| {network}, {SEEDS} seeds, {epochs} epochs | {bare:.2f} s of processor time |\n|---|---|", flush=True)

@@ -199,6 +199,7 @@ def test_simulation_catches_a_planted_fault(mutant, monkeypatch, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.evidence
 def test_store_holds_in_hundreds_of_schedules():
     simulate(50, 450)
 
