@@ -42,7 +42,9 @@ CLIENT_SECRET = "PREFECT_API_AUTH_STRING"  # noqa: S105 - the variable's name
 CLIENT = ("PREFECT_API_URL", CLIENT_SECRET, "PREFECT_CLIENT_MAX_RETRIES")
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 POOL, WORKER = "noiseflow-cpu", "make-up"
-SECONDS_TO_START, SECONDS_TO_END = 180.0, 30.0
+SECONDS_TO_START = 180.0
+SECONDS_TO_END = {"worker": 30.0, "server": 10.0}
+"""Until a process that was asked to end is killed: runs store what they have; a server waits for who is connected."""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on 127.0.0.1.")]
@@ -196,7 +198,7 @@ def _end(names: list[str], state: Path) -> None:
                 for process in left:
                     with suppress(psutil.NoSuchProcess):
                         signalled(process)
-                _, left = psutil.wait_procs(left, SECONDS_TO_END)
+                _, left = psutil.wait_procs(left, SECONDS_TO_END[name])
     if not running("server", state):
         postgres.stop(state)
         forget_if_gone(state)

@@ -103,7 +103,7 @@ def test_down_ends_what_was_started_here_and_nothing_else(state, tmp_path):
 
 
 def test_down_kills_what_ignores_sigterm(state, monkeypatch):
-    monkeypatch.setattr(services, "SECONDS_TO_END", 0.5)
+    monkeypatch.setitem(services.SECONDS_TO_END, "worker", 0.5)
     with started("worker", state, STUBBORN) as worker:
         assert worker.stdout is not None
         worker.stdout.readline()
