@@ -74,6 +74,8 @@ def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> Com
         ValueError: fits cannot be compared: fewer than two, other seeds, no validation data, other metrics; or the margin
             is not above 0, or missing. One message names every fault.
     """
+    if not isinstance(fits, Mapping):
+        raise TypeError('fits must be named: compare({"baseline": one, "noise": other}).')
     metric = next((name for name in KERAS_NAMES if all(f"val_{name}" in fit.history for fit in fits.values())), "loss")
     faults = list(_faults(fits, metric, margin))
     if faults:

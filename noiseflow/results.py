@@ -17,13 +17,14 @@ import pandas as pd
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.store import Store, find_store
 from noiseflow.study.result_places import is_remote
+from noiseflow.wording import p_text
 
 Plain = str | float | int | None
 ANSWER = "answer.json"
 """File of the report that holds its answer as plain values."""
 CELL = ["dataset", "architecture", "variant"]
 PAPER = ["p_adjusted", "effect_size"]
-COMPARED = ["verdict", "n_seeds", "test_score_mean", "difference_mean", "difference_ci_low", "difference_ci_high"]
+COMPARED = ["verdict", "n_seeds", "score_mean", "difference_mean", "difference_ci_low", "difference_ci_high"]
 _OURS = (
     "trials",
     "curves",
@@ -185,7 +186,7 @@ def _kinds(results: str, study: str) -> Iterator[str]:
     for (epochs, engine), rows in trials.groupby(["epochs", "engine"]):
         nights = trials.loc[rows.index][dated.loc[rows.index]]["campaign"].nunique()
         of = f", {nights} campaign{'s' if nights > 1 else ''}" if nights else ""
-        yield f"{len(rows):,} of {epochs:,} epochs{', reference' if engine == 'reference' else ''}{of}"
+        yield f"{len(rows):,} trials of {epochs:,} epochs{', reference' if engine == 'reference' else ''}{of}"
 
 
 def study_folder(results: str, study: str) -> Path:
@@ -261,6 +262,8 @@ def exported(results: str, which: str, form: Literal["csv", "latex"]) -> str:
     several = [name for name in ("dataset", "architecture") if len(summary[name].unique()) > 1]
     columns = [*several, "variant", *(name for name in COMPARED if name in summary), *PAPER]
     shown = summary[[name for name in columns if name in summary]]
+    if "p_adjusted" in shown:
+        shown = shown.assign(p_adjusted=shown["p_adjusted"].map(p_text))
     return shown.rename(columns=lambda name: name.replace("_", " ")).to_latex(
         index=False, escape=True, float_format="%.3f", na_rep=""
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,12 +93,23 @@ def fit_seeds(
         progress: called now and then, from any thread, with how far it has come.
 
     Raises:
+        TypeError: a model in place of a function, a number in place of seeds, or noise or controls that are no list of such.
         ValueError: an argument is out of range, the model is not compiled or does not take these rows,
             an injection's place is not in the model, its kind does not suit the targets,
             an injection or control has no strength, or there are too few rows to hold some back; with engine `vectorized`
             (NotVectorizableError) the model has a part that does not vectorise.
         RuntimeError: the device is not there.
     """
+    if isinstance(seeds, Integral):
+        raise TypeError(f"seeds must be the seeds themselves; received {seeds}. For so many: seeds=range({seeds}).")
+    if isinstance(build_model, keras.Model):
+        raise TypeError(
+            "build_model must be a function that returns a compiled model, called once for each seed; received a model. "
+            "Put the lines that make it into a function."
+        )
+    for name, given, kind in (("noise", noise, Injection), ("controls", controls, Control)):
+        if isinstance(given, kind | dict) or not all(isinstance(one, kind) for one in given):
+            raise TypeError(f"{name} must be a list of noiseflow.{kind.__name__}; received {given!r}.")
     chosen = tuple(int(seed) for seed in seeds)
     function = ModelFile.read(build_model) if isinstance(build_model, str | Path) else build_model
     if isinstance(sample_weight, dict) and isinstance(y, list | tuple):

@@ -26,7 +26,9 @@ def looked(evidence: Evidence) -> str:
         n_looks = looks["look"].nunique()
         return f"The study was looked at {wording.number(n_looks, 'time')}; intervals, p and verdicts allow for it."
     found = wording.listed(_verdict_texts(evidence.labelled))
-    return f"Seeds were added until each variant was decided: {found}{_saved(evidence)}."
+    ended = any(row["verdict"] == "inconclusive" and not rows_leave_open(row) for row in evidence.labelled)
+    until = ", or the budget or the most seeds were used up" if ended else ""
+    return f"Seeds were added until each variant was decided{until}: {found}{_saved(evidence)}."
 
 
 def _verdict_texts(rows: Sequence[Row]) -> Iterator[str]:

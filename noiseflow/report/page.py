@@ -86,6 +86,7 @@ def render(evidence: Evidence, renderer: Renderer = render_here) -> Report:
         "limits": limits(evidence),
         "manifest": {key: value for key, value in evidence.manifest.items() if key != "command"},
         "command": evidence.manifest.get("command", ""),
+        "saved": _file_to_save(evidence),
         "yaml": _study_yaml(evidence.study),
         "yaml_limit": YAML_LIMIT,
     }
@@ -112,6 +113,12 @@ def _parts(evidence: Evidence, whole: int, folded: int) -> dict[str, list[PageTa
         if section.table:
             parts[section.table.place] += parts_of(section, evidence, whole, folded)
     return parts
+
+
+def _file_to_save(evidence: Evidence) -> str:
+    """The file that the command names, which the study has to be saved to first; empty for one that ships."""
+    name = f"{evidence.study.name}.yaml"
+    return name if f" {name} " in evidence.manifest.get("command", "") else ""
 
 
 def _study_yaml(study: Study) -> str:

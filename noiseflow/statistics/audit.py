@@ -60,7 +60,8 @@ def _on_rows(rows: float, n_test: int) -> list[str]:
     if abs(rows) < 0.5:
         return ["No row changed on balance: there is nothing to explain."]
     p = smallest_p(round(rows))
-    first = f"Even if no other row changed, p is {p:.3f} (exact McNemar test); every pair of rows that swap raises it."
+    raised = "; every pair of rows that swap raises it" if p < 1 else ""
+    first = f"Even if no other row changed, p is {p:.3f} (exact McNemar test){raised}."
     if p < ALPHA:
         return [
             first,
@@ -70,7 +71,7 @@ def _on_rows(rows: float, n_test: int) -> list[str]:
     return [
         first,
         f"So these rows cannot tell the two models apart: that takes {LEAST_ROWS} rows or more, {least:.1f} points here.",
-        f"A true gain of this size needs {needed:,} test rows at least.",
+        f"A true difference of this size needs {needed:,} test rows at least.",
     ]
 
 

@@ -89,7 +89,7 @@ def _drafted(
     draft = choose(path, target, task)
     shown = path if written_to is None else os.path.relpath(path, Path(written_to).parent)
     strengths, why = suggest(draft.dataset) if suggest else (STRENGTHS, "")
-    text = _text(draft, name or study_name(path), shown) + _variants(strengths, why)
+    text = _text(draft, name or study_name(written_to or path), shown) + _variants(strengths, why)
     studies.validate(yaml.safe_load(text))
     return text, draft
 

@@ -88,6 +88,23 @@ UNVECTORIZABLE = {
 }
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": 8}, r"For so many: seeds=range\(8\)"),
+        ({"build_model": None}, "must be a function that returns a compiled model"),
+        ({"noise": {"place": "input", "stddev": 0.1}}, "noise must be a list of noiseflow.Injection"),
+        ({"noise": noiseflow.Injection(place="input", stddev=0.1)}, "noise must be a list of noiseflow.Injection"),
+        ({"controls": ["l2"]}, "controls must be a list of noiseflow.Control"),
+    ],
+)
+def test_what_people_give_in_place_of_a_list_or_a_function_is_refused_with_what_to_write(build, data, changes, message):
+    arguments = {"build_model": build, "seeds": [0]} | changes
+    arguments["build_model"] = arguments["build_model"] or build()
+    with pytest.raises(TypeError, match=message):
+        noiseflow.fit_seeds(arguments.pop("build_model"), *data, **arguments)
+
+
 @pytest.mark.parametrize("name", UNVECTORIZABLE)
 def test_auto_falls_back_with_one_warning_and_vectorized_raises(name, data):
     build, reason = UNVECTORIZABLE[name]

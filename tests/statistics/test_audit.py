@@ -15,7 +15,7 @@ def test_the_tutorials_gain_of_one_row_cannot_be_told_from_chance():
     assert "0.645 to 0.842" in text  # Wilson's interval of 53 of 70
     assert "p is 1.000" in text
     assert "6 rows or more, 8.6 points here" in text
-    assert "A true gain of this size needs 429 test rows" in text
+    assert "A true difference of this size needs 429 test rows" in text
     assert "one training run" in text
 
 

@@ -26,8 +26,13 @@ def _columns(_: Evidence) -> Columns:
         "Brier": lambda row: fraction(row["brier_mean"]),
         "Calibration error (chance)": lambda row: f"{fraction(row['ece_mean'])} ({fraction(row['ece_chance_mean'])})",
         "Signal to noise": lambda row: _finite(row, "signal_to_noise_median", ".3g"),
-        "Seeds needed": lambda row: _finite(row, "n_needed", ",.0f"),
+        "Seeds needed": lambda row: NOTHING if _leaves_open(row) else _finite(row, "n_needed", ",.0f"),
     }
+
+
+def _leaves_open(row: Row) -> bool:
+    """Whether so many seeds are there and decide nothing: the test rows are too few, or a few seeds decide the mean."""
+    return bool(row["verdict"] == "inconclusive" and row["n_pairs"] >= row["n_needed"])
 
 
 def _finite(row: Row, name: str, form: str) -> str:

@@ -36,8 +36,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         ]
         caption = (
             f"Learning curves{group.where}: solid lines are the mean over seeds on the test rows, dashed ones on the "
-            "training rows; bands hold the middle 80 % of the seeds. The dotted line repeats the baseline's test "
-            "score. See how far train and test part, and whether noise keeps them together."
+            "training rows; bands hold the middle 80 % of the seeds. In the still picture a dotted line repeats "
+            "the baseline's test score. See how far train and test part, and whether noise keeps them together."
             f"{latest_seeds(evidence)}{group.left_out(MOST_PANELS)}{only_some_groups(evidence)}"
         )
         alt = f"Train and test score over the epochs, a panel a variant{group.where}"
