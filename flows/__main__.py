@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -171,9 +170,7 @@ def _way_to_the_ui(study: str) -> str:
 
         if PREFECT_API_URL.value():
             return f"{PREFECT_UI_URL.value()}/{page}"
-    prefect = Path(sys.executable).with_name("prefect")
-    shown = os.path.relpath(prefect) if prefect.is_relative_to(Path.cwd()) else str(prefect)
-    return f"DO_NOT_TRACK=1 {shlex.quote(shown)} server start   then http://127.0.0.1:4200/{page}"
+    return f"make up   then http://127.0.0.1:4200/{page}"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from noiseflow.base.values import BASELINE
-from noiseflow.plots.canvas import BASELINE_COLOUR, INK, MUTED, NORMAL, SMALL, blank_figure, label_axes, wrapped
+from noiseflow.plots.canvas import BASELINE_COLOUR, INK, MUTED, NORMAL, blank_figure, label_axes, legend_above, wrapped
 
 BARS = "#d9d9d9"
 TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -64,4 +64,4 @@ def _legend(figure: Figure, *, with_reference: bool) -> None:
     ]
     if with_reference:
         handles.append(Line2D([], [], color=BASELINE_COLOUR, linewidth=1, linestyle=":", label="baseline"))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False, fontsize=SMALL)
+    legend_above(figure, handles)

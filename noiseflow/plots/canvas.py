@@ -11,6 +11,7 @@ from itertools import cycle
 from typing import Any, cast
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -158,14 +159,34 @@ def note_above(axes: Axes, at: float, text: str, colour: str) -> None:
     )
 
 
+def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
+    """A legend above the panels, in one line; in the narrow form of as many columns as there is room for."""
+    columns = _columns([str(handle.get_label()) for handle in handles]) if is_narrow() else len(handles)
+    figure.legend(handles=handles, loc="outside upper right", ncols=columns, frameon=False, fontsize=SMALL)
+
+
+def is_narrow() -> bool:
+    """Whether pictures are drawn for a phone."""
+    return _narrow.get()
+
+
+def _columns(labels: Sequence[str]) -> int:
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    width = NARROW_LABEL if _narrow.get() else LEGEND_WIDTH
+    return max(1, min(len(labels), width // (longest + HANDLE_WIDTH)))
+
+
 def name_lines(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]) -> None:
     """A legend above the panels, of as many columns as the names leave room for."""
     labels = [_text(wrapped(name, LABEL_WIDTH)) for name in names]
-    longest = max(len(line) for label in labels for line in label.split("\n"))
-    width = NARROW_LABEL if _narrow.get() else LEGEND_WIDTH
-    columns = max(1, min(len(labels), width // (longest + HANDLE_WIDTH)))
     legend = figure.legend(
-        handles, labels, loc="outside upper center", ncols=columns, frameon=False, fontsize=SMALL, labelcolor=INK
+        handles,
+        labels,
+        loc="outside upper center",
+        ncols=_columns(labels),
+        frameon=False,
+        fontsize=SMALL,
+        labelcolor=INK,
     )
     for text in legend.get_texts():
         text.set_parse_math(False)

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from noiseflow.base.values import BASELINE
-from noiseflow.plots.canvas import BASELINE_COLOUR, INK, NORMAL, SMALL, blank_figure, label_axes, wrapped
+from noiseflow.plots.canvas import BASELINE_COLOUR, INK, NORMAL, blank_figure, label_axes, legend_above, wrapped
 
 
 def plot_learning_curves(bands: pd.DataFrame, colours: Mapping[str, str], score_label: str = "accuracy") -> Figure:
@@ -52,4 +52,4 @@ def _legend(figure: Figure, *, with_reference: bool) -> None:
     handles = [
         Line2D([], [], linestyle=style, linewidth=width, color=INK, label=label) for style, width, label in kinds
     ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False, fontsize=SMALL)
+    legend_above(figure, handles)

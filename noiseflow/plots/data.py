@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from noiseflow.plots.canvas import INK, OKABE_ITO, SMALL, blank_figure, label_axes
+from noiseflow.plots.canvas import INK, OKABE_ITO, SMALL, blank_figure, is_narrow, label_axes
 
 CLASS_MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 
@@ -29,7 +31,9 @@ def plot_data(data: pd.DataFrame) -> Figure | None:
             axes, x="feature 1 (dimensionless)", y="feature 2 (dimensionless)", title=name if len(shown) > 1 else ""
         )
         axes.set_aspect("equal", adjustable="box")
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=SMALL, labelcolor=INK)
+        beside: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.01, 0.5)}
+        below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.2), "ncols": 2}
+        axes.legend(**(below if is_narrow() else beside), frameon=False, fontsize=SMALL, labelcolor=INK)
     return figure
 
 

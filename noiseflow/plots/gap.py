@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from noiseflow import wording
-from noiseflow.plots.canvas import INK, SMALL, blank_figure, label_axes, name_rows, note_beside, row_height
+from noiseflow.plots.canvas import INK, blank_figure, label_axes, legend_above, name_rows, note_beside, row_height
 
 
 def plot_gap(
@@ -65,4 +65,4 @@ def _legend(figure: Figure) -> None:
         Line2D([], [], **style, label="test"),  # type: ignore[arg-type]
         Line2D([], [], color=INK, marker="|", linestyle="", markersize=10, label="gap of a seed, and their mean ± std"),
     ]
-    figure.legend(handles=handles, loc="outside upper right", ncols=3, frameon=False, fontsize=SMALL)
+    legend_above(figure, handles)

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from noiseflow.plots.canvas import INK, MUTED, NORMAL, SMALL, blank_figure, label_axes, wrapped
+from noiseflow.plots.canvas import INK, MUTED, NORMAL, blank_figure, label_axes, legend_above, wrapped
 
 MOST_PANELS = 6
 FEW, MANY = 6, 60  # campaigns: that have a tick each; whose intervals are one band
@@ -133,4 +133,4 @@ def _legend(figure: Figure, *, drifted: bool) -> None:
     ]
     if drifted:
         handles.append(Line2D([], [], color=INK, marker="X", markersize=8, linewidth=0, label="drift"))
-    figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), frameon=False, fontsize=SMALL)
+    legend_above(figure, handles)

@@ -108,14 +108,15 @@ def all_in_points(summary: pd.DataFrame) -> bool:
 
 def _values(row: Row, p: str, *, points: bool) -> dict[str, Plain]:
     scale, unit, digits = (100.0, "points", 2) if points else (1.0, "score", 4)
+    decimals = 3 if points else 4  # as the page has them: rounded once
     return {
         "verdict": row["verdict"] if isinstance(row["verdict"], str) else None,
         "strength": _rounded(row["strength"], 4),
         "seeds": int(row["n_seeds"]),
         "diverged": int(row["n_diverged"]),
-        "train": _rounded(row["train_score_mean"], 4),
-        "score": _rounded(row["score_mean"], 4),
-        "std": _rounded(row["score_std"], 4),
+        "train": _rounded(row["train_score_mean"], decimals),
+        "score": _rounded(row["score_mean"], decimals),
+        "std": _rounded(row["score_std"], decimals),
         f"difference ({unit})": _rounded(scale * row["difference_mean"], digits),
         "low": _rounded(scale * row["difference_ci_low"], digits),
         "high": _rounded(scale * row["difference_ci_high"], digits),

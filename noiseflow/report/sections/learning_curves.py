@@ -55,8 +55,8 @@ def _limits(evidence: Evidence) -> list[str]:
     if len(late):
         worst = late.sort_values("fall").iloc[-1]
         texts.append(
-            f"Seen on the test rows, and used for no decision: the mean curve of {wording.quoted(worst['variant'])} is best at "
-            f"epoch {int(worst['best_epoch']):,} ({wording.fraction(worst['best'])}) and ends at "
+            f"Seen on the test rows, and used for no decision: the smoothed mean curve of {wording.quoted(worst['variant'])} "
+            f"is best at epoch {int(worst['best_epoch']):,} ({wording.fraction(worst['best'])}) and ends at "
             f"{wording.fraction(worst['last'])} after {int(worst['last_epoch']):,}. So part or all of what noise gains "
             "here may be the price of training too long; early stopping is the rival to run."
         )
