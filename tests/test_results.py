@@ -62,7 +62,11 @@ def test_loaded_frames_have_names(results):
 
 def test_list_and_show_name_trials_and_runs(results):
     (one,) = stored_studies(str(results))
-    assert (one.study, one.trials, one.runs) == ("small", ["8 trials of 3 epochs", "8 trials of 6 epochs"], ["epochs-3"])
+    assert (one.study, one.trials, one.runs) == (
+        "small",
+        ["8 trials of 3 epochs", "8 trials of 6 epochs"],
+        ["epochs-3"],
+    )
     assert one.size > 1000
     with pytest.raises(InvalidInputError, match=r"There are: small\."):
         stored_study(str(results), "smal")

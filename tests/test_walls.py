@@ -42,7 +42,7 @@ MAY_IMPORT = {  # room: the rooms that it may import; `base` lies below all, and
     "laws": ("noise", "engine"),
     "atlas": ("datasets", "study", "statistics"),
     "comparison": ("base", "scores", "engine", "statistics", "wording"),
-    "results": ("base", "study", "store"),
+    "results": ("base", "study", "store", "wording"),
     "trackers": ("base", "results"),
     "stored": ("base", "datasets", "study", "campaigns", "store", "trials", "report", "results"),
     "progress_line": ("engine", "trials"),
