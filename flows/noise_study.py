@@ -61,7 +61,7 @@ class _Named:
     """Marks a parameter of several types, so that the server says of a wrong value what it must be.
 
     Of `anyOf` it says only that no schema fits. So `anyOf`, which Prefect's forms are made from, keeps the types alone, and the
-    limits are a condition beside it.
+    limits are a condition beside it. A whole study, which is an object, is checked by that condition too.
 
     Attributes:
         when: which values have limits.
@@ -75,12 +75,12 @@ class _Named:
         schema = handler(core)
         kinds, limits = schema["anyOf"], ("minimum", "maximum", "pattern")
         types = [{key: value for key, value in kind.items() if key not in limits} for kind in kinds]
-        told = schema | {"anyOf": types, "if": self.when, "then": self.limits or kinds[0]}
+        form = schema | {"anyOf": types, "if": self.when, "then": self.limits or kinds[0]}
         objects = [kind for kind in kinds if "$ref" in kind]
         if objects:
-            told["anyOf"] = [*types, AS_JSON]
-            told["else"] = objects[0]
-        return told
+            form["anyOf"] = [*types, AS_JSON]
+            form["else"] = objects[0]
+        return form
 
 
 AS_JSON = {"type": "object", "title": "As JSON"}

@@ -136,7 +136,7 @@ class Stored:
     """What lies of a study, for `noiseflow results list`.
 
     Attributes:
-        trials: of each kind, `150 of 4,000 epochs`.
+        trials: of each kind, `150 trials of 4,000 epochs`.
         runs: folders of runs with other settings.
         changed: when a file was written last.
         size: bytes on the disk.

@@ -188,7 +188,7 @@ def test_small_parquet_file_of_many_rows_is_refused_before_it_is_read(tmp_path):
 
 def test_small_parquet_file_of_one_long_text_is_refused_before_it_is_written_out(tmp_path, monkeypatch):
     """The footer says some kilobytes: the text stands there once."""
-    monkeypatch.setattr("noiseflow.datasets.files.MAX_BYTES", 10_000_000)
+    monkeypatch.setattr("noiseflow.datasets.file_limits.MAX_BYTES", 10_000_000)
     rows = pa.table({"x": pa.array(["a" * 10_000] * 1_100), "y": np.zeros(1_100)})
     pq.write_table(rows, tmp_path / "a.parquet", compression="zstd")
     assert (tmp_path / "a.parquet").stat().st_size < 10_000

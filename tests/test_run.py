@@ -200,7 +200,7 @@ def test_study_that_grows_after_a_look_is_judged_by_both_and_a_replay_as_before(
 def test_run_until_decided_goes_on_where_it_stopped_and_can_be_drawn_again(tmp_path):
     first = run_study(SMALL, tmp_path, until="decided", max_seeds=10)
     assert first.answer.endswith(
-        "until each variant was decided, or the budget or the most seeds were used up: ‘noisy’ open after 10 seeds."
+        "until each variant was decided, or the budget or the largest number of seeds was reached: ‘noisy’ open after 10 seeds."
     )
     second = run_study(SMALL, tmp_path, until="decided", max_seeds=15, budget="1h")
     assert (second.trained, second.reused) == (10, 20)

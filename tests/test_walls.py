@@ -15,7 +15,11 @@ ALL = [*LIBRARY, *sorted((ROOT / "tasks").glob("*.py")), *sorted((ROOT / "flows"
 ROOMS = {  # library: the rooms of noiseflow that may import it
     "tensorflow": ("engine/", "noise/", "controls/", "trials/preflight/"),
     "keras": ("engine/", "noise/", "controls/", "scores/", "architectures/", "laws/", "trials/preflight/"),
-    "pyarrow": ("store/", "datasets/files.py"),  # how large a Parquet file is, before it is read
+    "pyarrow": (
+        "store/",
+        "datasets/files.py",
+        "datasets/file_limits.py",
+    ),  # how large a Parquet file is, before it is read
     "obstore": ("store/",),
     "matplotlib": ("plots/",),
     "mlflow": ("trackers.py",),

@@ -12,7 +12,7 @@ import numpy as np
 
 from noiseflow.base.faults import InvalidInputError, one_line
 from noiseflow.base.user_files import open_archive
-from noiseflow.datasets.files import MAX_BYTES, MAX_NUMBERS, check_file, few, file_fault
+from noiseflow.datasets.file_limits import MAX_BYTES, MAX_NUMBERS, check_file, few, file_fault
 
 _SETS = ("x_train", "y_train", "x_test", "y_test")
 _BESIDE = ("groups", "time")

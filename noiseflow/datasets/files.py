@@ -1,28 +1,40 @@
-"""A user's file, read with limits in mind: nothing in it is executed, and what is wrong with it is said in a sentence."""
+"""A table from a user's file of any form: nothing in it is executed, and what is wrong with it is said in a sentence."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import struct
 import zipfile
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from noiseflow.base.faults import InvalidInputError, one_line
-from noiseflow.base.user_files import NotAFileError, check_directory, open_file
-from noiseflow.datasets.packed import BROKEN, PACKED, PLAIN_SUFFIXES, TEXT_SUFFIXES, streamed, suffix_of, unpacked
+from noiseflow.base.user_files import check_directory, open_file
+from noiseflow.datasets import file_limits
+from noiseflow.datasets.file_limits import (
+    MAX_NUMBERS,
+    ROWS_AT_ONCE,
+    SAMPLED_SUFFIXES,
+    check_file,
+    check_kinds,
+    check_unpacked,
+    check_values,
+    check_width,
+    file_fault,
+    refuse_unpacked,
+    take_sample,
+)
+from noiseflow.datasets.packed import BROKEN, PACKED, TEXT_SUFFIXES, streamed, suffix_of, unpacked
 from noiseflow.datasets.samples import LONGEST_ROW, RowTooLongError, drawn_rows, drawn_text
 from noiseflow.datasets.text_files import (
     MAX_HEADER,
@@ -38,17 +50,8 @@ from noiseflow.datasets.text_files import (
 )
 from noiseflow.datasets.text_guesses import guess_text
 
-MAX_BYTES = 2**30
-"""Largest file, and largest content of a Parquet or .npz file, unpacked; rows must fit into memory several times over."""
-MAX_SAMPLED = 2**37
-"""Largest file of text or Parquet of which a sample of the rows is read."""
-MAX_NUMBERS = 200_000_000
-"""Most numbers in an .npz file, whatever they take there: they are computed with as 8 bytes each."""
-MAX_COLUMNS = 10_000
 N_ROWS = "rows of the file"
 """Attribute of a frame that is a sample of a file's rows: how many there are."""
-_NUMBER = 8  # bytes
-_ROWS_AT_ONCE = 2**14
 _LOOKED_AT = 50  # rows of a sheet from which its form is guessed
 
 
@@ -70,7 +73,11 @@ def stamp(path: str, *, is_sampled: bool = False) -> tuple[int, int]:
     Raises:
         InvalidInputError: it cannot be looked at, or is too large.
     """
-    return check_file(path, SUFFIXES, MAX_SAMPLED if is_sampled and suffix_of(path) in SAMPLED_SUFFIXES else MAX_BYTES)
+    return check_file(
+        path,
+        SUFFIXES,
+        file_limits.MAX_SAMPLED if is_sampled and suffix_of(path) in SAMPLED_SUFFIXES else file_limits.MAX_BYTES,
+    )
 
 
 def is_too_large(path: str, reading: Reading) -> bool:
@@ -80,38 +87,6 @@ def is_too_large(path: str, reading: Reading) -> bool:
     except InvalidInputError as error:
         return any("set sample" in fault for fault in error.faults)
     return False
-
-
-def file_fault(path: str, must: str, received: str, fix: str) -> InvalidInputError:
-    return InvalidInputError([f"path must {must}; received {path!r}, {received}. {fix}"])
-
-
-def check_file(path: str, suffixes: tuple[str, ...], most: int | None = None) -> tuple[int, int]:
-    """When the file was changed, and its size; raises unless it is a file of that kind and of a reasonable size."""
-    wanted = f"be a {' or '.join(suffixes[:2])} file"
-    try:
-        with open_file(path) as file:
-            stat = os.fstat(file.fileno())
-    except NotAFileError:
-        raise file_fault(path, wanted, "which is no file", "Name the file itself.") from None
-    except (FileNotFoundError, NotADirectoryError):
-        raise file_fault(
-            path, wanted, "which does not exist", "Fix the path; it is relative to the study file."
-        ) from None
-    except (OSError, ValueError) as error:
-        raise file_fault(path, wanted, f"which cannot be looked at: {error}", "Fix the path or its rights.") from None
-    size = stat.st_size
-    if suffix_of(path) not in suffixes:
-        known = [one for one in suffixes if one in PLAIN_SUFFIXES or one not in TEXT_SUFFIXES]
-        packed = f"; text also as {', '.join(PACKED)}" if ".csv" in suffixes else ""
-        others = f" Read are {', '.join(known)}{packed}." if len(suffixes) > 1 else ""
-        raise file_fault(path, wanted, f"of the kind {suffix_of(path) or 'none'}", f"Save it as {suffixes[0]}.{others}")
-    if size == 0:
-        raise file_fault(path, wanted, "which is empty", "Save the rows again.")
-    most = most or MAX_BYTES
-    if size > most:
-        raise file_fault(path, f"have at most {most:,} bytes", f"which has {size:,}", _take_sample(path))
-    return stat.st_mtime_ns, size
 
 
 @lru_cache(maxsize=4)
@@ -168,7 +143,7 @@ def _hint(path: str, reading: Reading) -> str:
 
 def _read_text(path: str, packed: BinaryIO, reading: Reading) -> pd.DataFrame:
     if reading.sample is None:
-        return _parsed(path, unpacked(path, packed, MAX_BYTES), reading)
+        return _parsed(path, unpacked(path, packed, file_limits.MAX_BYTES), reading)
     if is_wide(reading.encoding):
         raise file_fault(
             path, "be text in one byte a letter to be sampled", f"of {reading.encoding}", "Save it as UTF-8."
@@ -192,24 +167,13 @@ def _parsed(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
     if b"\n" not in head and len(head) == MAX_HEADER:
         raise file_fault(path, "be a table", f"whose first line is over {MAX_HEADER:,} bytes", "Give it fewer columns.")
     if isinstance(file, io.BytesIO):
-        _refuse_unpacked(path, file.seek(0, 2))
+        refuse_unpacked(path, file.seek(0, 2))
     file.seek(0)
     names = header_of(file, path, reading)
     _check_columns(path, names)
-    _check_values(path, file, len(names))
+    check_values(path, file, len(names))
     file.seek(0)
     return rows_of(file, path, reading).rename(columns=plain_name)
-
-
-def _check_values(path: str, file: BinaryIO, width: int) -> None:
-    """Raises where a text holds more values than memory: a few bytes may be packed rows without end."""
-    if file.seek(0, 2) * _NUMBER <= MAX_BYTES:  # a value takes a byte of text at least
-        return
-    file.seek(0)
-    n_values = width * sum(part.count(b"\n") for part in iter(partial(file.read, 2**20), b""))
-    if n_values * _NUMBER > MAX_BYTES:
-        must = f"hold at most {MAX_BYTES // _NUMBER:,} values"
-        raise file_fault(path, must, f"which holds some {n_values:,}", _take_sample(path))
 
 
 def _read_feather(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
@@ -218,7 +182,7 @@ def _read_feather(path: str, file: BinaryIO, _: Reading) -> pd.DataFrame:
     for i in range(reader.num_record_batches):
         batches.append(reader.get_batch(i))
         n_bytes += batches[-1].nbytes
-        _refuse_unpacked(path, n_bytes)
+        refuse_unpacked(path, n_bytes)
     return _finished(path, pa.Table.from_batches(batches, reader.schema).to_pandas())
 
 
@@ -234,7 +198,7 @@ def _read_excel(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
 def _check_workbook(path: str, file: BinaryIO) -> None:
     check_directory(file)
     with zipfile.ZipFile(file) as archive:
-        _refuse_unpacked(path, sum(member.file_size for member in archive.infolist()))
+        refuse_unpacked(path, sum(member.file_size for member in archive.infolist()))
 
 
 def guess_sheet(path: str) -> tuple[Reading, dict[str, str]]:
@@ -301,20 +265,20 @@ def _read_parquet(path: str, file: BinaryIO, reading: Reading) -> pd.DataFrame:
         raise file_fault(path, "be a table", f"whose footer has {length:,} bytes", "Give it fewer columns.")
     if reading.sample is not None:
         return _sampled_parquet(path, file, reading.sample, reading.drawn_by)
-    _check_unpacked(path, file)
+    check_unpacked(path, file)
     return _finished(path, pd.read_parquet(file))
 
 
 def _sampled_parquet(path: str, file: BinaryIO, n: int, seed: int) -> pd.DataFrame:
     table = pq.ParquetFile(file)
-    _check_kinds(path, table)
+    check_kinds(path, table)
     n_rows = table.metadata.num_rows
     drawn, first, n_bytes, parts = drawn_rows(n_rows, n, seed), 0, 0, []
-    for rows in table.iter_batches(_ROWS_AT_ONCE):
+    for rows in table.iter_batches(ROWS_AT_ONCE):
         here = drawn[np.searchsorted(drawn, first) : np.searchsorted(drawn, first + len(rows))]
         parts.append(rows.take(pa.array(here - first)))
         first, n_bytes = first + len(rows), n_bytes + parts[-1].nbytes
-        _refuse_unpacked(path, n_bytes)
+        refuse_unpacked(path, n_bytes)
     frame = _finished(path, pa.Table.from_batches(parts, table.schema_arrow).to_pandas())
     frame.attrs[N_ROWS] = n_rows
     return frame
@@ -353,7 +317,7 @@ def _single_values(path: str, column: pd.Series[Any]) -> tuple[str, dict[str, An
     if len(lists) == len(column) and len({len(value) for value in lists}) == 1 and lists[0] is not None:
         if len(lists) * len(lists[0]) > MAX_NUMBERS:
             received = f"where {name!r} holds {len(lists[0]):,} numbers a row"
-            raise file_fault(path, f"hold at most {MAX_NUMBERS:,} numbers", received, _take_sample(path))
+            raise file_fault(path, f"hold at most {MAX_NUMBERS:,} numbers", received, take_sample(path))
         with suppress(TypeError, ValueError):
             stacked = np.stack([np.asarray(value, dtype=np.float64) for value in lists])
             if stacked.ndim == 2 and not any(isinstance(value, str) for value in lists[0]):
@@ -368,67 +332,8 @@ def _as_json(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, dict | list) else value
 
 
-def _check_unpacked(path: str, file: BinaryIO) -> None:
-    """Raises where the columns take more memory than allowed once they are unpacked: a few bytes may stand for a billion rows.
-
-    What the file says of itself is looked at first, then what it really holds, one column after the other and some rows at a
-    time; text stays in the form of numbers and a dictionary meanwhile.
-    """
-    table = pq.ParquetFile(file)
-    _check_kinds(path, table)
-    texts = [
-        field.name for field in table.schema_arrow if pa.types.is_string(field.type) or pa.types.is_binary(field.type)
-    ]
-    groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
-    columns = [group.column(i) for group in groups for i in range(table.metadata.num_columns)]
-    said = sum(max(column.total_uncompressed_size, _NUMBER * column.num_values) for column in columns)
-    _refuse_unpacked(path, max(said, _NUMBER * table.metadata.num_rows * table.metadata.num_columns))
-    table, n_bytes = pq.ParquetFile(file, read_dictionary=texts), 0
-    for field in table.schema_arrow:
-        for rows in table.iter_batches(_ROWS_AT_ONCE, columns=[field.name]):
-            n_bytes += sum(map(_unpacked, rows.columns))
-            _refuse_unpacked(path, n_bytes)
-    file.seek(0)
-
-
-def _check_kinds(path: str, table: Any) -> None:
-    """Raises where a Parquet file has too many columns, or some that are no column of a table."""
-    if table.metadata.num_columns > MAX_COLUMNS:
-        _check_columns(path, [str(i) for i in range(table.metadata.num_columns)])
-    nested = [f.name for f in table.schema_arrow if pa.types.is_nested(f.type) and not _is_list_of_numbers(f.type)]
-    if nested:
-        raise file_fault(
-            path, "have columns of single values", f"where {few(nested)} hold lists", "Make a column of each entry."
-        )
-
-
-def _is_list_of_numbers(kind: Any) -> bool:
-    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-    return any(of(kind) for of in lists) and any(of(kind.value_type) for of in number)
-
-
-def _unpacked(column: Any) -> int:
-    """Bytes that a column takes once its text is written out."""
-    if not isinstance(column, pa.DictionaryArray):
-        return int(max(column.nbytes, _NUMBER * len(column)))
-    lengths = pc.binary_length(column.dictionary).cast(pa.int64())
-    return int(_NUMBER * len(column) + (pc.sum(lengths.take(column.indices)).as_py() or 0))
-
-
-def _refuse_unpacked(path: str, n_bytes: int) -> None:
-    if n_bytes > MAX_BYTES:
-        must = f"hold at most {MAX_BYTES:,} bytes once it is unpacked"
-        raise file_fault(path, must, f"which holds {n_bytes:,} or more", _take_sample(path))
-
-
-def _take_sample(path: str) -> str:
-    return "Take a sample of the rows" + (": set sample: 50000." if suffix_of(path) in SAMPLED_SUFFIXES else ".")
-
-
 def _check_columns(path: str, names: list[str]) -> None:
-    if len(names) > MAX_COLUMNS:
-        raise file_fault(path, f"have at most {MAX_COLUMNS:,} columns", f"which has {len(names):,}", "Give it fewer.")
+    check_width(path, len(names))
     if not all(name.isprintable() for name in names):
         fix = _hint(path, Reading()) or "Rename them."
         raise file_fault(path, "have columns with printable names", "whose first line holds others", fix)
@@ -456,9 +361,3 @@ FORMATS: dict[str, Callable[[str, BinaryIO, Reading], pd.DataFrame]] = {
 }
 SUFFIXES = tuple(FORMATS)
 """Kinds of files that are tables."""
-SAMPLED_SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
-"""Kinds of files whose rows are sampled while they are read; any other is read whole first."""
-
-
-def few(names: list[str]) -> str:
-    return ", ".join(repr(name[:80]) for name in names[:10])

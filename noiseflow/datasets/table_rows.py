@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets.columns import kind_of, label_of, numbers, texts, times
 from noiseflow.datasets.data import Array, Data, grid_of, standardize_target
-from noiseflow.datasets.files import MAX_COLUMNS
+from noiseflow.datasets.file_limits import MAX_COLUMNS
 from noiseflow.datasets.preparation import as_read, prepare_table
 from noiseflow.datasets.rows import Index, Rows, split
 from noiseflow.datasets.table_checks import features_of, table_faults

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from keras.src.trainers.data_adapters.data_adapter_utils import class_weight_to_
 from numpy.typing import ArrayLike
 
 from noiseflow.controls import CONTROLS, control_kind
+from noiseflow.controls.control import Control
 from noiseflow.engine.keras_state import BuiltFor
 from noiseflow.engine.problem import Array, Problem, Samples
 from noiseflow.engine.row_batches import read_data
@@ -20,6 +22,24 @@ from noiseflow.noise import kind_of
 from noiseflow.noise.injection import Injection
 
 ROUNDING = 1e-9  # (1 - 0.9) × 10 rows are 1, though floats make them a little less
+
+
+def require_kinds(build_model: Any, seeds: Any, noise: Any, controls: Any) -> None:
+    """Says what to write in place of what people give at first.
+
+    Raises:
+        TypeError: a model in place of a function, a number in place of seeds, or noise or controls that are no list of such.
+    """
+    if isinstance(seeds, Integral):
+        raise TypeError(f"seeds must be the seeds themselves; received {seeds}. For so many: seeds=range({seeds}).")
+    if isinstance(build_model, keras.Model):
+        raise TypeError(
+            "build_model must be a function that returns a compiled model, called once for each seed; received a model. "
+            "Put the lines that make it into a function."
+        )
+    for name, given, kind in (("noise", noise, Injection), ("controls", controls, Control)):
+        if isinstance(given, kind | dict) or not all(isinstance(one, kind) for one in given):
+            raise TypeError(f"{name} must be a list of noiseflow.{kind.__name__}; received {given!r}.")
 
 
 def training_rows(x: Any, y: Any, sample_weight: Any = None, per_seed: bool = False) -> Samples:

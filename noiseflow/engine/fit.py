@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from noiseflow.engine.arguments import (
     by_output,
     checked,
     measured_rows,
+    require_kinds,
     split_rows,
     strengths_of,
     training_rows,
@@ -100,16 +100,7 @@ def fit_seeds(
             (NotVectorizableError) the model has a part that does not vectorise.
         RuntimeError: the device is not there.
     """
-    if isinstance(seeds, Integral):
-        raise TypeError(f"seeds must be the seeds themselves; received {seeds}. For so many: seeds=range({seeds}).")
-    if isinstance(build_model, keras.Model):
-        raise TypeError(
-            "build_model must be a function that returns a compiled model, called once for each seed; received a model. "
-            "Put the lines that make it into a function."
-        )
-    for name, given, kind in (("noise", noise, Injection), ("controls", controls, Control)):
-        if isinstance(given, kind | dict) or not all(isinstance(one, kind) for one in given):
-            raise TypeError(f"{name} must be a list of noiseflow.{kind.__name__}; received {given!r}.")
+    require_kinds(build_model, seeds, noise, controls)
     chosen = tuple(int(seed) for seed in seeds)
     function = ModelFile.read(build_model) if isinstance(build_model, str | Path) else build_model
     if isinstance(sample_weight, dict) and isinstance(y, list | tuple):

@@ -18,7 +18,8 @@ from noiseflow.engine.memory import OUT_OF_MEMORY
 from noiseflow.engine.problem import EVALUATION_ROWS, Problem
 from noiseflow.engine.random import Draw, Quiet, Stream, drawing_from
 from noiseflow.engine.twins import ways_of
-from noiseflow.noise.instrument import Point, Position, Survey, Walk, instrumented, positions_of, survey, walking
+from noiseflow.noise.instrument import Point, Position, Walk, instrumented, positions_of, walking
+from noiseflow.noise.survey import Survey, survey
 
 Tensor = Any
 ANSI = re.compile(r"\x1b\[[0-9;]*m")  # Keras colours its messages

@@ -13,9 +13,10 @@ import tensorflow as tf
 from noiseflow.engine.problem import Problem
 from noiseflow.noise import OUTSIDE, kind_of
 from noiseflow.noise.injection import Injection
-from noiseflow.noise.instrument import Point, Survey, place_fault, points_of
+from noiseflow.noise.instrument import Point
 from noiseflow.noise.kind import Numbers
 from noiseflow.noise.shaped import Shaped
+from noiseflow.noise.survey import Survey, place_fault, points_of
 
 Tensor = Any
 

@@ -22,7 +22,7 @@ from noiseflow.noise.time_warp import TimeWarp
 from noiseflow.noise.uniform import Uniform
 
 if TYPE_CHECKING:
-    from noiseflow.noise.instrument import hidden_activations
+    from noiseflow.noise.survey import hidden_activations
 
 KINDS: tuple[Kind, ...] = (
     Gaussian(),
@@ -49,7 +49,7 @@ def kind_of(name: str) -> Kind:
 
 def __getattr__(name: str) -> Any:
     if name == "hidden_activations":
-        from noiseflow.noise.instrument import hidden_activations
+        from noiseflow.noise.survey import hidden_activations
 
         return hidden_activations
     raise AttributeError(name)

@@ -82,7 +82,7 @@ def blank_figure(
     n_panels: int, columns: int = 1, height: float = 3.0, *, share: bool = True
 ) -> tuple[Figure, list[Axes]]:
     """A figure of the column's width with `n_panels` plain axes, `height` inches a row of panels."""
-    if _narrow.get():
+    if is_narrow():
         width, height, columns = NARROW_WIDTH, height * (1.0 if columns == 1 else 0.85), 1
     else:
         width = WIDTH
@@ -104,7 +104,7 @@ def blank_figure(
 
 def label_axes(axes: Axes, x: str | None = None, y: str | None = None, title: str | None = None) -> None:
     """Writes the labels and the title that are given."""
-    if _narrow.get():
+    if is_narrow():
         x, y, title = (None if text is None else wrapped(text, NARROW_LABEL - 14) for text in (x, y, title))
     if x is not None:
         axes.set_xlabel(_text(x), fontsize=NORMAL, color=INK, parse_math=False)
@@ -127,13 +127,13 @@ def name_rows(axes: Axes, names: Sequence[str]) -> None:
 
 def row_height(labels: Sequence[str]) -> float:
     """Inches that a row needs for the longest of its labels."""
-    lines = max(wrapped(label, LABEL_WIDTH).count("\n") + 1 for label in labels) + 2 * _narrow.get()
+    lines = max(wrapped(label, LABEL_WIDTH).count("\n") + 1 for label in labels) + 2 * is_narrow()
     return max(0.5, 0.1 + 0.17 * lines)
 
 
 def note_beside(axes: Axes, at: float, lines: Sequence[tuple[str, str]]) -> None:
     """Writes (text, weight) lines at the right of a row; in the narrow form below its name, which `name_rows` writes."""
-    if _narrow.get():
+    if is_narrow():
         axes.notes = {**getattr(axes, "notes", {}), at: [_text(text) for text, _ in lines]}  # type: ignore[attr-defined]
         return
     for i, (text, weight) in enumerate(lines):
@@ -172,7 +172,7 @@ def is_narrow() -> bool:
 
 def _columns(labels: Sequence[str]) -> int:
     longest = max(len(line) for label in labels for line in label.split("\n"))
-    width = NARROW_LABEL if _narrow.get() else LEGEND_WIDTH
+    width = NARROW_LABEL if is_narrow() else LEGEND_WIDTH
     return max(1, min(len(labels), width // (longest + HANDLE_WIDTH)))
 
 

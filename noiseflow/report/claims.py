@@ -77,18 +77,26 @@ def _interval_of(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, 
         "mean": found["difference_mean"],
         "ci_low": low,
         "ci_high": high,
-        "verdict": judge(claim, low, high) if found["n_pairs"] else judge_failures(claim, pairs),
-        "failed": f"{pairs['score'].isna().sum()} and {pairs['score_baseline'].isna().sum()} of {len(pairs)}",
+        "verdict": judge_failures(claim, pairs) if found["survivors_only"] else judge(claim, low, high),
+        "failed": _failed(pairs) if found["survivors_only"] else "",
     }
 
 
 def judge_failures(claim: Claim, pairs: pd.DataFrame) -> str:
-    """What a claim comes to where no pair is left: a variant that fails more often than the other is not the better one."""
+    """holds, refuted or undecided where more than 5 % of the pairs lack a member: what fails more often is not the better one.
+
+    The rule is that of a study's verdicts (docs/method.md, "Failed trainings").
+    """
     ours, theirs = pairs["score"].isna(), pairs["score_baseline"].isna()
     if claim.relation == "about" or paired_failures_p(ours, theirs) >= FAILURES_ALPHA:
         return "undecided"
     is_more = ours.sum() < theirs.sum()
     return "holds" if claim.relation == "differs" or is_more == (claim.relation == "greater") else "refuted"
+
+
+def _failed(pairs: pd.DataFrame) -> str:
+    ours, theirs = pairs["score"].isna().sum(), pairs["score_baseline"].isna().sum()
+    return f"{ours} and {theirs} of {len(pairs)} trainings of the two failed, which decides it"
 
 
 def _values(trials: pd.DataFrame, name: str, quantity: str) -> pd.DataFrame:
@@ -110,8 +118,8 @@ def claims_lines(table: pd.DataFrame) -> list[str]:
     for row in table.to_dict("records"):
         published = "" if pd.isna(row["published"]) else f", published {row['published']:+.3g}"
         figures = f"{row['mean']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f}) over {row['n']}{published}"
-        if not row["n"]:
-            figures = f"no pair is left: {row['failed']} trainings failed, of the two that are compared{published}"
+        if isinstance(row["failed"], str) and row["failed"]:
+            figures = f"{row['failed']}{published}"
         lines += [f"{row['verdict'].upper():<10} {row['says']}", f"{'':<10} {figures}", f"{'':<10} {row['source']}"]
         lines += [f"{'':<10} {row['note']}"] if row["note"] else []
     return lines

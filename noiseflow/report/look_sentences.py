@@ -27,7 +27,7 @@ def looked(evidence: Evidence) -> str:
         return f"The study was looked at {wording.number(n_looks, 'time')}; intervals, p and verdicts allow for it."
     found = wording.listed(_verdict_texts(evidence.labelled))
     ended = any(row["verdict"] == "inconclusive" and not rows_leave_open(row) for row in evidence.labelled)
-    until = ", or the budget or the most seeds were used up" if ended else ""
+    until = ", or the budget or the largest number of seeds was reached" if ended else ""
     return f"Seeds were added until each variant was decided{until}: {found}{_saved(evidence)}."
 
 

@@ -171,13 +171,13 @@ class _Flips:
         """Whether all |t| have the same distribution, and are compared as they are."""
         return bool(np.ptp(self.freedom) == 0)
 
-    def level(self, sizes: Any, freedom: Any) -> Any:
-        """|t| as what is compared: the |z| of the same p, where the degrees of freedom differ."""
+    def as_normal(self, sizes: Any, freedom: Any) -> Any:
+        """|t| as it is compared with others: the |z| of the same p where degrees of freedom differ, else |t| itself."""
         return sizes if self.is_balanced else np.abs(special.ndtri(special.stdtr(freedom, -sizes)))
 
-    def size(self, level: float, k: int) -> float:
-        """The |t| of the k-th comparison that has a level."""
-        return level if self.is_balanced else float(-special.stdtrit(self.freedom[k], special.ndtr(-level)))
+    def as_t(self, compared: float, k: int) -> float:
+        """The |t| of the k-th comparison that `as_normal` gives this number for."""
+        return compared if self.is_balanced else float(-special.stdtrit(self.freedom[k], special.ndtr(-compared)))
 
     def reach(self, k: int, mean: float, size: float) -> npt.NDArray[np.bool_]:
         """In which draws |t| of the k-th comparison is at least this size if its true mean is this one, in ticks."""
@@ -257,13 +257,13 @@ def _root_of_correlation(profiles: Array) -> Array:
 def _bands(asked: Sequence[PairedDifferences], drawn: _Flips) -> list[Band]:
     ours = [_Observed.of(one) for one in asked]
     tails = [long_tail(one.differences) if one.guarded else (1.0, 1.0) for one in asked]
-    first, second, whose = _two_largest(drawn.level(drawn.centred, drawn.freedom))
+    first, second, whose = _two_largest(drawn.as_normal(drawn.centred, drawn.freedom))
     bands = []
     for k, (one, own, tail) in enumerate(zip(asked, ours, tails, strict=True)):
         statistic = own.statistic / (tail[0] if own.mean > 0 else tail[1])
         others = np.where(whose == k, second, first)
-        own_level = drawn.level(drawn.statistics[:, k], drawn.freedom[k])
-        p = _share(np.maximum(own_level, others), float(drawn.level(statistic, drawn.freedom[k])))
+        flipped = drawn.as_normal(drawn.statistics[:, k], drawn.freedom[k])
+        p = _share(np.maximum(flipped, others), float(drawn.as_normal(statistic, drawn.freedom[k])))
         if len(asked) == 1 and one.estimate is not None:
             p = float(2 * stats.t.sf(statistic, one.estimate.degrees_of_freedom))
         bands.append(
@@ -345,9 +345,9 @@ def _band(
 
 def _critical(drawn: _Flips, k: int, others: Array, alpha: float) -> float:
     """The least |t| of the k-th comparison that at most alpha of the draws reach."""
-    own = drawn.level(drawn.statistics[:, k], drawn.freedom[k])
+    own = drawn.as_normal(drawn.statistics[:, k], drawn.freedom[k])
     draws = np.sort(np.maximum(own, others))[::-1]
-    return drawn.size(float(draws[min(int(np.floor(alpha * draws.size + NEAR)), draws.size - 1)]), k)
+    return drawn.as_t(float(draws[min(int(np.floor(alpha * draws.size + NEAR)), draws.size - 1)]), k)
 
 
 def _inverted(one: PairedDifferences, ours: _Observed, side: int, drawn: _Flips, k: int, others: Array) -> float:
@@ -355,8 +355,8 @@ def _inverted(one: PairedDifferences, ours: _Observed, side: int, drawn: _Flips,
 
     def accepts(size: float) -> bool:
         mean = (ours.mean + side * size * ours.error) / RESOLUTION
-        level = float(drawn.level(size, drawn.freedom[k])) * (1 - NEAR)
-        return float(np.mean(drawn.reach(k, mean, size) | (others >= level))) > one.alpha
+        compared = float(drawn.as_normal(size, drawn.freedom[k])) * (1 - NEAR)
+        return float(np.mean(drawn.reach(k, mean, size) | (others >= compared))) > one.alpha
 
     low, high = 0.0, 4.0
     while accepts(high):

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from noiseflow.datasets import faults, files, generate, text_files
+from noiseflow.datasets import faults, file_limits, files, generate, text_files
 from noiseflow.study import Dataset
 
 GOOD = b"x,y\n" + b"".join(b"%d,%d\n" % (i * i, i % 2) for i in range(30))
@@ -110,7 +110,7 @@ def test_paths_that_are_no_files(tmp_path):
 
 def test_files_that_are_too_large_are_refused(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_bytes(GOOD)
-    monkeypatch.setattr(files, "MAX_BYTES", 100)
+    monkeypatch.setattr(file_limits, "MAX_BYTES", 100)
     assert "have at most 100 bytes" in found(table(tmp_path / "a.csv"))[0]
 
 

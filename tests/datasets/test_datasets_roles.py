@@ -152,7 +152,7 @@ def test_files_of_other_kinds_are_read_alike(tmp_path, path, file):
 
 
 def test_packed_text_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("noiseflow.datasets.files.MAX_BYTES", 100_000)
+    monkeypatch.setattr("noiseflow.datasets.file_limits.MAX_BYTES", 100_000)
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"x,y\n" + b"1,2\n" * 100_000))
     assert "once it is unpacked" in found(table(tmp_path / "a.csv.gz"))[0]
 
@@ -347,13 +347,13 @@ def test_a_sample_takes_rows_of_several_lines_whole_and_no_blank_ones(tmp_path):
 
 
 def test_a_file_that_is_too_large_is_read_by_a_sample_and_init_takes_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("noiseflow.datasets.files.MAX_BYTES", 20_000)
+    monkeypatch.setattr("noiseflow.datasets.file_limits.MAX_BYTES", 20_000)
     LARGE.to_csv(tmp_path / "a.csv", index=False)
     assert "set sample: 50000" in found(table(tmp_path / "a.csv"))[0]
     monkeypatch.setattr("noiseflow.study.choosing_table.SAMPLE", 500)
     text = draft_study(str(tmp_path / "a.csv"), "y")
     assert "sample: 500" in text
-    monkeypatch.setattr("noiseflow.datasets.files.MAX_SAMPLED", 20_000)
+    monkeypatch.setattr("noiseflow.datasets.file_limits.MAX_SAMPLED", 20_000)
     assert "have at most 20,000 bytes" in found(table(tmp_path / "a.csv", sample=500))[0]
 
 

@@ -171,7 +171,7 @@ def test_packed_rows_without_end_are_sampled_and_not_read_whole(tmp_path, monkey
     """Few bytes, also unpacked, but more values than memory: 87 kB of .xz took 8 GB."""
     rows = "".join(f"{i % 7},{i % 2}\n" for i in range(120_000))
     (tmp_path / "a.csv.xz").write_bytes(lzma.compress(f"x,y\n{rows}".encode()))
-    monkeypatch.setattr("noiseflow.datasets.files.MAX_BYTES", 1_000_000)
+    monkeypatch.setattr("noiseflow.datasets.file_limits.MAX_BYTES", 1_000_000)
     with pytest.raises(
         InvalidInputError, match=r"hold at most 125,000 values.*which holds some 240,002.*set sample: 50000"
     ):

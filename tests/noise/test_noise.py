@@ -6,15 +6,8 @@ import pytest
 import tensorflow as tf
 
 from noiseflow.noise import hidden_activations
-from noiseflow.noise.instrument import (
-    Walk,
-    instrumented,
-    place_fault,
-    points_of,
-    positions_of,
-    survey,
-    walking,
-)
+from noiseflow.noise.instrument import Walk, instrumented, positions_of, walking
+from noiseflow.noise.survey import place_fault, points_of, survey
 
 L = keras.layers
 PLACES = ["input", "before_activation", "after_activation", "after:hidden_1"]

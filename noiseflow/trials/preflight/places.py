@@ -12,7 +12,7 @@ from noiseflow.datasets import columns_of
 from noiseflow.engine.keras_state import KERAS_LOCK, floatx
 from noiseflow.noise import KINDS, OUTSIDE, kind_of
 from noiseflow.noise.injection import Injection
-from noiseflow.noise.instrument import Survey, place_fault, points_of, survey
+from noiseflow.noise.survey import Survey, place_fault, points_of, survey
 from noiseflow.study import USERS_OWN, Study
 from noiseflow.trials.preflight.matches import Match, attempt
 from noiseflow.trials.preflight.networks import Models
