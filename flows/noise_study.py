@@ -83,8 +83,11 @@ class _Named:
         return form
 
 
-AS_JSON = {"type": "object", "title": "As JSON"}
-"""What takes any object, in a field for JSON: what is wrong within it is said by the condition beside `anyOf`."""
+AS_JSON = {"title": "As JSON", "not": {"type": ["string", "number", "boolean", "array", "null"]}}
+"""Any object, in a field for JSON: what is wrong within it is said by the condition beside `anyOf`.
+
+Without a type, for both UIs show an editor then; for an object without properties v2 shows nothing.
+"""
 MAY_BE_EMPTY = _Named()
 STUDY = _Named({"type": "string"}, {"pattern": rf"^({'|'.join(names())})$|\.ya?ml$"})
 
