@@ -140,14 +140,30 @@ def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
         page.locator("input[type=number]").first.fill("0")
         page.get_by_text("Submit", exact=True).first.click()
         page.get_by_text("'n_seeds'. Failure reason: 0 is less than the minimum of 1").first.wait_for(timeout=60_000)
-        page.locator("input[type=number]").first.fill("5")
+        browser.close()
+
+
+@pytest.mark.browser
+def test_ui_takes_a_study_as_json_and_names_the_fault_within_it(up):
+    """In v2; v1 shows an editor too, which takes no keys from here."""
+    if CHROMIUM is None:
+        pytest.skip("there is no chromium: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    (found,) = up.post("deployments/filter", deployments={"name": {"any_": ["tutorial"]}})
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": 1280, "height": 1900})
+        page.add_init_script(log_in(up))
+        page.goto(f"{up.address}{UIS['v2']}/deployments/deployment/{found['id']}/run")
         page.get_by_text("As JSON", exact=True).first.click()
-        if ui == "v2":  # v1 shows an editor too, which takes no keys from here
-            page.locator(".cm-content").first.click()
-            page.keyboard.press("Control+A")
-            page.keyboard.insert_text(json.dumps(WHOLE | {"n_seeds": 0}))
-            page.get_by_text("Submit", exact=True).first.click()
-            page.get_by_text("'study.n_seeds'. Failure reason: 0 is less").first.wait_for(timeout=60_000)
+        editor = page.locator(".cm-content").first
+        editor.click()
+        page.keyboard.press("Control+A")
+        page.keyboard.insert_text(json.dumps(WHOLE | {"n_seeds": 0}))
+        page.get_by_text("Submit", exact=True).first.click()
+        show(page, up, "form-json-v2")
+        page.get_by_text("'study.n_seeds'. Failure reason: 0 is less").first.wait_for(timeout=60_000)
         browser.close()
 
 
