@@ -159,17 +159,24 @@ def stored_studies(results: str) -> list[Stored]:
     return [stored_study(results, folder.name) for folder in _folders(results)]
 
 
-def stored_study(results: str, study: str) -> Stored:
-    """What lies of one study.
+def stored_study(results: str, which: str) -> Stored:
+    """What lies of one study, or of a run of it with other settings: `circles`, `circles/epochs-200`.
 
     Raises:
         InvalidInputError: nothing does.
     """
-    folder = study_folder(results, study)
+    study, _, run = which.partition("/")
+    whole = study_folder(results, study)
+    folder = whole / "runs" / run if run else whole
+    if run and run not in (runs := sorted(path.name for path in whole.glob("runs/*") if path.is_dir())):
+        there = ", ".join(runs) or "none"
+        raise InvalidInputError([f"{study!r} has no run {run!r} in {results}. There are: {there}."])
     files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    epochs = run.removeprefix("epochs-")
+    kinds = [text for n, text in _kinds(results, study) if not run or str(n) == epochs]
     return Stored(
-        study,
-        list(_kinds(results, study)),
+        which,
+        kinds,
         sorted(path.name for path in folder.glob("runs/*") if path.is_dir()),
         str(read_answer(folder / "report").get("answer", "")),
         datetime.fromtimestamp(max((file.st_mtime for file in files), default=0.0), UTC),
@@ -177,7 +184,8 @@ def stored_study(results: str, study: str) -> Stored:
     )
 
 
-def _kinds(results: str, study: str) -> Iterator[str]:
+def _kinds(results: str, study: str) -> Iterator[tuple[int, str]]:
+    """The epochs of each kind of trials, and what is said of them."""
     store = find_store(results, study)
     if store is None:
         return
@@ -186,7 +194,8 @@ def _kinds(results: str, study: str) -> Iterator[str]:
     for (epochs, engine), rows in trials.groupby(["epochs", "engine"]):
         nights = trials.loc[rows.index][dated.loc[rows.index]]["campaign"].nunique()
         of = f", {nights} campaign{'s' if nights > 1 else ''}" if nights else ""
-        yield f"{len(rows):,} trials of {epochs:,} epochs{', reference' if engine == 'reference' else ''}{of}"
+        by = ", reference" if engine == "reference" else ""
+        yield int(epochs), f"{len(rows):,} trials of {epochs:,} epochs{by}{of}"
 
 
 def study_folder(results: str, study: str) -> Path:

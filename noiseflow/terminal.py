@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from noiseflow.base.faults import InvalidInputError, in_terminal, refusal
+from noiseflow.base.program import program
 from noiseflow.progress_line import progress_line
 from noiseflow.results import StudyRun
 from noiseflow.run import GO_ON, DriftError, IncompleteRunError, Watcher
@@ -119,15 +120,13 @@ def _failed(why: object, study: str) -> None:
     logs = "" if "--verbose" in sys.argv else " The option --verbose shows all logs."
     _say(
         f"noiseflow: the run failed. {in_terminal(why)}",
-        f"What is trained is kept: `noiseflow plan {study}` shows what is missing.{logs}",
+        f"What is trained is kept: `{program()} plan {shlex.quote(study)}` shows what is missing.{logs}",
     )
 
 
 def _command() -> str:
     """What was typed."""
-    program = Path(sys.argv[0])
-    words = ["python", "-m", program.parent.name] if program.name == "__main__.py" else [program.name]
-    return shlex.join([*words, *sys.argv[1:]])
+    return f"{program()} {shlex.join(sys.argv[1:])}"
 
 
 def _say(*texts: str) -> None:

@@ -97,13 +97,19 @@ def margin(row: Row, value: float) -> str:
 
 def difference_interval(row: Row, *, as_size: bool = False) -> str:
     """`2.8 to 4.0`, in points where the score is; `as_size` turns an interval of losses into one of their sizes."""
-    low, high = float(row["difference_ci_low"]), float(row["difference_ci_high"])
+    low, high = difference_ends(row)
     if as_size and high <= 0:
         low, high = -high, -low
     places = decimals(row)
     if score_of(row).in_points:
         return " to ".join(f"{_rounded(100 * end, places):.{places}f}" for end in (low, high)).replace("-", MINUS)
     return f"{fraction(low, places)} to {fraction(high, places)}"
+
+
+def difference_ends(row: Row) -> tuple[float, float]:
+    """The interval of the row's difference as far as differences can go: those of two seeds may reach beyond ± 100 points."""
+    low, high = float(row["difference_ci_low"]), float(row["difference_ci_high"])
+    return (max(low, -1.0), min(high, 1.0)) if score_of(row).in_points and isfinite(low) else (low, high)
 
 
 def listed(names: Iterable[str], most: int = 6, last: str = "and") -> str:

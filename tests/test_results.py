@@ -68,6 +68,11 @@ def test_list_and_show_name_trials_and_runs(results):
         ["epochs-3"],
     )
     assert one.size > 1000
+    run = stored_study(str(results), "small/epochs-3")
+    assert (run.study, run.trials) == ("small/epochs-3", ["8 trials of 3 epochs"])
+    assert 0 < run.size < one.size
+    with pytest.raises(InvalidInputError, match=r"There are: epochs-3\."):
+        stored_study(str(results), "small/epochs-4")
     with pytest.raises(InvalidInputError, match=r"There are: small\."):
         stored_study(str(results), "smal")
 

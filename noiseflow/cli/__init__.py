@@ -14,6 +14,7 @@ import typer
 
 from noiseflow import __version__
 from noiseflow.base.faults import InvalidInputError, printable
+from noiseflow.base.program import program
 from noiseflow.campaigns.rounds import campaign_name
 from noiseflow.cli.results import stored
 from noiseflow.options import (
@@ -142,6 +143,7 @@ def reproduce(
     results: ResultsOption = "results",
     engine: EngineOption = "auto",
     device: DeviceOption = "auto",
+    quiet: QuietOption = False,
 ) -> None:
     """Runs the study of a published claim, and says whether it holds, is refuted, or stays undecided."""
     if claims is None:
@@ -162,6 +164,7 @@ def reproduce(
             declared.name,
             lambda watch: run_study(declared, results, engine=engine, device=device, progress=watch),
             verbose=False,
+            quiet=quiet,
         )
     if status == 0:
         typer.echo("\n".join(judged(declared, results, engine)))
@@ -228,7 +231,7 @@ def init(
     except OSError as error:
         refuse([f"{path} cannot be written: {error}"])
     typer.echo("\n".join([*map(printable, read), ""]))
-    typer.echo(f"{path}: look it over, then\n\n  noiseflow run {shlex.quote(str(path))}")
+    typer.echo(f"{path}: look it over, then\n\n  {program()} run {shlex.quote(str(path))}")
 
 
 @app.command()

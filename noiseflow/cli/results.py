@@ -12,7 +12,7 @@ import typer
 
 from noiseflow.options import JsonOption, ResultsOption, failures_printed, print_json, refuse
 
-stored = typer.Typer(no_args_is_help=True, help="What lies in the results: list, show, compare, delete.")
+stored = typer.Typer(no_args_is_help=True, help="What lies in the results: list, show, compare, export, delete.")
 
 
 @stored.command("list")
@@ -33,7 +33,9 @@ def list_results(*, results: ResultsOption = "results", as_json: JsonOption = Fa
         typer.echo(f"{results} holds no study")
 
 
-StoredArgument = Annotated[str, typer.Argument(help="A study in the results.")]
+StoredArgument = Annotated[
+    str, typer.Argument(help="A study in the results, or a run of it with other settings: circles/epochs-200.")
+]
 
 
 @stored.command()
@@ -116,14 +118,14 @@ def delete(
     results: ResultsOption = "results",
 ) -> None:
     """Deletes studies with all their trials, after asking."""
-    from noiseflow.results import delete_study, stored_study  # noqa: PLC0415
+    from noiseflow.results import delete_study, stored_study, study_folder  # noqa: PLC0415
     from noiseflow.results import older_than as older  # noqa: PLC0415
 
     if study is None and older_than is None:
         refuse(["name a study, or give --older-than DAYS"])
     with failures_printed():
         old = older(results, older_than, datetime.now(UTC)) if older_than is not None else [study or ""]
-        chosen = [stored_study(results, name) for name in old if study in (None, name)]
+        chosen = [stored_study(results, study_folder(results, name).name) for name in old if study in (None, name)]
         if not chosen:
             typer.echo("nothing is that old")
         for one in chosen:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from noiseflow.datasets.data import Array, Data
 from noiseflow.datasets.rows import split_kind
-from noiseflow.scores import clipped
+from noiseflow.scores import clipped, score_named
 
 if TYPE_CHECKING:
     from noiseflow.study import Dataset, Study
@@ -26,6 +26,9 @@ MOST_NUMBERS = 2_000_000
 """Numbers that a plain model is trained on; of more rows the first ones."""
 MOST_DATASETS = 10
 MOST_TREES = 1_000
+_SOLVED = 0.9995
+"""Score of a plain model beyond which a table looks too easy to be true."""
+_LEAST_TESTED = 30
 HOW = {
     "stratified": "at random, each class in its share",
     "random": "at random",
@@ -74,6 +77,8 @@ class WhatWasRead:
         scores: what plain models score on the same splits, larger being better, by their names.
         score: what the numbers are.
         n_scored: on how many splits.
+        n_test: test rows that they are scored on, of all these splits.
+        remarks: what seems to be wrong with how it is read, as sentences.
     """
 
     dataset: str
@@ -85,6 +90,18 @@ class WhatWasRead:
     score: str
     scores: Mapping[str, float] = field(default_factory=dict)
     n_scored: int = 1
+    n_test: int = 0
+    remarks: tuple[str, ...] = ()
+
+    def solved(self) -> Iterator[str]:
+        """A sentence where a plain model makes hardly a mistake: either the task is easy, or features give the target away."""
+        models = {name: value for name, value in self.scores.items() if name != CONSTANT and value > _SOLVED}
+        if models and self.n_test >= _LEAST_TESTED and not score_named(self.score).is_loss:
+            best = max(models, key=lambda name: models[name])
+            yield (
+                f"{best.capitalize()} makes hardly a mistake on test rows ({self.score} {models[best]:.4g}): noise has next to "
+                "nothing to gain, or features give the target away. Name under drop what is known only afterwards."
+            )
 
     def frame(self) -> pd.DataFrame:
         """A row for each thing that was read: what, read_as, missing, levels, width, why; of the whole before its columns."""
@@ -125,6 +142,7 @@ class WhatWasRead:
             f"What was read of {self.dataset}",
             *lines,
             *([f"  and {len(rows) - most:,} more"] if len(rows) > most else []),
+            *(f"  note: {text}" for text in (*self.remarks, *self.solved())),
         ]
 
 
@@ -152,6 +170,7 @@ def what_was_read(dataset: Dataset, data_seeds: Sequence[int], *, scored: bool =
         scored: whether plain models are trained on the first splits.
     """
     from noiseflow.datasets import dataset_kind, generate
+    from noiseflow.datasets import warnings as remarks_on
 
     kind, data = dataset_kind(dataset.kind), generate(dataset, data_seeds[0])
     n_train, n_test = len(data.y_train), len(data.y_test)
@@ -171,6 +190,8 @@ def what_was_read(dataset: Dataset, data_seeds: Sequence[int], *, scored: bool =
         if scored
         else {},
         n_scored=1 + len(others),
+        n_test=(1 + len(others)) * n_test,
+        remarks=tuple(remarks_on(dataset, data)),
     )
 
 

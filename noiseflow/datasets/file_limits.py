@@ -34,10 +34,10 @@ def check_file(path: str, suffixes: tuple[str, ...], most: int | None = None) ->
         with open_file(path) as file:
             stat = os.fstat(file.fileno())
     except NotAFileError:
-        raise file_fault(path, wanted, "which is no file", "Name the file itself.") from None
+        raise file_fault(path, "name a file", "which is no file", "Name the file itself.") from None
     except (FileNotFoundError, NotADirectoryError):
         raise file_fault(
-            path, wanted, "which does not exist", "Fix the path; it is relative to the study file."
+            path, "name a file", "which does not exist", "Fix the path; it is relative to the study file."
         ) from None
     except (OSError, ValueError) as error:
         raise file_fault(path, wanted, f"which cannot be looked at: {error}", "Fix the path or its rights.") from None

@@ -256,8 +256,13 @@ def _parsed_text(parsed: Parsed) -> str:
 
 
 def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bool) -> bool:
-    """Whether a feature alone gives the target away: it cuts the classes apart, or is nearly the target in other units."""
+    """Whether a feature alone gives the target away: it cuts the classes apart, or is nearly the target in other units.
+
+    Of classes also where its values are missing in all rows of some and in none of the others.
+    """
     known = column.notna() & target.notna()
+    if is_class and _gaps_tell(column[target.notna()].isna(), target[target.notna()]):
+        return True
     column, target = column[known], target[known]
     if len(column) < _LEAST_TOLD or column.nunique() < 2 or target.nunique() < 2:
         return False
@@ -280,6 +285,12 @@ def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bo
     changes = np.flatnonzero(np.diff(codes[order]))
     in_order = values[order]
     return len(changes) == target.nunique() - 1 and bool((in_order[changes] < in_order[changes + 1]).all())
+
+
+def _gaps_tell(is_gap: pd.Series[bool], target: pd.Series[Any]) -> bool:
+    """Whether a value is missing in all rows of some classes and in none of the others."""
+    shares = is_gap.groupby(target.astype(str)).mean()
+    return len(is_gap) >= _LEAST_TOLD and bool(shares.isin([0.0, 1.0]).all()) and bool(shares.min() < shares.max())
 
 
 def is_twin(name: object, target: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isfinite, nan
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -42,6 +43,8 @@ def plot_differences(
     axes.axvline(0, color=INK, linewidth=1, zorder=1)
     for at, (_, row) in enumerate(shown):
         mean, low, high = (scale * float(row[f"difference_{name}"]) for name in ("mean", "ci_low", "ci_high"))
+        if scale == 100.0:  # shares: two seeds may have an interval beyond what is possible
+            low, high = np.clip([low, high], -scale, scale)
         _interval(axes, -at, (mean, low, high), colours[row["variant"]])
         seeds = [scale * float(row.get(f"seeds_{name}", nan)) for name in ("ci_low", "ci_high")]
         axes.plot(seeds, [-at, -at], color=colours[row["variant"]], linewidth=5, solid_capstyle="butt", zorder=2)

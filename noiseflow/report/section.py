@@ -12,7 +12,7 @@ from noiseflow.report.evidence import Evidence, telling_names
 from noiseflow.report.picture import Picture
 from noiseflow.report.selection import CLEAREST, clearest
 from noiseflow.report.tables import Columns, Table
-from noiseflow.wording import Row
+from noiseflow.wording import NOTHING, Row
 
 WHOLE, FOLDED = 150, 40  # rows up to which a table is shown whole; that a longer one is folded to
 
@@ -67,7 +67,10 @@ class PageTable:
 
 
 def parts_of(section: Section, evidence: Evidence, whole: int = WHOLE, folded: int = FOLDED) -> list[PageTable]:
-    """The section's table and note, if it has any; a table of more rows than `whole` is folded and says so."""
+    """The section's table and note, if it has any; a table of more rows than `whole` is folded and says so.
+
+    Columns without a value in any row are left out.
+    """
     form = section.table
     if form is None or (frame := section.finding(evidence)).empty:
         return []
@@ -75,12 +78,15 @@ def parts_of(section: Section, evidence: Evidence, whole: int = WHOLE, folded: i
     named = [*(telling_names(frame) if "dataset" in frame else []), *form.names]
     shown = frame if len(frame) <= whole else clearest(frame, folded)
     texts = [*({name.capitalize(): _text_of(name) for name in named} | dict(columns)).items()]
-    rows = [[text(row) for _, text in texts] for row in shown.to_dict("records")]
+    cells = {header: [text(row) for row in shown.to_dict("records")] for header, text in texts}
+    kept = [k for k, column in enumerate(cells.values()) if k < len(named) or set(column) != {NOTHING}]
+    headers, n_left = [[*cells][k] for k in kept], sum(k < len(named) + form.n_words for k in kept)
+    rows = [list(row) for row in zip(*(cells[header] for header in headers), strict=True)]
     note = form.note if isinstance(form.note, str) else form.note(evidence)
     if len(shown) < len(frame):
         which = CLEAREST if "difference_mean" in frame else "the first ones"
         note = f"{note} These are {len(shown):,} of {len(frame):,} rows: {which}. All are in {form.file}.".strip()
-    table = Table([header for header, _ in texts], rows, len(named), len(named) + form.n_words)
+    table = Table(headers, rows, len(named), n_left)
     return [PageTable(section.title, table, note)]
 
 

@@ -12,7 +12,7 @@ from noiseflow.report.evidence import telling_names
 from noiseflow.report.selection import clearest
 from noiseflow.scores import score_of_column
 from noiseflow.statistics import GROUP
-from noiseflow.wording import NOTHING, Row, difference, difference_interval, fraction, p_text, signed
+from noiseflow.wording import NOTHING, Row, difference, difference_ends, difference_interval, fraction, p_text, signed
 
 Columns = Mapping[str, Callable[[Row], str]]
 """Header -> the text of a row."""
@@ -108,6 +108,7 @@ def all_in_points(summary: pd.DataFrame) -> bool:
 
 def _values(row: Row, p: str, *, points: bool) -> dict[str, Plain]:
     scale, unit, digits = (100.0, "points", 2) if points else (1.0, "score", 4)
+    low, high = difference_ends(row)
     decimals = 3 if points else 4  # as the page has them: rounded once
     return {
         "verdict": row["verdict"] if isinstance(row["verdict"], str) else None,
@@ -118,8 +119,8 @@ def _values(row: Row, p: str, *, points: bool) -> dict[str, Plain]:
         "score": _rounded(row["score_mean"], decimals),
         "std": _rounded(row["score_std"], decimals),
         f"difference ({unit})": _rounded(scale * row["difference_mean"], digits),
-        "low": _rounded(scale * row["difference_ci_low"], digits),
-        "high": _rounded(scale * row["difference_ci_high"], digits),
+        "low": _rounded(scale * low, digits),
+        "high": _rounded(scale * high, digits),
         p: _rounded(row["p_adjusted"], 5),
         "d_z": _rounded(row["effect_size"], 2),
         "P(better)": _rounded(row["prob_better"], 3),

@@ -40,9 +40,14 @@ def load_claims(name: str, **changes: Any) -> Study:
     Raises:
         InvalidInputError: there is none, it is faulty, or holds no claims; the message names every fault.
     """
-    study = load(str(CLAIMS / f"{name}.yaml") if name in claim_names() else name, **changes)
+    shipped = claim_names()
+    if name not in (*shipped, *names()) and Path(name).suffix not in (".yaml", ".yml"):
+        meant = did_you_mean(name, shipped)
+        known = f"Those that ship are {', '.join(shipped)}"
+        raise InvalidInputError([f"claims {name!r} are not known.{meant} {known}; or give the path of a .yaml file."])
+    study = load(str(CLAIMS / f"{name}.yaml") if name in shipped else name, **changes)
     if not study.claims:
-        known = ", ".join(claim_names())
+        known = ", ".join(shipped)
         raise InvalidInputError([f"study must hold claims; received {name!r}, without. Those that ship are {known}."])
     return study
 

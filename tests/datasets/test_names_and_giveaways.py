@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from noiseflow.datasets import faults, generate, warnings
+from noiseflow.datasets.facts import what_was_read
 from noiseflow.datasets.files import read_table
 from noiseflow.datasets.guesses import guess_column, tells_target
 from noiseflow.datasets.text_files import Reading
@@ -110,6 +111,8 @@ def test_answers_of_a_few_numbers_are_no_group_though_called_pid():
         (np.arange(N), 3 - 2.5 * np.arange(N) + np.sin(np.arange(N)), False, True),
         (np.arange(N), np.sin(np.arange(N)), False, False),
         (np.arange(8), np.arange(8) >= 3, True, False),
+        (np.where(np.arange(N) % 2, RNG.normal(size=N), np.nan), np.arange(N) % 2, True, True),
+        (np.where(np.arange(N) % 4, RNG.normal(size=N), np.nan), np.arange(N) % 2, True, False),
     ],
 )
 def test_a_feature_that_alone_tells_the_target(feature, target, is_class, told):
@@ -127,6 +130,16 @@ def test_init_drops_a_twin_of_the_target_and_points_out_what_tells_it(tmp_path):
     assert "'Min.Price' is called like 'Price' and gives it away" in text
     assert "'weight' alone tells 'Price'" in text
     assert any("'weight' alone tells 'Price'" in one for one in warnings(dataset, generate(dataset, 1)))
+    assert any("note: 'weight' alone tells 'Price'" in line for line in what_was_read(dataset, [1, 2]).lines())
+
+
+def test_what_is_read_says_that_features_give_the_target_away_together(tmp_path):
+    """A total less one of its parts: no column alone is the target."""
+    part, price = RNG.normal(size=(2, 500))
+    pd.DataFrame({"part": part, "rest": price - part, "price": price}).to_csv(tmp_path / "a.csv", index=False)
+    lines = what_was_read(drafted(tmp_path / "a.csv", "price")[0], [1, 2]).lines()
+    (note,) = (line for line in lines if "note: " in line)
+    assert "Ridge regression makes hardly a mistake on test rows" in note
 
 
 def test_a_list_of_rows_in_json_is_a_table(tmp_path):

@@ -119,3 +119,5 @@ def test_shipped_claims_are_studies_of_their_own_names():
 def test_study_without_claims_is_not_reproduced():
     with pytest.raises(ValueError, match="must hold claims; received 'circles'"):
         loading.load_claims("circles")
+    with pytest.raises(ValueError, match="Did you mean 'zur2009'"):
+        loading.load_claims("zur")

@@ -70,3 +70,10 @@ def test_difference_of_an_rmse_has_the_digits_of_its_size():
     assert (wording.difference(row), wording.difference_interval(row)) == ("+5,234", "4,100 to 6,301")
     small = {name: value if isinstance(value, str) else value / 1e6 for name, value in row.items()}
     assert wording.difference(small) == "+0.0052"
+
+
+def test_an_interval_of_points_ends_where_differences_do():
+    """Two seeds have a t interval of any width."""
+    row = {"score_name": "accuracy", "difference_mean": -0.01, "difference_ci_low": -7.44, "difference_ci_high": 7.42}
+    assert wording.difference_interval(row) == "−100.0 to 100.0"
+    assert wording.difference_interval(row | {"score_name": "r2"}) == "−7.440 to 7.420"

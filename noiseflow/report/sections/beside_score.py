@@ -11,12 +11,19 @@ from noiseflow.wording import NOTHING, Row, fraction
 
 NOTE = (
     "Compared score: mean of the score that differences are made of. Loss added by noise: loss of training mode minus that "
-    "of inference mode, on the training rows at the end. Brier score and expected calibration error: of the predicted "
-    "probabilities. On few rows no model has a calibration error of 0: in brackets is that of a perfect one with the same "
-    "confidences. Signal to noise: spread of the signal over the noise's standard deviation where it is injected, at the "
-    "initial weights. Seeds needed, from the spread seen here: for 80 % power to see a difference as large as the margin; "
-    "with campaigns, for a confidence sequence no wider than ± the margin."
+    "of inference mode, on the training rows at the end.{probabilities} Signal to noise: spread of the signal over the "
+    "noise's standard deviation where it is injected, at the initial weights. Seeds needed, from the spread seen here: for "
+    "80 % power to see a difference as large as the margin; with campaigns, for a confidence sequence no wider than ± the "
+    "margin."
 )
+PROBABILITIES = (
+    " Brier score and expected calibration error: of the predicted probabilities. On few rows no model has a calibration "
+    "error of 0: in brackets is that of a perfect one with the same confidences."
+)
+
+
+def _note(evidence: Evidence) -> str:
+    return NOTE.format(probabilities=PROBABILITIES if evidence.summary["brier_mean"].notna().any() else "")
 
 
 def _columns(_: Evidence) -> Columns:
@@ -24,10 +31,16 @@ def _columns(_: Evidence) -> Columns:
         "Compared score": lambda row: fraction(row["score_mean"]),
         "Loss added by noise": lambda row: fraction(row["gap_mean"]),
         "Brier": lambda row: fraction(row["brier_mean"]),
-        "Calibration error (chance)": lambda row: f"{fraction(row['ece_mean'])} ({fraction(row['ece_chance_mean'])})",
+        "Calibration error (chance)": _calibration,
         "Signal to noise": lambda row: _finite(row, "signal_to_noise_median", ".3g"),
         "Seeds needed": lambda row: NOTHING if _leaves_open(row) else _finite(row, "n_needed", ",.0f"),
     }
+
+
+def _calibration(row: Row) -> str:
+    if not isfinite(row["ece_mean"]):
+        return NOTHING
+    return f"{fraction(row['ece_mean'])} ({fraction(row['ece_chance_mean'])})"
 
 
 def _leaves_open(row: Row) -> bool:
@@ -39,7 +52,7 @@ def _finite(row: Row, name: str, form: str) -> str:
     return f"{row[name]:{form}}" if isfinite(row[name]) else NOTHING
 
 
-TABLE = TableForm("details", ("variant",), _columns, 0, NOTE, "summary.parquet")
+TABLE = TableForm("details", ("variant",), _columns, 0, _note, "summary.parquet")
 SECTION = Section(
     "Beside the score", lambda evidence: best_first(evidence.shown, "score_mean"), TABLE, pictures=None, limits=None
 )

@@ -63,7 +63,11 @@ def _columns(_: Evidence) -> Columns:
 
 def _limits(evidence: Evidence) -> list[str]:
     """A baseline that is no better than a constant guess, or far behind a plain model."""
-    return [text for read in evidence.read for text in _behind(evidence, read.dataset, read.scores)]
+    return [
+        text
+        for read in evidence.read
+        for text in (*_behind(evidence, read.dataset, read.scores), *(f"{read.dataset}: {it}" for it in read.solved()))
+    ]
 
 
 def _behind(evidence: Evidence, dataset: str, scores: Mapping[str, float]) -> Iterator[str]:

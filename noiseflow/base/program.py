@@ -1,0 +1,33 @@
+"""How the command that runs was called, for lines that say what to type next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+
+NAME = "noiseflow"
+
+
+def program() -> str:
+    """`noiseflow` where the shell finds it by that name, else the path that was typed: `.venv/bin/noiseflow`.
+
+    Within another program, such as a notebook, it is `noiseflow` too.
+    """
+    typed = Path(sys.argv[0])
+    if typed.name == "__main__.py" and typed.parent.name in ("noiseflow", "flows"):
+        return f"{shlex.quote(_shown(Path(sys.executable)))} -m {typed.parent.name}"
+    return shlex.quote(_shown(typed)) if typed.name == NAME else NAME
+
+
+def _shown(path: Path) -> str:
+    """The name of a program that the shell finds by it; else its path, relative where it lies below this folder."""
+    found = shutil.which(path.name)
+    if found is not None and Path(found).absolute() == path.absolute():
+        return path.name
+    absolute = os.path.abspath(path)  # noqa: PTH100 - resolving would follow .venv's links
+    below = os.path.relpath(absolute)
+    return absolute if below.startswith("..") else below

@@ -1,0 +1,50 @@
+"""How the command was called, in lines that say what to type next."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from noiseflow.base.program import program
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """A folder `bin` below this one with the command in it, which the shell does not search."""
+    path = tmp_path / "bin" / "noiseflow"
+    path.parent.mkdir()
+    path.write_text("#!/bin/sh\n")
+    path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", "/usr/bin")
+    return path
+
+
+@pytest.mark.parametrize("form", [str, lambda path: "bin/noiseflow"])
+def test_a_command_that_the_shell_does_not_find_is_named_by_its_path(form, installed, monkeypatch):
+    monkeypatch.setattr(sys, "argv", [form(installed), "run"])
+    assert program() == "bin/noiseflow"
+
+
+def test_a_command_elsewhere_is_named_by_its_whole_path(installed, tmp_path, monkeypatch):
+    (tmp_path / "a b").mkdir()
+    monkeypatch.chdir(tmp_path / "a b")
+    monkeypatch.setattr(sys, "argv", [str(installed)])
+    assert program() == str(installed)
+
+
+def test_a_command_that_the_shell_finds_is_named_by_its_name(installed, monkeypatch):
+    monkeypatch.setenv("PATH", str(installed.parent))
+    monkeypatch.setattr(sys, "argv", [str(installed)])
+    assert program() == "noiseflow"
+
+
+def test_modules_are_named_as_they_are_called(installed, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(installed.with_name("python")))
+    monkeypatch.setattr(sys, "argv", ["/x/flows/__main__.py"])
+    assert program() == "bin/python -m flows"
+
+
+def test_within_another_program_it_is_called_by_its_name(monkeypatch):
+    monkeypatch.setattr(sys, "argv", [str(Path("/x/pytest/__main__.py"))])
+    assert program() == "noiseflow"
