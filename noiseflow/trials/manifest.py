@@ -85,7 +85,7 @@ def _training(plan: Plan, store: Store) -> dict[str, str]:
     seconds = trials["train_seconds"].sum()
     return {
         "device": ", ".join(sorted(trials["device"].unique())),
-        "training": f"{seconds:,.0f} s in all, {seconds / len(trials):.2f} s a trial",
+        "training": f"{seconds:,.0f} s, the sum over batches (some train at once), {seconds / len(trials):.2f} s a trial",
         "proof": _proof(trials["proven"].eq(True).sum(), len(trials)),
     }
 

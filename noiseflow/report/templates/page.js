@@ -58,9 +58,14 @@ for (const place of document.querySelectorAll("[data-live]")) {
       bands.push({ series: [data.length - 2, data.length - 1], fill: stroke + "33" });
     }
   }
+  // Filled for the test rows, hollow for the training rows, as in the still picture of the gap.
+  const markers = { width: 2, fill: (chart, i) => (chart.series[i].dash ? "transparent" : chart.series[i].stroke()) };
   const axis = label => ({ label, stroke: ink, grid: { stroke: ink + "33" }, ticks: { stroke: ink + "66" } });
   const size = () => ({ width: Math.min(place.clientWidth, 830), height: Math.min(380, 140 + place.clientWidth / 2) });
-  const plot = new uPlot({ ...size(), series, bands, axes: [axis(told.x), axis(told.y)], legend: { live: true },
+  const plot = new uPlot({ ...size(), series, bands, axes: [axis(told.x), axis(told.y)], legend: { live: true, markers },
     scales: { x: { time: false, distr: told.log ? 3 : 1 } }, cursor: { drag: { x: true, y: true, uni: 20 } } }, data, place);
+  const ends = () => plot.setLegend({ idx: xs.length - 1 }, false); // the last values, until somebody points at others
+  plot.over.addEventListener("mouseleave", () => setTimeout(ends));
+  setTimeout(ends); // once it is drawn
   addEventListener("resize", () => plot.setSize(size()));
 }
