@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noiseflow import wording
+from noiseflow.controls import control_kind
 from noiseflow.report.cautions import cautions as numbered
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, split_sizes
 from noiseflow.report.headline import named, too_few
@@ -18,6 +19,7 @@ def limits(evidence: Evidence) -> list[str]:
     cautions, more = evidence.cautions[:MOST_CAUTIONS], len(evidence.cautions) - MOST_CAUTIONS
     return [
         *_on_data(evidence),
+        *_on_held_back(evidence),
         *(text for section in SECTIONS if section.limits for text in section.limits(evidence)),
         *_on_missing(evidence),
         *_on_diverged(evidence),
@@ -52,6 +54,25 @@ def _on_data(evidence: Evidence) -> list[str]:
         *_on_fresh(study),
         *_on_finite(study),
     ]
+
+
+def _on_held_back(evidence: Evidence) -> list[str]:
+    """The variants that train on fewer rows than others, as they hold some back to validate by."""
+    shares: dict[str, list[str]] = {}
+    for name, (n_train, _) in split_sizes(evidence.data).items():
+        for variant in evidence.study.variants:
+            held = [control_kind(control.kind).held_back(control, n_train) for control in variant.members[0].controls]
+            if any(held):
+                shares.setdefault(variant.name, []).append(f"{sum(held):,} of the {n_train:,} training rows of {name}")
+    if not shares or len(shares) == len(evidence.study.variants):
+        return []
+    first, *others = shares
+    names = wording.listed(map(wording.quoted, shares))
+    text = (
+        f"{names} {'hold' if others else 'holds'} rows back to validate by ({wording.listed(shares[first])}), and "
+        f"{'train' if others else 'trains'} on the others alone: part of such a difference is that of fewer rows."
+    )
+    return [text]
 
 
 def _on_fresh(study: Study) -> list[str]:

@@ -7,6 +7,7 @@ from sketch_study import make_evidence, make_study, make_trials
 from noiseflow.report.advice import advise
 from noiseflow.report.headline import headline
 from noiseflow.report.limits import limits
+from noiseflow.study import Study
 
 
 def test_headline_says_what_helps_and_what_stays_open():
@@ -51,6 +52,16 @@ def test_limits_say_which_trials_diverged():
 def test_limits_count_missing_trials():
     study = make_study()
     assert "1 of 36 planned trials are missing." in limits(make_evidence(study, make_trials(study).iloc[:-1]))
+
+
+def test_limits_say_which_variants_train_on_fewer_rows():
+    content = make_study().model_dump()
+    content["variants"][2]["controls"] = [{"kind": "early_stopping", "patience": 5, "validation_fraction": 0.2}]
+    study = Study.model_validate(content)
+    (text,) = [text for text in limits(make_evidence(study, make_trials(study))) if "hold" in text and "back" in text]
+    assert text.startswith(
+        "‘after’ holds rows back to validate by (6 of the 30 training rows of circles), and trains on"
+    )
 
 
 def test_limits_tell_what_the_bayes_rule_leaves_to_gain_on_each_dataset_in_one_sentence():
