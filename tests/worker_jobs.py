@@ -4,6 +4,7 @@ import ctypes
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -11,6 +12,18 @@ from pathlib import Path
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.halving import SeedTooLargeError
+
+
+def loaded(*names):
+    """Which of these modules are imported."""
+    return [name for name in names if name in sys.modules]
+
+
+def draw():
+    """What a model of somebody's own may do in a worker."""
+    import matplotlib.pyplot as plt
+
+    return plt.figure().number
 
 
 def add(a, b):

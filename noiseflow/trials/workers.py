@@ -298,7 +298,7 @@ def serve(talks: int, watched: int, loaded_first: tuple[str, ...], level: int) -
             connection.send((kind, content))
 
     _send_logs_and_warnings(send, level)
-    with silenced():
+    with silenced(), _absent("matplotlib"):
         for name in loaded_first:
             import_module(name)
     while True:
@@ -311,6 +311,19 @@ def serve(talks: int, watched: int, loaded_first: tuple[str, ...], level: int) -
             return
         except BaseException as error:  # noqa: BLE001 - it is raised in the parent
             send("failed", _portable(error))
+
+
+@contextmanager
+def _absent(name: str) -> Iterator[None]:
+    """Within it, a module that was not imported before cannot be: Keras does without pyplot, which takes a second to import."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment] # which Python takes as: there is none
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _end_with_parent(watched: int) -> None:

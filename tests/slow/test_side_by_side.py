@@ -47,7 +47,7 @@ def test_study_of_images_completes(tmp_path, arrays, engine, n_seeds):
     assert trials["variant"].value_counts().to_dict() == {"baseline": n_seeds, "after pool": n_seeds}
 
 
-@pytest.mark.parametrize(("most", "seconds"), [(4, 200), pytest.param(20, 700, marks=pytest.mark.evidence)])
+@pytest.mark.parametrize(("most", "seconds"), [(2, 200), pytest.param(20, 700, marks=pytest.mark.evidence)])
 def test_ten_studies_at_once_train_again_and_again_without_a_death(arrays, caplog, capsys, most, seconds):
     """Their batches, two at a time; ends sooner on a slow machine. Each round gives the rows of the first."""
     small = write_images(arrays.with_name("small.npz"), n=100, side=12)

@@ -249,3 +249,11 @@ def test_rows_are_bitwise_those_of_a_training_in_this_process(small_study):
     for name, table in tables.items():
         other = ["train_seconds", "finished_at"] if name == "trials" else []
         pd.testing.assert_frame_equal(table.drop(columns=other), here[name].drop(columns=other), check_exact=True)
+
+
+@pytest.mark.slow
+def test_worker_imports_no_pyplot_unless_it_is_used():
+    """Keras imports it for galleries; that takes a second at every start."""
+    with worker_processes(1) as workers:
+        assert workers.run(jobs.loaded, "keras", "matplotlib", **JOB) == ["keras"]
+        assert workers.run(jobs.draw, **JOB) == 1
