@@ -173,7 +173,7 @@ def stored_study(results: str, which: str) -> Stored:
         raise InvalidInputError([f"{study!r} has no run {run!r} in {results}. There are: {there}."])
     files = [path.stat() for path in folder.rglob("*") if path.is_file()]
     epochs = run.removeprefix("epochs-")
-    kinds = [text for n, text in _kinds(results, study) if not run or str(n) == epochs]
+    kinds = [text for n, text in _kinds(results, study) if not run or n == epochs]
     return Stored(
         which,
         kinds,
@@ -184,7 +184,7 @@ def stored_study(results: str, which: str) -> Stored:
     )
 
 
-def _kinds(results: str, study: str) -> Iterator[tuple[int, str]]:
+def _kinds(results: str, study: str) -> Iterator[tuple[str, str]]:
     """The epochs of each kind of trials, and what is said of them."""
     store = find_store(results, study)
     if store is None:
@@ -195,7 +195,7 @@ def _kinds(results: str, study: str) -> Iterator[tuple[int, str]]:
         nights = trials.loc[rows.index][dated.loc[rows.index]]["campaign"].nunique()
         of = f", {nights} campaign{'s' if nights > 1 else ''}" if nights else ""
         by = ", reference" if engine == "reference" else ""
-        yield int(epochs), f"{len(rows):,} trials of {epochs:,} epochs{by}{of}"
+        yield str(epochs), f"{len(rows):,} trials of {epochs:,} epochs{by}{of}"
 
 
 def study_folder(results: str, study: str) -> Path:

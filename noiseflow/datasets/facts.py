@@ -162,12 +162,15 @@ def _number_text(value: float) -> str:
     return "cannot be measured" if np.isnan(value) else f"{value:.3g}" if abs(value) >= 1 else f"{value:.3f}"
 
 
-def what_was_read(dataset: Dataset, data_seeds: Sequence[int], *, scored: bool = True) -> WhatWasRead:
+def what_was_read(
+    dataset: Dataset, data_seeds: Sequence[int], *, scored: bool = True, remarked: bool = True
+) -> WhatWasRead:
     """What was read of a dataset without a fault.
 
     Args:
         data_seeds: those of its study; the first one's split is described.
         scored: whether plain models are trained on the first splits.
+        remarked: whether the remarks are looked for, which takes seconds of a large table.
     """
     from noiseflow.datasets import dataset_kind, generate
     from noiseflow.datasets import warnings as remarks_on
@@ -191,20 +194,23 @@ def what_was_read(dataset: Dataset, data_seeds: Sequence[int], *, scored: bool =
         else {},
         n_scored=1 + len(others),
         n_test=(1 + len(others)) * n_test,
-        remarks=tuple(remarks_on(dataset, data)),
+        remarks=tuple(remarks_on(dataset, data)) if remarked else (),
     )
 
 
-def read_of_study(study: Study, seeds: Sequence[int] | None = None) -> list[WhatWasRead]:
+def read_of_study(study: Study, seeds: Sequence[int] | None = None, *, remarked: bool = True) -> list[WhatWasRead]:
     """What was read of the datasets of a study that are files of the user's, the first ones of many.
 
     Args:
         seeds: those that are trained; the study's own unless given.
+        remarked: as for `what_was_read`.
     """
     from noiseflow.datasets import dataset_kind
 
     own = [dataset for dataset in study.datasets if dataset_kind(dataset.kind).is_users_file]
-    return [what_was_read(dataset, study.data_seeds(dataset, seeds)) for dataset in own[:MOST_DATASETS]]
+    return [
+        what_was_read(dataset, study.data_seeds(dataset, seeds), remarked=remarked) for dataset in own[:MOST_DATASETS]
+    ]
 
 
 def _split(dataset: Dataset, kind: str) -> str:

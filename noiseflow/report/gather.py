@@ -57,7 +57,7 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         ceilings=_ceilings(study, first),
         cautions=[text for d in study.datasets for text in warnings(d, first[d.name])],
         manifest=dict(manifest),
-        read=read_of_study(study),
+        read=read_of_study(study, remarked=False),  # cautions has the remarks
         n_planned=len(plan.trials),
         until_decided=plan.until_decided,
         changed=_changed(findings, store),
