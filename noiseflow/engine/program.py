@@ -22,6 +22,7 @@ from noiseflow.engine.problem import Array, Proof
 from noiseflow.engine.random import Draw, Stream, draw_all, permutation, stream_key
 from noiseflow.engine.sites import Sites, scales_at
 from noiseflow.engine.step_noise import StepNoise
+from noiseflow.engine.tracing import traced
 
 converters.register()
 Tensor = Any
@@ -54,10 +55,9 @@ class Program:
     def trace(self, state: step.State, run: ProgramInputs) -> None:
         """Builds the graph for a state and a run of these shapes and dtypes; XLA compiles it when it is first called."""
         scalar = tf.TensorSpec([], tf.int32)
-        compiled = tf.function(self._epochs, jit_compile=True, autograph=False)
         with self.prepared.instrumented(), step.pure_updates(self.model.optimizer):
             specs = keras.tree.map_structure(_spec, (state, run))
-            self.function = compiled.get_concrete_function(*specs, scalar, scalar)
+            self.function = traced(self._epochs, *specs, scalar, scalar)
 
     def start(self, weights: Sequence[Array]) -> step.State:
         """The state before the first step, from initial weights (width, ...) in the model's order."""

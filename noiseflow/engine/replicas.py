@@ -16,6 +16,7 @@ from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded
 from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.problem import Array
 from noiseflow.engine.random import Stream, draw_all
+from noiseflow.engine.tracing import traced
 from noiseflow.noise.instrument import positions_of
 
 Tensor = Any
@@ -129,8 +130,7 @@ class StackedCall:
 
         states = [tf.TensorSpec([WIDTH, *v.shape], v.dtype) for v in _state(self.prepared.model)]
         scalars = tf.TensorSpec([WIDTH], tf.uint32), tf.TensorSpec([], tf.int32)
-        function = tf.function(outputs, autograph=False, jit_compile=True)
-        return function.get_concrete_function(states, specs, *scalars)
+        return traced(outputs, states, specs, *scalars)
 
     def _model(self, values: Sequence[Tensor], x: Any) -> Any:
         model = self.prepared.model

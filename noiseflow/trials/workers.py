@@ -22,7 +22,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -298,7 +298,7 @@ def serve(talks: int, watched: int, loaded_first: tuple[str, ...], level: int) -
             connection.send((kind, content))
 
     _send_logs_and_warnings(send, level)
-    with silenced(), _absent("matplotlib"):
+    with silenced(), _absent("matplotlib") if loaded_first == LOADED_FIRST else nullcontext():
         for name in loaded_first:
             import_module(name)
     while True:
