@@ -53,6 +53,7 @@ class Builder:
     masked: bool = False
     n_targets: int = 1
     source: ModelFile | Callable[..., Any] | None = field(init=False, repr=False, default=None)
+    _found: OutputForm | None = field(init=False, repr=False, default=None, compare=False)
 
     def __post_init__(self) -> None:
         # before any seed is set: reading a file builds its model once, which draws numbers
@@ -113,6 +114,13 @@ class Builder:
             return self._form_of(self.as_written())
 
     def _form_of(self, model: keras.Model) -> OutputForm:
+        """The form of what this model gives; that of all builds, of which there is one for each seed."""
+        if (found := self._found) is None:
+            found = self._looked_up(model)
+            object.__setattr__(self, "_found", found)
+        return found
+
+    def _looked_up(self, model: keras.Model) -> OutputForm:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Keras, on layers of the user's
             outputs = keras.tree.flatten(outputs_of(model, self.rows))
