@@ -23,11 +23,9 @@ test: .venv/.installed-dev ## install, and run the tests (six minutes)
 # A file's tests stay together, for they share what is set up; the order of the files is that of tests/conftest.py.
 FILES := -n 2 --dist loadfile --no-loadscope-reorder
 
-# In two parts: TensorFlow frees no program that it compiled, and a process of the first ends with some gigabytes of them.
-SLOW := .venv/bin/python -m pytest -m 'slow and not faults and not evidence'
-
-test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (45 minutes)
-	@$(SLOW) -n 2 --dist worksteal tests/slow/engine; engine=$$?; $(SLOW) $(FILES) --ignore tests/slow/engine && exit $$engine
+# Three at a time, on two cores: those with a server mostly wait for it.
+test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
+	@.venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 3 --dist loadfile --no-loadscope-reorder
 
 coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; twice the time of make test)
 	@.venv/bin/python -m coverage erase

@@ -35,6 +35,7 @@ def pytest_configure(config):
 
 
 LONGEST = [
+    *("test_model_cases.py", "test_coverage.py", "test_all_laws.py", "test_keras_examples.py"),
     *("test_operations.py", "test_flow.py", "test_run.py", "test_nightly.py", "test_memory.py", "test_deployment.py"),
     *("test_auth.py", "test_side_by_side.py", "test_treatments.py", "test_kill.py", "test_ray.py", "test_twins.py"),
     *("test_store_simulation.py", "test_engines.py", "test_store_faults.py", "test_score_metrics.py", "test_hang.py"),
