@@ -131,7 +131,8 @@ def _on_failures(rows: Sequence[Row]) -> list[str]:
     for verdict, than in (("better", "less"), ("worse", "more")):
         decided = [row for row in _with_verdict(rows, verdict) if row["survivors_only"]]
         each = wording.listed(
-            f"{named([row])} ({int(row['n_failed'])} of {int(row['n_seeds'])} trainings, {wording.p_value(row['failure_p'])})"
+            f"{named([row])} ({'at least ' if row.get('n_strengths', 1) > 1 else ''}{int(row['n_failed'])} of "
+            f"{int(row['n_seeds'])} trainings, {wording.p_value(row['failure_p'])})"
             for row in decided
         )
         if each:

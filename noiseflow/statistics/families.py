@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import nan
+from math import inf, nan
 from typing import Any
 
 import pandas as pd
@@ -18,6 +18,8 @@ DIFFERENCE_COLUMNS = [
     *("difference_mean", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted"),
     *("effect_size", "prob_better", "verdict"),
 ]
+FAILURE_COLUMNS = ("n_failed", "failure_p")
+"""Of the strength that fails least, as the summary has them."""
 CHOICE_COLUMNS = [
     *(
         *GROUP,
@@ -33,6 +35,7 @@ CHOICE_COLUMNS = [
     ),
     *(*DIFFERENCE_COLUMNS, "naive_strength", "naive_score", "optimism", "n_needed"),
     *("n_units", "least_n", "survivors_only", "clear", "long_tail", "own_verdict"),
+    *FAILURE_COLUMNS,
 ]
 RIVAL_COLUMNS = [*GROUP, "family", "rival", "n_pairs", "n_broken", *DIFFERENCE_COLUMNS, "n_needed"]
 
@@ -74,30 +77,42 @@ def choose_strengths(
         choice = _choice(honest[ours], group[group["family"] == key[2]], group) | {"own_verdict": columns["verdict"]}
         if summary is not None:
             members = summary[(summary[[*GROUP, "family"]] == list(key)).all(axis=1)]
-            choice |= at_any_strength(members) | {"survivors_only": bool(members["survivors_only"].all())}
+            choice |= at_any_strength(members, margin) | {"survivors_only": bool(members["survivors_only"].all())}
+            least = members.iloc[int(members["n_failed"].argmin())]
+            choice |= {name: least[name] for name in FAILURE_COLUMNS}
         rows.append(dict(zip([*GROUP, "family"], key, strict=True)) | columns | choice)
     return pd.DataFrame(rows, columns=CHOICE_COLUMNS)
 
 
-def at_any_strength(members: pd.DataFrame) -> dict[str, Any]:
-    """The verdict on a family, and its p: whether any of its strengths helps.
+def at_any_strength(members: pd.DataFrame, margin: float) -> dict[str, Any]:
+    """The verdict on a family by its best strength, and the p of that: whether any of its strengths helps.
 
-    better where one of them is; equivalent where all are; worse where none is better and none left open, and one is worse.
+    The best true difference lies between the largest lower and the largest upper end, as one band holds all strengths. So the
+    family is better where one strength is; worse where all are; equivalent where no strength can be better by the margin and
+    one is no worse by it. Where many pairs of a strength broke, its interval is that of the survivors: it says only that the
+    strength does not help, and only if all that broke are its own failures.
 
     Args:
         members: the rows of a summary, whose band holds all strengths together.
+        margin: differences within it are not worth having.
 
     References: Westfall and Young (1993), section 2.6.
     """
-    verdicts = set(members["verdict"])
-    best = members.loc[members["verdict"] == "better", "p_adjusted"] if "better" in verdicts else members["p_adjusted"]
-    if "better" in verdicts:
-        verdict = "better"
-    elif "inconclusive" in verdicts or not verdicts:
-        verdict = "inconclusive"
-    else:
-        verdict = "equivalent" if verdicts == {"equivalent"} else "worse"
-    return {"verdict": verdict, "p_adjusted": best.min()}
+    verdicts, p = members["verdict"], members["p_adjusted"]
+    if (verdicts == "better").any():
+        return {"verdict": "better", "p_adjusted": p[verdicts == "better"].min()}
+    if (verdicts == "worse").all():
+        return {"verdict": "worse", "p_adjusted": p.max()}
+    others = members[verdicts != "worse"]
+    low, high = others["difference_ci_low"], others["difference_ci_high"]
+    if "survivors_only" in others:
+        selected = others["survivors_only"].astype(bool)
+        low = low.mask(selected, -inf)
+        high = high.mask(selected & (others["n_failed"] < others["n_broken"]), inf)
+    is_small = high.notna().all() and high.max() < margin and low.max() > -margin
+    are_enough = "n_units" not in others or (others["n_units"] >= others["least_n"]).all()
+    helps = p[members["difference_mean"] > 0] if "difference_mean" in members else p
+    return {"verdict": "equivalent" if is_small and are_enough else "inconclusive", "p_adjusted": helps.min()}
 
 
 def compare_families(

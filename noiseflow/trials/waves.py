@@ -29,6 +29,7 @@ class Family:
 
     members: list[Compared]
     found: list[Judged | None]
+    margin: float
 
     @property
     def n_seeds(self) -> int:
@@ -41,8 +42,11 @@ class Family:
         judged = [one.found for one in self.found if one and one.n_seeds == self.n_seeds]
         if len(judged) < len(self.members):
             return True
-        members = pd.DataFrame(judged)[["verdict", "p_adjusted"]]
-        return at_any_strength(members)["verdict"] == "inconclusive" and not all(map(rows_leave_open, judged))
+        if len(judged) == 1:
+            is_open = judged[0]["verdict"] == "inconclusive"
+        else:
+            is_open = at_any_strength(pd.DataFrame(judged), self.margin)["verdict"] == "inconclusive"
+        return is_open and not all(map(rows_leave_open, judged))
 
 
 def rows_leave_open(found: Mapping[Any, Any]) -> bool:
@@ -56,7 +60,8 @@ def families(looks: Looks) -> list[Family]:
     members: dict[tuple[str, str, str], list[Compared]] = {}
     for one in looks.compared:
         members.setdefault((*one.names[:2], one.family), []).append(one)
-    return [Family(those, [looks.latest(one) for one in those]) for those in members.values()]
+    margin = looks.plan.study.margin
+    return [Family(those, [looks.latest(one) for one in those], margin) for those in members.values()]
 
 
 def counts_now(looks: Looks) -> Counts:

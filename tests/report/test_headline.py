@@ -5,9 +5,11 @@ import re
 from sketch_study import make_evidence, make_study, make_trials
 
 from noiseflow.report.advice import advise
+from noiseflow.report.findings import find
 from noiseflow.report.headline import headline
 from noiseflow.report.limits import limits
 from noiseflow.study import Study
+from tests.plots.test_plots_page import family_study, family_trials
 
 
 def test_headline_says_what_helps_and_what_stays_open():
@@ -30,6 +32,16 @@ def test_headline_says_how_much_a_variant_hurts():
 def test_headline_tells_several_datasets_apart():
     study = make_study(datasets=[{"kind": "circles"}, {"kind": "circles", "label": "more", "data_seed": 2}])
     assert "‘after’ on more" in headline(make_evidence(study))
+
+
+def test_headline_goes_by_the_failures_of_a_family_that_fails_at_every_strength():
+    study = family_study().model_copy(update={"n_seeds": 30})
+    trials = family_trials(study)
+    fails = (trials["family"] == "l2") & (trials["seed"] >= 8 + 2 * (trials["strength"] == 0.001))
+    trials.loc[fails, "status"] = "diverged"
+    text = headline(make_evidence(study, trials, findings=find(study, trials)))
+    assert "‘l2’ (at least 20 of 30 trainings, p < .001) fails more often than the baseline" in text
+    assert "l2" not in text.partition("fails more often")[2]
 
 
 def test_limits_of_too_few_seeds_cannot_conclude():
