@@ -8,7 +8,7 @@ from math import inf, isfinite
 
 from noiseflow import wording
 from noiseflow.base.values import BASELINE
-from noiseflow.report.evidence import Evidence, small_test_sets
+from noiseflow.report.evidence import Evidence, cell_key, cell_places, small_test_sets
 from noiseflow.statistics.summary import MEASURE_MARGIN
 
 FEW_ROWS = 200
@@ -33,11 +33,14 @@ class Caution:
 
 def _edge(evidence: Evidence) -> Iterator[str]:
     strengths = {v.name: v.strengths for v in evidence.study.variants if len(v.strengths) > 1}
-    for row in evidence.findings.choices.to_dict("records"):
-        grid, chosen = strengths.get(str(row["family"])), row["strength"]
+    choices = evidence.findings.choices.rename(columns={"family": "variant"})
+    places = {} if choices.empty else cell_places(choices)
+    for row in choices.to_dict("records"):
+        grid, chosen = strengths.get(str(row["variant"])), row["strength"]
         if grid and isfinite(chosen) and chosen in (min(grid), max(grid)):
             where = "smallest" if chosen == min(grid) else "largest"
-            yield f"{wording.quoted(row['family'])} chose {chosen:g}, its {where} strength; a better one may lie beyond."
+            on = f" on {place}" if (place := places[cell_key(row)]) else ""
+            yield f"{wording.quoted(row['variant'])}{on} chose {chosen:g}, its {where} strength; a better one may lie beyond."
 
 
 def _constant(evidence: Evidence) -> Iterator[str]:

@@ -102,7 +102,8 @@ def at_any_strength(members: pd.DataFrame, margin: float) -> dict[str, Any]:
     if (verdicts == "better").any():
         return {"verdict": "better", "p_adjusted": p[verdicts == "better"].min()}
     if (verdicts == "worse").all():
-        return {"verdict": "worse", "p_adjusted": p.max()}
+        by_failures = "survivors_only" in members and bool(members["survivors_only"].all())
+        return {"verdict": "worse", "p_adjusted": nan if by_failures else p.max()}
     others = members[verdicts != "worse"]
     low, high = others["difference_ci_low"], others["difference_ci_high"]
     if "survivors_only" in others:
@@ -111,8 +112,9 @@ def at_any_strength(members: pd.DataFrame, margin: float) -> dict[str, Any]:
         high = high.mask(selected & (others["n_failed"] < others["n_broken"]), inf)
     is_small = high.notna().all() and high.max() < margin and low.max() > -margin
     are_enough = "n_units" not in others or (others["n_units"] >= others["least_n"]).all()
-    helps = p[members["difference_mean"] > 0] if "difference_mean" in members else p
-    return {"verdict": "equivalent" if is_small and are_enough else "inconclusive", "p_adjusted": helps.min()}
+    upwards = p[members["difference_mean"] > 0] if "difference_mean" in members else p
+    p_of_help = upwards.min() if upwards.notna().any() else 1.0
+    return {"verdict": "equivalent" if is_small and are_enough else "inconclusive", "p_adjusted": p_of_help}
 
 
 def compare_families(
