@@ -175,7 +175,7 @@ def stored_study(results: str, which: str) -> Stored:
     epochs = run.removeprefix("epochs-")
     kinds = [text for n, text in _kinds(results, study) if not run or n == epochs]
     return Stored(
-        which,
+        f"{study}/{run}" if run else study,
         kinds,
         sorted(path.name for path in folder.glob("runs/*") if path.is_dir()),
         str(read_answer(folder / "report").get("answer", "")),

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from noiseflow.base.faults import InvalidInputError, in_terminal, refusal
-from noiseflow.base.program import program
+from noiseflow.base.program import command, program
 from noiseflow.progress_line import progress_line
 from noiseflow.results import StudyRun
 from noiseflow.run import GO_ON, DriftError, IncompleteRunError, Watcher
@@ -120,7 +120,7 @@ def _failed(why: object, study: str) -> None:
     logs = "" if "--verbose" in sys.argv else " The option --verbose shows all logs."
     _say(
         f"noiseflow: the run failed. {in_terminal(why)}",
-        f"What is trained is kept: `{program()} plan {shlex.quote(study)}` shows what is missing.{logs}",
+        f"What is trained is kept: `{command()} plan {shlex.quote(study)}` shows what is missing.{logs}",
     )
 
 

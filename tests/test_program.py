@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from noiseflow.base.program import program
+from noiseflow.base.program import command, program
 
 
 @pytest.fixture
@@ -43,6 +43,18 @@ def test_modules_are_named_as_they_are_called(installed, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(installed.with_name("python")))
     monkeypatch.setattr(sys, "argv", ["/x/flows/__main__.py"])
     assert program() == "bin/python -m flows"
+
+
+def test_a_command_of_this_folder_is_named_so_that_the_shell_finds_it(installed, monkeypatch):
+    monkeypatch.chdir(installed.parent)
+    monkeypatch.setattr(sys, "argv", ["./noiseflow"])
+    assert program() == "./noiseflow"
+
+
+def test_beside_a_flow_the_command_is_the_librarys(installed, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(installed.with_name("python")))
+    monkeypatch.setattr(sys, "argv", ["/x/flows/__main__.py"])
+    assert command() == "bin/python -m noiseflow"
 
 
 def test_within_another_program_it_is_called_by_its_name(monkeypatch):

@@ -22,6 +22,11 @@ def program() -> str:
     return shlex.quote(_shown(typed)) if typed.name == NAME else NAME
 
 
+def command() -> str:
+    """What runs the command's other parts: `noiseflow`, or what stands for it beside a flow that was run as a module."""
+    return program().replace(" -m flows", " -m noiseflow")
+
+
 def _shown(path: Path) -> str:
     """The name of a program that the shell finds by it; else its path, relative where it lies below this folder."""
     found = shutil.which(path.name)
@@ -29,4 +34,4 @@ def _shown(path: Path) -> str:
         return path.name
     absolute = os.path.abspath(path)  # noqa: PTH100 - resolving would follow .venv's links
     below = os.path.relpath(absolute)
-    return absolute if below.startswith("..") else below
+    return absolute if below.startswith("..") else below if os.sep in below else f"./{below}"

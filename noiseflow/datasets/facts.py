@@ -28,7 +28,8 @@ MOST_DATASETS = 10
 MOST_TREES = 1_000
 _SOLVED = 0.9995
 """Score of a plain model beyond which a table looks too easy to be true."""
-_LEAST_TESTED = 30
+_LEAST_TESTED = 100
+_DROP = " Name under drop what is known only afterwards."
 HOW = {
     "stratified": "at random, each class in its share",
     "random": "at random",
@@ -77,7 +78,7 @@ class WhatWasRead:
         scores: what plain models score on the same splits, larger being better, by their names.
         score: what the numbers are.
         n_scored: on how many splits.
-        n_test: test rows that they are scored on, of all these splits.
+        n_test: test rows of a split.
         remarks: what seems to be wrong with how it is read, as sentences.
     """
 
@@ -99,8 +100,8 @@ class WhatWasRead:
         if models and self.n_test >= _LEAST_TESTED and not score_named(self.score).is_loss:
             best = max(models, key=lambda name: models[name])
             yield (
-                f"{best.capitalize()} makes hardly a mistake on test rows ({self.score} {models[best]:.4g}): noise has next to "
-                "nothing to gain, or features give the target away. Name under drop what is known only afterwards."
+                f"{best.capitalize()} makes hardly a mistake on {self.n_test:,} test rows ({self.score} {models[best]:.4g}): "
+                f"noise has little to gain, or features give the target away.{_DROP if self.columns else ''}"
             )
 
     def frame(self) -> pd.DataFrame:
@@ -193,7 +194,7 @@ def what_was_read(
         if scored
         else {},
         n_scored=1 + len(others),
-        n_test=(1 + len(others)) * n_test,
+        n_test=n_test,
         remarks=tuple(remarks_on(dataset, data)) if remarked else (),
     )
 

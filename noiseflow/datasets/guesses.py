@@ -96,6 +96,7 @@ _UNIT_ROWS = 2
 _FEW_IDS = 8
 """Fewer numbers are rather codes of an answer than names of units."""
 _LEAST_TOLD = 20
+_LEAST_OF_CLASS = 5
 """Rows from which on a feature that tells the target is pointed out."""
 _NEARLY_ALL, _SAME_ORDER = 0.97, 0.999
 
@@ -258,7 +259,7 @@ def _parsed_text(parsed: Parsed) -> str:
 def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bool) -> bool:
     """Whether a feature alone gives the target away: it cuts the classes apart, or is nearly the target in other units.
 
-    Of classes also where its values are missing in all rows of some and in none of the others.
+    Of two classes also where its values are missing in all rows of one and in none of the other.
     """
     known = column.notna() & target.notna()
     if is_class and _gaps_tell(column[target.notna()].isna(), target[target.notna()]):
@@ -288,9 +289,11 @@ def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bo
 
 
 def _gaps_tell(is_gap: pd.Series[bool], target: pd.Series[Any]) -> bool:
-    """Whether a value is missing in all rows of some classes and in none of the others."""
-    shares = is_gap.groupby(target.astype(str)).mean()
-    return len(is_gap) >= _LEAST_TOLD and bool(shares.isin([0.0, 1.0]).all()) and bool(shares.min() < shares.max())
+    """Whether a value is missing in all rows of one class and in none of the other, of several rows each."""
+    if not is_gap.any() or len(is_gap) < _LEAST_TOLD or target.nunique() != 2:
+        return False
+    classes = is_gap.groupby(target.astype(str))
+    return bool(classes.nunique().eq(1).all()) and not is_gap.all() and bool(classes.size().min() >= _LEAST_OF_CLASS)
 
 
 def is_twin(name: object, target: object) -> bool:

@@ -42,11 +42,11 @@ def plot_differences(
     axes.axvspan(-margin * scale, margin * scale, color="#ececec", linewidth=0, zorder=0)
     axes.axvline(0, color=INK, linewidth=1, zorder=1)
     for at, (_, row) in enumerate(shown):
+        seeds = [scale * float(row.get(f"seeds_{name}", nan)) for name in ("ci_low", "ci_high")]
         mean, low, high = (scale * float(row[f"difference_{name}"]) for name in ("mean", "ci_low", "ci_high"))
         if scale == 100.0:  # shares: two seeds may have an interval beyond what is possible
-            low, high = np.clip([low, high], -scale, scale)
+            low, high, *seeds = np.clip([low, high, *seeds], -scale, scale).tolist()
         _interval(axes, -at, (mean, low, high), colours[row["variant"]])
-        seeds = [scale * float(row.get(f"seeds_{name}", nan)) for name in ("ci_low", "ci_high")]
         axes.plot(seeds, [-at, -at], color=colours[row["variant"]], linewidth=5, solid_capstyle="butt", zorder=2)
         decimals = (1 if scale == 100.0 else 3) + bool(high - low < NARROW * scale)
         numbers, verdict = _numbers(mean, low, high, decimals), str(row["verdict"])

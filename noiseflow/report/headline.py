@@ -92,14 +92,22 @@ def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
     return text
 
 
+def _by_strengths(rows: Sequence[Row]) -> list[tuple[list[Row], str]]:
+    """The variants, and the families with what their verdict is about; parts without a row are left out."""
+    families = [row for row in rows if row.get("n_strengths", 1) > 1]
+    plain = [row for row in rows if not row.get("n_strengths", 1) > 1]  # NaN beside families
+    each = ", each at its best strength" if len(families) > 1 else ", at its best strength"
+    return [(part, of) for part, of in ((plain, ""), (families, each)) if part]
+
+
 def _no_effect(rows: Sequence[Row], margin: float) -> list[str]:
     if not rows:
         return []
     clear = [row for row in rows if row.get("clear")]
     others = [row for row in rows if not row.get("clear")]
     texts = []
-    if others:
-        texts.append(f"no difference worth having (within {wording.margin(rows[0], margin)}) for {named(others)}")
+    for alike, of in _by_strengths(others):
+        texts.append(f"no difference worth having (within {wording.margin(rows[0], margin)}) for {named(alike)}{of}")
     if clear:
         variants = wording.listed(f"{named([row])} ({wording.difference(row)})" for row in clear)
         texts.append(f"a clear difference below the margin of {wording.margin(rows[0], margin)} for {variants}")
@@ -130,8 +138,9 @@ def _on_failures(rows: Sequence[Row]) -> list[str]:
     texts = []
     for verdict, than in (("better", "less"), ("worse", "more")):
         decided = [row for row in _with_verdict(rows, verdict) if row["survivors_only"]]
+        least = "at least " if verdict == "worse" else "at its best strength "
         each = wording.listed(
-            f"{named([row])} ({'at least ' if row.get('n_strengths', 1) > 1 else ''}{int(row['n_failed'])} of "
+            f"{named([row])} ({least if row.get('n_strengths', 1) > 1 else ''}{int(row['n_failed'])} of "
             f"{int(row['n_seeds'])} trainings, {wording.p_value(row['failure_p'])})"
             for row in decided
         )

@@ -58,21 +58,22 @@ def _on_data(evidence: Evidence) -> list[str]:
 
 def _on_held_back(evidence: Evidence) -> list[str]:
     """The variants that train on fewer rows than others, as they hold some back to validate by."""
-    shares: dict[str, list[str]] = {}
-    for name, (n_train, _) in split_sizes(evidence.data).items():
-        for variant in evidence.study.variants:
-            held = [control_kind(control.kind).held_back(control, n_train) for control in variant.members[0].controls]
-            if any(held):
-                shares.setdefault(variant.name, []).append(f"{sum(held):,} of the {n_train:,} training rows of {name}")
-    if not shares or len(shares) == len(evidence.study.variants):
-        return []
-    first, *others = shares
-    names = wording.listed(map(wording.quoted, shares))
-    text = (
-        f"{names} {'hold' if others else 'holds'} rows back to validate by ({wording.listed(shares[first])}), and "
-        f"{'train' if others else 'trains'} on the others alone: part of such a difference is that of fewer rows."
-    )
-    return [text]
+    alike: dict[str, list[str]] = {}
+    for variant in evidence.study.variants:
+        counts = []
+        for name, (n_train, _) in split_sizes(evidence.data).items():
+            held = sum(
+                control_kind(control.kind).held_back(control, n_train) for control in variant.members[0].controls
+            )
+            counts += [f"{held:,} of the {n_train:,} training rows of {name}"] if held else []
+        if counts:
+            alike.setdefault(wording.listed(counts), []).append(variant.name)
+    return [
+        f"{wording.listed(map(wording.quoted, names))} {'hold' if len(names) > 1 else 'holds'} rows back to validate by "
+        f"({counts}), and {'train' if len(names) > 1 else 'trains'} on the others alone: part of such a difference is that of "
+        "fewer rows."
+        for counts, names in alike.items()
+    ]
 
 
 def _on_fresh(study: Study) -> list[str]:

@@ -78,15 +78,15 @@ def parts_of(section: Section, evidence: Evidence, whole: int = WHOLE, folded: i
     named = [*(telling_names(frame) if "dataset" in frame else []), *form.names]
     shown = frame if len(frame) <= whole else clearest(frame, folded)
     texts = [*({name.capitalize(): _text_of(name) for name in named} | dict(columns)).items()]
-    cells = {header: [text(row) for row in shown.to_dict("records")] for header, text in texts}
-    kept = [k for k, column in enumerate(cells.values()) if k < len(named) or set(column) != {NOTHING}]
-    headers, n_left = [[*cells][k] for k in kept], sum(k < len(named) + form.n_words for k in kept)
-    rows = [list(row) for row in zip(*(cells[header] for header in headers), strict=True)]
+    every = frame.to_dict("records")
+    kept = [k for k, (_, text) in enumerate(texts) if k < len(named) or any(text(row) != NOTHING for row in every)]
+    n_left = sum(k < len(named) + form.n_words for k in kept)
+    rows = [[texts[k][1](row) for k in kept] for row in shown.to_dict("records")]
     note = form.note if isinstance(form.note, str) else form.note(evidence)
     if len(shown) < len(frame):
         which = CLEAREST if "difference_mean" in frame else "the first ones"
         note = f"{note} These are {len(shown):,} of {len(frame):,} rows: {which}. All are in {form.file}.".strip()
-    table = Table(headers, rows, len(named), n_left)
+    table = Table([texts[k][0] for k in kept], rows, len(named), n_left)
     return [PageTable(section.title, table, note)]
 
 

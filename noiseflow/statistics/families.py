@@ -78,6 +78,7 @@ def choose_strengths(
         if summary is not None:
             members = summary[(summary[[*GROUP, "family"]] == list(key)).all(axis=1)]
             choice |= at_any_strength(members, margin) | {"survivors_only": bool(members["survivors_only"].all())}
+            choice["clear"] = bool(columns["clear"]) and columns["verdict"] == choice["verdict"]
             least = members.iloc[int(members["n_failed"].argmin())]
             choice |= {name: least[name] for name in FAILURE_COLUMNS}
         rows.append(dict(zip([*GROUP, "family"], key, strict=True)) | columns | choice)
@@ -90,7 +91,7 @@ def at_any_strength(members: pd.DataFrame, margin: float) -> dict[str, Any]:
     The best true difference lies between the largest lower and the largest upper end, as one band holds all strengths. So the
     family is better where one strength is; worse where all are; equivalent where no strength can be better by the margin and
     one is no worse by it. Where many pairs of a strength broke, its interval is that of the survivors: it says only that the
-    strength does not help, and only if all that broke are its own failures.
+    strength does not help, and only if all that broke are its own failures; its p counts nowhere.
 
     Args:
         members: the rows of a summary, whose band holds all strengths together.
@@ -98,23 +99,22 @@ def at_any_strength(members: pd.DataFrame, margin: float) -> dict[str, Any]:
 
     References: Westfall and Young (1993), section 2.6.
     """
-    verdicts, p = members["verdict"], members["p_adjusted"]
+    verdicts, selected = members["verdict"], members["survivors_only"].astype(bool)
+    p = members["p_adjusted"].where(~selected).astype(float)
     if (verdicts == "better").any():
         return {"verdict": "better", "p_adjusted": p[verdicts == "better"].min()}
     if (verdicts == "worse").all():
-        by_failures = "survivors_only" in members and bool(members["survivors_only"].all())
-        return {"verdict": "worse", "p_adjusted": nan if by_failures else p.max()}
+        return {"verdict": "worse", "p_adjusted": p.max()}
     others = members[verdicts != "worse"]
-    low, high = others["difference_ci_low"], others["difference_ci_high"]
-    if "survivors_only" in others:
-        selected = others["survivors_only"].astype(bool)
-        low = low.mask(selected, -inf)
-        high = high.mask(selected & (others["n_failed"] < others["n_broken"]), inf)
+    low = others["difference_ci_low"].mask(selected, -inf)
+    high = others["difference_ci_high"].mask(selected & (others["n_failed"] < others["n_broken"]), inf)
     is_small = high.notna().all() and high.max() < margin and low.max() > -margin
-    are_enough = "n_units" not in others or (others["n_units"] >= others["least_n"]).all()
-    upwards = p[members["difference_mean"] > 0] if "difference_mean" in members else p
-    p_of_help = upwards.min() if upwards.notna().any() else 1.0
-    return {"verdict": "equivalent" if is_small and are_enough else "inconclusive", "p_adjusted": p_of_help}
+    are_enough = (others["n_units"] >= others["least_n"]).all()
+    upwards = p[members["difference_mean"].astype(float) > 0]
+    return {
+        "verdict": "equivalent" if is_small and are_enough else "inconclusive",
+        "p_adjusted": upwards.min() if upwards.notna().any() or p.isna().all() else 1.0,
+    }
 
 
 def compare_families(

@@ -35,6 +35,8 @@ KEPT = (
     *(f"{measure}_{name}" for measure in MEASURES[1:] for name in ("ci_low", "ci_high", "verdict", "long_tail")),
 )
 """Columns of the summary that a look decides on, and that stay where no trial of a comparison was added since."""
+JUDGED_BY = ("difference_mean", "survivors_only", "n_failed", "n_broken", "n_units", "least_n")
+"""What the verdict on a family takes besides (`at_any_strength`); looks of before 2026-11-30 lack it."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import pandas as pd
 from noiseflow.base.values import BASELINE
 from noiseflow.statistics import CELL, CellKey
 from noiseflow.statistics.inference import ALPHA
-from noiseflow.statistics.looks import KEPT, Due, level_of
+from noiseflow.statistics.looks import JUDGED_BY, KEPT, Due, level_of
 from noiseflow.statistics.pairs import MEASURES
 from noiseflow.store import Store
 from noiseflow.trials.plan import Cell, Plan
@@ -182,7 +182,7 @@ class Looks:
                 "n_seeds": one.n_seeds,
                 "level": self.dues[one.names].level,
                 "counts": _counts(row),
-                "found": {name: _plain(row[name]) for name in KEPT},
+                "found": {name: _plain(row[name]) for name in (*KEPT, *JUDGED_BY)},
             }
             for one, row in looked
         }

@@ -13,7 +13,7 @@ import pandas as pd
 from noiseflow.base.values import BASELINE
 from noiseflow.statistics import CellKey
 from noiseflow.statistics.families import at_any_strength
-from noiseflow.statistics.looks import next_look
+from noiseflow.statistics.looks import JUDGED_BY, next_look
 from noiseflow.study.until import Until
 from noiseflow.trials.looks import Compared, Judged, Looks
 
@@ -42,11 +42,14 @@ class Family:
         judged = [one.found for one in self.found if one and one.n_seeds == self.n_seeds]
         if len(judged) < len(self.members):
             return True
-        if len(judged) == 1:
-            is_open = judged[0]["verdict"] == "inconclusive"
-        else:
-            is_open = at_any_strength(pd.DataFrame(judged), self.margin)["verdict"] == "inconclusive"
-        return is_open and not all(map(rows_leave_open, judged))
+        return self._verdict(judged) == "inconclusive" and not all(map(rows_leave_open, judged))
+
+    def _verdict(self, judged: list[Mapping[Any, Any]]) -> str:
+        """That of the report; of looks that do not remember all that it takes, one that stays open where one strength does."""
+        if len(judged) > 1 and all(name in one for one in judged for name in JUDGED_BY):
+            return str(at_any_strength(pd.DataFrame(judged), self.margin)["verdict"])
+        verdicts = [one["verdict"] for one in judged]
+        return "better" if "better" in verdicts else max(verdicts, key=lambda verdict: verdict == "inconclusive")
 
 
 def rows_leave_open(found: Mapping[Any, Any]) -> bool:

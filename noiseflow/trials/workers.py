@@ -315,7 +315,10 @@ def serve(talks: int, watched: int, loaded_first: tuple[str, ...], level: int) -
 
 @contextmanager
 def _absent(name: str) -> Iterator[None]:
-    """Within it, a module that was not imported before cannot be: Keras does without pyplot, which takes a second to import."""
+    """Within it, a module that was not imported before cannot be: Keras does without pyplot, which takes a second to import.
+
+    Its functions that draw galleries say, in this process, that matplotlib is not installed.
+    """
     if name in sys.modules:
         yield
         return
@@ -323,7 +326,7 @@ def _absent(name: str) -> Iterator[None]:
     try:
         yield
     finally:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
 
 
 def _end_with_parent(watched: int) -> None:

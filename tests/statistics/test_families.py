@@ -1,6 +1,6 @@
 """Whether any strength of a family helps, read off the band of all its strengths."""
 
-from math import nan
+from math import isnan, nan
 
 import pandas as pd
 import pytest
@@ -61,4 +61,13 @@ def test_p_is_that_of_a_strength_that_helps():
     """Not of one that hurts, however clearly."""
     assert at_any_strength(pd.DataFrame([SMALL, HURTS]), MARGIN)["p_adjusted"] == SMALL["p_adjusted"]
     assert at_any_strength(pd.DataFrame([SMALL, HELPS]), MARGIN)["p_adjusted"] == HELPS["p_adjusted"]
-    assert at_any_strength(pd.DataFrame([HURTS, FAILS]), MARGIN)["p_adjusted"] == FAILS["p_adjusted"]
+    assert (
+        at_any_strength(pd.DataFrame([OPEN, SURVIVORS | {"p_adjusted": 0.001}]), MARGIN)["p_adjusted"]
+        == OPEN["p_adjusted"]
+    )
+    assert at_any_strength(pd.DataFrame([NOT_HELPFUL, HURTS]), MARGIN)["p_adjusted"] == 1.0  # none points upwards
+
+
+def test_p_of_a_family_that_fails_is_not_that_of_its_survivors():
+    assert at_any_strength(pd.DataFrame([HURTS, FAILS]), MARGIN)["p_adjusted"] == HURTS["p_adjusted"]
+    assert isnan(at_any_strength(pd.DataFrame([FAILS, FAILS]), MARGIN)["p_adjusted"])

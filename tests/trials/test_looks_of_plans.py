@@ -50,6 +50,10 @@ def summary_of(plan, verdicts=None, n_units=None, **changes):
         found = dict.fromkeys(KEPT, 0.5) | {
             "verdict": (verdicts or {}).get(one.names[2], "inconclusive"),
             "clear": False,
+            "difference_mean": 0.0,
+            "survivors_only": False,
+            "n_failed": 0,
+            "n_broken": 0,
         }
         found |= {"rows_share": float("nan"), **changes}
         rows.append(
@@ -159,6 +163,21 @@ def test_strengths_of_a_variant_stop_together():
     assert set(counts_next(Looks(plan, stored), 300).values()) == {15}
     stored = look(plan, [], {names[0]: "better"})
     assert counts_next(Looks(plan, stored), 300) is None
+
+
+def test_strengths_stop_where_the_report_has_a_verdict():
+    """By their intervals, not by their verdicts alone; looks that lack what it takes go by these."""
+    grid = {"name": "grid", "injections": [{"place": "input"}], "strengths": [0.1, 0.2]}
+    plan = plan_of(10, design="resample", variants=[{"name": "baseline"}, grid])
+    verdicts = {compared_cells(plan)[0].names[2]: "equivalent"}
+    small = {"difference_ci_low": -0.004, "difference_ci_high": 0.004}
+    assert counts_next(Looks(plan, look(plan, [], verdicts, **small)), 300) is None
+    by_the_baseline = look(plan, [], verdicts, **small, survivors_only=True, n_broken=1)
+    assert set(counts_next(Looks(plan, by_the_baseline), 300).values()) == {15}
+    older = look(plan, [], verdicts, **small)
+    for one in older[0]["comparisons"].values():
+        one["found"] = {name: one["found"][name] for name in KEPT}
+    assert set(counts_next(Looks(plan, older), 300).values()) == {15}
 
 
 def test_other_margin_is_judged_anew_at_the_level_of_the_look():
