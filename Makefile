@@ -116,8 +116,10 @@ clean: ## remove the environment and the caches; the results stay
 	@$(call install,requirements/docs.lock)
 	@touch .venv/.installed $@
 
+# pip compiles one file after the other; compileall does it on all cores. What it cannot compile nobody imports.
 define install
-$(PIP) install --no-deps --require-hashes -r $(1) && \
+$(PIP) install --no-compile --no-deps --require-hashes -r $(1) && \
+{ .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true; } && \
 $(PIP) install --no-deps --no-build-isolation -e . && \
 { .venv/bin/python -m pip check > .venv/check.log || { cat .venv/check.log; exit 1; }; }
 endef
