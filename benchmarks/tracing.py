@@ -1,7 +1,7 @@
 """What it saves to trace without TensorFlow's record of the Python stack at every operation (`engine/tracing.py`).
 
 `python -m benchmarks.tracing` prints a table: processor time of tracing the programs of three networks with and without that
-record, turn by turn, and their ratio. Each fit is of a network that no program is kept for.
+record, turn by turn, and the median of their ratios. Each fit is of a network that no program is kept for.
 """
 
 from __future__ import annotations
@@ -62,11 +62,14 @@ def main() -> None:
     for name, (rows, build) in NETWORKS.items():
         data = rows()
         _fit(data, build)  # imports, and what is looked up once
-        pairs = [
-            [seconds_of_tracing(data, build, recorded=recorded) for recorded in (True, False)] for _ in range(turns)
-        ]
+        pairs = []
+        for turn in range(turns):
+            order = (True, False) if turn % 2 else (False, True)  # neither side always comes first
+            seconds = {recorded: seconds_of_tracing(data, build, recorded=recorded) for recorded in order}
+            pairs.append((seconds[True], seconds[False]))
         with_record, without = (statistics.median(side) for side in zip(*pairs, strict=True))
-        print(f"| {name} | {with_record:.2f} s | {without:.2f} s | {with_record / without:.1f} x |")
+        ratio = statistics.median(one / other for one, other in pairs)
+        print(f"| {name} | {with_record:.2f} s | {without:.2f} s | {ratio:.2f} x |")
 
 
 if __name__ == "__main__":

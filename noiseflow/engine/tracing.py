@@ -17,7 +17,7 @@ def traced(function: Callable[..., Any], *specs: Any) -> Any:
     """The concrete function, compiled by XLA when it is first called.
 
     TensorFlow notes for each operation which Python lines made it. A program has thousands of operations, made 100 calls deep:
-    that takes up to a third of the time of tracing (`python -m benchmarks.tracing`), and serves messages that name operations.
+    that takes about a sixth of the time of tracing (`python -m benchmarks.tracing`), and serves messages that name operations.
 
     Args:
         specs: forms of its arguments.
