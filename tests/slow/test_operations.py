@@ -11,6 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -119,20 +120,28 @@ def test_server_refuses_a_wrong_value_and_says_what_its_parameter_must_be(name, 
         assert f"field '{name}{reason}" in json.load(answer)["detail"]
 
 
-@pytest.mark.browser
-@pytest.mark.parametrize("ui", UIS)
-def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
+@contextmanager
+def run_form(up: Up, ui: str, deployment: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """The page with the run form of a deployment in a browser, and its fields."""
     if CHROMIUM is None:
         pytest.skip("there is no chromium: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
-    (found,) = up.post("deployments/filter", deployments={"name": {"any_": ["nightly"]}})
+    (found,) = up.post("deployments/filter", deployments={"name": {"any_": [deployment]}})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1900})
         page.add_init_script(log_in(up))
         page.goto(f"{up.address}{UIS[ui]}/deployments/deployment/{found['id']}/run")
-        for field in found["parameter_openapi_schema"]["properties"].values():
+        yield page, found["parameter_openapi_schema"]["properties"]
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("ui", UIS)
+def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
+    with run_form(up, ui, "nightly") as (page, fields):
+        for field in fields.values():
             words = field["description"].splitlines()[0]
             page.get_by_text(words, exact=False).first.wait_for(timeout=60_000)
         show(page, up, f"form-{ui}")
@@ -140,31 +149,19 @@ def test_ui_shows_the_run_form_with_descriptions_and_choices(ui, up):
         page.locator("input[type=number]").first.fill("0")
         page.get_by_text("Submit", exact=True).first.click()
         page.get_by_text("'n_seeds'. Failure reason: 0 is less than the minimum of 1").first.wait_for(timeout=60_000)
-        browser.close()
 
 
 @pytest.mark.browser
 def test_ui_takes_a_study_as_json_and_names_the_fault_within_it(up):
     """In v2; v1 shows an editor too, which takes no keys from here."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    (found,) = up.post("deployments/filter", deployments={"name": {"any_": ["tutorial"]}})
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 1900})
-        page.add_init_script(log_in(up))
-        page.goto(f"{up.address}{UIS['v2']}/deployments/deployment/{found['id']}/run")
+    with run_form(up, "v2", "tutorial") as (page, _):
         page.get_by_text("As JSON", exact=True).first.click()
-        editor = page.locator(".cm-content").first
-        editor.click()
+        page.locator(".cm-content").first.click()
         page.keyboard.press("Control+A")
         page.keyboard.insert_text(json.dumps(WHOLE | {"n_seeds": 0}))
         page.get_by_text("Submit", exact=True).first.click()
         show(page, up, "form-json-v2")
         page.get_by_text("'study.n_seeds'. Failure reason: 0 is less").first.wait_for(timeout=60_000)
-        browser.close()
 
 
 def pool_of_gpus(up: Up) -> dict[str, Any]:
