@@ -4,13 +4,16 @@
 """
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import special, stats
 
 from noiseflow.statistics.bands import PairedDifferences, simultaneous
 from noiseflow.statistics.estimate import Estimate
+from noiseflow.statistics.families import at_any_strength
 from noiseflow.statistics.inference import holm, sign_flip_p, t_interval
 from noiseflow.statistics.new_rows import row_variance
+from noiseflow.statistics.verdict import decide, pair_up
 
 pytestmark = pytest.mark.slow
 M = 4
@@ -128,3 +131,40 @@ def test_coverage_for_new_rows(n_seeds):
 def test_any_false_claim_of_the_band_in_short(draw):
     found = false_claims(draw, 10, by_band, 150)[0]
     assert found <= 0.05 + LEAST_ERROR * np.sqrt(0.05 * 0.95 / 150)
+
+
+FALSE_OF_A_FAMILY = [
+    ("none helps", [0.0] * 8, {"better", "worse"}),
+    ("all gain the margin", [0.5] * 8, {"equivalent", "worse"}),
+    ("all lose the margin", [-0.5] * 8, {"equivalent", "better"}),
+    ("the weakest does nothing", [0.0, *[-1.0] * 7], {"better", "worse"}),
+]
+
+
+@pytest.mark.evidence
+@pytest.mark.parametrize(
+    ("means", "false"), [one[1:] for one in FALSE_OF_A_FAMILY], ids=[one[0] for one in FALSE_OF_A_FAMILY]
+)
+def test_verdict_on_a_family_is_false_in_at_most_5_of_100_studies(means, false):
+    """Eight strengths, 30 pairs, a margin of half a standard deviation, 300 studies; .08 is their Monte-Carlo bound."""
+    rng, n, margin, wrong = np.random.default_rng(5), 30, 0.5, 0
+    whole = {"survivors_only": False, "n_failed": 0, "n_broken": 0, "n_units": n, "least_n": 6}
+    for _ in range(300):
+        values = 0.7 * (rng.normal(size=(n, 1)) + rng.normal(size=(n, 8))) + np.asarray(means)
+        pairing = pair_up(
+            pd.DataFrame({"data_seed": 1, "seed": range(n), "score": values[:, 0], "score_baseline": 0.0})
+        )
+        members = [
+            {
+                "verdict": decide(band.low, band.high, margin, pairing),
+                "difference_ci_low": band.low,
+                "difference_ci_high": band.high,
+                "difference_mean": mean,
+                "p_adjusted": band.p_adjusted,
+            }
+            | whole
+            for band, mean in zip(bands_of(values), values.mean(axis=0), strict=True)
+        ]
+        wrong += at_any_strength(pd.DataFrame(members), margin)["verdict"] in false
+    print(f"false verdicts: {wrong / 300:.3f}")
+    assert wrong / 300 <= 0.08
