@@ -159,7 +159,83 @@ def _gradient_by_rows(conversion: Any) -> Any:
     return pfor._convert_flatten_batch_shape_input(conversion, kind, flatten_dims=[2], shape_dim=0)  # noqa: SLF001
 
 
+def _while(conversion: Any) -> Any:
+    """A loop that all replicas leave together: one loop over their stacks.
+
+    TensorFlow's own entry, which is left the other loops, writes such a body three times and a branch around it.
+    """
+    graph, own = conversion.op.graph, pfor._convert_while  # noqa: SLF001
+    condition, body = (graph._get_function(conversion.get_attr(part).name).graph for part in ("cond", "body"))  # noqa: SLF001
+    if any(given.t.dtype == tf.variant for given in conversion.inputs):
+        return own(conversion)
+    stacked = _stacked_in_a_loop(body, [given.is_stacked for given in conversion.inputs])
+    if any(_reached(condition, stacked)):
+        return own(conversion)
+    conversion.stack_inputs([i for i, differs in enumerate(stacked) if differs])
+    values = [given.t for given in conversion.inputs]
+
+    def once_more(*now: Any) -> list[Any]:
+        outputs = []
+        for output, differs, begun in zip(_within(conversion, body, now, stacked), stacked, values, strict=True):
+            if output.is_stacked and not differs:
+                raise ValueError(f"No vectorised form of a loop, in which {output.t} differs between replicas")
+            value = output.t
+            if differs and not output.is_stacked:
+                value = pfor._stack(value, conversion.pfor.loop_len_vector).t  # noqa: SLF001
+            outputs.append(tf.ensure_shape(value, begun.shape))
+        return outputs
+
+    ended = tf.while_loop(
+        lambda *now: tf.reshape(_within(conversion, condition, now, stacked)[0].t, []),
+        once_more,
+        values,
+        parallel_iterations=conversion.get_attr("parallel_iterations"),
+    )
+    return [pfor.wrap(value, differs) for value, differs in zip(ended, stacked, strict=True)]
+
+
+def _within(conversion: Any, graph: Any, values: Any, stacked: list[bool]) -> list[Any]:
+    """What a function of a loop gives for these arguments, written into the present graph."""
+    outer = conversion.pfor
+    inner = pfor.PFor(
+        loop_var=outer.loop_var,
+        loop_len=outer.loop_len_vector[0],
+        pfor_ops=graph.get_operations(),
+        fallback_to_while_loop=outer.fallback_to_while_loop,
+        all_indices=outer.all_indices,
+        all_indices_partitioned=outer.all_indices_partitioned,
+        pfor_config=outer.pfor_config,
+    )
+    for given, value, differs in zip(graph.inputs, values, stacked, strict=True):
+        inner._add_conversion(given, pfor.wrap(value, differs))  # noqa: SLF001
+    return [inner._convert_helper(output) for output in graph.outputs]  # noqa: SLF001
+
+
+def _stacked_in_a_loop(body: Any, stacked: list[bool]) -> list[bool]:
+    """Which values of a loop differ between replicas at some time, given those that do at its start."""
+    while True:
+        after = [a or b for a, b in zip(stacked, _reached(body, stacked), strict=True)]
+        if after == stacked:
+            return stacked
+        stacked = after
+
+
+OF_SHAPES = ("Rank", "Shape", "ShapeN", "Size")
+"""Operations whose results are those of one replica, whatever their inputs."""
+
+
+def _reached(graph: Any, stacked: list[bool]) -> list[bool]:
+    """Which outputs of a function depend on those of its inputs."""
+    differ = {given.ref() for given, differs in zip(graph.inputs, stacked, strict=True) if differs}
+    for operation in graph.get_operations():
+        if operation.type not in OF_SHAPES and any(given.ref() in differ for given in operation.inputs):
+            differ.update(output.ref() for output in operation.outputs)
+    return [output.ref() in differ for output in graph.outputs]
+
+
 CONVERTERS = {
+    "StatelessWhile": _while,
+    "While": _while,
     "BiasAdd": _bias_add,
     "BiasAddGrad": _bias_add_grad,
     "Bitcast": _bitcast,

@@ -4,13 +4,15 @@ Two TensorFlow graphs that run side by side in one process may end in a segmenta
 cannot be ended. A process has its own graphs and can be killed. So all code that trains, and all code of the user, runs here:
 in a few long-lived processes, each with its own TensorFlow. `_Worker.messages` keeps the limit, `resources.timeout_seconds`.
 
+On Linux they are forks of a process that has loaded TensorFlow (`fork_server.py`); elsewhere each loads it by itself.
+
 The parent and a worker talk through a socket. A second pipe is only held open by the parent: when the parent is gone, however
 it ended, the worker is killed. Workers do not hear the terminal's Ctrl-C: the parent decides when they end.
 """
 
 from __future__ import annotations
 
-import fcntl
+import atexit
 import logging
 import os
 import pickle
@@ -30,6 +32,10 @@ from threading import Condition, Lock, Thread, current_thread
 from typing import Any, TypeVar, cast
 
 from noiseflow.trials.silence import silenced
+
+FORKS_WORKERS = sys.platform == "linux"
+if sys.platform == "linux":
+    from noiseflow.trials.fork_server import Fork, ForkServer, end_with, serve_forks
 
 T = TypeVar("T")
 BATCHES_AT_ONCE = 2
@@ -75,13 +81,15 @@ class Workers:
     Args:
         n: jobs at a time.
         loaded_first: modules that a worker imports as soon as it has started; LOADED_FIRST unless given.
+        forked: whether they are forks; else each is started by itself.
     """
 
-    def __init__(self, n: int, loaded_first: tuple[str, ...] | None = None) -> None:
+    def __init__(self, n: int, loaded_first: tuple[str, ...] | None = None, *, forked: bool = FORKS_WORKERS) -> None:
         self.n = n
         self.ended = False
         self.users = 0
         self._loaded_first = LOADED_FIRST if loaded_first is None else loaded_first
+        self._start = _forked if forked else _Spawned
         self._changed = Condition()
         self._idle: list[_Worker] = []
         self._workers: set[_Worker] = set()
@@ -194,7 +202,7 @@ class Workers:
             self._changed.notify_all()
 
     def _new(self) -> _Worker:
-        worker = _Worker(self._loaded_first)
+        worker = _Worker(self._start, self._loaded_first)
         self._workers.add(worker)
         return worker
 
@@ -219,16 +227,12 @@ class _LateError(Exception):
 class _Worker:
     """One process, and the parent's end of what it talks through."""
 
-    def __init__(self, loaded_first: tuple[str, ...]) -> None:
+    def __init__(self, start: Callable[..., Fork | _Spawned], loaded_first: tuple[str, ...]) -> None:
         ours, theirs = socket.socketpair()
-        watched, self._held_open = os.pipe()
-        call = f"serve({theirs.fileno()}, {watched}, {loaded_first!r}, {logging.getLogger().level})"
-        code = f"import sys; sys.path[:] = {sys.path!r}; from noiseflow.trials.workers import serve; {call}"
+        watched, held_open = os.pipe()
         heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and of what it starts
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - multiprocessing would run the user's script once more
-                [sys.executable, "-c", code], pass_fds=(theirs.fileno(), watched), stdin=subprocess.DEVNULL
-            )
+            self._process = start(theirs.fileno(), watched, held_open, loaded_first)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, heard)
             theirs.close()
@@ -271,26 +275,90 @@ class _Worker:
     def kill(self) -> None:
         """Ends the process at once."""
         self._process.kill()
-        self._process.wait()
 
     def close(self) -> None:
         """Gives up the parent's ends."""
         self._connection.close()
+        self._process.close()
+
+
+class _Spawned(subprocess.Popen[bytes]):
+    """A worker's process, started by itself."""
+
+    def __init__(self, talks: int, watched: int, held_open: int, loaded_first: tuple[str, ...]) -> None:
+        self._held_open = held_open
+        code = f"{_loading(loaded_first)}; serve({talks}, {watched}, {logging.getLogger().level})"
+        # multiprocessing would run the user's script once more
+        super().__init__([sys.executable, "-c", code], pass_fds=(talks, watched), stdin=subprocess.DEVNULL)
+
+    def kill(self) -> None:
+        super().kill()
+        self.wait()
+
+    def close(self) -> None:
+        self.kill()
         os.close(self._held_open)
 
 
-def serve(talks: int, watched: int, loaded_first: tuple[str, ...], level: int) -> None:
+def _loading(loaded_first: tuple[str, ...]) -> str:
+    imported = "from noiseflow.trials.workers import load, serve, serve_workers"
+    return f"import sys; sys.path[:] = {sys.path!r}; {imported}; load({loaded_first!r})"
+
+
+_fork_servers: dict[tuple[str, ...], ForkServer] = {}
+"""By what they have loaded. They stay until this process ends, or for ten idle minutes: the next run starts at once."""
+_retired: list[ForkServer] = []
+_fork_server_lock = Lock()
+
+
+def _forked(talks: int, watched: int, held_open: int, loaded_first: tuple[str, ...]) -> Fork:
+    code = f"{_loading(loaded_first)}; serve_workers(*map(int, sys.argv[1:]), {logging.getLogger().level})"
+    with _fork_server_lock:
+        server = _fork_servers.get(loaded_first)
+        if server is None or not server.suits(code):
+            if server is not None:
+                server.retire()
+                _retired.append(server)
+            for other in [other for other in _retired if not other.runs()]:
+                other.end()
+                _retired.remove(other)
+            server = _fork_servers[loaded_first] = ForkServer(code)
+        return server.fork(talks, watched, held_open)
+
+
+@atexit.register
+def _end_fork_servers() -> None:
+    while _fork_servers:
+        _retired.append(_fork_servers.popitem()[1])
+    while _retired:
+        _retired.pop().end()
+
+
+def load(names: tuple[str, ...]) -> None:
+    """Imports these modules."""
+    with silenced(), _absent("matplotlib") if names == LOADED_FIRST else nullcontext():
+        for name in names:
+            import_module(name)
+
+
+def serve_workers(requests: int, watched: int, level: int) -> None:
+    """What a fork server does; see `serve_forks`."""
+    serve_forks(requests, watched, lambda talks, its_pipe: serve(talks, its_pipe, level))
+
+
+def serve(talks: int, watched: int, level: int) -> None:
     """What a worker process does: one job after another, until its parent is gone.
 
     Args:
         talks: descriptor of the socket.
         watched: descriptor of the pipe that the parent holds open.
-        loaded_first: modules to import before the first job.
         level: of the parent's root logger.
     """
     os.set_inheritable(talks, False)
     os.set_inheritable(watched, False)
     _end_with_parent(watched)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()  # else all forks draw the same numbers; random sees to itself
     connection, lock = Connection(talks), Lock()
 
     def send(kind: str, content: Any) -> None:
@@ -298,9 +366,6 @@ def serve(talks: int, watched: int, loaded_first: tuple[str, ...], level: int) -
             connection.send((kind, content))
 
     _send_logs_and_warnings(send, level)
-    with silenced(), _absent("matplotlib") if loaded_first == LOADED_FIRST else nullcontext():
-        for name in loaded_first:
-            import_module(name)
     while True:
         try:
             function, arguments, reports, current_thread().name, folder = connection.recv()
@@ -332,9 +397,7 @@ def _absent(name: str) -> Iterator[None]:
 def _end_with_parent(watched: int) -> None:
     """Has this process killed when the other end of the pipe is closed; on Linux also where Python does not get to run."""
     if sys.platform == "linux":
-        fcntl.fcntl(watched, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(watched, fcntl.F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(watched, fcntl.F_SETFL, fcntl.fcntl(watched, fcntl.F_GETFL) | os.O_ASYNC)
+        end_with(watched)
 
     def wait() -> None:
         os.read(watched, 1)

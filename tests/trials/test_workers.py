@@ -21,10 +21,10 @@ from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, Work
 JOB = {"what": "trained circles/mlp/a 0-3", "timeout_seconds": 60}
 
 
-@pytest.fixture(scope="module")
-def pool():
-    """Two workers that load no TensorFlow."""
-    made = Workers(2, loaded_first=())
+@pytest.fixture(scope="module", params=[True, False], ids=["forked", "spawned"])
+def pool(request):
+    """Two workers that load no TensorFlow: forks, and processes of their own as other systems than Linux have them."""
+    made = Workers(2, loaded_first=(), forked=request.param)
     yield made
     made.end()
 
@@ -186,6 +186,57 @@ def test_blocks_share_one_pool_and_a_block_after_an_interruption_has_a_new_one(m
     assert outer.ended
     assert fresh.ended
     assert workers._pools == []
+
+
+@pytest.fixture
+def forking():
+    """A worker that is a fork, and what forks it."""
+    made = Workers(1, loaded_first=())
+    made.run(jobs.process_id, **JOB)
+    yield made, workers._fork_servers[()]._process.pid
+    made.end()
+
+
+def parent_of(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_workers_are_forks_of_a_process_that_stays_from_pool_to_pool(forking):
+    pool, server = forking
+    pool.end()
+    again = Workers(1, loaded_first=())
+    assert parent_of(again.run(jobs.process_id, **JOB)) == server
+    again.end()
+
+
+def test_worker_has_the_environment_of_its_start_and_the_status_of_older_ones_is_told(forking, monkeypatch):
+    pool, server = forking
+    monkeypatch.setenv("NOISEFLOW_OF_A_TEST", "a {brace}")
+    other = Workers(1, loaded_first=())
+    assert other.run(os.getenv, "NOISEFLOW_OF_A_TEST", **JOB) == "a {brace}"
+    assert pool.run(os.getenv, "NOISEFLOW_OF_A_TEST", **JOB) is None
+    with pytest.raises(WorkerDiedError, match="SIGSEGV"):
+        pool.run(jobs.die, signal.SIGSEGV, alone=True, **JOB)
+    wait_for_the_end_of(server)
+    other.end()
+
+
+def test_forks_outlive_what_forked_them_and_the_next_has_a_new_one(forking):
+    pool, server = forking
+    worker = pool.run(jobs.process_id, **JOB)
+    os.kill(server, signal.SIGKILL)
+    wait_for_the_end_of(server)
+    assert pool.run(jobs.process_id, **JOB) == worker
+    with pytest.raises(WorkerDiedError):
+        pool.run(jobs.die, signal.SIGSEGV, alone=True, **JOB)
+    assert pool.run(jobs.add, 1, 1, **JOB) == 2
+
+
+def test_fork_whose_modules_cannot_be_imported_is_an_error():
+    pool = Workers(1, loaded_first=("noiseflow.is_not_there",))
+    with pytest.raises(WorkerDiedError, match="ended with status 1"):
+        pool.run(jobs.add, 1, 1, **JOB)
+    pool.end()
 
 
 PARENT = """
