@@ -14,9 +14,11 @@ NAME = "noiseflow"
 def program() -> str:
     """`noiseflow` where the shell finds it by that name, else the path that was typed: `.venv/bin/noiseflow`.
 
-    Within another program, such as a notebook, it is `noiseflow` too.
+    Within another program, such as a notebook, it is `noiseflow` too, and so it is where no file has the name that was typed.
     """
     typed = Path(sys.argv[0])
+    if not typed.exists():
+        return NAME
     if typed.name == "__main__.py" and typed.parent.name in ("noiseflow", "flows"):
         return f"{shlex.quote(_shown(Path(sys.executable)))} -m {typed.parent.name}"
     return shlex.quote(_shown(typed)) if typed.name == NAME else NAME

@@ -138,7 +138,8 @@ class Workers:
             WorkerDiedError: its process died, and died again.
             InterruptedWorkError: `end` was called.
         """
-        job, how = (function, arguments, progress is not None, what, str(Path.cwd())), (what, timeout_seconds, progress)
+        job = function, arguments, progress is not None, what, str(Path.cwd()), logging.getLogger().level
+        how = what, timeout_seconds, progress
         if not alone:
             try:
                 return cast("T", self._attempt(job, 1, *how))
@@ -287,7 +288,7 @@ class _Spawned(subprocess.Popen[bytes]):
 
     def __init__(self, talks: int, watched: int, held_open: int, loaded_first: tuple[str, ...]) -> None:
         self._held_open = held_open
-        code = f"{_loading(loaded_first)}; serve({talks}, {watched}, {logging.getLogger().level})"
+        code = f"{_loading(loaded_first)}; serve({talks}, {watched})"
         # multiprocessing would run the user's script once more
         super().__init__([sys.executable, "-c", code], pass_fds=(talks, watched), stdin=subprocess.DEVNULL)
 
@@ -312,7 +313,7 @@ _fork_server_lock = Lock()
 
 
 def _forked(talks: int, watched: int, held_open: int, loaded_first: tuple[str, ...]) -> Fork:
-    code = f"{_loading(loaded_first)}; serve_workers(*map(int, sys.argv[1:]), {logging.getLogger().level})"
+    code = f"{_loading(loaded_first)}; serve_workers(*map(int, sys.argv[1:]))"
     with _fork_server_lock:
         server = _fork_servers.get(loaded_first)
         if server is None or not server.suits(code):
@@ -341,18 +342,17 @@ def load(names: tuple[str, ...]) -> None:
             import_module(name)
 
 
-def serve_workers(requests: int, watched: int, level: int) -> None:
+def serve_workers(requests: int, watched: int) -> None:
     """What a fork server does; see `serve_forks`."""
-    serve_forks(requests, watched, lambda talks, its_pipe: serve(talks, its_pipe, level))
+    serve_forks(requests, watched, serve)
 
 
-def serve(talks: int, watched: int, level: int) -> None:
+def serve(talks: int, watched: int) -> None:
     """What a worker process does: one job after another, until its parent is gone.
 
     Args:
         talks: descriptor of the socket.
         watched: descriptor of the pipe that the parent holds open.
-        level: of the parent's root logger.
     """
     os.set_inheritable(talks, False)
     os.set_inheritable(watched, False)
@@ -365,11 +365,12 @@ def serve(talks: int, watched: int, level: int) -> None:
         with lock:
             connection.send((kind, content))
 
-    _send_logs_and_warnings(send, level)
+    _send_logs_and_warnings(send)
     while True:
         try:
-            function, arguments, reports, current_thread().name, folder = connection.recv()
+            function, arguments, reports, current_thread().name, folder, level = connection.recv()
             os.chdir(folder)
+            logging.getLogger().setLevel(level)
             named = {"progress": lambda done: send("progress", done)} if reports else {}
             send("returned", function(*arguments, **named))
         except (EOFError, ConnectionError):
@@ -406,7 +407,7 @@ def _end_with_parent(watched: int) -> None:
     Thread(target=wait, daemon=True).start()
 
 
-def _send_logs_and_warnings(send: Callable[[str, Any], None], level: int) -> None:
+def _send_logs_and_warnings(send: Callable[[str, Any], None]) -> None:
     class Sender(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             where = record.name, record.levelno, record.pathname, record.lineno
@@ -417,7 +418,6 @@ def _send_logs_and_warnings(send: Callable[[str, Any], None], level: int) -> Non
         send("warned", (str(message), known, filename, lineno))
 
     logging.getLogger().addHandler(Sender())
-    logging.getLogger().setLevel(level)
     warnings.showwarning = show  # type: ignore[assignment] # what it is called with comes by position
 
 

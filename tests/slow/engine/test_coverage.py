@@ -10,6 +10,7 @@ import pytest
 
 from noiseflow import fit_seeds
 from tests.engine.test_twins import ACTIVATIONS
+from tests.series import series
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 L = keras.layers
@@ -166,7 +167,7 @@ def clean(shape):
     return two_epochs([], shape)
 
 
-@pytest.mark.parametrize("name", RANDOM)
+@pytest.mark.parametrize("name", series(RANDOM, ["GaussianNoise", "SpatialDropout1D"]))
 def test_random_layer_trains_with_numbers_of_its_own(name):
     """The loss of the first step is that of another draw, and equal for equal seeds only."""
     shape, layers = RANDOM[name]
@@ -175,7 +176,11 @@ def test_random_layer_trains_with_numbers_of_its_own(name):
     assert (first.history["loss"] != clean(shape).history["loss"]).all()
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+OFTEN = ["momentum", "schedule", "AdamW", "global_clipnorm", "Adafactor", "Muon"]
+"""Of each kind one: slots, a schedule, decay, all weights together, factors, matrices. `proof.py` tries any at each fit."""
+
+
+@pytest.mark.parametrize("name", series(OPTIMIZERS, OFTEN))
 def test_optimizer_trains_as_in_model_fit(name):
     """Seeds whose weights differ in scale show whether one seed's update depends on another's."""
 
@@ -188,7 +193,13 @@ def test_optimizer_trains_as_in_model_fit(name):
     assert_equal(*both(build, *rows(VECTOR)), tolerance=1e-4)
 
 
-@pytest.mark.parametrize(("name", "weighted"), [*((name, True) for name in LOSSES), ("categorical", False)])
+@pytest.mark.parametrize(
+    ("name", "weighted"),
+    series(
+        [*((name, True) for name in LOSSES), ("categorical", False)],
+        [("binary", True), ("mse", True), ("categorical", False)],
+    ),
+)
 def test_loss_and_metrics_are_those_of_model_fit(name, weighted):
     """Weights reach the loss and the weighted metrics, and leave the others alone."""
     units, activation, loss, metrics, kind = LOSSES[name]
@@ -220,7 +231,7 @@ def embedding(optimizer):
     return build
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop", "adagrad"])
+@pytest.mark.parametrize("optimizer", series(["sgd", "adam", "rmsprop", "adagrad"], ["adam"]))
 def test_embedding_trains_as_in_model_fit(optimizer):
     """Words come more than once in a batch: Keras squares the gradients of one word one by one."""
     assert_equal(*both(embedding(optimizer), WORDS, rows(VECTOR)[1]))

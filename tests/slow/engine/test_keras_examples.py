@@ -15,28 +15,22 @@ import pytest
 from noiseflow import Injection, fit_seeds
 from noiseflow.engine.keras_state import build_seeded, floatx, seeded
 from tests.keras_examples import EXAMPLES, Example
+from tests.series import series
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 SEEDS, EPOCHS, BATCH = [3, 4], 3, 8
-LARGE = {
-    *(
-        "bidirectional lstm",
-        "convmixer",
-        "gated residual, variable selection",
-        "gru with masking",
-        "mlp-mixer",
-        "next frame",
-    ),
-    *("seq2seq with attention", "spectral and group normalisation", "squeeze and excite", "text transformer", "u-net"),
-    *("text transformer with dropout", "video", "vision transformer", "wavenet", "xception"),
-}
-"""Of many layers, of the kinds that smaller examples and test_coverage.py have; `make evidence` trains these too."""
+EACH_TIME = [
+    *("structured data with dict inputs", "deep and cross", "convnet", "tab transformer", "timeseries transformer"),
+    *("convolutional autoencoder", "siamese", "multitask", "transfer learning", "loss and metric of a layer"),
+    *("distillation", "augmentation", "variational autoencoder, own step", "dropout and gaussian noise"),
+]
+"""One of each kind of model and of part; `make evidence` trains the others too."""
 
 
 def names(*, random: bool) -> list[Any]:
-    """Names of examples, the large ones marked."""
-    marks = {True: [pytest.mark.evidence], False: []}
-    return [pytest.param(n, marks=marks[n in LARGE]) for n in EXAMPLES if EXAMPLES[n].random is random]
+    """Names of examples, those that are not trained each time marked."""
+    found = [name for name, example in EXAMPLES.items() if example.random is random]
+    return series(found, [name for name in EACH_TIME if name in found])
 
 
 def fit(example: Example, **changes: Any) -> Any:

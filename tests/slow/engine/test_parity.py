@@ -10,6 +10,7 @@ from noiseflow.controls import CONTROLS
 from noiseflow.engine.keras_state import floatx
 from noiseflow.study import Control
 from tests.conftest import mlp
+from tests.series import series
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -135,7 +136,7 @@ def test_noise_changes_the_result_and_as_much_as_keras_noise_does(circles):
     assert ttost_paired(noisy[place], reference, -0.03, 0.03)[0] < 0.05
 
 
-@pytest.mark.parametrize("place", list(STRONG))
+@pytest.mark.parametrize("place", series(STRONG, ["before_activation"]))
 def test_training_loss_under_noise_has_keras_mean(circles, place):
     """At fixed weights the mean training loss is that of Keras' own noise layer: its size is right at each place."""
 
