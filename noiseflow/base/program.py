@@ -17,11 +17,9 @@ def program() -> str:
     Within another program, such as a notebook, it is `noiseflow` too, and so it is where no file has the name that was typed.
     """
     typed = Path(sys.argv[0])
-    if not typed.exists():
-        return NAME
     if typed.name == "__main__.py" and typed.parent.name in ("noiseflow", "flows"):
         return f"{shlex.quote(_shown(Path(sys.executable)))} -m {typed.parent.name}"
-    return shlex.quote(_shown(typed)) if typed.name == NAME else NAME
+    return shlex.quote(_shown(typed)) if typed.name == NAME and typed.is_file() else NAME
 
 
 def command() -> str:

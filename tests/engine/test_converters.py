@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.ops.parallel_for import pfor
 
 from noiseflow.engine import converters
 
@@ -86,3 +87,54 @@ def test_convolution_mapped_over_kernels_is_the_plain_convolution(name, rng):
     expected = [plain([x, k]) for x, k in zip(xs, kernels, strict=True)]
     for ours, *theirs in zip(mapped(xs, kernels), *expected, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-10)
+
+
+def counted(x):
+    """All replicas take as many turns; what they hold differs from the start."""
+    return tf.while_loop(lambda i, _: i < 3, lambda i, v: (i + 1, tf.tanh(v @ v)), (0, x))[1]
+
+
+def shared_at_first(x):
+    """The values begin alike, and differ between replicas after two turns only."""
+    turn = lambda i, a, b: (i + 1, tf.nn.relu(b) + a[0, 0], x * tf.cast(i, x.dtype))  # noqa: E731
+    return tf.while_loop(lambda i, *_: i < 4, turn, (0, tf.ones([2, 2]), tf.zeros([2, 2])))[1]
+
+
+def within_another(x):
+    """A loop in a loop, its number of turns a shape."""
+    inner = lambda v: tf.while_loop(lambda j, _: j < tf.shape(v)[0], lambda j, w: (j + 1, w + v), (0, v))[1]  # noqa: E731
+    return tf.while_loop(lambda i, _: i < 2, lambda i, v: (i + 1, inner(v)), (0, x))[1]
+
+
+def as_long_as_it_takes(x):
+    """Replicas leave at times of their own."""
+    return tf.while_loop(lambda v: tf.reduce_sum(v) < 20.0, lambda v: (v + tf.abs(x) + 1.0,), (x,))[0]
+
+
+LOOPS = [counted, shared_at_first, within_another, as_long_as_it_takes]
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_loop_mapped_over_replicas_is_the_plain_loop(loop, rng):
+    x = tf.constant(rng.normal(size=(N_REPLICAS, 2, 2)), "float32")
+    compiled = loop is not as_long_as_it_takes  # XLA takes no partition
+
+    @tf.function(jit_compile=compiled, autograph=False)
+    def mapped(x):
+        return tf.vectorized_map(loop, x, fallback_to_while_loop=False)
+
+    np.testing.assert_allclose(mapped(x), [loop(one) for one in x], rtol=1e-5, atol=1e-6)
+
+
+def test_loop_that_replicas_leave_together_is_written_once(monkeypatch):
+    """TensorFlow's own entry writes its body several times: that takes most of the time of tracing a recurrent layer."""
+    kinds = pfor._pfor_converter_registry
+    relu, written = kinds["Relu"], []
+    monkeypatch.setitem(kinds, "Relu", lambda conversion: written.append(1) or relu(conversion))
+
+    @tf.function(autograph=False)
+    def mapped(x):
+        return tf.vectorized_map(shared_at_first, x, fallback_to_while_loop=False)
+
+    mapped.get_concrete_function(tf.TensorSpec((N_REPLICAS, 2, 2)))
+    assert len(written) == 1
