@@ -68,6 +68,7 @@ def test_run_trains_what_is_missing_and_says_what_it_came_to(tmp_path, monkeypat
     assert repr(second) == f"StudyRun('small': 4 trials trained, 4 reused; {second.report}; {second.answer})"
 
 
+@pytest.mark.slow
 def test_rows_that_are_not_stored_are_made_again_for_the_report(tmp_path):
     """A run that is killed while it trains leaves trials, and no rows."""
     run_study(SMALL, tmp_path, n_seeds=2)
@@ -94,6 +95,7 @@ def test_run_names_every_fault_at_once_and_writes_nothing(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 def test_run_with_other_settings_keeps_its_summary_and_report_beside_those_of_the_study(tmp_path):
     run_study(SMALL, tmp_path, n_seeds=2)
     before = {path: path.read_bytes() for path in (tmp_path / "small").rglob("*") if path.name in SHOWN}
@@ -145,6 +147,7 @@ def test_run_with_a_failing_batch_finishes_the_others_and_names_it(tmp_path, mon
     assert ended.value.run is None
 
 
+@pytest.mark.slow
 def test_campaign_that_drifts_fails_where_it_is_to(tmp_path, monkeypatch):
     first = run_study(SMALL, tmp_path, campaign="2026-01-01")
     second = run_study(SMALL, tmp_path, campaign="2026-01-02", fail_on_drift=True)
@@ -176,6 +179,7 @@ def fields(results, folder=""):
     ].tolist()
 
 
+@pytest.mark.slow
 def test_study_that_grows_after_a_look_is_judged_by_both_and_a_replay_as_before(tmp_path):
     first = run_study(SMALL, tmp_path, n_seeds=8)
     alone = fields(tmp_path)
@@ -197,6 +201,7 @@ def test_study_that_grows_after_a_look_is_judged_by_both_and_a_replay_as_before(
     assert not (tmp_path / "elsewhere" / "small" / "looks").exists()
 
 
+@pytest.mark.slow
 def test_run_until_decided_goes_on_where_it_stopped_and_can_be_drawn_again(tmp_path):
     first = run_study(SMALL, tmp_path, until="decided", max_seeds=10)
     assert first.answer.endswith(
@@ -215,6 +220,7 @@ def test_run_until_decided_goes_on_where_it_stopped_and_can_be_drawn_again(tmp_p
     assert len(list((tmp_path / "small" / "looks").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_run_until_decided_begins_no_wave_that_its_budget_does_not_allow(tmp_path):
     done = run_study(SMALL, tmp_path, until="decided", budget="1s")
     assert done.trained == 20
@@ -222,6 +228,7 @@ def test_run_until_decided_begins_no_wave_that_its_budget_does_not_allow(tmp_pat
         run_study(SMALL, tmp_path, until="decided", n_seeds=4)
 
 
+@pytest.mark.slow
 def test_variant_that_is_decided_stops_and_the_others_go_on(tmp_path, monkeypatch):
     """Its trials, its baseline's and what the page says."""
     content = SMALL.model_dump(mode="json")

@@ -190,6 +190,7 @@ def save(model, path):
         model.save(path)
 
 
+@pytest.mark.slow
 def test_model_file_starts_each_seed_as_its_author_would(tmp_path, rng):
     """Reading the file draws numbers; they must not come out of the seed's stream."""
     save(own_model((4,), 2), tmp_path / "own.keras")

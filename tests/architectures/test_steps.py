@@ -40,6 +40,7 @@ def test_what_lies_in_the_padding_changes_no_output(kind, sequences, rng):
     np.testing.assert_array_equal(model(sequences), model(other))
 
 
+@pytest.mark.slow
 def test_a_padded_sequence_gives_what_it_gives_alone(sequences, rng):
     model = builder()()
     weights = weights_of(model, rng)
@@ -63,6 +64,7 @@ def test_engines_train_alike_and_alike_whatever_lies_in_the_padding(sequences):
             np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_noise_on_the_input_leaves_the_mask_as_it_is(sequences):
     """With noise on the features alone, a network that only sees padding gives the same for any strength."""
     noise = Injection(place="input", stddev=0.5).resolved((("a", True), ("b", True), ("is_there", False)))
@@ -78,7 +80,8 @@ def test_builds_are_recognised_as_the_same_model():
     assert fingerprint(build_seeded(builder(), 0)) == fingerprint(build_seeded(builder(), 0))
 
 
-@pytest.mark.parametrize("engine", ["reference", pytest.param("vectorized", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["reference", "vectorized"])
 def test_spread_of_a_signal_is_that_of_the_steps_that_are_there(sequences, engine):
     there = sequences[..., -1] > 0
     noise = [Injection(place="input", stddev=0.5, columns=("0", "1")), Injection(place="after:lstm", stddev=0.5)]

@@ -55,6 +55,7 @@ def test_where_all_noise_hurts_it_says_so():
     assert "On 0 of these 7 some noise clearly helped, on 7 it only hurt." in advice.lines()
 
 
+@pytest.mark.slow
 def test_the_choice_of_the_best_does_not_flatter():
     rng = np.random.default_rng(0)
     gains, naive = [], []

@@ -25,6 +25,7 @@ def plain(request, build_small, circles):
     return done, told
 
 
+@pytest.mark.slow
 def test_engine_gives_histories_weights_and_predictions_by_seed(plain, circles):
     done, _ = plain
     assert done.engine in ENGINES
@@ -92,6 +93,7 @@ def test_engine_signal_to_noise_is_of_the_signal_at_the_initial_weights(still, b
         np.testing.assert_allclose(still.signal_to_noise[row], [signal.std() / 0.5 for signal in signals], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_engine_stddev_zero_equals_no_noise(plain, build_small, circles):
     clean, _ = plain
     noisy = fit(build_small, circles, clean.engine, noise=[Injection(place=place, stddev=0.0) for place in PLACES])
@@ -144,6 +146,7 @@ def test_vectorized_rows_of_the_tutorial_do_not_depend_on_their_batch(build_mlp,
     assert_same_rows(noisy(build_mlp, circles, range(99, 99 - width, -1)), hundred)
 
 
+@pytest.mark.slow
 def test_vectorized_shuffles_each_seed_in_its_own_order(circles):
     """With one weight, no bias and learning rate 1, two minibatches in another order end elsewhere, whatever the seed."""
 
@@ -169,6 +172,7 @@ def test_vectorized_predicts_more_rows_than_one_call_takes(build_small, circles,
     np.testing.assert_allclose(together[0], done.to_keras(0).predict(x, verbose=0), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_vectorized_trains_a_model_with_its_own_noise_layer_and_flatten(circles):
     """The first full batch is seen at the initial weights, with its noise; in inference mode without."""
 

@@ -26,6 +26,7 @@ def building(units, activation, kind):
     return build
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["vectorized", "reference"])
 @pytest.mark.parametrize(
     ("units", "activation", "kind"),
@@ -51,6 +52,7 @@ def test_outputs_that_end_otherwise_are_as_predicted():
     np.testing.assert_array_equal(outputs, np.asarray(fit.predict(ROWS), np.float64))
 
 
+@pytest.mark.slow
 def test_model_that_draws_while_it_predicts_is_not_taken_for_wrong():
     import keras
 

@@ -59,6 +59,7 @@ def test_programs_are_compiled_once_for_fits_that_differ_in_values(build, data, 
     assert other.history["loss"].shape == (19, 4)
 
 
+@pytest.mark.slow
 def test_compiled_programs_are_not_shared_between_models_that_differ(data):
     """One function that builds another model at each call, as a function that reads a global setting may."""
     activations = iter(["relu", "tanh"] * 20)

@@ -136,6 +136,7 @@ def test_device_gpu_without_one_says_what_to_do(build, data):
         refit(build, data, device="gpu")
 
 
+@pytest.mark.slow
 def test_out_of_memory_halves_the_program(build, data, monkeypatch, caplog):
     """A program of more than two replicas runs out of memory once it has trained a while."""
     whole = refit(build, data, seeds=range(9), validation_data=data)

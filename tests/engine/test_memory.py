@@ -92,6 +92,7 @@ def test_batch_of_the_reference_engine_is_halved_where_its_rows_do_not_fit(monke
         pd.testing.assert_frame_equal(halved[table], frame)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "owner", "name"),
     [("vectorized", vectorized.Program, "advance"), ("reference", reference, "_train_one")],

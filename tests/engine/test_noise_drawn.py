@@ -70,6 +70,7 @@ def bound(size):
     return 5 / np.sqrt(size)
 
 
+@pytest.mark.slow
 def test_stddev_is_that_of_a_mean_of_independent_steps(noise):
     expected = STDDEV / np.sqrt(BATCHES)  # of equal steps it would be STDDEV; of the variance in its place a third
     assert noise.std() == pytest.approx(expected, rel=bound(noise.size))

@@ -27,6 +27,7 @@ def build(*layers):
 X, Y = np.ones((32, 2)), np.arange(32) % 2
 
 
+@pytest.mark.slow
 def test_probe_finds_nothing_wrong_with_what_vectorises():
     noise = [Injection(place="input"), Injection(place="labels", kind="flip")]
     assert why_not_vectorizable(build, X, Y, noise=noise, controls=[Control(kind="early_stopping")]) is None
@@ -37,6 +38,7 @@ def test_probe_names_the_layer_that_does_not_vectorise():
     assert reason.startswith("layer 'folded' (InPython) does not vectorise")
 
 
+@pytest.mark.slow
 def test_probe_refuses_a_model_whose_first_step_differs(monkeypatch):
     """A study must learn of it before it trains: its cells then train by Model.fit."""
 

@@ -30,6 +30,7 @@ def plain():
     return build(L.Dense(8, "relu", kernel_regularizer="l2"))
 
 
+@pytest.mark.slow
 def test_fit_tells_how_near_its_first_step_was():
     done = fit(plain, validation_data=(X, Y), noise=[Injection(place="input", stddev=0.5)])
     assert set(done.proof.differences) == {"loss", "mae", "val_loss", "val_mae", "weights", "optimizer"}
@@ -127,6 +128,7 @@ MUTANTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_engine_that_trains_otherwise_is_refused(mutant, monkeypatch):
     made = mutant(monkeypatch)
@@ -135,6 +137,7 @@ def test_engine_that_trains_otherwise_is_refused(mutant, monkeypatch):
         fit(made, x)
 
 
+@pytest.mark.slow
 def test_auto_falls_back_where_the_proof_fails(monkeypatch):
     made = transposed(monkeypatch)
     compilation._programs.clear()
@@ -154,6 +157,7 @@ def test_reference_proves_its_injections(monkeypatch):
         fit_seeds(plain, X, Y, **arguments)
 
 
+@pytest.mark.slow
 def test_prediction_that_differs_is_made_by_keras_instead(monkeypatch):
     from noiseflow.engine import replicas
 
@@ -168,6 +172,7 @@ def test_prediction_that_differs_is_made_by_keras_instead(monkeypatch):
     assert not replicas._calls  # no later fit predicts by it
 
 
+@pytest.mark.slow
 def test_a_score_of_targets_that_hardly_differ_is_rounding():
     y = np.column_stack([Y[:, 0], np.full(24, -0.0817)]).astype("float32")
     y[-1, 1] = 3.0

@@ -63,6 +63,7 @@ def family_trials(study):
     return pd.DataFrame(rows)
 
 
+@pytest.mark.slow
 def test_pictures_stand_in_the_order_of_the_answer():
     drawn = draw_pictures(with_history(full_evidence(), make_history()))
     assert [picture.name for picture in drawn] == [
@@ -77,6 +78,7 @@ def test_pictures_stand_in_the_order_of_the_answer():
     ]
 
 
+@pytest.mark.slow
 def test_pictures_of_drift_say_so_in_their_caption():
     (history,) = [
         picture
@@ -147,6 +149,7 @@ def test_behaviour_that_has_no_room_is_left_out_the_later_groups_first():
     assert kept[:-1] == first[:-1]
 
 
+@pytest.mark.slow
 def test_narrow_forms_drawn_by_another_process_are_the_same():
     evidence = full_evidence()
     with one_worker("noiseflow.plots") as beside:
@@ -168,6 +171,7 @@ def test_colours_of_thin_lines_and_small_dots_stay():
         assert min(max(abs(a - b) for a, b in zip(wanted, pixel, strict=True)) for pixel in there) < 12
 
 
+@pytest.mark.slow
 def test_strengths_are_drawn_for_families_with_their_unit():
     study = family_study()
     trials = family_trials(study)

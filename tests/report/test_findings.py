@@ -58,6 +58,7 @@ def grid():
     return study, found, page
 
 
+@pytest.mark.slow
 def test_find_chooses_a_strength_for_each_family_and_dataset(grid):
     _, found, _ = grid
     assert len(found.summary) == 15  # three datasets with a baseline and two families of two strengths
@@ -125,6 +126,7 @@ def test_find_marks_splits_of_finite_rows_as_approximate():
     assert "corrected resampled t test" in render(make_evidence(study, trials, findings=find(study, trials))).markdown
 
 
+@pytest.mark.slow
 def test_find_separates_data_from_initialisation_where_they_are_crossed():
     content = study_of(n_seeds=4).model_dump()
     study = make_study(**{**content, "design": "crossed", "n_data_seeds": 5})

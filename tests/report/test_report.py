@@ -155,6 +155,7 @@ def test_render_of_nothing_says_so():
     assert not report.pictures
 
 
+@pytest.mark.slow
 def test_render_tells_several_datasets_apart():
     study = make_study(n_seeds=3, datasets=[{"kind": "circles"}, {"kind": "circles", "label": "more", "data_seed": 2}])
     report = render(make_evidence(study, data=make_data(study).head(0)))

@@ -223,6 +223,7 @@ def wide():
     return make_evidence(study, trials, curves=pd.DataFrame())
 
 
+@pytest.mark.slow
 def test_clearest_keeps_the_largest_differences_in_their_order_with_their_baseline(wide):
     shown = clearest(wide.summary, 9)
     assert len(shown) == 9
@@ -233,6 +234,7 @@ def test_clearest_keeps_the_largest_differences_in_their_order_with_their_baseli
     assert clearest(wide.summary, 10_000).equals(wide.summary)
 
 
+@pytest.mark.slow
 def test_render_of_many_cells_folds_and_shows_the_answer(wide):
     report = render(wide)
     artifact = report.artifact()

@@ -24,6 +24,7 @@ MOST = 4000
 """Schedules within which each fault is caught; the seeds are always the same."""
 
 
+@pytest.mark.slow
 def test_store_holds_in_fifty_schedules():
     assert simulate(0, 50) > 5_000
 

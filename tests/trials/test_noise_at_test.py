@@ -33,6 +33,7 @@ def trained():
     return records()
 
 
+@pytest.mark.slow
 def test_every_trial_has_a_score_at_each_strength_and_on_clean_rows(trained):
     for part in trained[0]:
         for text in part.trials["robustness"]:

@@ -149,7 +149,7 @@ def assert_equal(ours, theirs, tolerance=2e-5):
         np.testing.assert_allclose(mine, expected, rtol=20 * tolerance, atol=20 * tolerance)
 
 
-@pytest.mark.parametrize("name", DETERMINISTIC)
+@pytest.mark.parametrize("name", series(DETERMINISTIC, ["vectors", "images", "sequences"]))  # the others: test_twins.py
 def test_layers_train_as_in_model_fit(name):
     shape, branches = DETERMINISTIC[name]
     x, y = rows(shape)
