@@ -17,7 +17,7 @@ help: ## this list
 study: .venv/.installed ## install, and run the tutorial's study as a Prefect flow
 	@.venv/bin/python -m flows tutorial
 
-test: .venv/.installed-dev ## install, and run the tests (six minutes)
+test: .venv/.installed-dev ## install, and run the tests (four minutes)
 	@.venv/bin/python -m pytest -m 'not slow' $(FILES) --ignore tests/slow
 
 # A file's tests stay together, for they share what is set up; the order of the files is that of tests/conftest.py.
@@ -34,7 +34,7 @@ coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html h
 	@.venv/bin/python -m coverage html --quiet
 	@.venv/bin/python -m coverage report
 
-evidence: .venv/.installed-dev ## simulations that confirm the figures of docs/method.md, and more random input (half an hour)
+evidence: .venv/.installed-dev ## series of the engine in full, simulations behind docs/method.md, more random input (an hour)
 	@.venv/bin/python -m pytest -m evidence $(FILES)
 
 check: .venv/.installed-dev ## lint, format, types

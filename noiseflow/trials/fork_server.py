@@ -20,6 +20,7 @@ import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.connection import wait
 
 IDLE_SECONDS = 600.0
 """After so long without a fork the server ends, for it holds some 0.3 GB."""
@@ -125,7 +126,7 @@ class Fork:
 
     def _listen(self, seconds: float | None) -> int | None:
         """The server says `.` when it has forked, and then the status; when both it and the fork are gone, the pipe ends."""
-        while self.returncode is None and select.select([self._told], [], [], seconds)[0]:
+        while self.returncode is None and wait([self._told], seconds):
             if said := os.read(self._told, 64):
                 self._heard += said
             if not said or said.endswith(b"\n"):
@@ -151,16 +152,16 @@ def serve_forks(requests: int, watched: int, run: Callable[[int, int], None]) ->
     signal.signal(signal.SIGCHLD, lambda *_: None)
     alive: dict[int, int] = {}
     while asked or alive:
-        ready, _, _ = select.select([woken, *([asked] if asked else [])], [], [], IDLE_SECONDS)
+        ready, _, _ = select.select([woken, requests] if asked else [woken], [], [], IDLE_SECONDS)
         if not ready and not alive:
             return
         if woken in ready:
             os.read(woken, 4096)
             _report(alive)
-        if asked and asked in ready:
+        if asked and requests in ready:
             _, given, _, _ = socket.recv_fds(asked, 1, 3)
             if given:
-                _fork(run, given, alive, [asked.fileno(), woken, wakes, watched])
+                _fork(run, given, alive, [requests, woken, wakes, watched])
             else:
                 asked = None
 
