@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from noiseflow.base.program import command
 from noiseflow.campaigns.rounds import campaign_round
 from noiseflow.results import ANSWER, StudyRun, answer_json, run_of
 from noiseflow.store import Store, StoreError, find_store, footer
@@ -224,7 +225,7 @@ def report_study(
         plan = plan.counted(counts)
     n_there = len(store.trial_ids().intersection(plan.trial_ids)) if store else 0  # of a million the set is not kept
     if store is None or not n_there:
-        there = _other_trials(plan, store) if store else "Train it first: noiseflow run"
+        there = _other_trials(plan, store) if store else f"Train it first: {command()} run"
         raise LookupError(
             f"{study_place(results, study.name)} holds no trial of this study as it is asked for. {there}"
         )

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.program import command
 from noiseflow.base.user_files import DataFolder
 from noiseflow.study import Study
 from noiseflow.study.faults import did_you_mean, sentences
@@ -141,11 +142,8 @@ def _read_yaml(study: str) -> Any:
     path = shipped if study in names() else Path(study)
     if path.suffix not in (".yaml", ".yml"):
         if path.suffix in (".csv", ".parquet"):
-            raise InvalidInputError(
-                [
-                    f"study {study!r} is a table, not a study. Write a study for it first: noiseflow init {shlex.quote(study)}"
-                ]
-            )
+            write = f"{command()} init {shlex.quote(study)}"
+            raise InvalidInputError([f"study {study!r} is a table, not a study. Write a study for it first: {write}"])
         meant = did_you_mean(study, names())
         raise InvalidInputError(
             [

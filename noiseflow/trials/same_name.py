@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from noiseflow.base.program import command
 from noiseflow.store import Store
 from noiseflow.study import Dataset, Study
 from noiseflow.study.result_places import is_remote
@@ -34,7 +35,7 @@ def other_data_faults(study: Study, store: Store, plan: Callable[[], Plan]) -> l
     if _is_content_stored(study.datasets, store) or done.intersection(plan().trial_ids):
         return []
     name, there = study.name, _data_text(earlier[-1])
-    delete = "" if is_remote(store.location) else f", or delete the other: noiseflow results delete {name}"
+    delete = "" if is_remote(store.location) else f", or delete the other: {command()} results delete {name}"
     must = "name must be that of no study of other data in the results"
     received = (
         f"{name!r} has {len(done):,} trials of {there} in {store.location}, and this study is of {_data_text(own[0])}"
