@@ -160,46 +160,65 @@ def _gradient_by_rows(conversion: Any) -> Any:
 
 
 def _while(conversion: Any) -> Any:
-    """A loop that all replicas leave together: one loop over their stacks.
+    """A loop that all replicas leave together, and that keeps tensors of one shape: one loop over their stacks.
 
-    TensorFlow's own entry, which is left the other loops, writes such a body three times and a branch around it.
+    Other loops are left to TensorFlow's own entry. Where values come to differ between replicas within the loop, that writes
+    the body three times and more, and a branch around it.
     """
-    graph, own = conversion.op.graph, pfor._convert_while  # noqa: SLF001
-    condition, body = (graph._get_function(conversion.get_attr(part).name).graph for part in ("cond", "body"))  # noqa: SLF001
-    if any(given.t.dtype == tf.variant for given in conversion.inputs):
+    own = pfor._convert_while  # noqa: SLF001
+    functions = [conversion.op.graph._get_function(conversion.get_attr(part).name) for part in ("cond", "body")]  # noqa: SLF001
+    if None in functions or any(given.t.dtype == tf.variant for given in conversion.inputs):
         return own(conversion)
+    condition, body = (function.graph for function in functions)
     stacked = _stacked_in_a_loop(body, [given.is_stacked for given in conversion.inputs])
     if any(_reached(condition, stacked)):
         return own(conversion)
     conversion.stack_inputs([i for i, differs in enumerate(stacked) if differs])
     values = [given.t for given in conversion.inputs]
+    length = conversion.pfor.loop_len_vector
+    known = tf.get_static_value(length)
+    shapes = [
+        tf.TensorShape([None if known is None else known[0]]).concatenate(output.shape) if differs else output.shape
+        for output, differs in zip(conversion.op.outputs, stacked, strict=True)
+    ]
 
     def once_more(*now: Any) -> list[Any]:
-        outputs = []
-        for output, differs, begun in zip(_within(conversion, body, now, stacked), stacked, values, strict=True):
+        outputs = _within(conversion, body, now, stacked)
+        after = []
+        for i, (output, differs) in enumerate(zip(outputs, stacked, strict=True)):
             if output.is_stacked and not differs:
-                raise ValueError(f"No vectorised form of a loop, in which {output.t} differs between replicas")
-            value = output.t
-            if differs and not output.is_stacked:
-                value = pfor._stack(value, conversion.pfor.loop_len_vector).t  # noqa: SLF001
-            outputs.append(tf.ensure_shape(value, begun.shape))
-        return outputs
+                raise _DiffersError
+            passed = body.outputs[i] is body.inputs[i]
+            value = now[i] if passed else output.t if output.is_stacked == differs else pfor._stack(output.t, length).t  # noqa: SLF001
+            value.set_shape(shapes[i])
+            after.append(value)
+        return after
 
-    ended = tf.while_loop(
-        lambda *now: tf.reshape(_within(conversion, condition, now, stacked)[0].t, []),
-        once_more,
-        values,
-        parallel_iterations=conversion.get_attr("parallel_iterations"),
-    )
+    def goes_on(*now: Any) -> Any:
+        (found,) = _within(conversion, condition, now, stacked)
+        if found.is_stacked:
+            raise _DiffersError
+        return tf.reshape(found.t, [])
+
+    at_once = conversion.get_attr("parallel_iterations")
+    try:
+        ended = tf.while_loop(goes_on, once_more, values, shape_invariants=shapes, parallel_iterations=at_once)
+    except _DiffersError:
+        return own(conversion)
     return [pfor.wrap(value, differs) for value, differs in zip(ended, stacked, strict=True)]
+
+
+class _DiffersError(Exception):
+    """A value of a loop differs between replicas, though it depends on none that does."""
 
 
 def _within(conversion: Any, graph: Any, values: Any, stacked: list[bool]) -> list[Any]:
     """What a function of a loop gives for these arguments, written into the present graph."""
     outer = conversion.pfor
+    known = tf.get_static_value(outer.loop_len_vector)  # in the loop's own graph it is known no more
     inner = pfor.PFor(
         loop_var=outer.loop_var,
-        loop_len=outer.loop_len_vector[0],
+        loop_len=outer.loop_len_vector[0] if known is None else tf.constant(known[0]),
         pfor_ops=graph.get_operations(),
         fallback_to_while_loop=outer.fallback_to_while_loop,
         all_indices=outer.all_indices,

@@ -43,7 +43,7 @@ BATCHES_AT_ONCE = 2
 SECONDS_BETWEEN_LOOKS = 0.5
 SECONDS_TO_DIE = 10.0
 LOADED_FIRST = ("noiseflow.trials.training",)
-"""What a worker imports while its parent prepares the first job: TensorFlow takes seconds."""
+"""What is imported for workers while their parent prepares the first job: TensorFlow takes seconds."""
 logger = logging.getLogger(__name__)
 
 
@@ -80,7 +80,7 @@ class Workers:
 
     Args:
         n: jobs at a time.
-        loaded_first: modules that a worker imports as soon as it has started; LOADED_FIRST unless given.
+        loaded_first: modules that are imported as soon as the first is started; LOADED_FIRST unless given.
         forked: whether they are forks; else each is started by itself.
     """
 
@@ -138,8 +138,7 @@ class Workers:
             WorkerDiedError: its process died, and died again.
             InterruptedWorkError: `end` was called.
         """
-        job = function, arguments, progress is not None, what, str(Path.cwd()), logging.getLogger().level
-        how = what, timeout_seconds, progress
+        job, how = (function, arguments, progress is not None), (what, timeout_seconds, progress)
         if not alone:
             try:
                 return cast("T", self._attempt(job, 1, *how))
@@ -151,7 +150,7 @@ class Workers:
         worker = self._take(places, what)
         reusable = False
         try:
-            for kind, content in worker.messages(job, seconds):
+            for kind, content in worker.messages((what, str(Path.cwd()), logging.getLogger().level), job, seconds):
                 reusable = kind in ("returned", "failed")
                 if kind == "returned":
                     return content
@@ -234,14 +233,22 @@ class _Worker:
         heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and of what it starts
         try:
             self._process = start(theirs.fileno(), watched, held_open, loaded_first)
+        except BaseException:
+            ours.close()
+            os.close(held_open)
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, heard)
             theirs.close()
             os.close(watched)
-        self._connection = Connection(ours.detach())
+        self._ours = ours
+        self._connection = Connection(os.dup(ours.fileno()))
 
-    def messages(self, job: Any, seconds: float) -> Iterator[tuple[str, Any]]:
+    def messages(self, head: Any, job: Any, seconds: float) -> Iterator[tuple[str, Any]]:
         """What the process sends while it works at a job; the last is `returned` or `failed`.
+
+        Args:
+            head: what the process must know before it can read the job: what it is, the folder, the level of logs.
 
         Raises:
             _LateError: the job took longer.
@@ -249,6 +256,7 @@ class _Worker:
         """
         deadline = time.monotonic() + seconds
         try:
+            self._connection.send(head)
             self._connection.send(job)
             while True:
                 left = deadline - time.monotonic()
@@ -271,15 +279,18 @@ class _Worker:
             return self._process.wait(SECONDS_TO_DIE)
         except subprocess.TimeoutExpired:  # it has closed its socket, but lives
             self.kill()
-            return self._process.wait()
+            return self._process.wait(SECONDS_TO_DIE)
 
     def kill(self) -> None:
-        """Ends the process at once."""
+        """Ends the process at once, and lets go who talks with it."""
+        with suppress(OSError):
+            self._ours.shutdown(socket.SHUT_RDWR)
         self._process.kill()
 
     def close(self) -> None:
         """Gives up the parent's ends."""
         self._connection.close()
+        self._ours.close()
         self._process.close()
 
 
@@ -288,7 +299,7 @@ class _Spawned(subprocess.Popen[bytes]):
 
     def __init__(self, talks: int, watched: int, held_open: int, loaded_first: tuple[str, ...]) -> None:
         self._held_open = held_open
-        code = f"{_loading(loaded_first)}; serve({talks}, {watched})"
+        code = _calling(f"serve({talks}, {watched}, {loaded_first!r})")
         # multiprocessing would run the user's script once more
         super().__init__([sys.executable, "-c", code], pass_fds=(talks, watched), stdin=subprocess.DEVNULL)
 
@@ -301,9 +312,9 @@ class _Spawned(subprocess.Popen[bytes]):
         os.close(self._held_open)
 
 
-def _loading(loaded_first: tuple[str, ...]) -> str:
-    imported = "from noiseflow.trials.workers import load, serve, serve_workers"
-    return f"import sys; sys.path[:] = {sys.path!r}; {imported}; load({loaded_first!r})"
+def _calling(call: str) -> str:
+    imported = f"from noiseflow.trials.workers import {call.partition('(')[0]}"
+    return f"import sys; sys.path[:] = {sys.path!r}; {imported}; {call}"
 
 
 _fork_servers: dict[tuple[str, ...], ForkServer] = {}
@@ -313,17 +324,19 @@ _fork_server_lock = Lock()
 
 
 def _forked(talks: int, watched: int, held_open: int, loaded_first: tuple[str, ...]) -> Fork:
-    code = f"{_loading(loaded_first)}; serve_workers(*map(int, sys.argv[1:]))"
+    code = _calling(f"serve_workers(*map(int, sys.argv[1:]), {loaded_first!r})")
     with _fork_server_lock:
+        for other in [other for other in _retired if not other.runs()]:
+            other.end()
+            _retired.remove(other)
         server = _fork_servers.get(loaded_first)
-        if server is None or not server.suits(code):
-            if server is not None:
-                server.retire()
-                _retired.append(server)
-            for other in [other for other in _retired if not other.runs()]:
-                other.end()
-                _retired.remove(other)
-            server = _fork_servers[loaded_first] = ForkServer(code)
+        if server is not None and server.suits(code):
+            with suppress(OSError):  # it has just ended
+                return server.fork(talks, watched, held_open)
+        if server is not None:
+            server.retire()
+            _retired.append(server)
+        server = _fork_servers[loaded_first] = ForkServer(code)
         return server.fork(talks, watched, held_open)
 
 
@@ -342,21 +355,25 @@ def load(names: tuple[str, ...]) -> None:
             import_module(name)
 
 
-def serve_workers(requests: int, watched: int) -> None:
+def serve_workers(requests: int, watched: int, loaded_first: tuple[str, ...]) -> None:
     """What a fork server does; see `serve_forks`."""
+    end_with(watched)
+    load(loaded_first)
     serve_forks(requests, watched, serve)
 
 
-def serve(talks: int, watched: int) -> None:
+def serve(talks: int, watched: int, loaded_first: tuple[str, ...] = ()) -> None:
     """What a worker process does: one job after another, until its parent is gone.
 
     Args:
         talks: descriptor of the socket.
         watched: descriptor of the pipe that the parent holds open.
+        loaded_first: modules that it imports before.
     """
     os.set_inheritable(talks, False)
     os.set_inheritable(watched, False)
     _end_with_parent(watched)
+    load(loaded_first)
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()  # else all forks draw the same numbers; random sees to itself
     connection, lock = Connection(talks), Lock()
@@ -368,9 +385,10 @@ def serve(talks: int, watched: int) -> None:
     _send_logs_and_warnings(send)
     while True:
         try:
-            function, arguments, reports, current_thread().name, folder, level = connection.recv()
+            current_thread().name, folder, level = connection.recv()
             os.chdir(folder)
             logging.getLogger().setLevel(level)
+            function, arguments, reports = connection.recv()
             named = {"progress": lambda done: send("progress", done)} if reports else {}
             send("returned", function(*arguments, **named))
         except (EOFError, ConnectionError):
@@ -457,7 +475,7 @@ def worker_processes(n: int) -> Iterator[Workers]:
 
 @contextmanager
 def one_worker(*loaded_first: str) -> Iterator[Workers]:
-    """Within it, one process more, which imports these modules at once and no TensorFlow."""
+    """Within it, one worker more, with these modules imported at once and no TensorFlow."""
     pool = Workers(1, loaded_first)
     pool.start(1)
     try:

@@ -111,19 +111,72 @@ def as_long_as_it_takes(x):
     return tf.while_loop(lambda v: tf.reduce_sum(v) < 20.0, lambda v: (v + tf.abs(x) + 1.0,), (x,))[0]
 
 
-LOOPS = [counted, shared_at_first, within_another, as_long_as_it_takes]
+def with_a_list(x):
+    """Within it a shared value is mapped, in a list of tensors: for TensorFlow a list differs from replica to replica."""
+    each = lambda v: tf.map_fn(lambda row: row + 1.0, v)  # noqa: E731
+    return tf.while_loop(lambda i, *_: i < 2, lambda i, v, w: (i + 1, v + x, each(w)), (0, x, tf.ones([2, 2])))[1:]
+
+
+def that_grows(x):
+    """Its value has another shape after each turn."""
+    shapes = (tf.TensorShape([]), tf.TensorShape([None, 2]))
+    return tf.while_loop(
+        lambda i, _: i < 2, lambda i, v: (i + 1, tf.concat([v, x], 0)), (0, x), shape_invariants=shapes
+    )[1]
+
+
+def of_some_turns(x):
+    """It ends by the most turns that it may take; what it captures passes through."""
+    y = tf.square(x)
+    return tf.while_loop(lambda _: True, lambda v: (v + y,), (x,), maximum_iterations=3)[0]
+
+
+def with_a_shared_bias(x):
+    """An operation whose conversion needs the number of replicas."""
+    bias = tf.constant([1.0, 2.0])
+    return tf.while_loop(lambda i, _: i < 2, lambda i, v: (i + 1, tf.nn.bias_add(v, bias)), (0, x))[1]
+
+
+def its_gradient(x):
+    """TensorFlow's gradient of a loop keeps lists."""
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = counted(x)
+    return tape.gradient(y, x)
+
+
+ONLY_GRAPHS = [as_long_as_it_takes, with_a_list, that_grows]
+"""XLA takes no partition, no list within a list and no growing tensor."""
+LOOPS = [counted, shared_at_first, within_another, of_some_turns, with_a_shared_bias, its_gradient, *ONLY_GRAPHS]
 
 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_loop_mapped_over_replicas_is_the_plain_loop(loop, rng):
     x = tf.constant(rng.normal(size=(N_REPLICAS, 2, 2)), "float32")
-    compiled = loop is not as_long_as_it_takes  # XLA takes no partition
 
-    @tf.function(jit_compile=compiled, autograph=False)
+    @tf.function(jit_compile=loop not in (*ONLY_GRAPHS, its_gradient), autograph=False)
     def mapped(x):
         return tf.vectorized_map(loop, x, fallback_to_while_loop=False)
 
-    np.testing.assert_allclose(mapped(x), [loop(one) for one in x], rtol=1e-5, atol=1e-6)
+    alone = tf.function(loop, autograph=False)
+    for found, *expected in zip(tf.nest.flatten(mapped(x)), *(tf.nest.flatten(alone(one)) for one in x), strict=True):
+        np.testing.assert_allclose(found, np.stack(expected), rtol=1e-5, atol=1e-6)
+
+
+def test_random_numbers_of_a_loop_differ_between_replicas():
+    """They depend on nothing that does."""
+
+    def loop(x):
+        return (
+            tf.while_loop(lambda i, _: i < 2, lambda i, v: (i + 1, v + tf.random.normal([2])), (0, tf.zeros([2])))[1]
+            + x
+        )
+
+    @tf.function(autograph=False)
+    def mapped(x):
+        return tf.vectorized_map(loop, x, fallback_to_while_loop=False)
+
+    assert len(np.unique(mapped(tf.zeros(N_REPLICAS)))) == 2 * N_REPLICAS
 
 
 def test_loop_that_replicas_leave_together_is_written_once(monkeypatch):

@@ -2,7 +2,9 @@
 
 import functools
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +16,7 @@ import worker_jobs as jobs
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.halving import SeedTooLargeError
-from noiseflow.trials import batches, workers
+from noiseflow.trials import batches, fork_server, workers
 from noiseflow.trials.plan import make_plan
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, Workers, WorkTimeoutError, worker_processes
 
@@ -222,13 +224,15 @@ def test_worker_has_the_environment_of_its_start_and_the_status_of_older_ones_is
 
 
 def test_forks_outlive_what_forked_them_and_the_next_has_a_new_one(forking):
+    """How they end is unknown then: not a signal, which would be taken for a lack of memory."""
     pool, server = forking
     worker = pool.run(jobs.process_id, **JOB)
     os.kill(server, signal.SIGKILL)
     wait_for_the_end_of(server)
     assert pool.run(jobs.process_id, **JOB) == worker
-    with pytest.raises(WorkerDiedError):
-        pool.run(jobs.die, signal.SIGSEGV, alone=True, **JOB)
+    with pytest.raises(WorkerDiedError, match="ended with status 1") as died:
+        pool.run(jobs.leave, alone=True, **JOB)
+    assert died.value.number is None
     assert pool.run(jobs.add, 1, 1, **JOB) == 2
 
 
@@ -237,6 +241,93 @@ def test_fork_whose_modules_cannot_be_imported_is_an_error():
     with pytest.raises(WorkerDiedError, match="ended with status 1"):
         pool.run(jobs.add, 1, 1, **JOB)
     pool.end()
+
+
+SLOW_TO_LOAD = "worker_jobs_slow"
+
+
+@pytest.fixture
+def slow_to_load(tmp_path, monkeypatch):
+    """A pool of one worker, of a module that takes three seconds to import; its processes are gone in the end."""
+    (tmp_path / f"{SLOW_TO_LOAD}.py").write_text("import time; time.sleep(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    pool = Workers(1, loaded_first=(SLOW_TO_LOAD,))
+    yield pool
+    pool.end()
+    workers._fork_servers.pop((SLOW_TO_LOAD,)).end()
+
+
+def test_pool_that_ends_before_its_fork_began_ends_at_once_and_the_next_is_served(slow_to_load, capfd):
+    slow_to_load.start(1)
+    server = workers._fork_servers[SLOW_TO_LOAD,]
+    timer = threading.Timer(0.3, slow_to_load.end)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(InterruptedWorkError):
+        slow_to_load.run(jobs.add, 1, 1, **JOB)
+    timer.join()
+    assert time.monotonic() - began < 2
+    other = Workers(1, loaded_first=(SLOW_TO_LOAD,))
+    assert other.run(jobs.add, 1, 1, **JOB) == 2
+    other.end()
+    assert workers._fork_servers[SLOW_TO_LOAD,] is server
+    assert capfd.readouterr().err == ""
+
+
+def test_large_job_that_nobody_reads_yet_is_dropped_at_once(slow_to_load):
+    timer = threading.Timer(0.3, slow_to_load.end)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(InterruptedWorkError):
+        slow_to_load.run(len, bytes(10**8), **JOB)
+    timer.join()
+    assert time.monotonic() - began < 2
+
+
+def test_server_that_loads_is_ended_at_once(slow_to_load):
+    slow_to_load.start(1)
+    began = time.monotonic()
+    workers._fork_servers[SLOW_TO_LOAD,].end()
+    assert time.monotonic() - began < 1
+    assert slow_to_load.run(jobs.add, 1, 1, **JOB) == 2
+
+
+def test_server_that_never_loads_is_asked_no_more(slow_to_load, monkeypatch):
+    slow_to_load.start(1)
+    server = workers._fork_servers[SLOW_TO_LOAD,]
+    monkeypatch.setattr(fork_server, "SECONDS_TO_LOAD", 0.0)
+    other = Workers(1, loaded_first=(SLOW_TO_LOAD,))
+    other.start(1)
+    assert workers._fork_servers[SLOW_TO_LOAD,] is not server
+    other.end()
+    server.end()
+
+
+def test_server_without_work_ends_and_the_next_job_has_another():
+    made = Workers(1, loaded_first=())
+    made.run(jobs.process_id, **JOB)
+    server = workers._fork_servers[()]
+    server._requests.shutdown(socket.SHUT_WR)  # as it does itself when it has been idle for long
+    made.end()
+    wait_for_the_end_of(server._process.pid)
+    again = Workers(1, loaded_first=())
+    assert again.run(jobs.add, 1, 1, **JOB) == 2
+    again.end()
+
+
+def test_descriptors_may_be_many():
+    """`select` takes none above 1023."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        other = Workers(1, loaded_first=("json",))
+        assert other.run(jobs.add, 1, 1, **JOB) == 2
+        other.end()
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 PARENT = """
@@ -259,10 +350,37 @@ def test_killed_parent_leaves_no_worker(function):
     command = [sys.executable, "-c", PARENT, function]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as parent:
         worker = int(parent.stdout.readline())
+        server = parent_of(worker)
+        assert server != parent.pid
         time.sleep(1)
         assert runs(worker)
         parent.kill()
     wait_for_the_end_of(worker)
+    wait_for_the_end_of(server)
+
+
+LOADING = """
+import os, sys, time
+from noiseflow.trials import workers
+
+workers.Workers(1, loaded_first=("worker_jobs_slow",)).start(1)
+print(next(iter(workers._fork_servers.values()))._process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_parent_that_is_killed_while_its_workers_load_leaves_nothing(tmp_path):
+    (tmp_path / f"{SLOW_TO_LOAD}.py").write_text("import time; time.sleep(60)")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])}
+    command = [sys.executable, "-c", LOADING]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as parent:
+        server = int(parent.stdout.readline())
+        time.sleep(2)  # it imports by then
+        parent.kill()
+        wait_for_the_end_of(server, 5)
+        assert parent.stderr.read() == ""
 
 
 def test_ctrl_c_of_the_terminal_does_not_reach_a_worker(pool):
