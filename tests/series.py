@@ -1,4 +1,4 @@
-"""Long series of cases of one kind: some stand for the kind and run each time, `make evidence` runs them all."""
+"""Long series of cases of one kind: some stand for the kind and run each time, `make evidence` runs the others."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ EACH_TIME = [
 def names(*, random: bool) -> list[Any]:
     """Names of examples, those that are not trained each time marked."""
     found = [name for name, example in EXAMPLES.items() if example.random is random]
-    return series(found, [name for name in EACH_TIME if name in found])
+    return series(found, [name for name in EACH_TIME if EXAMPLES[name].random is random])
 
 
 def fit(example: Example, **changes: Any) -> Any:
