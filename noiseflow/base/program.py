@@ -19,7 +19,7 @@ def program() -> str:
     typed = Path(sys.argv[0])
     if typed.name == "__main__.py" and typed.parent.name in ("noiseflow", "flows"):
         return f"{shlex.quote(_shown(Path(sys.executable)))} -m {typed.parent.name}"
-    return shlex.quote(_shown(typed)) if typed.name == NAME and typed.is_file() else NAME
+    return shlex.quote(_shown(typed)) if typed.name == NAME and os.path.isfile(typed) else NAME  # noqa: PTH113 - Path raises where it may not look
 
 
 def command() -> str:
