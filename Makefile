@@ -34,7 +34,7 @@ coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html h
 	@.venv/bin/python -m coverage html --quiet
 	@.venv/bin/python -m coverage report
 
-evidence: .venv/.installed-dev ## the rest of long series of the engine, simulations behind docs/method.md, more random input (an hour)
+evidence: .venv/.installed-dev ## the rest of long series of the engine, simulations behind docs/method.md, more random input (long)
 	@.venv/bin/python -m pytest -m evidence $(FILES)
 
 check: .venv/.installed-dev ## lint, format, types

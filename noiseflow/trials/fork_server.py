@@ -26,6 +26,7 @@ from multiprocessing.connection import wait
 from threading import Lock
 from typing import Any, NoReturn
 
+FORKS_WORKERS = sys.platform == "linux"
 IDLE_SECONDS = 600.0
 """After so long without a fork the server ends, for it holds some 0.3 GB."""
 SECONDS_TO_LOAD = 300.0

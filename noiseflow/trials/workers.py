@@ -2,48 +2,29 @@
 
 Two TensorFlow graphs that run side by side in one process may end in a segmentation fault, and a thread that sits in C code
 cannot be ended. A process has its own graphs and can be killed. So all code that trains, and all code of the user, runs here:
-in a few long-lived processes, each with its own TensorFlow. `_Worker.messages` keeps the limit, `resources.timeout_seconds`.
+in a few long-lived processes, each with its own TensorFlow. `WorkerProcess.messages` keeps `resources.timeout_seconds`.
 
-On Linux they are forks of a process that has loaded TensorFlow (`fork_server.py`); elsewhere each loads it by itself.
-
-The parent and a worker talk through a socket. A second pipe is only held open by the parent: when the parent is gone, however
-it ended, the worker is killed. Workers do not hear the terminal's Ctrl-C: the parent decides when they end.
+`worker_process.py` is one of them as the parent sees it, and `worker_serving.py` what runs in it.
 """
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
-import pickle
 import signal
-import socket
-import subprocess
-import sys
-import time
-import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from importlib import import_module
-from multiprocessing.connection import Connection
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Condition, Lock, Thread, current_thread
+from threading import Condition, Lock
 from typing import Any, TypeVar, cast
 
-from noiseflow.trials.silence import silenced
-
-FORKS_WORKERS = sys.platform == "linux"
-if sys.platform == "linux":
-    from noiseflow.trials.fork_server import Fork, ForkServer, end_with, serve_forks
+from noiseflow.trials.fork_server import FORKS_WORKERS
+from noiseflow.trials.worker_process import GoneError, LateError, WorkerProcess
+from noiseflow.trials.worker_serving import LOADED_FIRST
 
 T = TypeVar("T")
 BATCHES_AT_ONCE = 2
 """Worker processes of a run: one compiles while the other trains."""
-SECONDS_BETWEEN_LOOKS = 0.5
-SECONDS_TO_DIE = 10.0
-LOADED_FIRST = ("noiseflow.trials.training",)
-"""What is imported for workers while their parent prepares the first job: TensorFlow takes seconds."""
 logger = logging.getLogger(__name__)
 
 
@@ -89,10 +70,10 @@ class Workers:
         self.ended = False
         self.users = 0
         self._loaded_first = LOADED_FIRST if loaded_first is None else loaded_first
-        self._start = _forked if forked else _Spawned
+        self._forked = forked
         self._changed = Condition()
-        self._idle: list[_Worker] = []
-        self._workers: set[_Worker] = set()
+        self._idle: list[WorkerProcess] = []
+        self._workers: set[WorkerProcess] = set()
         self._taken = 0
         self._wait_to_be_alone = 0
 
@@ -162,17 +143,17 @@ class Workers:
                     logging.getLogger(content.name).handle(content)
                 elif kind == "warned":
                     warnings.warn_explicit(*content)
-        except _LateError:
+        except LateError:
             raise WorkTimeoutError(
                 f"the worker process that {what} took longer than {seconds:,.0f} s and was killed. If it did not hang, "
                 "raise resources.timeout_seconds of the study."
             ) from None
-        except _GoneError:
+        except GoneError:
             raise _dropped(what) if self.ended else WorkerDiedError(what, worker.status()) from None
         finally:
             self._give_back(worker, places, reusable=reusable)
 
-    def _take(self, places: int, what: str) -> _Worker:
+    def _take(self, places: int, what: str) -> WorkerProcess:
         """A worker, once so many places are free; a job that must run alone is served before the others."""
         alone = places == self.n
         with self._changed:
@@ -192,7 +173,7 @@ class Workers:
             self._taken += places
             return worker
 
-    def _give_back(self, worker: _Worker, places: int, *, reusable: bool) -> None:
+    def _give_back(self, worker: WorkerProcess, places: int, *, reusable: bool) -> None:
         with self._changed:
             self._taken -= places
             if reusable and not self.ended:
@@ -201,12 +182,12 @@ class Workers:
                 self._remove(worker)
             self._changed.notify_all()
 
-    def _new(self) -> _Worker:
-        worker = _Worker(self._start, self._loaded_first)
+    def _new(self) -> WorkerProcess:
+        worker = WorkerProcess(self._loaded_first, forked=self._forked)
         self._workers.add(worker)
         return worker
 
-    def _remove(self, worker: _Worker) -> None:
+    def _remove(self, worker: WorkerProcess) -> None:
         worker.kill()
         worker.close()
         self._workers.discard(worker)
@@ -214,241 +195,6 @@ class Workers:
 
 def _dropped(what: str) -> InterruptedWorkError:
     return InterruptedWorkError(f"the work that {what} was dropped, because the run ends")
-
-
-class _GoneError(Exception):
-    """The process has ended."""
-
-
-class _LateError(Exception):
-    """The job took longer than it may."""
-
-
-class _Worker:
-    """One process, and the parent's end of what it talks through."""
-
-    def __init__(self, start: Callable[..., Fork | _Spawned], loaded_first: tuple[str, ...]) -> None:
-        ours, theirs = socket.socketpair()
-        watched, held_open = os.pipe()
-        heard = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread, and of what it starts
-        try:
-            self._process = start(theirs.fileno(), watched, held_open, loaded_first)
-        except BaseException:
-            ours.close()
-            os.close(held_open)
-            raise
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, heard)
-            theirs.close()
-            os.close(watched)
-        self._ours = ours
-        self._connection = Connection(os.dup(ours.fileno()))
-
-    def messages(self, head: Any, job: Any, seconds: float) -> Iterator[tuple[str, Any]]:
-        """What the process sends while it works at a job; the last is `returned` or `failed`.
-
-        Args:
-            head: what the process must know before it can read the job: what it is, the folder, the level of logs.
-
-        Raises:
-            _LateError: the job took longer.
-            _GoneError: the process has ended.
-        """
-        deadline = time.monotonic() + seconds
-        try:
-            self._connection.send(head)
-            self._connection.send(job)
-            while True:
-                left = deadline - time.monotonic()
-                if self._connection.poll(max(0.0, min(SECONDS_BETWEEN_LOOKS, left))):
-                    yield self._connection.recv()
-                elif not self.runs():
-                    raise _GoneError
-                if left < 0:
-                    raise _LateError
-        except (EOFError, OSError):
-            raise _GoneError from None
-
-    def runs(self) -> bool:
-        """Whether the process is there."""
-        return self._process.poll() is None
-
-    def status(self) -> int:
-        """How the process ended, as subprocess has it."""
-        try:
-            return self._process.wait(SECONDS_TO_DIE)
-        except subprocess.TimeoutExpired:  # it has closed its socket, but lives
-            self.kill()
-            return self._process.wait(SECONDS_TO_DIE)
-
-    def kill(self) -> None:
-        """Ends the process at once, and lets go who talks with it."""
-        with suppress(OSError):
-            self._ours.shutdown(socket.SHUT_RDWR)
-        self._process.kill()
-
-    def close(self) -> None:
-        """Gives up the parent's ends."""
-        self._connection.close()
-        self._ours.close()
-        self._process.close()
-
-
-class _Spawned(subprocess.Popen[bytes]):
-    """A worker's process, started by itself."""
-
-    def __init__(self, talks: int, watched: int, held_open: int, loaded_first: tuple[str, ...]) -> None:
-        self._held_open = held_open
-        code = _calling(f"serve({talks}, {watched}, {loaded_first!r})")
-        # multiprocessing would run the user's script once more
-        super().__init__([sys.executable, "-c", code], pass_fds=(talks, watched), stdin=subprocess.DEVNULL)
-
-    def kill(self) -> None:
-        super().kill()
-        self.wait()
-
-    def close(self) -> None:
-        self.kill()
-        os.close(self._held_open)
-
-
-def _calling(call: str) -> str:
-    imported = f"from noiseflow.trials.workers import {call.partition('(')[0]}"
-    return f"import sys; sys.path[:] = {sys.path!r}; {imported}; {call}"
-
-
-_fork_servers: dict[tuple[str, ...], ForkServer] = {}
-"""By what they have loaded. They stay until this process ends, or for ten idle minutes: the next run starts at once."""
-_retired: list[ForkServer] = []
-_fork_server_lock = Lock()
-
-
-def _forked(talks: int, watched: int, held_open: int, loaded_first: tuple[str, ...]) -> Fork:
-    code = _calling(f"serve_workers(*map(int, sys.argv[1:]), {loaded_first!r})")
-    with _fork_server_lock:
-        for other in [other for other in _retired if not other.runs()]:
-            other.end()
-            _retired.remove(other)
-        server = _fork_servers.get(loaded_first)
-        if server is not None and server.suits(code):
-            with suppress(OSError):  # it has just ended
-                return server.fork(talks, watched, held_open)
-        if server is not None:
-            server.retire()
-            _retired.append(server)
-        server = _fork_servers[loaded_first] = ForkServer(code)
-        return server.fork(talks, watched, held_open)
-
-
-@atexit.register
-def _end_fork_servers() -> None:
-    while _fork_servers:
-        _retired.append(_fork_servers.popitem()[1])
-    while _retired:
-        _retired.pop().end()
-
-
-def load(names: tuple[str, ...]) -> None:
-    """Imports these modules."""
-    with silenced(), _absent("matplotlib") if names == LOADED_FIRST else nullcontext():
-        for name in names:
-            import_module(name)
-
-
-def serve_workers(requests: int, watched: int, loaded_first: tuple[str, ...]) -> None:
-    """What a fork server does; see `serve_forks`."""
-    end_with(watched)
-    load(loaded_first)
-    serve_forks(requests, watched, serve)
-
-
-def serve(talks: int, watched: int, loaded_first: tuple[str, ...] = ()) -> None:
-    """What a worker process does: one job after another, until its parent is gone.
-
-    Args:
-        talks: descriptor of the socket.
-        watched: descriptor of the pipe that the parent holds open.
-        loaded_first: modules that it imports before.
-    """
-    os.set_inheritable(talks, False)
-    os.set_inheritable(watched, False)
-    _end_with_parent(watched)
-    load(loaded_first)
-    if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed()  # else all forks draw the same numbers; random sees to itself
-    connection, lock = Connection(talks), Lock()
-
-    def send(kind: str, content: Any) -> None:
-        with lock:
-            connection.send((kind, content))
-
-    _send_logs_and_warnings(send)
-    while True:
-        try:
-            current_thread().name, folder, level = connection.recv()
-            os.chdir(folder)
-            logging.getLogger().setLevel(level)
-            function, arguments, reports = connection.recv()
-            named = {"progress": lambda done: send("progress", done)} if reports else {}
-            send("returned", function(*arguments, **named))
-        except (EOFError, ConnectionError):
-            return
-        except BaseException as error:  # noqa: BLE001 - it is raised in the parent
-            send("failed", _portable(error))
-
-
-@contextmanager
-def _absent(name: str) -> Iterator[None]:
-    """Within it, a module that was not imported before cannot be: Keras does without pyplot, which takes a second to import.
-
-    Its functions that draw galleries say, in this process, that matplotlib is not installed.
-    """
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment] # which Python takes as: there is none
-    try:
-        yield
-    finally:
-        sys.modules.pop(name, None)
-
-
-def _end_with_parent(watched: int) -> None:
-    """Has this process killed when the other end of the pipe is closed; on Linux also where Python does not get to run."""
-    if sys.platform == "linux":
-        end_with(watched)
-
-    def wait() -> None:
-        os.read(watched, 1)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    Thread(target=wait, daemon=True).start()
-
-
-def _send_logs_and_warnings(send: Callable[[str, Any], None]) -> None:
-    class Sender(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            where = record.name, record.levelno, record.pathname, record.lineno
-            send("logged", logging.LogRecord(*where, self.format(record), None, None, record.funcName))
-
-    def show(message: Any, category: Any, filename: str, lineno: int, *_: Any) -> None:
-        known = category if category.__module__ == "builtins" else UserWarning  # the parent need not load what has it
-        send("warned", (str(message), known, filename, lineno))
-
-    logging.getLogger().addHandler(Sender())
-    warnings.showwarning = show  # type: ignore[assignment] # what it is called with comes by position
-
-
-def _portable(error: BaseException) -> Exception:
-    """The exception as the parent can read it, which need not load what raised it."""
-    error.add_note("in a worker process:\n" + "".join(traceback.format_exception(error)))
-    if isinstance(error, Exception) and type(error).__module__.partition(".")[0] in ("builtins", "noiseflow"):
-        with suppress(Exception):
-            if str(pickle.loads(pickle.dumps(error))) == str(error):  # noqa: S301 - our own
-                return error
-    plain = RuntimeError(f"{type(error).__name__}: {error}")
-    plain.__notes__ = error.__notes__
-    return plain
 
 
 _lock = Lock()

@@ -16,7 +16,7 @@ import worker_jobs as jobs
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.halving import SeedTooLargeError
-from noiseflow.trials import batches, fork_server, workers
+from noiseflow.trials import batches, fork_server, worker_process, workers
 from noiseflow.trials.plan import make_plan
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, Workers, WorkTimeoutError, worker_processes
 
@@ -195,7 +195,7 @@ def forking():
     """A worker that is a fork, and what forks it."""
     made = Workers(1, loaded_first=())
     made.run(jobs.process_id, **JOB)
-    yield made, workers._fork_servers[()]._process.pid
+    yield made, worker_process._fork_servers[()]._process.pid
     made.end()
 
 
@@ -254,12 +254,12 @@ def slow_to_load(tmp_path, monkeypatch):
     pool = Workers(1, loaded_first=(SLOW_TO_LOAD,))
     yield pool
     pool.end()
-    workers._fork_servers.pop((SLOW_TO_LOAD,)).end()
+    worker_process._fork_servers.pop((SLOW_TO_LOAD,)).end()
 
 
 def test_pool_that_ends_before_its_fork_began_ends_at_once_and_the_next_is_served(slow_to_load, capfd):
     slow_to_load.start(1)
-    server = workers._fork_servers[SLOW_TO_LOAD,]
+    server = worker_process._fork_servers[SLOW_TO_LOAD,]
     timer = threading.Timer(0.3, slow_to_load.end)
     timer.start()
     began = time.monotonic()
@@ -270,7 +270,7 @@ def test_pool_that_ends_before_its_fork_began_ends_at_once_and_the_next_is_serve
     other = Workers(1, loaded_first=(SLOW_TO_LOAD,))
     assert other.run(jobs.add, 1, 1, **JOB) == 2
     other.end()
-    assert workers._fork_servers[SLOW_TO_LOAD,] is server
+    assert worker_process._fork_servers[SLOW_TO_LOAD,] is server
     assert capfd.readouterr().err == ""
 
 
@@ -287,18 +287,18 @@ def test_large_job_that_nobody_reads_yet_is_dropped_at_once(slow_to_load):
 def test_server_that_loads_is_ended_at_once(slow_to_load):
     slow_to_load.start(1)
     began = time.monotonic()
-    workers._fork_servers[SLOW_TO_LOAD,].end()
+    worker_process._fork_servers[SLOW_TO_LOAD,].end()
     assert time.monotonic() - began < 1
     assert slow_to_load.run(jobs.add, 1, 1, **JOB) == 2
 
 
 def test_server_that_never_loads_is_asked_no_more(slow_to_load, monkeypatch):
     slow_to_load.start(1)
-    server = workers._fork_servers[SLOW_TO_LOAD,]
+    server = worker_process._fork_servers[SLOW_TO_LOAD,]
     monkeypatch.setattr(fork_server, "SECONDS_TO_LOAD", 0.0)
     other = Workers(1, loaded_first=(SLOW_TO_LOAD,))
     other.start(1)
-    assert workers._fork_servers[SLOW_TO_LOAD,] is not server
+    assert worker_process._fork_servers[SLOW_TO_LOAD,] is not server
     other.end()
     server.end()
 
@@ -306,7 +306,7 @@ def test_server_that_never_loads_is_asked_no_more(slow_to_load, monkeypatch):
 def test_server_without_work_ends_and_the_next_job_has_another():
     made = Workers(1, loaded_first=())
     made.run(jobs.process_id, **JOB)
-    server = workers._fork_servers[()]
+    server = worker_process._fork_servers[()]
     server._requests.shutdown(socket.SHUT_WR)  # as it does itself when it has been idle for long
     made.end()
     wait_for_the_end_of(server._process.pid)
@@ -361,10 +361,10 @@ def test_killed_parent_leaves_no_worker(function):
 
 LOADING = """
 import os, sys, time
-from noiseflow.trials import workers
+from noiseflow.trials import worker_process, workers
 
 workers.Workers(1, loaded_first=("worker_jobs_slow",)).start(1)
-print(next(iter(workers._fork_servers.values()))._process.pid, flush=True)
+print(next(iter(worker_process._fork_servers.values()))._process.pid, flush=True)
 time.sleep(600)
 """
 
