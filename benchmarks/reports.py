@@ -18,7 +18,7 @@ from noiseflow.report import Evidence, render
 from noiseflow.report.evidence import compact_predictions
 from noiseflow.report.findings import find
 from noiseflow.report.selection import drawn_cells
-from noiseflow.statistics import CELL
+from noiseflow.statistics.pairs import CELL
 from noiseflow.study import Study
 
 SIZES = ((1, 1, 5, 30), (4, 4, 50, 30), (1, 1, 800, 30), (10, 10, 100, 100), (10, 1, 10, 10_000))

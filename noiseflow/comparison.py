@@ -12,8 +12,8 @@ from noiseflow import wording
 from noiseflow.base.values import BASELINE
 from noiseflow.engine.result import SeedsFit
 from noiseflow.scores import SCORES, score_of_column
-from noiseflow.statistics import SUMMARY_COLUMNS, summarize
 from noiseflow.statistics.inference import Array
+from noiseflow.statistics.summary import SUMMARY_COLUMNS, summarize
 
 KERAS_NAMES = {name: score.column for score in SCORES for name in score.keras_names}
 """Keras' names of the metrics that are scores, and what the summary calls each; the first that the fits have is taken."""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from noiseflow.report import Evidence
 from noiseflow.report.findings import Findings
-from noiseflow.statistics import summarize
+from noiseflow.statistics.summary import summarize
 from noiseflow.study import Study
 
 TRIAL_COLUMNS = ["trial_id", "dataset", "architecture", "variant", "strength", "data_seed", "seed", "status"]

@@ -6,21 +6,35 @@ from pathlib import Path
 
 import pytest
 
-from noiseflow.study.loading import load
+from noiseflow.study.loading import validate
 from noiseflow.trials.plan import NUMERICS_VERSION, make_plan
 from noiseflow.trials.training import train_trials
 
 GOLDEN = Path(__file__).parent / "golden.json"
 SEEDS = (0, 1, 2, 3, 17, 300)
 """Two of each parity, one of each of two batches, and one above 255."""
+STUDY = validate(
+    {
+        "name": "golden",
+        "n_seeds": max(SEEDS) + 1,
+        "datasets": [{"kind": "circles", "n_samples": 60, "n_train": 20}],
+        "architectures": [{"kind": "mlp", "units": [16]}],
+        "training": {"epochs": 5, "batch_size": 8, "record_every": 5},
+        "variants": [
+            {"name": "baseline"},
+            {"name": "before_activation", "injections": [{"place": "before_activation", "stddev": 0.3}]},
+        ],
+    }
+)
+"""With a last batch that is smaller."""
 COLUMNS = ["trial_id", "initial_loss", "train_loss", "train_mode_loss", "test_loss", "test_score", "signal_to_noise"]
 
 
 def measured():
-    plan = make_plan(load("smoke", n_seeds=max(SEEDS) + 1, epochs=5), "vectorized")
+    plan = make_plan(STUDY, "vectorized")
     noisy = plan.trials[max(SEEDS) + 1 :]  # one compilation
     plan = replace(plan, trials=tuple(trial for trial in noisy if trial.seed in SEEDS))
-    frames = [train_trials(batch, study="smoke", progress=lambda _: None).trials for batch in plan.batches([], 10)]
+    frames = [train_trials(batch, study=STUDY.name, progress=lambda _: None).trials for batch in plan.batches([], 10)]
     return [
         row for frame in frames for row in json.loads(frame[COLUMNS].to_json(orient="records", double_precision=10))
     ]

@@ -12,8 +12,8 @@ from noiseflow.datasets import columns_of
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.headline import named
 from noiseflow.report.recipe import Task, keras_lines
-from noiseflow.statistics import GROUP
 from noiseflow.statistics.differences import rows_decide
+from noiseflow.statistics.pairs import GROUP
 from noiseflow.statistics.power import needed_range
 from noiseflow.study import Variant, until
 from noiseflow.wording import Row

@@ -6,12 +6,11 @@ import pandas as pd
 
 from noiseflow.base.values import BASELINE
 from noiseflow.report.findings import reused_rows
-from noiseflow.statistics import PAIR, compared_score
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.differences import difference_of
 from noiseflow.statistics.failures import paired_failures_p
 from noiseflow.statistics.inference import t_interval
-from noiseflow.statistics.pairs import grid_of
+from noiseflow.statistics.pairs import PAIR, compared_score, grid_of
 from noiseflow.statistics.variance_components import complete_part, data_share
 from noiseflow.statistics.verdict import FAILURES_ALPHA
 from noiseflow.study import Study

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from noiseflow.report.findings import Findings
-from noiseflow.statistics import CELL, GROUP, PAIR, CellKey, compared_score
+from noiseflow.statistics.pairs import CELL, GROUP, PAIR, CellKey, compared_score
 from noiseflow.study import BASELINE, Study
 
 if TYPE_CHECKING:

@@ -15,14 +15,15 @@ from noiseflow.campaigns.history import history
 from noiseflow.campaigns.repeated_looks import compare_at_every_look
 from noiseflow.campaigns.replays import compare_replays
 from noiseflow.report.predicted import Predicted, on_test_rows
-from noiseflow.statistics import GROUP, CellKey, summarize
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.failures import mark_failures
 from noiseflow.statistics.families import choose_strengths, compare_families
 from noiseflow.statistics.inference import ALPHA
 from noiseflow.statistics.looks import Due
+from noiseflow.statistics.pairs import GROUP, CellKey
 from noiseflow.statistics.ranks import MeanRanks, mean_ranks
 from noiseflow.statistics.robustness import compare_under_noise
+from noiseflow.statistics.summary import summarize
 from noiseflow.statistics.trend import gain_trend
 from noiseflow.statistics.variance_table import variance_components
 from noiseflow.study import Study

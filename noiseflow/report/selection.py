@@ -10,7 +10,7 @@ from noiseflow import wording
 from noiseflow.report.evidence import Evidence, shown_cells
 from noiseflow.report.findings import Findings
 from noiseflow.scores import Score
-from noiseflow.statistics import GROUP, CellKey
+from noiseflow.statistics.pairs import GROUP, CellKey
 from noiseflow.study import BASELINE
 
 MOST_GROUPS = 4  # datasets and architectures that have pictures of their own

@@ -11,7 +11,7 @@ import pandas as pd
 from noiseflow.report.evidence import telling_names
 from noiseflow.report.selection import clearest
 from noiseflow.scores import score_of_column
-from noiseflow.statistics import GROUP
+from noiseflow.statistics.pairs import GROUP
 from noiseflow.wording import NOTHING, Row, difference, difference_ends, difference_interval, fraction, p_text, signed
 
 Columns = Mapping[str, Callable[[Row], str]]

@@ -12,7 +12,7 @@ import pandas as pd
 from noiseflow.architectures import architecture_kind
 from noiseflow.datasets import Data, generate
 from noiseflow.datasets.rows import INNER_FRACTION
-from noiseflow.statistics import CELL
+from noiseflow.statistics.pairs import CELL
 from noiseflow.trials.plan import Cell, Plan, Trial
 
 NUMBERS_A_SECOND = 0.55e9  # of noise

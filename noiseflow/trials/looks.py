@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from noiseflow.base.values import BASELINE
-from noiseflow.statistics import CELL, CellKey
 from noiseflow.statistics.inference import ALPHA
 from noiseflow.statistics.looks import JUDGED_BY, KEPT, Due, level_of
-from noiseflow.statistics.pairs import MEASURES
+from noiseflow.statistics.pairs import CELL, MEASURES, CellKey
 from noiseflow.store import Store
 from noiseflow.trials.plan import Cell, Plan
 

@@ -11,9 +11,9 @@ from typing import Any
 import pandas as pd
 
 from noiseflow.base.values import BASELINE
-from noiseflow.statistics import CellKey
 from noiseflow.statistics.families import at_any_strength
 from noiseflow.statistics.looks import JUDGED_BY, next_look
+from noiseflow.statistics.pairs import CellKey
 from noiseflow.study.until import Until
 from noiseflow.trials.looks import Compared, Judged, Looks
 

@@ -21,11 +21,13 @@ from noiseflow.trials.silence import silenced
 
 LOADED_FIRST = ("noiseflow.trials.training",)
 """What is imported for workers while their parent prepares the first job: TensorFlow takes seconds."""
+KERAS_DOES_WITHOUT = ("matplotlib", "sklearn", "IPython")
+"""What Keras imports where it is installed, for galleries of pictures, wrappers and notebooks: a fifth of the time."""
 
 
 def load(names: tuple[str, ...]) -> None:
     """Imports these modules."""
-    with silenced(), _absent("matplotlib") if names == LOADED_FIRST else nullcontext():
+    with silenced(), _absent(KERAS_DOES_WITHOUT) if names == LOADED_FIRST else nullcontext():
         for name in names:
             import_module(name)
 
@@ -73,19 +75,18 @@ def serve(talks: int, watched: int, loaded_first: tuple[str, ...] = ()) -> None:
 
 
 @contextmanager
-def _absent(name: str) -> Iterator[None]:
-    """Within it, a module that was not imported before cannot be: Keras does without pyplot, which takes a second to import.
+def _absent(packages: tuple[str, ...]) -> Iterator[None]:
+    """Within it, those that were not imported before cannot be.
 
-    Its functions that draw galleries say, in this process, that matplotlib is not installed.
+    What Keras does with them says, in this process, that they are not installed; all else imports them afterwards.
     """
-    if name in sys.modules:
-        yield
-        return
-    sys.modules[name] = None  # type: ignore[assignment] # which Python takes as: there is none
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type] # None, which Python takes as: there is none
     try:
         yield
     finally:
-        sys.modules.pop(name, None)
+        for name in hidden:
+            sys.modules.pop(name, None)
 
 
 def _end_with_parent(watched: int) -> None:

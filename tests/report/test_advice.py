@@ -7,7 +7,7 @@ from sketch_study import make_evidence, make_history, make_study, make_trials
 from noiseflow.report.advice import advise
 from noiseflow.report.alarm import alarm, replay_summary
 from noiseflow.report.findings import Findings
-from noiseflow.statistics import summarize
+from noiseflow.statistics.summary import summarize
 from noiseflow.study import Study
 
 CELL = {"dataset": "circles", "architecture": "mlp"}

@@ -11,8 +11,8 @@ from sketch_study import make_evidence, make_study
 from noiseflow.campaigns.repeated_looks import compare_at_every_look
 from noiseflow.report import render
 from noiseflow.report.findings import find
-from noiseflow.statistics import summarize
 from noiseflow.statistics.looks import Due
+from noiseflow.statistics.summary import summarize
 from noiseflow.trials.plan import make_plan
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")

@@ -8,10 +8,10 @@ import pytest
 from made_trials import crossed, made_trials, resampled
 from scipy import stats
 
-from noiseflow.statistics import summarize
 from noiseflow.statistics.crossfit import HONEST_COLUMNS, honest_scores
 from noiseflow.statistics.families import CHOICE_COLUMNS, RIVAL_COLUMNS, choose_strengths, compare_families
 from noiseflow.statistics.inference import sign_flip_p
+from noiseflow.statistics.summary import summarize
 
 WEAK, STRONG = ("input", 0.1), ("input", 0.2)
 HAND = {

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from made_trials import made_trials
 
-from noiseflow.statistics import summarize
 from noiseflow.statistics.failures import mark_failures, paired_failures_p, rate_interval, unseen_rate
+from noiseflow.statistics.summary import summarize
 
 
 def trials_of(baseline, noise, **options):

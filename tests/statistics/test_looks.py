@@ -5,10 +5,10 @@ import pytest
 from made_trials import made_trials
 from scipy import stats
 
-from noiseflow.statistics import summarize
 from noiseflow.statistics.bands import PairedDifferences, simultaneous
 from noiseflow.statistics.inference import ALPHA, least_pairs
 from noiseflow.statistics.looks import KEPT, Due, level_of, next_look, spent_by
+from noiseflow.statistics.summary import summarize
 
 KEY = ("d", "a", "noise")
 

@@ -10,9 +10,9 @@ from made_trials import made_trials, resampled
 from scipy import stats
 
 from noiseflow.campaigns.repeated_looks import compare_at_every_look
-from noiseflow.statistics import FURTHER_COLUMNS, SUMMARY_COLUMNS, learning_bands, summarize
 from noiseflow.statistics.bands import PairedDifferences, simultaneous
 from noiseflow.statistics.power import seeds_needed
+from noiseflow.statistics.summary import FURTHER_COLUMNS, SUMMARY_COLUMNS, learning_bands, summarize
 
 
 def make_trials(scores, *, diverged=(), evaluated=None, dataset="d"):

@@ -10,8 +10,8 @@ from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from noiseflow.statistics import summarize
 from noiseflow.statistics.dependence import dependent_mean
+from noiseflow.statistics.summary import summarize
 from noiseflow.statistics.variance_components import (
     Components,
     complete_part,

@@ -16,7 +16,7 @@ from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_un
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import clearest, drawn_of
 from noiseflow.report.tables import Columns, interval
-from noiseflow.statistics import CELL
+from noiseflow.statistics.pairs import CELL
 from noiseflow.wording import NOTHING, Row, difference
 
 CAMPAIGNS_SHOWN = 7

@@ -17,7 +17,7 @@ from noiseflow.report.picture import Picture, colours_of, numbered
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_PANELS, clearest, drawn_of, groups_of
 from noiseflow.report.tables import Columns, difference_columns
-from noiseflow.statistics import GROUP
+from noiseflow.statistics.pairs import GROUP
 from noiseflow.study import BASELINE, Variant
 from noiseflow.wording import NOTHING, Row, fraction, score_of, signed
 

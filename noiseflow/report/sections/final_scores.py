@@ -16,7 +16,7 @@ from noiseflow.report.section import Section, TableForm
 from noiseflow.report.sections.published_runs import published_runs
 from noiseflow.report.selection import MOST_GROUPS, MOST_VARIANTS, clearest, groups_of, only_some_groups
 from noiseflow.report.tables import Columns, best_first, between
-from noiseflow.statistics import CellKey
+from noiseflow.statistics.pairs import CellKey
 from noiseflow.study import BASELINE
 from noiseflow.wording import NOTHING, Row, fraction, mean_std
 

@@ -11,7 +11,7 @@ from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture, colours_of, live_lines
 from noiseflow.report.section import Section
 from noiseflow.report.selection import MOST_GROUPS, MOST_PANELS, groups_of, latest_seeds, only_some_groups
-from noiseflow.statistics import learning_bands
+from noiseflow.statistics.summary import learning_bands
 from noiseflow.statistics.training_length import training_lengths
 
 

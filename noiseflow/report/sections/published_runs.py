@@ -9,8 +9,8 @@ import pandas as pd
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, score_rows
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.tables import Columns
-from noiseflow.statistics import CELL
 from noiseflow.statistics.inference import percentile_of_published
+from noiseflow.statistics.pairs import CELL
 from noiseflow.study import Published
 from noiseflow.wording import NOTHING, mean_std
 

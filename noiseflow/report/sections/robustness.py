@@ -13,7 +13,7 @@ from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_GROUPS, MOST_VARIANTS, groups_of
 from noiseflow.report.tables import Columns
-from noiseflow.statistics import CELL
+from noiseflow.statistics.pairs import CELL
 from noiseflow.wording import amount, difference, difference_interval, quoted
 
 NOTE = (
