@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.services import forget_if_gone
+from flows.temporary_server import TemporaryServer, may_be_named
 from noiseflow.options import (
     BudgetOption,
     CampaignOption,
@@ -78,14 +79,16 @@ def main(
     options = {"results": results, "engine": engine, "device": device, "runner": runner}
     campaigns = {"campaign": campaign, "fail_on_drift": fail_on_drift} | vars(asked)
     at_once = 1 if runner == "ray" else min(BATCHES_AT_ONCE, len(declared.parts()))
-    with worker_processes(at_once) as workers:
+    with worker_processes(at_once) as workers, TemporaryServer() as server:
         if not Path(study_place(results, declared.name)).exists():  # else there may be nothing to train
-            workers.start(at_once)  # they load TensorFlow while Prefect is loaded here
+            workers.start(at_once)  # they load TensorFlow, and the server itself, while Prefect is loaded here
+            if not may_be_named():
+                server.begin()
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415 - imports pandas and more
 
         status = run_in_terminal(
             study,
-            lambda watch: _run(declared, given, watch, **options, **campaigns),
+            lambda watch: _run(declared, given, watch, server, **options, **campaigns),
             starting="Prefect and TensorFlow",
             verbose=verbose,
             quiet=quiet,
@@ -95,7 +98,9 @@ def main(
     sys.exit(status)
 
 
-def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: Any) -> StudyRun:
+def _run(
+    declared: Study, given: dict[str, Any], watch: Watcher, server: TemporaryServer, **parameters: Any
+) -> StudyRun:
     """What a run of the flow came to; what is stored, where nothing is to be done and no server is there to show it.
 
     Raises:
@@ -103,7 +108,7 @@ def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: A
     """
     from noiseflow.stored import stored_run  # noqa: PLC0415
 
-    may_be_stored = parameters["campaign"] is parameters["until"] is None and not _names_a_server()
+    may_be_stored = parameters["campaign"] is parameters["until"] is None and not may_be_named()
     if may_be_stored and (stored := stored_run(declared, parameters["results"], parameters["engine"])):
         return stored
     from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415
@@ -111,27 +116,22 @@ def _run(declared: Study, given: dict[str, Any], watch: Watcher, **parameters: A
     checker = ThreadPoolExecutor(1)
     checking = checker.submit(check_in_worker, declared)  # of the study's own seeds; the flow looks into a campaign's
     checker.shutdown(wait=False)
-    from flows.interruption import start_temporary_server  # noqa: PLC0415
-    from flows.noise_study import noise_study  # noqa: PLC0415 - imports Prefect, which takes seconds, while it is checked
+    from prefect.settings import PREFECT_API_URL, temporary_settings  # noqa: PLC0415 - takes seconds, while it is checked
+
+    if is_alone := not PREFECT_API_URL.value():
+        server.begin()
+    from flows.noise_study import noise_study  # noqa: PLC0415
     from flows.runners import runner_faults  # noqa: PLC0415
     from noiseflow.base.faults import InvalidInputError  # noqa: PLC0415
     from tasks.listeners import watched_by  # noqa: PLC0415
 
     if faults := runner_faults(parameters["runner"]) or checking.result().faults:
         raise InvalidInputError(faults)
-    start_temporary_server()
-    with watched_by(watch):
+    if is_alone:
+        server.wait()
+    with watched_by(watch), temporary_settings({PREFECT_API_URL: server.api} if is_alone else {}):
         run: StudyRun = noise_study(**_parameters(given), **parameters)
         return run
-
-
-def _names_a_server() -> bool:
-    """Whether a setting of Prefect may name a server. Prefect itself takes seconds to say so."""
-    home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
-    files = [Path("prefect.toml"), Path(".env"), home / "profiles.toml"]
-    return "PREFECT_API_URL" in os.environ or any(
-        file.is_file() and "url" in file.read_text().lower() for file in files
-    )
 
 
 def _parameters(given: dict[str, Any]) -> dict[str, Any]:
@@ -150,10 +150,8 @@ def _parameters(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _set_environment(*, verbose: bool) -> None:
-    """Leaves the terminal to the progress and the summary; gives a busy machine time to start Prefect's server."""
+    """Leaves the terminal to the progress and the summary."""
     os.environ["NOISEFLOW_DATA"] = os.sep  # who runs a study by hand may have it read what he may read
-    os.environ.setdefault("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "http://127.0.0.1")  # no page reads a temporary server
-    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")  # a busy machine takes a minute
     if verbose:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "0"
     else:
@@ -165,7 +163,7 @@ def _set_environment(*, verbose: bool) -> None:
 def _way_to_the_ui(study: str) -> str:
     """Where the artifact is shown; and, if no server runs, the command that starts one on the same database."""
     page = f"artifacts/key/{study}-report"
-    if _names_a_server():
+    if may_be_named():
         from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL  # noqa: PLC0415 - takes seconds
 
         if PREFECT_API_URL.value():
