@@ -7,6 +7,7 @@ import pytest
 from noiseflow import Injection, fit_seeds
 from noiseflow.engine.fit import ENGINES
 from noiseflow.engine.problem import recorded_epochs
+from tests.series import series
 
 PLACES = ["input", "before_activation", "after_activation"]
 both_engines = pytest.mark.parametrize("engine", list(ENGINES))
@@ -112,7 +113,9 @@ def small_parity(build, data, **changes):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("changes", [{"batch_size": 7, "shuffle": False}, {}])
+@pytest.mark.parametrize(
+    "changes", series([{"batch_size": 7, "shuffle": False}, {}], [{"batch_size": 7, "shuffle": False}])
+)
 def test_vectorized_without_noise_follows_model_fit(build_mlp, circles, changes):
     """Four minibatches with a rest of 2; and one full batch."""
     vectorized, reference = small_parity(build_mlp, circles, **changes)

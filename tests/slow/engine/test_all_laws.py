@@ -21,7 +21,7 @@ from noiseflow.trials.silence import silenced
 
 with silenced():
     from noiseflow.laws import printing
-printing.LAWS = printing.LAWS[:2]
+printing.LAWS = printing.LAWS[:1]
 app(["check"])
 """
 WRONG = 0.7
@@ -45,7 +45,7 @@ def test_law_holds_and_breaks_where_the_stddev_is_wrong(law):
         assert [figure for figure in law.figures(wrong) if not figure.holds]
 
 
-@pytest.mark.parametrize("name", series([law.name for law in LAWS], ["input loss", "before-relu moments", "kinds"]))
+@pytest.mark.parametrize("name", series([law.name for law in LAWS], ["input loss"]))
 def test_law_holds_on_the_reference_engine(name):
     law = next(law for law in LAWS if law.name == name)
     train = trainer("reference", "cpu")
@@ -54,7 +54,7 @@ def test_law_holds_on_the_reference_engine(name):
 
 
 def test_check_command_finds_that_laws_hold(tmp_path):
-    """Two of them; all are asked above."""
+    """One of them; all are asked above."""
     env = os.environ | {"COLUMNS": "80", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-c", COMMAND], cwd=tmp_path, capture_output=True, text=True, check=False, env=env

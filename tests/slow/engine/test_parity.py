@@ -6,7 +6,7 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from noiseflow import Injection, fit_seeds
-from noiseflow.controls import CONTROLS
+from noiseflow.controls import CONTROLS, control_kind
 from noiseflow.engine.keras_state import floatx
 from noiseflow.study import Control
 from tests.conftest import mlp
@@ -52,9 +52,10 @@ EXACT = [kind for kind in CONTROLS if not kind.mixes and not kind.changes_networ
 """Those that draw nothing, which each engine does from streams of its own, and that `fit_seeds` takes."""
 
 
-@pytest.mark.parametrize("kind", EXACT, ids=lambda kind: kind.name)
-def test_control_on_both_engines_is_the_same(circles, bare, kind):
+@pytest.mark.parametrize("control", series([kind.name for kind in EXACT], ["sam", "best_epoch"]))
+def test_control_on_both_engines_is_the_same(circles, bare, control):
     """Its penalty, or when it stops and what it restores: numbers of two engines from the same seeds, and not a bare fit's."""
+    kind = control_kind(control)
     strength = {"early_stopping": 1, "best_epoch": 0.3, "l2": 0.1, "max_norm": 0.5}.get(kind.name, kind.probe_strength)
     control = Control(**{"kind": kind.name, **kind.defaults, kind.strength: strength})
     with floatx("float64"):

@@ -49,6 +49,7 @@ def test_rows_are_bitwise_alike_in_batches_of_one_three_and_nine(rows):
         assert (few.best_epoch == nine.best_epoch[seeds]).all()
 
 
+@pytest.mark.evidence  # kind by kind the laws and test_treatments.py ask for it
 def test_engines_end_alike_on_average(rows):
     """Other draws, the same meaning: mean validation losses of four seeds differ by chance only."""
     ours, theirs = (
