@@ -17,7 +17,7 @@ M = 4
 STD = 1.9
 """Of a difference, in points, as in the tutorial's study; the margin is 1 point."""
 MOST = 300
-N_STUDIES, FEWER = 200, 30
+N_STUDIES, FEWER = 200, 16
 NO_MARGIN = 1e-9
 
 
@@ -131,6 +131,6 @@ def test_any_false_claim_over_all_looks_in_short():
     for case in CASES.values():
         found, _ = simulated(*case, by_band, FEWER)
         assert found <= ALPHA + 3 * np.sqrt(ALPHA * (1 - ALPHA) / FEWER)
-    wrong, seeds = simulated(np.array([4.0, 2.0, 0.0, 4.0]), waves(MOST), 1.0, by_band, 20)
+    wrong, seeds = simulated(np.array([4.0, 2.0, 0.0, 4.0]), waves(MOST), 1.0, by_band, 12)
     assert wrong <= 0.1
     assert (np.median(seeds, axis=0) <= [20, 31, 90, 20]).all()

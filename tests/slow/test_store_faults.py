@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows.services import ROOT
+from noiseflow import run_study
 from noiseflow.cli import app
 from noiseflow.store import Store
 from tests.store.test_store import batch
@@ -121,9 +122,9 @@ def test_disk_that_is_full_for_a_while_takes_the_same_batch_later(small_disk):
     assert_whole(small_disk)
 
 
-def run(*words, home):
-    """A command, `noiseflow …` or `flows …`, in a process of its own."""
-    command = [sys.executable, "-m", *words]
+def run_flow(*words, home):
+    """The command `python -m flows …`, in a process of its own."""
+    command = [sys.executable, "-m", "flows", *words]
     environment = os.environ | {"PREFECT_HOME": str(home / "prefect"), "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
     environment.pop("PREFECT_API_URL", None)
     return subprocess.run(
@@ -145,13 +146,12 @@ def logged(home):
 
 
 def test_run_that_meets_damage_warns_trains_again_and_gives_the_same_rows(tmp_path):
-    first = run("noiseflow", "run", "smoke", "--seeds", "4", home=tmp_path)
-    assert first.returncode == 0, first.stderr
+    run_study("smoke", str(tmp_path / "results"), n_seeds=4)
     folder = tmp_path / "results" / "smoke"
     before = pd.read_parquet(folder / "trials").sort_values("trial_id")
     victim = folder / "curves" / "00000001.parquet"
     victim.write_bytes(victim.read_bytes()[:-100])
-    second = run("flows", "smoke", "--seeds", "4", home=tmp_path)
+    second = run_flow("smoke", "--seeds", "4", home=tmp_path)
     assert second.returncode == 0, second.stderr
     assert "trained 4 trials, 4 reused" in second.stdout
     assert "curves/00000001.parquet is damaged" in second.stderr.replace("\n", " ") + second.stdout.replace("\n", " ")

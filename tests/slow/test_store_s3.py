@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from datetime import timedelta
 
@@ -12,7 +9,6 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from flows.services import ROOT
 from noiseflow.cli import app
 from noiseflow.store import Store, StoreError, bucket
 from tests.slow.store_server import publish_at_once, s3_server
@@ -131,34 +127,17 @@ def test_server_that_fails_for_ever_ends_in_one_sentence_and_leaves_nothing_half
     assert other.publish(batch("cd"), {}) == 2
 
 
-def noiseflow(*arguments, home):
-    """The command, in a process of its own."""
-    command = [sys.executable, "-m", "noiseflow", *arguments]
-    environment = os.environ | {"PREFECT_HOME": str(home), "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
-    environment.pop("PREFECT_API_URL", None)
-    return subprocess.run(
-        command,
-        cwd=home,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-        stdin=subprocess.DEVNULL,
-    )
-
-
 def within(*arguments):
     """The command, in this process."""
     return CliRunner(env={"COLUMNS": "200"}).invoke(app, arguments)
 
 
-def test_run_plan_and_report_with_results_in_s3(url, tmp_path):
+def test_run_plan_and_report_with_results_in_s3(url):
     nothing = within("report", "smoke", "--results", url)
     assert nothing.exit_code == 1
     assert "holds no trial of this study" in nothing.stderr
-    first = noiseflow("run", "smoke", "--seeds", "4", "--results", url, home=tmp_path)
-    assert first.returncode == 0, first.stderr
+    first = within("run", "smoke", "--seeds", "4", "--results", url)
+    assert first.exit_code == 0, first.stderr
     assert "trained 8 trials" in first.stdout
     assert f"Report: {url}/smoke/report/index.html" in first.stdout
     assert len(pd.read_parquet(f"{url}/smoke/trials")) == 8
