@@ -21,7 +21,7 @@ def test_version_is_the_same_in_every_place():
 
 def test_locks_name_packages_versions_and_hashes_only():
     locks = sorted((ROOT / "requirements").glob("*.lock"))
-    assert [lock.stem for lock in locks] == ["bench", "dev", "docs", "run"]
+    assert [lock.stem for lock in locks] == ["bench", "dev", "docs", "installer", "run"]
     line = re.compile(r"[a-z0-9._-]+==\S+( ; .+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
     for lock in locks:
         assert not [text for text in lock.read_text().splitlines() if not line.fullmatch(text)]
