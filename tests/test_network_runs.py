@@ -177,6 +177,7 @@ def refused(read, path):
     return str(caught.value)
 
 
+@pytest.mark.slow
 def test_small_parquet_file_of_many_rows_is_refused_before_it_is_read(tmp_path):
     zeros = pa.array(np.zeros(2_000_000))
     with pq.ParquetWriter(tmp_path / "a.parquet", pa.schema({name: pa.float64() for name in "abcdefgy"})) as writer:
@@ -209,6 +210,7 @@ def test_parquet_file_is_read_as_before(tmp_path):
     assert frame["n"].tolist() == [1, 2, 3]
 
 
+@pytest.mark.slow
 def test_small_archive_of_many_numbers_is_refused_before_it_is_unpacked(tmp_path):
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (250_000, 1_000)})

@@ -263,6 +263,7 @@ for module in pkgutil.walk_packages(noiseflow.__path__, "noiseflow."):
 """
 
 
+@pytest.mark.slow
 def test_every_module_of_the_library_loads_without_prefect():
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_PREFECT], cwd=ROOT, capture_output=True, text=True, check=False

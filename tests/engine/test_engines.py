@@ -167,6 +167,7 @@ def test_vectorized_shuffles_each_seed_in_its_own_order(circles):
     assert len(np.unique(ordered.weights[0].reshape(6, -1), axis=0)) == 1
 
 
+@pytest.mark.slow
 def test_vectorized_predicts_more_rows_than_one_call_takes(build_small, circles, rng):
     done = fit(build_small, circles, epochs=1)
     x = rng.normal(size=(2500, 2))

@@ -69,6 +69,7 @@ def test_find_chooses_a_strength_for_each_family_and_dataset(grid):
     assert set(found.choices["score_name"]) == {"accuracy"}
 
 
+@pytest.mark.slow
 def test_find_holds_the_first_family_against_the_others(grid):
     _, found, _ = grid
     assert set(found.rivals["rival"]) == {"baseline", "decay"}
@@ -113,6 +114,7 @@ def test_find_of_a_half_trained_study_compares_what_is_there():
     assert list(found.choices["family"]) == ["decay"]
 
 
+@pytest.mark.slow
 def test_find_marks_splits_of_finite_rows_as_approximate():
     plain = [{"name": "baseline"}, {"name": "noise", "injections": [{"place": "input", "stddev": 0.1}]}]
     study = make_study(design="resample", published=[], variants=plain, datasets=[{"kind": "wine"}])
@@ -137,6 +139,7 @@ def test_find_separates_data_from_initialisation_where_they_are_crossed():
     assert "## Where the variance comes from" in render(make_evidence(study, trials, findings=found)).markdown
 
 
+@pytest.mark.slow
 def test_find_ranks_variants_over_six_datasets():
     kinds = [{"kind": "moons", "label": f"moons {i}", "noise": 0.1 * i, "n_eval": 100} for i in range(1, 7)]
     study = study_of(datasets=kinds)
@@ -197,6 +200,7 @@ def test_find_of_campaigns_that_are_looked_at_once_is_as_without_them():
     pd.testing.assert_frame_equal(found.summary, find(study, trials.drop(columns="campaign")).summary)
 
 
+@pytest.mark.slow
 def test_trends_and_ranks_allow_for_looks():
     study = study_of(datasets=SIZES, n_seeds=12)
     trials = trials_of(study, helpful)

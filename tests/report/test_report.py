@@ -177,5 +177,6 @@ def test_artifact_names_pictures_that_do_not_fit():
     assert "Picture b.png is too large" in report.artifact()
 
 
+@pytest.mark.slow
 def test_render_twice_gives_the_same_report(report):
     assert render(make_evidence()) == report

@@ -249,6 +249,7 @@ def test_render_of_many_cells_folds_and_shows_the_answer(wide):
     assert len(summary_table(wide.summary)) == 500
 
 
+@pytest.mark.slow
 def test_drawn_cells_are_few_and_the_clearest(wide):
     cells = drawn_cells(wide.findings)
     assert len(cells) == 18

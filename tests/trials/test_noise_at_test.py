@@ -50,6 +50,7 @@ def test_every_trial_has_a_score_at_each_strength_and_on_clean_rows(trained):
     np.testing.assert_allclose(clean, baseline["eval_score"])
 
 
+@pytest.mark.slow
 def test_a_trial_alone_meets_the_same_noise(trained):
     (parts, plan) = trained
     alone = replace(plan.batches([], 10)[0], trials=plan.trials[1:2])
