@@ -75,7 +75,7 @@ class Up:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         for left in range(20, -1, -1):
             try:
-                with opener.open(request, timeout=60) as answer:
+                with opener.open(request, timeout=180) as answer:
                     return json.load(answer)
             except urllib.error.HTTPError as refused:
                 if refused.code != HTTPStatus.SERVICE_UNAVAILABLE or not left:
