@@ -145,6 +145,7 @@ def local(study, environment):
     return rows(study, "local")
 
 
+@pytest.mark.evidence  # tests/flows/test_runners.py asks the same of a cluster that is made up
 def test_ray_refuses_resources_that_no_node_has(study, environment, cluster):
     content = yaml.safe_load(study.read_text()) | {"resources": {"num_cpus": 1, "num_gpus": 0.5}}
     study.write_text(yaml.safe_dump(content))
