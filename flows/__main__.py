@@ -79,7 +79,8 @@ def main(
     options = {"results": results, "engine": engine, "device": device, "runner": runner}
     campaigns = {"campaign": campaign, "fail_on_drift": fail_on_drift} | vars(asked)
     at_once = 1 if runner == "ray" else min(BATCHES_AT_ONCE, len(declared.parts()))
-    with worker_processes(at_once) as workers, TemporaryServer() as server:
+    server = TemporaryServer()
+    with worker_processes(at_once) as workers:
         if not Path(study_place(results, declared.name)).exists():  # else there may be nothing to train
             workers.start(at_once)  # they load TensorFlow, and the server itself, while Prefect is loaded here
             if not may_be_named():

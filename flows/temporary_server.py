@@ -6,6 +6,7 @@ four seconds, and only then waits for the server to do the same.
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import subprocess
@@ -14,8 +15,6 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 HOST = "127.0.0.1"
 SECONDS_TO_START, SECONDS_TO_END = 180.0, 5.0
@@ -29,10 +28,11 @@ NO_PAGES = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": "http://127.0.0.1"}
 
 
 class TemporaryServer:
-    """Prefect's server beside one run; the context ends it.
+    """Prefect's server beside one run.
 
-    It hears no Ctrl-C, which a terminal sends to all processes of a command: it would end before it hears of the run's last
-    state, and the run would stay Running for ever. It ends with this process, though that is killed.
+    It ends after all else that this process does at its end: Prefect still sends logs and events then. It also ends where
+    this process is killed. It hears no Ctrl-C, which a terminal sends to all processes of a command: it would end before it
+    hears of the run's last state, and the run would stay Running for ever.
     """
 
     def __init__(self) -> None:
@@ -49,6 +49,7 @@ class TemporaryServer:
         """Starts the process, unless it was started before; `wait` waits until it answers."""
         if self._process is not None:
             return
+        atexit.register(self.end)  # before Prefect is loaded, so that it runs after what Prefect has registered
         with socket.socket() as free:
             free.bind((HOST, 0))
             self._port = free.getsockname()[1]
@@ -102,14 +103,6 @@ class TemporaryServer:
             if process.stdin is not None:
                 process.stdin.close()
         self._process = self._watch = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.end()
 
 
 def may_be_named() -> bool:
