@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flows.services import forget_if_gone
-from flows.temporary_server import TemporaryServer, may_be_named
+from flows.temporary_server import TemporaryServer, server_may_be_named
 from noiseflow.options import (
     BudgetOption,
     CampaignOption,
@@ -82,8 +82,10 @@ def main(
     server = TemporaryServer()
     with worker_processes(at_once) as workers:
         if not Path(study_place(results, declared.name)).exists():  # else there may be nothing to train
-            workers.start(at_once)  # they load TensorFlow, and the server itself, while Prefect is loaded here
-            if not may_be_named():
+            workers.start(
+                at_once
+            )  # TensorFlow is loaded there, and the server in its process, while Prefect is loaded here
+            if not server_may_be_named():
                 server.begin()
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415 - imports pandas and more
 
@@ -109,7 +111,7 @@ def _run(
     """
     from noiseflow.stored import stored_run  # noqa: PLC0415
 
-    may_be_stored = parameters["campaign"] is parameters["until"] is None and not may_be_named()
+    may_be_stored = parameters["campaign"] is parameters["until"] is None and not server_may_be_named()
     if may_be_stored and (stored := stored_run(declared, parameters["results"], parameters["engine"])):
         return stored
     from noiseflow.trials.checking import check_in_worker  # noqa: PLC0415
@@ -164,7 +166,7 @@ def _set_environment(*, verbose: bool) -> None:
 def _way_to_the_ui(study: str) -> str:
     """Where the artifact is shown; and, if no server runs, the command that starts one on the same database."""
     page = f"artifacts/key/{study}-report"
-    if may_be_named():
+    if server_may_be_named():
         from prefect.settings import PREFECT_API_URL, PREFECT_UI_URL  # noqa: PLC0415 - takes seconds
 
         if PREFECT_API_URL.value():

@@ -39,6 +39,7 @@ class TemporaryServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._watch: subprocess.Popen[bytes] | None = None
         self._port = 0
+        atexit.register(self.end)  # before Prefect is loaded, so that it runs after what Prefect registers
 
     @property
     def api(self) -> str:
@@ -49,7 +50,6 @@ class TemporaryServer:
         """Starts the process, unless it was started before; `wait` waits until it answers."""
         if self._process is not None:
             return
-        atexit.register(self.end)  # before Prefect is loaded, so that it runs after what Prefect has registered
         with socket.socket() as free:
             free.bind((HOST, 0))
             self._port = free.getsockname()[1]
@@ -105,7 +105,7 @@ class TemporaryServer:
         self._process = self._watch = None
 
 
-def may_be_named() -> bool:
+def server_may_be_named() -> bool:
     """Whether a setting of Prefect may name a server. Prefect itself takes seconds to say so."""
     home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
     files = [Path("prefect.toml"), Path(".env"), home / "profiles.toml"]

@@ -6,7 +6,7 @@ import sys
 import psutil
 import pytest
 
-from flows.temporary_server import TemporaryServer, may_be_named
+from flows.temporary_server import TemporaryServer, server_may_be_named
 
 
 def test_server_that_ends_at_once_is_tried_again_and_then_said(monkeypatch):
@@ -44,9 +44,9 @@ def test_server_ends_though_it_hears_no_request_to(tmp_path, monkeypatch):
         (".env", "A=1\n", False),
     ],
 )
-def test_server_may_be_named_by_a_file(file, text, found, tmp_path, monkeypatch):
+def test_server_server_may_be_named_by_a_file(file, text, found, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    assert not may_be_named()
+    assert not server_may_be_named()
     (tmp_path / file).write_text(text)
-    assert may_be_named() == found
+    assert server_may_be_named() == found
