@@ -423,7 +423,10 @@ def test_rows_are_bitwise_those_of_a_training_in_this_process(small_study):
 @pytest.mark.slow
 def test_worker_imports_what_keras_does_without_only_when_it_is_used():
     """Keras imports it for galleries and wrappers; that takes a second at every start."""
-    with worker_processes(1) as workers:
+    workers = Workers(1)  # of its own: one that other tests have used may have imported anything
+    try:
         assert workers.run(jobs.loaded, "keras", "matplotlib", "sklearn", "statsmodels", **JOB) == ["keras"]
         assert workers.run(jobs.draw, **JOB) == 1
         assert workers.run(jobs.scale, **JOB) == [-1, 1]
+    finally:
+        workers.end()
