@@ -40,7 +40,7 @@ class Comparison(pd.DataFrame):
                 "95 % interval": wording.difference_interval(row)
                 if isfinite(row["difference_ci_low"])
                 else wording.NOTHING,
-                "p (adjusted)": wording.p_text(row["p_adjusted"]),
+                wording.ADJUSTED: wording.p_text(row["p_adjusted"]),
             }
             for row in self.to_dict("records")
         ]

@@ -23,13 +23,13 @@ from noiseflow.progress_line import progress_line
 from noiseflow.results import StudyRun
 from noiseflow.run import GO_ON, DriftError, IncompleteRunError, Watcher
 from noiseflow.study.result_places import is_remote
-from noiseflow.wording import places_of
+from noiseflow.wording import SHORT_HEADS, places_of
 
 GAINS = {"difference (points)": "points", "difference (score)": "gain"}
-HEADS = {**GAINS, "p (adjusted)": "p (adj.)"}
+HEADS = {**GAINS, **SHORT_HEADS}
 DIFFERENCES = (*GAINS, "low", "high")
 SCORES = ("score", "std")
-WIDTHS = {"variant": 12, "p (adjusted)": 6, "p (always valid)": 6}
+WIDTHS = {"variant": 12, **dict.fromkeys(SHORT_HEADS, 6)}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 

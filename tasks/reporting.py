@@ -15,6 +15,7 @@ from noiseflow.results import Plain
 from noiseflow.store import Store
 from noiseflow.stored import write_report
 from noiseflow.trials.plan import Plan
+from noiseflow.wording import SHORT_HEADS
 from tasks import STEP
 
 WIDE = ("train", "std", "d_z", "P(better)")
@@ -42,9 +43,9 @@ def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
 
 
 def narrowed(rows: list[dict[str, Plain]]) -> list[dict[str, Plain]]:
-    """The rows without what is left to the report, and with what matters in front, so that the table fits a screen."""
+    """The rows without what is left to the report, short heads, and what matters in front, so that the table fits a screen."""
     names = sorted((name for name in rows[0] if name not in WIDE), key=LAST.__contains__) if rows else []
-    return [{name: row[name] for name in names} for row in rows]
+    return [{SHORT_HEADS.get(name, name): row[name] for name in names} for row in rows]
 
 
 def announce(study: str, report: Report, changes: Sequence[str] = ()) -> None:

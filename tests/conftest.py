@@ -5,6 +5,7 @@ import tempfile
 
 os.environ["PREFECT_HOME"] = tempfile.mkdtemp(prefix="noiseflow-prefect-")
 os.environ.setdefault("NOISEFLOW_CACHE", tempfile.mkdtemp(prefix="noiseflow-programs-"))  # one of all xdist's workers
+os.environ.setdefault("NOISEFLOW_TESTS_PREFECT", tempfile.mkdtemp(prefix="noiseflow-database-"))  # likewise
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pandas as pd
@@ -21,6 +22,7 @@ _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?\s*(?:([ap])\.
 _DOTS = re.compile(r"([01]\d|2[0-3])\.([0-5]\d)\.([0-5]\d)")
 """A time of a day as some loggers write it: 18.00.00."""
 _FOOTNOTE = re.compile(r"(?<=\d)\s*(?:[*†‡§]+|\[\w{1,2}\])$")
+_FOOTNOTE_ENDS = frozenset("*†‡§]")
 HOURS = "h:mm"
 """The unit of times of a day and of durations, which are read as hours (or as minutes, where seconds follow those)."""
 _UNIT = rf"%|‰|{_CURRENCY}|[a-zA-Zµ°Ω][a-zA-Zµ°Ω²³/*^\d]{{0,6}}"
@@ -33,6 +35,7 @@ class Style:
     decimal: str = "."
     thousands: str = ""
 
+    @cache  # noqa: B019 - there are as many styles as STYLES has
     def pattern(self) -> re.Pattern[str]:
         """Sign, unit, digits, unit; parentheses are a minus of accountants."""
         decimal, thousands = re.escape(self.decimal), re.escape(self.thousands)
@@ -79,7 +82,11 @@ def parse(texts: list[str], style: Style | None = None) -> Parsed:
     if clock := _parse_clock(texts):
         return clock
     plain = {text: _plain(text) for text in texts}
-    found = [_parse(plain, one) for one in ([style] if style else STYLES)]
+    found: list[Parsed] = []
+    for one in [style] if style else STYLES:
+        found.append(_parse(plain, one))
+        if len(found[-1].numbers) == len(plain):  # no other reads more
+            break
     return max(found, key=lambda parsed: len(parsed.numbers))
 
 
@@ -120,7 +127,8 @@ def _hours(match: Any) -> float:
 def _plain(text: str) -> str:
     """Without blanks at its ends, each blank within it a plain one."""
     plain = re.sub(r"[\s\u00a0\u202f\u2009\x1a]", " ", text).strip().replace("\u2019", "'")
-    plain = _FOOTNOTE.sub("", plain)
+    if plain[-1:] in _FOOTNOTE_ENDS:
+        plain = _FOOTNOTE.sub("", plain)
     if plain[-1:] not in (")", "-", "−"):
         return plain
     plain = re.sub(rf"^({_CURRENCY})\s*\((.*)\)$", r"(\1\2)", plain)  # $(9.00)

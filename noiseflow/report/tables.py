@@ -12,7 +12,18 @@ from noiseflow.report.evidence import telling_names
 from noiseflow.report.selection import clearest
 from noiseflow.scores import score_of_column
 from noiseflow.statistics.pairs import GROUP
-from noiseflow.wording import NOTHING, Row, difference, difference_ends, difference_interval, fraction, p_text, signed
+from noiseflow.wording import (
+    ADJUSTED,
+    ALWAYS_VALID,
+    NOTHING,
+    Row,
+    difference,
+    difference_ends,
+    difference_interval,
+    fraction,
+    p_text,
+    signed,
+)
 
 Columns = Mapping[str, Callable[[Row], str]]
 """Header -> the text of a row."""
@@ -28,9 +39,6 @@ class Table:
     rows: Sequence[Sequence[str]]
     n_names: int
     n_left: int
-
-
-ADJUSTED = "p (adjusted)"
 
 
 def difference_columns(unit: str = "", p: str = ADJUSTED) -> Columns:
@@ -94,7 +102,7 @@ def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
     architecture stand there only where there are several.
     """
     names, points = [*telling_names(summary), "variant"], all_in_points(summary)
-    p = "p (always valid)" if summary["fixed_ci_low"].notna().any() else ADJUSTED
+    p = ALWAYS_VALID if summary["fixed_ci_low"].notna().any() else ADJUSTED
     return [
         {**{name: row[name] for name in names}, **_values(row, p, points=points)}
         for row in clearest(summary, MOST_PLAIN_ROWS).to_dict("records")

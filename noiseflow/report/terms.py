@@ -1,5 +1,7 @@
 """What the heads of the tables mean, each in a sentence: shown where the word is."""
 
+from noiseflow.wording import ADJUSTED, ALWAYS_VALID
+
 TERMS = {
     "Verdict": "better or worse: the interval is clear of 0. equivalent: it is within the margin. inconclusive: neither.",
     "Difference": "Variant minus baseline, the mean over pairs with the same seed and data.",
@@ -13,12 +15,12 @@ TERMS = {
     "BCa interval": "A 95 % bootstrap interval of this difference alone, corrected for bias and skew.",
     "t interval": "Student's 95 % interval of this difference alone.",
     "Fixed-n interval, not valid under repeated looks": "What a single look at a number of seeds fixed before would show.",
-    "p (adjusted)": "Chance of so large a difference if there were none, adjusted for all comparisons of the study.",
+    ADJUSTED: "Chance of so large a difference if there were none, adjusted for all comparisons of the study.",
     "p (Holm)": "Chance of so large a difference if there were none, adjusted for all comparisons of the study.",
     "p": "Chance of so large a mean difference if there were none; of this comparison alone.",
     "p, Wilcoxon": "The same by the ranks of the differences instead of their mean.",
     "p, of a year": "Chance of so large a difference in some cell in a year of nights if there were no drift.",
-    "p (always valid)": "Like p, but valid however often one looks.",
+    ALWAYS_VALID: "Like p, but valid however often one looks.",
     "d_z": "The mean difference over its standard deviation between pairs: 0.2 is small, 0.8 is large.",
     "P(better)": "The share of seeds on which the variant scores higher; ties count half.",
     "Strength": "The stddev or rate of the noise, or the factor of the control.",

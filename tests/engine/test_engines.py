@@ -9,6 +9,7 @@ from noiseflow.engine.fit import ENGINES
 from noiseflow.engine.problem import recorded_epochs
 from tests.series import series
 
+pytestmark = pytest.mark.slow
 PLACES = ["input", "before_activation", "after_activation"]
 both_engines = pytest.mark.parametrize("engine", list(ENGINES))
 
@@ -26,7 +27,6 @@ def plain(request, build_small, circles):
     return done, told
 
 
-@pytest.mark.slow
 def test_engine_gives_histories_weights_and_predictions_by_seed(plain, circles):
     done, _ = plain
     assert done.engine in ENGINES
@@ -59,7 +59,6 @@ def test_engine_starts_from_the_weights_of_a_seeded_build(plain, build_small, ci
     assert done.initial["val_accuracy"][1] == pytest.approx(accuracy)
 
 
-@pytest.mark.slow
 @both_engines
 def test_engine_repeats_itself(build_small, circles, engine):
     noise = [Injection(place="before_activation", stddev=0.5)]
@@ -67,7 +66,7 @@ def test_engine_repeats_itself(build_small, circles, engine):
     assert all((first.history[name] == second.history[name]).all() for name in first.history)
 
 
-@pytest.fixture(scope="module", params=["vectorized", pytest.param("reference", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=list(ENGINES))
 def still(request, build_small, circles):
     """A fit whose weights stay, for the learning rate is 0, with noise of stddev 0.5 at each of PLACES."""
 
@@ -94,7 +93,6 @@ def test_engine_signal_to_noise_is_of_the_signal_at_the_initial_weights(still, b
         np.testing.assert_allclose(still.signal_to_noise[row], [signal.std() / 0.5 for signal in signals], rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_engine_stddev_zero_equals_no_noise(plain, build_small, circles):
     clean, _ = plain
     noisy = fit(build_small, circles, clean.engine, noise=[Injection(place=place, stddev=0.0) for place in PLACES])
@@ -112,7 +110,6 @@ def small_parity(build, data, **changes):
     return fit(build, data, "vectorized", **arguments), fit(build, data, "reference", **arguments)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", series([{"batch_size": 7, "shuffle": False}, {}], [{"batch_size": 7, "shuffle": False}])
 )
@@ -143,13 +140,11 @@ def assert_same_rows(few, many):
     assert (few.predict(x) == many.predict(x)[seeds]).all()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [1, 2, 3, 10, 33])
 def test_vectorized_rows_of_the_tutorial_do_not_depend_on_their_batch(build_mlp, circles, hundred, width):
     assert_same_rows(noisy(build_mlp, circles, range(99, 99 - width, -1)), hundred)
 
 
-@pytest.mark.slow
 def test_vectorized_shuffles_each_seed_in_its_own_order(circles):
     """With one weight, no bias and learning rate 1, two minibatches in another order end elsewhere, whatever the seed."""
 
@@ -167,7 +162,6 @@ def test_vectorized_shuffles_each_seed_in_its_own_order(circles):
     assert len(np.unique(ordered.weights[0].reshape(6, -1), axis=0)) == 1
 
 
-@pytest.mark.slow
 def test_vectorized_predicts_more_rows_than_one_call_takes(build_small, circles, rng):
     done = fit(build_small, circles, epochs=1)
     x = rng.normal(size=(2500, 2))
@@ -176,7 +170,6 @@ def test_vectorized_predicts_more_rows_than_one_call_takes(build_small, circles,
     np.testing.assert_allclose(together[0], done.to_keras(0).predict(x, verbose=0), atol=1e-5)
 
 
-@pytest.mark.slow
 def test_vectorized_trains_a_model_with_its_own_noise_layer_and_flatten(circles):
     """The first full batch is seen at the initial weights, with its noise; in inference mode without."""
 

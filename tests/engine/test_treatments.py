@@ -191,7 +191,7 @@ def _with_l2(layer):
 STOPPING = {"epochs": 60, "record_every": 7, "batch_size": 32}
 
 
-@pytest.fixture(scope="module", params=["vectorized", "reference"])
+@pytest.fixture(scope="module", params=["vectorized", pytest.param("reference", marks=pytest.mark.evidence)])
 def early(request, build_small, circles):
     controls = [Control(kind="early_stopping", patience=5, validation_fraction=0.3)]
     return fit(

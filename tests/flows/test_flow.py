@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 from prefect.artifacts import Artifact
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.sorting import LogSort
 from prefect.events.worker import EventsWorker
 from prefect.exceptions import ParameterTypeError
 from prefect.filesystems import LocalFileSystem
@@ -34,6 +36,7 @@ from noiseflow.stored import report_study
 from noiseflow.study.loading import validate
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
+from tests.slow.operations import wait_for
 
 NOT_COMPARED = ["train_seconds", "finished_at", "campaign", "device"]
 
@@ -176,6 +179,25 @@ def test_report_again_from_parquet_is_the_same(published):
     assert picture.read_bytes() == drawn
 
 
+@pytest.mark.usefixtures("plain_reports")
+def test_flow_that_meets_damage_warns_trains_again_and_gives_the_same_rows(small_study, tmp_path):
+    noise_study(small_study, results=str(tmp_path))
+    before = rows(tmp_path)
+    victim = tmp_path / "small" / "curves" / "00000001.parquet"
+    victim.write_bytes(victim.read_bytes()[:-100])
+    done = noise_study(small_study, results=str(tmp_path))
+    assert (done.trained, done.reused) == (4, 4)
+    pd.testing.assert_frame_equal(rows(tmp_path), before)
+    wait_for(lambda: any("curves/00000001.parquet is damaged" in message for message in logged()), 60, logged)
+
+
+def logged():
+    """The last messages that Prefect keeps of its runs."""
+    with get_client(sync_client=True) as client:
+        return [log.message for log in client.read_logs(limit=200, sort=LogSort.TIMESTAMP_DESC)]
+
+
+@pytest.mark.usefixtures("plain_reports")
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_flow_marks_diverged_trials_and_goes_on(small_study, tmp_path, optimizer):
     training = {"epochs": 60, "optimizer": optimizer, "learning_rate": 1e6, "record_every": 20}

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from flows.services import ROOT, running
+from tests.prefect_home import prefect_home
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,11 @@ def services_up(place: Path, *options: str) -> Iterator[Up]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    environment |= {"PREFECT_HOME": str(place / "prefect"), "NOISEFLOW_RESULTS": str(place), "DO_NOT_TRACK": "1"}
+    environment |= {
+        "PREFECT_HOME": prefect_home(place / "prefect"),
+        "NOISEFLOW_RESULTS": str(place),
+        "DO_NOT_TRACK": "1",
+    }
     services = Up(port, place / "run", place / "results", environment)
     started = services.run("flows.services", "up", "--port", str(port), "--state", str(services.state), *options)
     try:

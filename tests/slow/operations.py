@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 import urllib.error
 from collections.abc import Callable
@@ -80,6 +82,20 @@ def processes_with(value: str) -> set[int]:
 def processes_of(run: str) -> set[int]:
     """Ids of the processes that Prefect started for this run."""
     return processes_with(f"PREFECT__FLOW_RUN_ID={run}")
+
+
+def hold_training(up: Up, run: str) -> None:
+    """Waits until the run is about to train, and stops what trains, or it would take a core for as long as the test waits."""
+
+    def held() -> list[int]:
+        found = [
+            pid for pid in processes_of(run) if b"worker_serving" in PROC.joinpath(str(pid), "cmdline").read_bytes()
+        ]
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        return found
+
+    wait_for(held, 300, lambda: describe(up, run))
 
 
 def trials(folder: Path) -> pd.DataFrame:

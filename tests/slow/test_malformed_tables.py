@@ -154,7 +154,7 @@ def draft(folder, path):
 TABLES = given(content=tables(), task=st.sampled_from(["classification", "regression"]))
 
 
-@settings(max_examples=40, **SETTINGS)
+@settings(max_examples=25, **SETTINGS)
 @TABLES
 def test_table_is_refused_or_can_be_learnt_from(folder, content, task):
     read_or_refused(folder, content, task)

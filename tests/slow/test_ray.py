@@ -11,6 +11,10 @@ import pandas as pd
 import pytest
 import yaml
 
+import noiseflow.report.page
+from noiseflow import run_study
+from tests.prefect_home import prefect_home
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parent.parent.parent
 NOT_COMPARED = ["train_seconds", "finished_at", "campaign", "device"]
@@ -38,7 +42,7 @@ cluster.shutdown()
 def environment(tmp_path_factory):
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "RAY_"))}
     return kept | {
-        "PREFECT_HOME": str(tmp_path_factory.mktemp("prefect")),
+        "PREFECT_HOME": prefect_home(tmp_path_factory.mktemp("ray") / "prefect"),
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
         "PYTHONPATH": str(ROOT),
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -137,11 +141,10 @@ def tell(cluster, what, answer):
 
 
 @pytest.fixture
-def local(study, environment):
-    """The rows of an undisturbed local run."""
-    command = [sys.executable, "-m", "noiseflow", "run", study, "--results", study.parent / "local"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=400, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def local(study, monkeypatch):
+    """The rows of an undisturbed run in this process."""
+    monkeypatch.setattr(noiseflow.report.page, "draw_pictures", lambda *_: [])
+    run_study(str(study), str(study.parent / "local"))
     return rows(study, "local")
 
 

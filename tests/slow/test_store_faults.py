@@ -1,20 +1,17 @@
-"""A disk that is full or read-only while results are written, and a run that meets damage: real disks, real processes."""
+"""A disk that is full or read-only while results are written, and runs that meet damage: real disks, real processes."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import subprocess
 import sys
 import threading
-from contextlib import closing
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from flows.services import ROOT
-from noiseflow import run_study
 from noiseflow.cli import app
 from noiseflow.store import Store
 from tests.store.test_store import batch
@@ -120,47 +117,6 @@ def test_disk_that_is_full_for_a_while_takes_the_same_batch_later(small_disk):
     filler.unlink()
     assert store.publish(batch("abc"), {}) == 3
     assert_whole(small_disk)
-
-
-def run_flow(*words, home):
-    """The command `python -m flows …`, in a process of its own."""
-    command = [sys.executable, "-m", "flows", *words]
-    environment = os.environ | {"PREFECT_HOME": str(home / "prefect"), "COLUMNS": "200", "PYTHONPATH": str(ROOT)}
-    environment.pop("PREFECT_API_URL", None)
-    return subprocess.run(
-        command,
-        cwd=home,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=400,
-        stdin=subprocess.DEVNULL,
-    )
-
-
-def logged(home):
-    """What Prefect's own database has of the runs' logs."""
-    with closing(sqlite3.connect(home / "prefect" / "prefect.db")) as database:
-        return [row[0] for row in database.execute("SELECT message FROM log")]
-
-
-def test_run_that_meets_damage_warns_trains_again_and_gives_the_same_rows(tmp_path):
-    run_study("smoke", str(tmp_path / "results"), n_seeds=4)
-    folder = tmp_path / "results" / "smoke"
-    before = pd.read_parquet(folder / "trials").sort_values("trial_id")
-    victim = folder / "curves" / "00000001.parquet"
-    victim.write_bytes(victim.read_bytes()[:-100])
-    second = run_flow("smoke", "--seeds", "4", home=tmp_path)
-    assert second.returncode == 0, second.stderr
-    assert "trained 4 trials, 4 reused" in second.stdout
-    assert "curves/00000001.parquet is damaged" in second.stderr.replace("\n", " ") + second.stdout.replace("\n", " ")
-    assert [line for line in logged(tmp_path) if "curves/00000001.parquet is damaged" in line]
-    after = pd.read_parquet(folder / "trials").sort_values("trial_id")
-    own = ["train_seconds", "finished_at"]
-    pd.testing.assert_frame_equal(
-        before.drop(columns=own).reset_index(drop=True), after.drop(columns=own).reset_index(drop=True)
-    )
 
 
 def test_run_on_results_of_a_newer_version_is_refused_with_status_2(tmp_path, monkeypatch):

@@ -10,6 +10,8 @@ from noiseflow.study import Study
 from noiseflow.trials.plan import make_plan
 from noiseflow.trials.training import train_trials
 
+pytestmark = pytest.mark.slow
+
 
 def records(n_seeds=3, **changes):
     content = {
@@ -33,7 +35,6 @@ def trained():
     return records()
 
 
-@pytest.mark.slow
 def test_every_trial_has_a_score_at_each_strength_and_on_clean_rows(trained):
     for part in trained[0]:
         for text in part.trials["robustness"]:
@@ -50,7 +51,6 @@ def test_every_trial_has_a_score_at_each_strength_and_on_clean_rows(trained):
     np.testing.assert_allclose(clean, baseline["eval_score"])
 
 
-@pytest.mark.slow
 def test_a_trial_alone_meets_the_same_noise(trained):
     (parts, plan) = trained
     alone = replace(plan.batches([], 10)[0], trials=plan.trials[1:2])

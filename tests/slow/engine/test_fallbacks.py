@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from noiseflow import NotVectorizableError, fit_seeds
+from tests.series import series
 
 pytestmark = pytest.mark.slow
 L = keras.layers
@@ -84,7 +85,11 @@ def fitted(shape, layers, engine):
     return fit_seeds(build, x, np.ones((6, 1), np.float32), seeds=range(2), epochs=1, engine=engine)
 
 
-@pytest.mark.parametrize("name", FALL_BACK)
+ALIKE = {"RandomElasticTransform", "RandAugment", "AugMix", "RandomShear", "RandomTranslation", "RandomPerspective"}
+"""Which turn images by the same function as RandomRotation does."""
+
+
+@pytest.mark.parametrize("name", series(FALL_BACK, FALL_BACK.keys() - ALIKE))
 def test_layer_is_refused_by_name_of_what_does_not_vectorise(name):
     with pytest.raises(NotVectorizableError) as refused:
         fitted(*FALL_BACK[name], engine="vectorized")
@@ -107,9 +112,7 @@ COVERED = {
 """Which test_coverage.py, test_model_cases.py and tests/engine/test_twins.py train too."""
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.evidence] if n in COVERED else []) for n in VECTORISED]
-)
+@pytest.mark.parametrize("name", series(VECTORISED, VECTORISED.keys() - COVERED))
 def test_layer_vectorises(name):
     assert fitted(*VECTORISED[name], engine="vectorized").proof.largest < 1e-3
 

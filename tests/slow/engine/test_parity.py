@@ -52,7 +52,7 @@ EXACT = [kind for kind in CONTROLS if not kind.mixes and not kind.changes_networ
 """Those that draw nothing, which each engine does from streams of its own, and that `fit_seeds` takes."""
 
 
-@pytest.mark.parametrize("control", series([kind.name for kind in EXACT], ["sam", "best_epoch"]))
+@pytest.mark.parametrize("control", series([kind.name for kind in EXACT], ["sam", "early_stopping"]))
 def test_control_on_both_engines_is_the_same(circles, bare, control):
     """Its penalty, or when it stops and what it restores: numbers of two engines from the same seeds, and not a bare fit's."""
     kind = control_kind(control)
