@@ -23,13 +23,11 @@ from noiseflow.progress_line import progress_line
 from noiseflow.results import StudyRun
 from noiseflow.run import GO_ON, DriftError, IncompleteRunError, Watcher
 from noiseflow.study.result_places import is_remote
-from noiseflow.wording import SHORT_HEADS, places_of
+from noiseflow.wording import ADJUSTED, ALWAYS_VALID, GAINS, SHORT_HEADS, places_of
 
-GAINS = {"difference (points)": "points", "difference (score)": "gain"}
-HEADS = {**GAINS, **SHORT_HEADS}
 DIFFERENCES = (*GAINS, "low", "high")
 SCORES = ("score", "std")
-WIDTHS = {"variant": 12, **dict.fromkeys(SHORT_HEADS, 6)}
+WIDTHS = {"variant": 12, ADJUSTED: 6, ALWAYS_VALID: 6}
 LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 
@@ -160,7 +158,7 @@ def _table(done: StudyRun) -> Table:
     for name in names:
         words = name in ("dataset", "architecture", "variant", "verdict")
         table.add_column(
-            HEADS.get(name, name),
+            SHORT_HEADS.get(name, name),
             justify="left" if words else "right",
             no_wrap=name != "variant",
             min_width=WIDTHS.get(name),

@@ -14,7 +14,9 @@ Row = Mapping[Any, Any]
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 ADJUSTED, ALWAYS_VALID = "p (adjusted)", "p (always valid)"
-SHORT_HEADS = {ADJUSTED: "p (adj.)", ALWAYS_VALID: "p (valid)"}
+GAINS = {"difference (points)": "points", "difference (score)": "gain"}
+"""Heads of differences, and what they are called where there is little room."""
+SHORT_HEADS = {**GAINS, ADJUSTED: "p (adj.)", ALWAYS_VALID: "p (valid)"}
 """Heads of columns, where there is little room."""
 NARROW = 0.002
 """Width of an interval, as a fraction, of which the usual decimals show nothing."""

@@ -53,6 +53,11 @@ TABLES_THAT_OVERFLOW = """() => [...document.querySelectorAll("table")]
     .map(table => table.innerText.slice(0, 40))"""
 
 
+HEADS_THAT_ARE_CUT = """() => [...document.querySelectorAll("th, th *")]
+    .filter(head => head.scrollWidth > head.clientWidth + 1 && getComputedStyle(head).overflowX !== "visible")
+    .map(head => head.innerText)"""
+
+
 @pytest.fixture(scope="module")
 def flow_run(up: Up) -> dict[str, Any]:
     """A run of the deployment, as one would type it beside the state folder: its prefect.toml names the server."""
@@ -187,6 +192,7 @@ def test_ui_shows_the_summary_as_a_table(ui, page, up, artifacts):
     page.get_by_text("input_and_hidden", exact=True).first.wait_for(timeout=60_000)
     show(page, up, f"summary-{ui}")
     assert no_horizontal_scroll(page)
+    assert page.evaluate(HEADS_THAT_ARE_CUT) == []
 
 
 @pytest.fixture(scope="module")
