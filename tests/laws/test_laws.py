@@ -44,6 +44,7 @@ def test_law_holds():
     assert not broken(BY_NAME["input loss"].figures(train))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "breaks"),
     [

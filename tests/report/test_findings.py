@@ -77,6 +77,7 @@ def test_find_holds_the_first_family_against_the_others(grid):
     assert against["difference_mean"] == pytest.approx(0.1, abs=0.01)
 
 
+@pytest.mark.slow
 def test_find_sees_the_gain_shrink_as_rows_grow(grid):
     _, found, _ = grid
     trend = found.trend.set_index("family")
@@ -86,6 +87,7 @@ def test_find_sees_the_gain_shrink_as_rows_grow(grid):
     assert not trend.loc["decay", "seen"]
 
 
+@pytest.mark.slow
 def test_page_of_a_grid_answers_by_family_and_draws_no_line_for_each_strength(grid):
     _, _, page = grid
     assert re.match(r"On fresh data, ‘noise’ on 20 rows raises test accuracy by \d+\.\d points", page.headline)
@@ -100,6 +102,7 @@ def test_page_of_a_grid_answers_by_family_and_draws_no_line_for_each_strength(gr
     assert {row["variant"] for row in page.answer} == {"baseline", "noise", "decay"}
 
 
+@pytest.mark.slow
 def test_frames_are_those_with_rows(grid):
     _, found, _ = grid
     assert set(found.frames) == {"summary", "choices", "rivals", "trend"}
@@ -155,6 +158,7 @@ def test_find_without_trials_has_an_empty_summary():
     assert set(found.frames) == {"summary"}
 
 
+@pytest.mark.slow
 def test_study_on_the_page_is_the_study(grid):
     study, _, page = grid
     text = page.markdown.split("<pre>")[-1].split("</pre>")[0]

@@ -311,7 +311,7 @@ def frozen_heap():
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.usefixtures("frozen_heap")
-@pytest.mark.parametrize("n_studies", [100, pytest.param(300, marks=pytest.mark.evidence)])
+@pytest.mark.parametrize("n_studies", [60, pytest.param(300, marks=pytest.mark.evidence)])
 def test_summarize_rejects_a_true_null_in_at_most_5_of_100_studies(n_studies):
     """The whole way to the verdict, four variants against one baseline, ten seeds, scores in points of 70."""
     rng = np.random.default_rng(11)
