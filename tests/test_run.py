@@ -122,6 +122,7 @@ def test_run_with_nothing_to_train_answers_from_what_is_stored(tmp_path, monkeyp
     assert stored_run(load_study(SMALL, n_seeds=3), str(tmp_path)) is None
 
 
+@pytest.mark.slow
 def test_report_names_the_options_of_the_trials_that_are_there(tmp_path):
     run_study(SMALL, tmp_path, n_seeds=2, epochs=3)
     with pytest.raises(LookupError, match=r"4 trials of 3 epochs: add --epochs 3"):

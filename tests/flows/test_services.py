@@ -218,6 +218,7 @@ def test_server_answers_its_own_pages_alone_and_sends_nothing_home(state, monkey
     assert environment(4567, state)["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == "https://prefect.example.org"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bare")
 def test_importing_the_flow_or_the_command_keeps_prefect_from_counting(monkeypatch, tmp_path):
     for name in ("CI", "GITHUB_ACTIONS"):  # where Prefect counts nothing anyway

@@ -40,6 +40,7 @@ def broken(records):
     return [record.name for record in records if not record.holds]
 
 
+@pytest.mark.slow
 def test_law_holds():
     assert not broken(BY_NAME["input loss"].figures(train))
 

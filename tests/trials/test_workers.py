@@ -20,6 +20,7 @@ from noiseflow.trials import batches, fork_server, worker_process, workers
 from noiseflow.trials.plan import make_plan
 from noiseflow.trials.workers import InterruptedWorkError, WorkerDiedError, Workers, WorkTimeoutError, worker_processes
 
+pytestmark = pytest.mark.slow
 JOB = {"what": "trained circles/mlp/a 0-3", "timeout_seconds": 60}
 
 
@@ -401,7 +402,6 @@ def test_batch_that_the_machine_has_no_memory_for_is_trained_in_halves(small_stu
     assert "out of memory with 4 seeds in one batch; going on with 2" in caplog.text
 
 
-@pytest.mark.slow
 def test_rows_are_bitwise_those_of_a_training_in_this_process(small_study):
     import pandas as pd
 
@@ -420,7 +420,6 @@ def test_rows_are_bitwise_those_of_a_training_in_this_process(small_study):
         pd.testing.assert_frame_equal(table.drop(columns=other), here[name].drop(columns=other), check_exact=True)
 
 
-@pytest.mark.slow
 def test_worker_imports_what_keras_does_without_only_when_it_is_used():
     """Keras imports it for galleries and wrappers; that takes a second at every start."""
     workers = Workers(1)  # of its own: one that other tests have used may have imported anything
