@@ -5,7 +5,7 @@ PYTHON :=# chosen from the list below unless given: make PYTHON=/path/to/python
 CANDIDATES := python3.13 python3.12 python3.11 python3 python
 SUITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PIP := .venv/bin/python -m pip --disable-pip-version-check --quiet --no-input
-UV := .venv/bin/uv --quiet pip
+UV := .venv/bin/uv --quiet --system-certs pip
 LOCKED := $(UV) compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
 LOCK := $(LOCKED) --extra prefect --group build pyproject.toml
 
@@ -117,7 +117,8 @@ clean: ## remove the environment and the caches; the results stay
 	@$(call install,requirements/docs.lock)
 	@touch .venv/.installed $@
 
-# uv takes a third of pip's time. It reads no settings of pip: where it finds no index, pip does it.
+# uv takes a third of pip's time. It reads no settings of pip: where it finds no index, pip does it. Certificates are those of
+# the system, as pip has them: a company may have its own.
 # pip compiles one file after the other; compileall does it on all cores. What it cannot compile nobody imports.
 define install
 { $(PIP) install --require-hashes -r requirements/installer.lock && \
