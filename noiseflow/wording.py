@@ -16,7 +16,7 @@ MINUS = "\N{MINUS SIGN}"
 ADJUSTED, ALWAYS_VALID = "p (adjusted)", "p (always valid)"
 GAINS = {"difference (points)": "points", "difference (score)": "gain"}
 """Heads of differences, and what they are called where there is little room."""
-SHORT_HEADS = {**GAINS, ADJUSTED: "p (adj.)", ALWAYS_VALID: "p (valid)"}
+SHORT_HEADS = {**GAINS, ADJUSTED: "p (adj.)", ALWAYS_VALID: "p (always)"}
 """Heads of columns, where there is little room."""
 NARROW = 0.002
 """Width of an interval, as a fraction, of which the usual decimals show nothing."""

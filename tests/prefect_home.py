@@ -19,13 +19,17 @@ def prefect_home(home: Path) -> str:
     with (template / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (template / "made").exists():
+            for left in template.glob("prefect.db*"):  # of a try that was killed
+                left.unlink()
             kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-            subprocess.run(
+            done = subprocess.run(
                 [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"],
                 env=kept | {"PREFECT_HOME": str(template), "DO_NOT_TRACK": "1"},
-                check=True,
+                check=False,
                 capture_output=True,
+                text=True,
             )
+            assert done.returncode == 0, done.stdout + done.stderr
             (template / "made").touch()
     home.mkdir(parents=True)
     shutil.copy(template / "prefect.db", home)

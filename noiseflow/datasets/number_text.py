@@ -35,7 +35,7 @@ class Style:
     decimal: str = "."
     thousands: str = ""
 
-    @cache  # noqa: B019 - there are as many styles as STYLES has
+    @cache  # noqa: B019 - a study can ask for some ten styles
     def pattern(self) -> re.Pattern[str]:
         """Sign, unit, digits, unit; parentheses are a minus of accountants."""
         decimal, thousands = re.escape(self.decimal), re.escape(self.thousands)

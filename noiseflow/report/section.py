@@ -22,7 +22,7 @@ class TableForm:
     """How a finding becomes a table.
 
     Attributes:
-        place: in the summary, with the answer before the pictures, or among the details after them.
+        place: `summary` is under "Summary", `answer` comes after it and before the pictures, `details` after the pictures.
         names: columns that name a row.
         columns: header to text of a row.
         n_words: how many of these hold words, the first ones.
@@ -43,8 +43,8 @@ class Section:
     """A section of the report; a part that it does not have is None, and has to be said.
 
     Attributes:
-        title: heading of its table.
-        finding: the rows that it shows; no rows where it has nothing to say.
+        title: heading of its table; it is not shown without one.
+        finding: rows of its table; without rows there is no table. Pictures and limits are asked all the same.
         table: how these rows become a table.
         pictures: pictures with their captions, and sentences on what is not drawn.
         limits: sentences on what the finding does not tell.

@@ -41,7 +41,7 @@ class Table:
     n_left: int
 
 
-def difference_columns(unit: str = "", p: str = ADJUSTED) -> Columns:
+def difference_heads(unit: str = "", p: str = ADJUSTED) -> Columns:
     """Verdict, difference, interval, p, d_z and P(better) of a comparison."""
     return {
         "Verdict": verdict,

@@ -91,7 +91,7 @@ class Publisher:
         )
 
     def _next_number(self, table: str, keys: Collection[str]) -> int:
-        """One more than any that was published, after all of these were looked at; a foreign file may have it.
+        """The highest number that was published, plus one. A file that is not ours may have it: `append` tries the next.
 
         All publishers want the same number, so that none overlooks what another has published. What this process knows is
         believed as long as the last file that it knows is as it was: a folder that was deleted is looked at anew. So is what

@@ -85,8 +85,8 @@ def test_builds_are_recognised_as_the_same_model():
 def test_spread_of_a_signal_is_that_of_the_steps_that_are_there(sequences, engine):
     there = sequences[..., -1] > 0
     noise = [Injection(place="input", stddev=0.5, columns=("0", "1")), Injection(place="after:lstm", stddev=0.5)]
-    fit = fit_seeds(builder(units=(3,)), sequences, LENGTHS % 2, seeds=[0], epochs=1, noise=noise, engine=engine)
-    model = build_seeded(builder(units=(3,)), 0)
+    fit = fit_seeds(builder(), sequences, LENGTHS % 2, seeds=[0], epochs=1, noise=noise, engine=engine)
+    model = build_seeded(builder(), 0)
     signals = sequences[..., :2], np.asarray(model.get_layer("lstm")(model.layers[0](sequences)))
     for found, signal in zip(fit.signal_to_noise[0], signals, strict=True):
         assert found == pytest.approx(signal[there].std() / 0.5, rel=1e-5)

@@ -113,9 +113,4 @@ def test_second_process_compiles_nothing_and_gives_the_same_numbers(tmp_path):
     assert programs
     assert trained(tmp_path) == first
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.pb")} == programs
-    for path in programs:
-        content = bytearray(path.read_bytes())
-        content[-len(content) // 20] ^= 0x55
-        path.write_bytes(content)
-    assert trained(tmp_path) == first
     assert trained("off") == first

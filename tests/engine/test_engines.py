@@ -7,7 +7,6 @@ import pytest
 from noiseflow import Injection, fit_seeds
 from noiseflow.engine.fit import ENGINES
 from noiseflow.engine.problem import recorded_epochs
-from tests.series import series
 
 pytestmark = pytest.mark.slow
 PLACES = ["input", "before_activation", "after_activation"]
@@ -110,9 +109,8 @@ def small_parity(build, data, **changes):
     return fit(build, data, "vectorized", **arguments), fit(build, data, "reference", **arguments)
 
 
-@pytest.mark.parametrize(
-    "changes", series([{"batch_size": 7, "shuffle": False}, {}], [{"batch_size": 7, "shuffle": False}])
-)
+@pytest.mark.evidence  # tests/slow/engine/test_exactness.py asks the same of a smaller network, more closely
+@pytest.mark.parametrize("changes", [{"batch_size": 7, "shuffle": False}, {}])
 def test_vectorized_without_noise_follows_model_fit(build_mlp, circles, changes):
     """Four minibatches with a rest of 2; and one full batch."""
     vectorized, reference = small_parity(build_mlp, circles, **changes)

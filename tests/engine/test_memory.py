@@ -48,11 +48,12 @@ def failing(monkeypatch, owner, name, when, error):
 PLACES = {
     "the rows": (rows, "generate", None),
     "stacking the rows": (rows.BatchRows, "_stacked", lambda self, *parts: len(self.data) > 4),
-    "compiling": (vectorized.Compiler, "program", lambda compiler, form, run: form.width > 4),
-    "tracing": (compilation.Program, "trace", lambda program, *rest: program.form.width > 4),
     "initial weights": (vectorized, "initial_weights", lambda build, seeds, key: len(seeds) > 4),
     "running": (vectorized.Program, "advance", lambda program, state, run, first, last: program.form.width > 4),
     "predicting": (trials_module, "_outputs", lambda fit, *rest, **named: len(fit.seeds) > 4),
+    # last, for programs are compiled anew then
+    "compiling": (vectorized.Compiler, "program", lambda compiler, form, run: form.width > 4),
+    "tracing": (compilation.Program, "trace", lambda program, *rest: program.form.width > 4),
 }
 
 
@@ -65,7 +66,7 @@ def whole():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("place", "error"),
-    [*((place, exhausted) for place in PLACES), ("the rows", MemoryError), ("running", MemoryError)],
+    [("the rows", MemoryError), ("running", MemoryError), *((place, exhausted) for place in PLACES)],
     ids=lambda value: "" if callable(value) else value,
 )
 def test_batch_without_memory_is_halved_and_its_rows_are_the_same(whole, place, error, monkeypatch):

@@ -232,7 +232,7 @@ def test_larger_layer_mapped_over_replicas_is_the_plain_layer(name, rng):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", series([*fast_cases(), "lstm", "gru"], ["conv2d", "lstm"]))
 def test_layer_mapped_over_replicas_is_the_plain_layer_in_single_precision(name, rng):
-    """Each way of computing once: the rarer arguments change shapes, and have nothing to do with precision."""
+    """The rarer arguments change shapes, and have nothing to do with precision."""
     compare(name, "float32", 1e-5, rng)
 
 

@@ -168,6 +168,7 @@ def evidences():
     ]
 
 
+@pytest.mark.slow
 @ALL
 def test_section_is_whole(section, evidences):
     """It has a finding; its table has a text in each place and a note; its pictures say what they show."""

@@ -8,7 +8,8 @@ import pytest
 import noiseflow.report.sections
 from noiseflow.report.terms import TERMS, term
 
-FILES = sorted(Path(noiseflow.report.sections.__file__).parent.glob("*.py"))
+SECTIONS = Path(noiseflow.report.sections.__file__).parent
+FILES = [*sorted(SECTIONS.glob("*.py")), SECTIONS.with_name("tables.py")]
 
 
 def heads(path):

@@ -6,7 +6,8 @@ import os
 import signal
 import time
 import urllib.error
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +85,26 @@ def processes_of(run: str) -> set[int]:
     return processes_with(f"PREFECT__FLOW_RUN_ID={run}")
 
 
-def hold_training(up: Up, run: str) -> None:
-    """Waits until the run is about to train, and stops what trains, or it would take a core for as long as the test waits."""
+@contextmanager
+def training_held(up: Up, run: str) -> Iterator[None]:
+    """Waits until the run starts what its workers are forked from, and stops that: it would take a core meanwhile."""
+    held: set[int] = set()
 
-    def held() -> list[int]:
-        found = [
-            pid for pid in processes_of(run) if b"worker_serving" in PROC.joinpath(str(pid), "cmdline").read_bytes()
-        ]
-        for pid in found:
-            os.kill(pid, signal.SIGSTOP)
-        return found
+    def hold() -> bool:
+        for pid in processes_of(run):
+            with suppress(OSError):  # it has ended
+                if b"worker_serving" in PROC.joinpath(str(pid), "cmdline").read_bytes():
+                    os.kill(pid, signal.SIGSTOP)
+                    held.add(pid)
+        return bool(held)
 
-    wait_for(held, 300, lambda: describe(up, run))
+    wait_for(hold, 300, lambda: describe(up, run))
+    try:
+        yield
+    finally:
+        for pid in held & processes_of(run):
+            with suppress(OSError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def trials(folder: Path) -> pd.DataFrame:

@@ -17,7 +17,7 @@ M = 4
 STD = 1.9
 """Of a difference, in points, as in the tutorial's study; the margin is 1 point."""
 MOST = 300
-N_STUDIES, FEWER = 200, 16
+N_STUDIES, FEWER = 200, 10
 NO_MARGIN = 1e-9
 
 

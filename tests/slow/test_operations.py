@@ -29,10 +29,10 @@ from tests.slow.conftest import Up
 from tests.slow.operations import (
     circles,
     ended_run,
-    hold_training,
     processes_of,
     read_run,
     start_run,
+    training_held,
     trials,
     wait_for,
 )
@@ -280,11 +280,11 @@ def test_drift_fails_the_run_that_asks_for_it_and_tells_the_operator(up, told):
 def test_second_nightly_run_is_cancelled_while_one_is_under_way(up):
     few = circles("baseline", "after_activation")
     first = start_run(up, "nightly", study=few, n_seeds=2, epochs=1_000_000, campaign="2026-02-01")
-    hold_training(up, first)
-    assert read_run(up, first)["state_type"] == "RUNNING"
-    second = ended_run(up, start_run(up, "nightly", n_seeds=4, epochs=60, campaign="2026-02-02"), 120)
-    assert second["state_type"] == "CANCELLED"
-    assert read_run(up, first)["state_type"] == "RUNNING"
+    with training_held(up, first):
+        assert read_run(up, first)["state_type"] == "RUNNING"
+        second = ended_run(up, start_run(up, "nightly", n_seeds=4, epochs=60, campaign="2026-02-02"), 120)
+        assert second["state_type"] == "CANCELLED"
+        assert read_run(up, first)["state_type"] == "RUNNING"
     up.post(f"flow_runs/{first}/set_state", state={"type": "CANCELLING", "name": "Cancelling"}, force=False)
     assert ended_run(up, first, 60)["state_type"] == "CANCELLED"
 
@@ -296,11 +296,11 @@ def test_run_whose_machine_went_off_is_marked_as_crashed(up, capsys):
     kept = {key: marks[key] for key in ("name", "description", "enabled", "trigger", "actions")}
     put(up, f"automations/{marks['id']}", kept | {"trigger": marks["trigger"] | {"within": 45}})
     run = start_run(up, "tutorial", study=circles("baseline", "after_activation"), n_seeds=2, epochs=1_000_000)
-    hold_training(up, run)
     heartbeats = {"event": {"name": ["prefect.flow-run.heartbeat"]}, "resource": {"id": [f"prefect.flow-run.{run}"]}}
-    wait_for(lambda: up.post("events/filter", filter=heartbeats)["events"], 180)
-    for pid in up.pids("worker") | processes_of(run):
-        os.kill(pid, signal.SIGKILL)
+    with training_held(up, run):
+        wait_for(lambda: up.post("events/filter", filter=heartbeats)["events"], 180)
+        for pid in up.pids("worker") | processes_of(run):
+            os.kill(pid, signal.SIGKILL)
     assert read_run(up, run)["state_type"] == "RUNNING"
     seconds = wait_for(lambda: read_run(up, run)["state_type"] == "CRASHED", 150)
     with capsys.disabled():

@@ -1,10 +1,13 @@
 """A study on a real Ray cluster of two nodes: the rows are those of a local run, also where a node or a worker is killed."""
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pandas as pd
@@ -140,6 +143,15 @@ def tell(cluster, what, answer):
     assert cluster.stdout.readline().strip() == answer
 
 
+def recorded(environment):
+    """What Prefect's database has of a run whose process has ended: its state, and then its logs."""
+    with closing(sqlite3.connect(f"{environment['PREFECT_HOME']}/prefect.db")) as database:
+        return [
+            *database.execute("SELECT state_type FROM flow_run"),
+            *database.execute("SELECT message FROM log ORDER BY timestamp"),
+        ]
+
+
 @pytest.fixture
 def local(study, monkeypatch):
     """The rows of an undisturbed run in this process."""
@@ -175,4 +187,9 @@ def test_ray_trains_the_rows_of_a_local_run_though_a_worker_and_a_node_are_kille
         print(f"\na worker was killed with {at_worker} of 24 trials published, a node with {at_node}")
     assert at_node < 24, "the node was killed after the end: too late to tell anything"
     assert process.returncode == 0, output
+    assert "trained 24 trials" in output
+    (state,), *logged = recorded(environment)
+    assert state == "COMPLETED"
+    answer = json.loads((study.parent / "ray" / "clustered" / "answer.json").read_text())["answer"]
+    assert (answer,) in logged  # the server ends after all that Prefect sends
     pd.testing.assert_frame_equal(rows(study, "ray"), local)

@@ -16,7 +16,7 @@ from noiseflow.report.evidence import Evidence, telling_names
 from noiseflow.report.picture import Picture, colours_of, numbered
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_PANELS, clearest, drawn_of, groups_of
-from noiseflow.report.tables import Columns, difference_columns
+from noiseflow.report.tables import Columns, difference_heads
 from noiseflow.statistics.pairs import GROUP
 from noiseflow.study import BASELINE, Variant
 from noiseflow.wording import NOTHING, Row, fraction, score_of, signed
@@ -33,7 +33,7 @@ NOTE = (
 
 
 def _columns(_: Evidence) -> Columns:
-    verdict, difference, interval, p, *_effects = difference_columns().items()
+    verdict, difference, interval, p, *_effects = difference_heads().items()
     return {
         verdict[0]: verdict[1],
         "Strength (chosen by)": _chosen,

@@ -12,7 +12,7 @@ from noiseflow.report.evidence import Evidence, cell_key, cell_labels
 from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_unit
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_of
-from noiseflow.report.tables import Columns, all_in_points, best_first, difference_columns, over_seeds
+from noiseflow.report.tables import Columns, all_in_points, best_first, difference_heads, over_seeds
 from noiseflow.study import BASELINE
 from noiseflow.wording import ADJUSTED, ALWAYS_VALID
 
@@ -43,7 +43,7 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 def _columns(evidence: Evidence) -> Columns:
     unit = " (points)" if all_in_points(evidence.answer) else ""
-    columns = difference_columns(unit, ALWAYS_VALID if evidence.pools_campaigns else ADJUSTED)
+    columns = difference_heads(unit, ALWAYS_VALID if evidence.pools_campaigns else ADJUSTED)
     if not evidence.answers_for_new_rows:
         return columns
     verdict, difference, interval, p, *_ = columns.items()  # no more columns than Prefect's page has room for

@@ -197,7 +197,7 @@ def test_optimizer_trains_as_in_model_fit(name):
     ("name", "weighted"),
     series(
         [*((name, True) for name in LOSSES), ("categorical", False)],
-        [("binary", True), ("categorical", False)],
+        [("binary", True), ("mse", True), ("categorical", False)],
     ),
 )
 def test_loss_and_metrics_are_those_of_model_fit(name, weighted):

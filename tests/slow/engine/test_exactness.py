@@ -7,7 +7,6 @@ import pytest
 
 from noiseflow import Injection, fit_seeds
 from noiseflow.engine.keras_state import floatx
-from tests.series import series
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 L = keras.layers
@@ -75,7 +74,8 @@ def test_hundred_steps_equal_model_fit(name, dtype, tolerance):
             np.testing.assert_allclose(mine, expected, atol=tolerance, rtol=0)
 
 
-@pytest.mark.parametrize("name", series(MODELS, ["mlp"]))
+@pytest.mark.evidence  # test_treatments_in_any_batch.py asks the same of one model, in more batches
+@pytest.mark.parametrize("name", MODELS)
 def test_rows_with_noise_repeat_in_any_batch_and_order(name):
     shape, layers = MODELS[name]
     x, y = rows(shape)
