@@ -18,14 +18,14 @@ help: ## this list
 study: .venv/.installed ## install, and run the tutorial's study as a Prefect flow
 	@.venv/bin/python -m flows tutorial
 
-test: .venv/.installed-dev ## install, and run the tests (four minutes)
+test: .venv/.installed-dev ## install, and run the tests (three minutes)
 	@.venv/bin/python -m pytest -m 'not slow' $(FILES) --ignore tests/slow
 
 # A file's tests stay together, for they share what is set up; the order of the files is that of tests/conftest.py.
 FILES := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Three at a time, on two cores: those with a server mostly wait for it.
-test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (half an hour)
+test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (25 minutes)
 	@.venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 3 --dist loadfile --no-loadscope-reorder
 
 coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; twice the time of make test)
