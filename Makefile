@@ -28,7 +28,7 @@ FILES := -n 2 --dist loadfile --no-loadscope-reorder
 test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (25 minutes)
 	@.venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 3 --dist loadfile --no-loadscope-reorder
 
-coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; twice the time of make test)
+coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; four minutes)
 	@.venv/bin/python -m coverage erase
 	@.venv/bin/python -m coverage run -m pytest -m 'not slow' $(FILES) -q
 	@.venv/bin/python -m coverage combine --quiet

@@ -82,9 +82,8 @@ def main(
     server = TemporaryServer()
     with worker_processes(at_once) as workers:
         if not Path(study_place(results, declared.name)).exists():  # else there may be nothing to train
-            workers.start(
-                at_once
-            )  # TensorFlow is loaded there, and the server in its process, while Prefect is loaded here
+            # TensorFlow is loaded there, and the server in its process, while Prefect is loaded here
+            workers.start(at_once)
             if not server_may_be_named():
                 server.begin()
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415 - imports pandas and more

@@ -215,7 +215,7 @@ def compare(name, dtype, tolerance, rng):
 
 
 OFTEN = ["conv2d_more", "bidirectional_lstm", "gru"]
-"""Of those that take long: the others differ from them by an argument."""
+"""Of those that take long. The LSTM runs in single precision below; separable layers train in test_fallbacks.py."""
 
 
 @pytest.mark.parametrize("name", fast_cases())

@@ -44,7 +44,7 @@ def test_server_ends_though_it_hears_no_request_to(tmp_path, monkeypatch):
         (".env", "A=1\n", False),
     ],
 )
-def test_server_server_may_be_named_by_a_file(file, text, found, tmp_path, monkeypatch):
+def test_server_may_be_named_by_a_file(file, text, found, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
     assert not server_may_be_named()
