@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import types
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -20,6 +21,8 @@ TRACES = (
     *("train_function", "test_function", "predict_function", "_saved_model_inputs_spec", "_compile_config"),
 )
 """Attributes that only keep account."""
+UNKNOWN = (RecursionError, TypeError, tf.errors.OpError)
+"""Why a model has no fingerprint; the last where a layer holds a table (StringLookup)."""
 
 
 class _Same:
@@ -34,6 +37,12 @@ class _Same:
     def __hash__(self) -> int:
         return id(self.value)
 
+    def __repr__(self) -> str:
+        if isinstance(self.value, types.CodeType):
+            return f"{self.value.co_qualname} {hashlib.sha256(self.value.co_code).hexdigest()}"
+        named = self.value if hasattr(self.value, "__qualname__") else type(self.value)
+        return f"{named.__module__}.{named.__qualname__}"
+
 
 def fingerprint(model: keras.Model) -> Hashable:
     """What a compiled model computes, up to the values of its weights.
@@ -43,6 +52,15 @@ def fingerprint(model: keras.Model) -> Hashable:
     taken for one.
     """
     return _Fingerprint(model).of(model)
+
+
+def text_of(model: keras.Model) -> str:
+    """A short text that models which compute the same have in every process; others seldom have it."""
+    try:
+        known = repr(fingerprint(model))
+    except UNKNOWN:
+        known = type(model).__qualname__
+    return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
 class _Fingerprint:
@@ -127,5 +145,5 @@ def model_key(build_model: Callable[[], keras.Model], model: keras.Model) -> Has
     try:
         hash(build_model)
         return build_model, fingerprint(model)
-    except (RecursionError, TypeError, tf.errors.OpError):  # the last: a layer holds a table (StringLookup)
+    except UNKNOWN:
         return None

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from noiseflow.engine import converters, step, stopping
+from noiseflow.engine.fingerprint import text_of
 from noiseflow.engine.form import ProgramInputs, ProgramSpec, RowLayout
 from noiseflow.engine.measuring import Measures, mapped, repeat
 from noiseflow.engine.model import PreparedModel
@@ -54,10 +55,13 @@ class Program:
 
     def trace(self, state: step.State, run: ProgramInputs) -> None:
         """Builds the graph for a state and a run of these shapes and dtypes; XLA compiles it when it is first called."""
+        called = text_of(self.model)
         scalar = tf.TensorSpec([], tf.int32)
         with self.prepared.instrumented(), step.pure_updates(self.model.optimizer):
             specs = keras.tree.map_structure(_spec, (state, run))
-            self.function = traced(self._epochs, *specs, scalar, scalar)
+            self.function = traced(
+                self._epochs, *specs, scalar, scalar, called=f"{called} {self.sites} {self.form} {specs}"
+            )
 
     def start(self, weights: Sequence[Array]) -> step.State:
         """The state before the first step, from initial weights (width, ...) in the model's order."""

@@ -72,7 +72,8 @@ def draw(kind: str, key: Key, step: Tensor, n: int, quiet: Tensor = 0) -> Tensor
     Args:
         quiet: int32 scalar; where it is 1 all numbers are the QUIET one of their kind.
     """
-    pairs = _computed_once(lambda: tf.complex(*KINDS[kind](*_words(key, step, n))), step, QUIET[kind], quiet)
+    shape = [*key[0].shape, -(-n // 2)]
+    pairs = _computed_once(lambda: tf.complex(*KINDS[kind](*_words(key, step, n))), shape, step, QUIET[kind], quiet)
     return tf.concat([tf.math.real(pairs), tf.math.imag(pairs)], axis=-1)[..., :n]
 
 
@@ -87,13 +88,14 @@ def _words(key: Key, step: Tensor, n: int) -> Key:
     return threefry((key[0][..., None], key[1][..., None]), counter)
 
 
-def _computed_once(make: Callable[[], Tensor], step: Tensor, otherwise: float, quiet: Tensor) -> Tensor:
-    """What `make` gives, in its own array; where `quiet` is 1 it is not called, and all pairs are `otherwise`.
+def _computed_once(
+    make: Callable[[], Tensor], shape: Sequence[int], step: Tensor, otherwise: float, quiet: Tensor
+) -> Tensor:
+    """What `make` gives, in its own array of this shape; where `quiet` is 1 it is not called, and all pairs are `otherwise`.
 
     XLA would otherwise fuse the whole generator into the code for each half of the numbers, and run it twice (measured: 1.5
     to 2 times slower). A loop that runs once, which XLA cannot know, keeps it out.
     """
-    shape = tf.function(make, autograph=False).get_concrete_function().output_shapes
     once = tf.minimum(step + 1, 1) - quiet
     none = tf.fill(shape, tf.constant(complex(otherwise, otherwise), tf.complex64))
     return tf.while_loop(lambda i, _: i < once, lambda i, _: (i + 1, make()), (0, none))[1]

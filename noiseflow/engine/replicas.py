@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from noiseflow.engine.fingerprint import model_key
+from noiseflow.engine.fingerprint import model_key, text_of
 from noiseflow.engine.keras_state import KERAS_LOCK, build_seeded
 from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.problem import Array
@@ -43,6 +43,7 @@ class StackedCall:
         prepared: the model.
         replica: from the values of its variables and its own inputs to outputs; the model's own call unless given.
         logits: whether what enters the last activation is wanted, which Keras keeps for its losses.
+        called: what tells `replica` from others of the model.
     """
 
     def __init__(
@@ -51,10 +52,12 @@ class StackedCall:
         replica: Callable[[Sequence[Tensor], Any], Any] | None = None,
         *,
         logits: bool = False,
+        called: str = "",
     ) -> None:
         self.prepared = prepared
         self.replica = replica
         self.logits = logits
+        self.called = f"outputs {logits} {called}"
         self.draws = False
         """Whether the model draws random numbers in inference mode."""
         self._compiled: dict[Hashable, Any] = {}
@@ -104,11 +107,12 @@ class StackedCall:
             if key not in self._compiled:
                 front = [WIDTH, size] if per_seed else [size]
                 specs = keras.tree.map_structure(lambda a: tf.TensorSpec([*front, *a.shape[len(front) :]], a.dtype), x)
+                called = f"{text_of(self.prepared.model)} {self.called} {key}"
                 with self.prepared.instrumented():
-                    self._compiled[key] = self._compile(specs, per_seed)
+                    self._compiled[key] = self._compile(specs, per_seed, called)
         return self._compiled[key]
 
-    def _compile(self, specs: Any, per_seed: bool) -> Any:
+    def _compile(self, specs: Any, per_seed: bool, called: str) -> Any:
         own = keras.tree.map_structure(lambda s: tf.TensorSpec(s.shape[1:], s.dtype), specs) if per_seed else specs
         draws = self.prepared.draws_in_inference(own) if self.replica is None else []
         self.draws = bool(draws)
@@ -130,7 +134,7 @@ class StackedCall:
 
         states = [tf.TensorSpec([WIDTH, *v.shape], v.dtype) for v in _state(self.prepared.model)]
         scalars = tf.TensorSpec([WIDTH], tf.uint32), tf.TensorSpec([], tf.int32)
-        return traced(outputs, states, specs, *scalars)
+        return traced(outputs, states, specs, *scalars, called=called)
 
     def _model(self, values: Sequence[Tensor], x: Any) -> Any:
         model = self.prepared.model

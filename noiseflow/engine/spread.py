@@ -32,7 +32,7 @@ class Spreads:
         self.prepared = prepared
         self.sites = sites
         self.measured = {i: site.point for i, site in enumerate(sites.all) if is_measured(site)}
-        self._call = StackedCall(prepared, self._signals) if self.measured else None
+        self._call = StackedCall(prepared, self._signals, called=str(self.measured)) if self.measured else None
 
     def of(self, problem: Problem, weights: Sequence[Array], group: Sequence[int]) -> Array:
         """(n_group, n_sites), for the seeds at these indices, whose initial weights (n_group, ...) are given."""

@@ -206,7 +206,7 @@ def compare(name, dtype, tolerance, rng):
             for model in plain:
                 stack.enter_context(instrumented(model, ways_of))
             specs = tf.nest.map_structure(tf.TensorSpec.from_tensor, states)
-            stacked = tf.nest.flatten(traced(mapped, specs)(states))
+            stacked = tf.nest.flatten(traced(mapped, specs, called="layers")(states))
         for i in range(N_REPLICAS):
             expected = alone(tf.nest.map_structure(lambda v, i=i: v[i], states))
             for a, b in zip(tf.nest.flatten(expected), stacked, strict=True):
