@@ -2,10 +2,7 @@
 
     python -m flows.services up | down   [--port 4200] [--state .run] [--postgres]
 
-Who reaches Prefect's API can have the worker run any command. So the server binds 127.0.0.1, asks for a secret, and lets no
-page of another origin read its answers. The secret is PREFECT_SERVER_API_AUTH_STRING, or a random one in the file `secret`
-of the state folder, which only its owner reads.
-
+Prefect's own commands start the server and the worker and deploy; who reaches them is said in `server_access.py`.
 All that is started here has NOISEFLOW_SERVICES=<state folder>:<name> in its environment, and so have the runs of the worker.
 By that it is found again: nothing is ended by its name, or by an id that another process may have by now.
 """
@@ -14,10 +11,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
-import secrets
 import shlex
-import socket
 import subprocess
 import sys
 import time
@@ -30,15 +24,22 @@ import psutil
 import typer
 
 from flows import postgres
-from flows.declared import BLOCK, FOLDER, make_automations, make_pools
+from flows.declared import BLOCK, make_automations, make_pools
+from flows.server_access import (
+    CLIENT_SECRET,
+    HOST,
+    ROOT,
+    SERVER_SECRET,
+    ServicesError,
+    environment,
+    keep_to_this_host,
+    lead_nowhere,
+    lead_to,
+    refuse_taken,
+)
 
-HOST = "127.0.0.1"
-ROOT = FOLDER.parent
 STATE = ROOT / ".run"
-SETTINGS = "# written by make up, removed by make down\n"
 MARK = "NOISEFLOW_SERVICES"
-SERVER_SECRET = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 - the variable's name
-CLIENT_SECRET = "PREFECT_API_AUTH_STRING"  # noqa: S105 - the variable's name
 CLIENT = ("PREFECT_API_URL", CLIENT_SECRET, "PREFECT_CLIENT_MAX_RETRIES")
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 POOL, WORKER = "noiseflow-cpu", "make-up"
@@ -50,10 +51,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on 127.0.0.1.")]
 StateOption = Annotated[Path, typer.Option(help="Folder of the secret and the logs.")]
 PostgresOption = Annotated[bool, typer.Option("--postgres", help="Keep Prefect's database in its own Postgres.")]
-
-
-class ServicesError(RuntimeError):
-    """Why the services cannot be started, and what to do about it."""
 
 
 @app.command()
@@ -84,7 +81,7 @@ def down(state: StateOption = STATE) -> None:
 
 def _start(port: int, state: Path, settings: dict[str, str], there: set[str], *, with_postgres: bool) -> None:
     if "server" not in there:
-        _refuse_taken(port)
+        refuse_taken(port)
         if with_postgres:
             settings[postgres.ADDRESS] = postgres.start(state)
         typer.echo(f"starting Prefect's server on {HOST}:{port} …")
@@ -95,7 +92,7 @@ def _start(port: int, state: Path, settings: dict[str, str], there: set[str], *,
     with get_client(sync_client=True) as client:
         _wait_until(lambda: client.api_healthcheck() is None, "server", state)
         keep_to_this_host(state / "ui", port)
-        _point_to(port, state)
+        lead_to(port, state)
         make_pools(client)
         if "worker" not in there:
             typer.echo(f"starting a worker of the pool {POOL} …")
@@ -115,56 +112,6 @@ def _start(port: int, state: Path, settings: dict[str, str], there: set[str], *,
         if done.returncode:
             raise ServicesError(f"prefect.yaml could not be deployed:\n{done.stdout}{done.stderr}")
         _wait_until(lambda: True, "worker", state)
-
-
-def environment(port: int, state: Path) -> dict[str, str]:
-    """What the processes see: the operator's environment, our defaults where it says nothing, the address and the secret.
-
-    The secret travels in the environment: every user of the machine can read a command line.
-    """
-    defaults = {
-        "DO_NOT_TRACK": "1",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false",
-        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(state.resolve() / "ui"),
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port},http://localhost:{port}",
-        # In Prefect's default the slots of a deployment's limit are in the server's memory: after a restart of the server a
-        # run is ended some minutes later, because its slot is gone.
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
-        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",  # deployments/automations.yaml waits for ten of them
-        "PREFECT_CLIENT_MAX_RETRIES": "7",  # after 2, 4, 8 … seconds: four minutes
-        "NOISEFLOW_RESULTS": str(ROOT / "results"),
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-    }
-    secret = os.environ.get(SERVER_SECRET) or _secret(state)
-    address = f"http://{HOST}:{port}/api"
-    return defaults | os.environ | {"PREFECT_API_URL": address, SERVER_SECRET: secret, CLIENT_SECRET: secret}
-
-
-def _secret(state: Path) -> str:
-    """The secret in the state folder, made where there is none."""
-    path = state / "secret"
-    if not (path.exists() and path.read_text().strip()):  # an empty one would open the server
-        path.unlink(missing_ok=True)
-        _write_privately(path, f"admin:{secrets.token_urlsafe(24)}\n")
-    path.chmod(0o600)
-    return path.read_text().strip()
-
-
-def _write_privately(path: Path, text: str) -> None:
-    """Writes a file that is not there yet, and that nobody but its owner reads at any moment."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-
-
-def keep_to_this_host(ui: Path, port: int) -> None:
-    """Has browsers ask no other host on behalf of Prefect's pages: V2 asks an analytics service whatever the settings say."""
-    own = " ".join(f"{scheme}://{host}:{port}" for scheme in ("http", "ws") for host in (HOST, "localhost"))
-    policy = f"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob: {own}"
-    tag = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-    for page in ui.glob("v*/index.html"):
-        without = re.sub('<meta http-equiv="Content-Security-Policy"[^>]*>', "", page.read_text())  # of another port
-        page.write_text(without.replace("<head>", f"<head>{tag}", 1))
 
 
 def running(name: str, state: Path, *, runs: bool = False) -> list[psutil.Process]:
@@ -219,40 +166,10 @@ def _wait_until(ready: Callable[[], bool], name: str, state: Path) -> None:
         time.sleep(0.2)
 
 
-def _refuse_taken(port: int) -> None:
-    """Finds out whether the port can be had: else our secret would be sent to whoever has it.
-
-    Raises:
-        ServicesError: it cannot.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was left a moment ago is free
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            other = f"End what uses it, or take another: make up PORT={port + 1 if port < 65535 else 4200}"
-            raise ServicesError(f"port {port} on {HOST} cannot be had: {error.strerror}. {other}") from None
-
-
 def forget_if_gone(state: Path = STATE) -> None:
     """Removes our settings of a server that is gone, as where the machine went off: Prefect's commands would ask it."""
-    with suppress(FileNotFoundError):
-        if _settings(state).read_text().startswith(SETTINGS) and not running("server", state):
-            _settings(state).unlink()
-
-
-def _settings(state: Path) -> Path:
-    return state.resolve().parent / "prefect.toml"
-
-
-def _point_to(port: int, state: Path) -> None:
-    """Lets Prefect's commands, typed beside the state folder, talk to the server; a user's own file stays as it is."""
-    with suppress(FileNotFoundError):
-        if _settings(state).read_text().startswith(SETTINGS):
-            _settings(state).unlink()
-    secret = "" if os.environ.get(SERVER_SECRET) else f'auth_string = "{_secret(state)}"\n'
-    with suppress(FileExistsError):
-        _write_privately(_settings(state), f'{SETTINGS}[api]\nurl = "http://{HOST}:{port}/api"\n{secret}')
+    if not running("server", state):
+        lead_nowhere(state)
 
 
 @contextmanager

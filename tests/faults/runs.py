@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from flows.services import ROOT, running
+from flows.server_access import ROOT
+from flows.services import running
 from tests.faults.study import CONTENT, write_study
 from tests.processes import PROC
 

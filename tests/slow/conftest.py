@@ -20,7 +20,8 @@ from typing import Any
 
 import pytest
 
-from flows.services import ROOT, running
+from flows.server_access import ROOT
+from flows.services import running
 from tests.prefect_home import prefect_home
 
 

@@ -16,7 +16,7 @@ import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from flows.services import ROOT
+from flows.server_access import ROOT
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "noiseflow", "AWS_SECRET_ACCESS_KEY": "hunter2", "AWS_DEFAULT_REGION": "us-east-1"}
 PUBLISH = """

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.services import ROOT
+from flows.server_access import ROOT
 from noiseflow.study.loading import FOLDER
 from tests.processes import Process, end
 from tests.slow.conftest import Up

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from flows.services import ROOT
+from flows.server_access import ROOT
 from noiseflow.cli import app
 from noiseflow.store import Store
 from tests.store.test_store import batch
