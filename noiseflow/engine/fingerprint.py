@@ -18,11 +18,12 @@ NAMES = ("name", "_name", "_path", "path")
 """Attributes that differ from build to build and change nothing."""
 TRACES = (
     *("_inbound_nodes", "_outbound_nodes", "_nodes", "_tracker", "_lock", "_call_context_args", "_call_signature"),
+    *("_losses", "_loss_ids"),  # of the last call
     *("train_function", "test_function", "predict_function", "_saved_model_inputs_spec", "_compile_config"),
 )
 """Attributes that only keep account."""
-UNKNOWN = (RecursionError, TypeError, tf.errors.OpError)
-"""Why a model has no fingerprint; the last where a layer holds a table (StringLookup)."""
+UNKNOWN = (RecursionError, TypeError, NotImplementedError, tf.errors.OpError)
+"""Why a model has no fingerprint; the last two where a layer holds a tensor of a graph, and a table (StringLookup)."""
 
 
 class _Same:

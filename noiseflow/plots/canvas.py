@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
 from PIL import Image
-from scipy import stats
+from scipy import special
 
 from noiseflow.base.values import BASELINE
 
@@ -194,7 +194,7 @@ def name_lines(figure: Figure, handles: Sequence[Line2D], names: Sequence[str]) 
 
 def t_half_width(std: float, n: float, level: float = 0.95) -> float:
     """Half the width of Student's interval of a mean of n values with this standard deviation; NaN below two."""
-    return float(std / np.sqrt(n) * stats.t.ppf((1 + level) / 2, n - 1)) if n > 1 else float("nan")
+    return float(std / np.sqrt(n) * special.stdtrit(n - 1, (1 + level) / 2)) if n > 1 else float("nan")
 
 
 def wrapped(name: str, width: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 N_BINS = 10
 LEAST_ROWS = 10  # predictions that a bin takes to be drawn
@@ -69,4 +69,4 @@ def _half_width(clusters: pd.DataFrame, frequency: float, n_clusters: int) -> fl
     hits, rows = (clusters[name].to_numpy(dtype=float) for name in ("sum", "count"))
     residuals: NDArray[np.float64] = hits - frequency * rows
     error = np.sqrt(n_clusters / (n_clusters - 1) * float((residuals**2).sum())) / float(rows.sum())
-    return float(stats.t.ppf(0.975, n_clusters - 1) * error)
+    return float(special.stdtrit(n_clusters - 1, 0.975) * error)

@@ -1,10 +1,13 @@
 """What the heads of the tables mean, each in a sentence: shown where the word is."""
 
-from noiseflow.wording import ADJUSTED, ALWAYS_VALID
+from noiseflow.wording import ADJUSTED, ALWAYS_VALID, SHORT_HEADS
 
+ADJUSTED_P = "Chance of so large a difference if there were none, adjusted for all comparisons of the study."
+ALWAYS_VALID_P = "Like p, but valid however often one looks."
 TERMS = {
     "Verdict": "better or worse: the interval is clear of 0. equivalent: it is within the margin. inconclusive: neither.",
     "Difference": "Variant minus baseline, the mean over pairs with the same seed and data.",
+    "Points": "Variant minus baseline, the mean over pairs with the same seed and data, in percentage points.",
     "95 % interval": "A range that holds the true mean in 95 of 100 such studies; of differences, all of them together.",
     "95 %, new rows": "A range that holds the true mean difference on new test rows of the same kind, for all variants.",
     "95 %, these rows": "A range that holds the true mean difference on these test rows, over new seeds, for all variants.",
@@ -15,12 +18,14 @@ TERMS = {
     "BCa interval": "A 95 % bootstrap interval of this difference alone, corrected for bias and skew.",
     "t interval": "Student's 95 % interval of this difference alone.",
     "Fixed-n interval, not valid under repeated looks": "What a single look at a number of seeds fixed before would show.",
-    ADJUSTED: "Chance of so large a difference if there were none, adjusted for all comparisons of the study.",
-    "p (Holm)": "Chance of so large a difference if there were none, adjusted for all comparisons of the study.",
+    ADJUSTED: ADJUSTED_P,
+    SHORT_HEADS[ADJUSTED]: ADJUSTED_P,
+    "p (Holm)": ADJUSTED_P,
     "p": "Chance of so large a mean difference if there were none; of this comparison alone.",
     "p, Wilcoxon": "The same by the ranks of the differences instead of their mean.",
     "p, of a year": "Chance of so large a difference in some cell in a year of nights if there were no drift.",
-    ALWAYS_VALID: "Like p, but valid however often one looks.",
+    ALWAYS_VALID: ALWAYS_VALID_P,
+    SHORT_HEADS[ALWAYS_VALID]: ALWAYS_VALID_P,
     "d_z": "The mean difference over its standard deviation between pairs: 0.2 is small, 0.8 is large.",
     "P(better)": "The share of seeds on which the variant scores higher; ties count half.",
     "Strength": "The stddev or rate of the noise, or the factor of the control.",

@@ -14,7 +14,7 @@ from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_of
 from noiseflow.report.tables import Columns, all_in_points, best_first, difference_heads, over_seeds
 from noiseflow.study import BASELINE
-from noiseflow.wording import ADJUSTED, ALWAYS_VALID
+from noiseflow.wording import ADJUSTED, ALWAYS_VALID, SHORT_HEADS
 
 ALL = "The intervals hold together, for all comparisons; the verdicts at the right are read off them."
 ALWAYS = "The intervals hold together, for all comparisons and however often one looks."
@@ -43,11 +43,18 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 def _columns(evidence: Evidence) -> Columns:
     unit = " (points)" if all_in_points(evidence.answer) else ""
-    columns = difference_heads(unit, ALWAYS_VALID if evidence.pools_campaigns else ADJUSTED)
+    p = ALWAYS_VALID if evidence.pools_campaigns else ADJUSTED
+    columns = difference_heads(unit, p)
     if not evidence.answers_for_new_rows:
         return columns
-    verdict, difference, interval, p, *_ = columns.items()  # no more columns than Prefect's page has room for
-    return dict([verdict, difference, ("95 %, new rows", interval[1]), ("95 %, these rows", over_seeds), p])
+    of_verdict, of_difference, of_interval, of_p, *_ = columns.values()
+    return {  # no more columns than Prefect's page has room for, and short heads
+        "Verdict": of_verdict,
+        "Points" if unit else "Difference": of_difference,
+        "95 %, new rows": of_interval,
+        "95 %, these rows": over_seeds,
+        SHORT_HEADS[p]: of_p,
+    }
 
 
 def _note(evidence: Evidence) -> str:
