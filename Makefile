@@ -25,7 +25,7 @@ test: .venv/.installed-dev ## install, and run the tests (three minutes)
 FILES := -n 2 --dist loadfile --no-loadscope-reorder
 
 # Three at a time, on two cores: those with a server mostly wait for it.
-test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (25 minutes)
+test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (17 minutes)
 	@.venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 3 --dist loadfile --no-loadscope-reorder
 
 coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; four minutes)
