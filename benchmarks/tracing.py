@@ -45,9 +45,9 @@ def seconds_of_tracing(data: Data, build: Callable[[], Any]) -> float:
 
 
 class _NothingShared:
-    """In place of what holds the shared stack: it forgets it."""
+    """In place of what holds the shared stack: it has none, whatever is put there."""
 
-    stack = property(lambda self: None, lambda self, value: None)
+    stack = property(lambda self: None)
 
 
 def _fit(data: Data, build: Callable[[], Any]) -> None:
@@ -58,7 +58,7 @@ def _fit(data: Data, build: Callable[[], Any]) -> None:
 LOOPS = dict.fromkeys(("While", "StatelessWhile"), pfor._convert_while)  # noqa: SLF001
 WAYS: dict[str, Callable[[], Any]] = {
     "as it is": nullcontext,
-    "with the record": lambda: patch.object(tracing, "_traced_by", _NothingShared()),
+    "with the record": lambda: patch.object(tracing, "_tracing", _NothingShared()),
     "with TensorFlow's loops": lambda: patch.dict(pfor._pfor_converter_registry, LOOPS),  # noqa: SLF001
 }
 
