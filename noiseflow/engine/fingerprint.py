@@ -89,7 +89,7 @@ class _Fingerprint:
     def _of_new(self, value: Any) -> Hashable:  # noqa: PLR0911 - one return a type
         if isinstance(value, np.ndarray | np.generic | tf.Tensor):
             array = np.asarray(value)
-            return "array", array.shape, str(array.dtype), array.tobytes()
+            return "array", array.shape, str(array.dtype), _digest(array)
         if isinstance(value, keras.Variable):
             return self._variable(value)
         if isinstance(value, dict):
@@ -108,7 +108,7 @@ class _Fingerprint:
         shape = tuple(variable.shape), str(variable.dtype), bool(variable.trainable)
         if id(variable) in self.weights or "seed" in variable.name or "state" in variable.name:
             return "variable", shape
-        return "variable", shape, np.asarray(variable.value).tobytes()
+        return "variable", shape, _digest(np.asarray(variable.value))
 
     def _function(self, function: Any) -> Hashable:
         """Its code, and all values that it refers to."""
@@ -129,6 +129,10 @@ class _Fingerprint:
             name: v for name, v in own if name not in ignored and not name.startswith("_self_")
         }  # TensorFlow's account
         return "object", _Same(type(value)), tuple((name, self.of(v)) for name, v in sorted(kept.items()))
+
+
+def _digest(array: np.ndarray[Any, Any]) -> str:
+    return hashlib.sha256(array.tobytes()).hexdigest()
 
 
 def _is_filled(cell: Any) -> bool:
