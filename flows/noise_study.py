@@ -23,6 +23,7 @@ from pydantic import Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from flows import write_no_device_id
 from flows.interruption import stoppable
 from flows.progress_artifact import progress_artifact
 from flows.runners import Runner, as_they_end, runner_faults, training_runner
@@ -53,6 +54,7 @@ from tasks.reporting import announce, publish_artifacts, render_report
 from tasks.run_logs import send_logs_to_prefect
 from tasks.training import replay_batch, train_batch
 
+write_no_device_id()
 StudyFile = Annotated[str, Field(pattern=r"\.ya?ml$")]
 
 

@@ -205,7 +205,7 @@ reports        {at}/artifacts
 logs           {_short(state / "server.log")}, {_short(state / "worker.log")}
 
 Next:
-  {prefect} deployment run 'noise-study/tutorial' -p study=smoke --watch
+  DO_NOT_TRACK=1 {prefect} deployment run 'noise-study/tutorial' -p study=smoke --watch
 Elsewhere than beside prefect.toml, first:
   export PREFECT_API_URL={at}/api {CLIENT_SECRET}={"…" if own else f'"$(cat {shlex.quote(file)})"'}
 In the end: make down"""

@@ -2,9 +2,11 @@
 
 import importlib
 import os
+import pty
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -75,14 +77,38 @@ def test_server_answers_its_own_pages_alone_and_sends_nothing_home(state, monkey
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("bare")
-def test_importing_the_flow_or_the_command_keeps_prefect_from_counting(monkeypatch, tmp_path):
+@pytest.mark.parametrize("asked", ["1", "0"])
+def test_flow_in_a_terminal_leaves_no_trace_of_prefect_unless_asked_to(asked, monkeypatch, tmp_path):
     for name in ("CI", "GITHUB_ACTIONS"):  # where Prefect counts nothing anyway
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path))
-    look = "import flows, prefect.analytics; print(prefect.analytics.is_telemetry_enabled())"
-    done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
-    assert not (tmp_path / ".sdk_telemetry").exists()
+    monkeypatch.setenv("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    if asked == "0":
+        monkeypatch.setenv("DO_NOT_TRACK", asked)
+    said = in_a_terminal(
+        "import flows.noise_study, prefect.analytics",  # declares a flow, which Prefect counts
+        "import prefect._internal.analytics as analytics",
+        "analytics.try_mark_milestone('first_flow_run')",  # as Prefect does at a run's end
+        "print('enabled', prefect.analytics.is_telemetry_enabled(), sys.stdout.isatty())",
+    )
+    assert f"enabled {asked == '0'} True" in said
+    assert (tmp_path / ".sdk_telemetry" / "device_id").exists() is (asked == "0")
+    assert (tmp_path / ".sdk_telemetry").exists() is (asked == "0")
+
+
+def in_a_terminal(*lines: str) -> str:
+    """What a Python process shows on a terminal."""
+    terminal, end = pty.openpty()
+    with os.fdopen(terminal, "rb", buffering=0) as screen:
+        command = [sys.executable, "-c", "\n".join(["import sys", *lines])]
+        with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=end, stderr=end) as process:
+            os.close(end)
+            shown = b""
+            with suppress(OSError):  # EIO: nobody has the terminal open any more
+                while said := screen.read(1024):
+                    shown += said
+        assert process.returncode == 0, shown.decode()
+    return shown.decode()
 
 
 def test_pages_of_the_ui_may_ask_no_other_host(tmp_path):

@@ -133,6 +133,12 @@ def test_up_refuses_another_port_or_secret_than_those_of_the_server_that_is_up(s
         assert server.poll() is None
 
 
+def test_command_that_up_prints_sends_no_usage_data(state, capsys):
+    services._show(4567, state)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if " deployment run " in line]
+    assert [line.partition(" ")[0] for line in lines] == ["DO_NOT_TRACK=1"]
+
+
 def test_one_up_or_down_at_a_time(state):
     with services._one_at_a_time(state):
         done = call("down", state=state)
