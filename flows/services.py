@@ -44,8 +44,12 @@ CLIENT = ("PREFECT_API_URL", CLIENT_SECRET, "PREFECT_CLIENT_MAX_RETRIES")
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 POOL, WORKER = "noiseflow-cpu", "make-up"
 SECONDS_TO_START = 180.0
-SECONDS_TO_END = {"worker": 30.0, "server": 10.0}
-"""Until a process that was asked to end is killed: runs store what they have; a server waits for who is connected."""
+RUN = "PREFECT__FLOW_RUN_ID"
+SECONDS_TO_END = {"runs": 30.0, "worker": 10.0, "server": 10.0}
+"""Until a process that was asked to end is killed: runs store what they have, a server waits for who is connected.
+
+A worker that has no run any more has nothing to lose, and one of Prefect 3.8 often does not end once it had one.
+"""
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 PortOption = Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on 127.0.0.1.")]
@@ -118,7 +122,7 @@ def running(name: str, state: Path, *, runs: bool = False) -> list[psutil.Proces
     """The processes of the server or the worker; with `runs` those of its runs too, which may outlive it."""
     found = psutil.process_iter(["environ"])
     ours = [p for p in found if (p.info["environ"] or {}).get(MARK) == f"{state.resolve()}:{name}"]
-    return [p for p in ours if runs or "PREFECT__FLOW_RUN_ID" not in p.info["environ"]]
+    return [p for p in ours if runs or RUN not in p.info["environ"]]
 
 
 def _spawn(name: str, arguments: list[str], settings: dict[str, str], state: Path) -> None:
@@ -140,11 +144,15 @@ def _end(names: list[str], state: Path) -> None:
     """Ends these with their children, the worker before the server that it reports to: SIGTERM, then SIGKILL after a grace."""
     for name in names:
         while left := running(name, state, runs=True):
-            typer.echo(f"ending the {name} …")
+            runs = [process for process in left if RUN in process.info["environ"]]
+            if runs:
+                typer.echo(f"ending the runs, which store what they have: up to {SECONDS_TO_END['runs']:g} s …")
+            typer.echo(f"ending the {name}: up to {SECONDS_TO_END[name]:g} s …")
             for signalled in (psutil.Process.terminate, psutil.Process.kill):
                 for process in left:
                     with suppress(psutil.NoSuchProcess):
                         signalled(process)
+                psutil.wait_procs(runs, SECONDS_TO_END["runs"])
                 _, left = psutil.wait_procs(left, SECONDS_TO_END[name])
     if not running("server", state):
         postgres.stop(state)

@@ -104,6 +104,31 @@ def test_down_kills_what_ignores_sigterm(state, monkeypatch):
         assert not psutil.pid_exists(worker.pid)
 
 
+def test_down_gives_a_run_longer_than_a_worker_that_does_not_end(state, tmp_path, monkeypatch):
+    monkeypatch.setitem(services.SECONDS_TO_END, "worker", 0.5)
+    stored = tmp_path / "stored"
+    end = f"(time.sleep(2), pathlib.Path({str(stored)!r}).touch(), sys.exit())"
+    slow = STUBBORN[-1].replace("signal.SIG_IGN", f"lambda *_: {end}").replace("import", "import pathlib, sys,")
+    with (
+        started("worker", state, STUBBORN) as worker,
+        started("worker", state, [*STUBBORN[:-1], slow], PREFECT__FLOW_RUN_ID="1") as run,
+    ):
+        for process in (worker, run):
+            assert process.stdout is not None
+            process.stdout.readline()
+        done = call("down", state=state)
+        assert "ending the runs, which store what they have: up to 30 s …" in done.output
+        assert "ending the worker: up to 0.5 s …" in done.output
+        assert stored.exists()
+        assert not any(psutil.pid_exists(process.pid) for process in (worker, run))
+
+
+def test_down_says_how_long_a_worker_without_a_run_may_take(state):
+    with started("worker", state):
+        done = call("down", state=state)
+    assert done.output.splitlines() == ["ending the worker: up to 10 s …"]
+
+
 def test_down_without_anything_up_says_so(state):
     done = call("down", state=state)
     assert done.exit_code == 0
