@@ -43,8 +43,18 @@ def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
 
 
 def narrowed(rows: list[dict[str, Plain]]) -> list[dict[str, Plain]]:
-    """The rows without what is left to the report, short heads, and what matters in front, so that the table fits a screen."""
-    names = sorted((name for name in rows[0] if name not in WIDE), key=LAST.__contains__) if rows else []
+    """The rows with short heads and what matters in front, without what is left to the report, so that the table fits a screen.
+
+    A column `seeds` is there only where the rows differ in it, `diverged` only where a trial has diverged.
+    """
+    if not rows:
+        return []
+    left_out = {*WIDE}
+    if len({row["seeds"] for row in rows}) == 1:
+        left_out.add("seeds")
+    if not any(row["diverged"] for row in rows):
+        left_out.add("diverged")
+    names = sorted((name for name in rows[0] if name not in left_out), key=LAST.__contains__)
     return [{SHORT_HEADS.get(name, name): row[name] for name in names} for row in rows]
 
 

@@ -53,9 +53,15 @@ TABLES_THAT_OVERFLOW = """() => [...document.querySelectorAll("table")]
     .map(table => table.innerText.slice(0, 40))"""
 
 
-HEADS_THAT_ARE_CUT = """() => [...document.querySelectorAll("th, th *")]
-    .filter(head => head.scrollWidth > head.clientWidth + 1 && getComputedStyle(head).overflowX !== "visible")
-    .map(head => head.innerText)"""
+# Cut in its own cell, or out of sight at the right of the box that its table scrolls in.
+HEADS_THAT_ARE_CUT = """() => {
+    const hides = node => getComputedStyle(node).overflowX !== "visible";
+    const box = node => node.parentElement && (hides(node.parentElement) ? node.parentElement : box(node.parentElement));
+    const right = node => node ? node.getBoundingClientRect().right : Infinity;
+    return [...document.querySelectorAll("th, th *")]
+        .filter(head => (head.scrollWidth > head.clientWidth + 1 && hides(head)) || right(head) > right(box(head)) + 1)
+        .map(head => head.innerText);
+}"""
 
 
 @pytest.fixture(scope="module")
