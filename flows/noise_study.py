@@ -45,7 +45,7 @@ from noiseflow.run import (
 )
 from noiseflow.study import ShippedStudy, Study
 from noiseflow.study.loading import confined, load, names
-from noiseflow.study.result_places import allowed_faults, is_url, url_faults
+from noiseflow.study.result_places import address_below, allowed_faults, base_faults, is_url, url_faults
 from noiseflow.study.until import LARGEST, TIME, Until, UntilWhen
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
 from tasks.analysis import aggregate
@@ -191,7 +191,8 @@ def _report(job: Job, failed: Sequence[str], *, fail_on_drift: bool) -> StudyRun
     before = stored_answer(context.store, plan.folder)
     findings = aggregate(plan, context.store, context.footer)
     report = render_report(plan, findings, context.store, job.n_trained(), job.reused)
-    publish_artifacts("-".join([context.study, *plan.folder.split("/")[1:]]), report, findings)
+    key = "-".join([context.study, *plan.folder.split("/")[1:]])
+    publish_artifacts(key, report, findings, _page_address(context.store.page(plan.folder)))
     announce(context.study, report, changed_verdicts(before, report.answer))
     get_run_logger().info(report.headline)
     try:
@@ -239,10 +240,19 @@ def _place_faults(results: str) -> list[str]:
     """
     if is_url(results) and (faults := url_faults(results)):
         return faults
+    if (pages := os.environ.get("NOISEFLOW_PAGES")) and (faults := base_faults(pages)):
+        return faults
     allowed = os.environ.get("NOISEFLOW_RESULTS")
     if allowed is None and runtime.deployment.id:
         allowed = "results"
     return allowed_faults(results, allowed) if allowed is not None else []
+
+
+def _page_address(page: str) -> str | None:
+    """Where a browser finds the report's page: below NOISEFLOW_PAGES, which shows the first place of NOISEFLOW_RESULTS."""
+    base = os.environ.get("NOISEFLOW_PAGES")
+    place = os.environ.get("NOISEFLOW_RESULTS", "results").split(",")[0].strip()
+    return address_below(page, place, base) if base and place else None
 
 
 def _train(job: Job, runner: Runner) -> list[str]:

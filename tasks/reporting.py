@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prefect import task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.events import emit_event
 
 from noiseflow.report import Report, summary_table
@@ -31,8 +31,12 @@ def render_report(plan: Plan, findings: Findings, store: Store, trained: int, re
 
 
 @task(timeout_seconds=300, **STEP)
-def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
-    """Publishes the report and the summary under their stable keys."""
+def publish_artifacts(study: str, report: Report, findings: Findings, page: str | None = None) -> None:
+    """Publishes the report and the summary under their stable keys, and a link where a browser can open the report's page.
+
+    Args:
+        page: the page's http(s) address.
+    """
     headline = inert(report.headline)
     rows = [
         {name: inert(value) if isinstance(value, str) else value for name, value in row.items()}
@@ -40,6 +44,8 @@ def publish_artifacts(study: str, report: Report, findings: Findings) -> None:
     ]
     create_markdown_artifact(report.artifact(), key=f"{study}-report", description=headline)
     create_table_artifact(rows, key=f"{study}-summary", description=headline)
+    if page:
+        create_link_artifact(page, link_text=f"The page of {study}", key=f"{study}-page", description=headline)
 
 
 def narrowed(rows: list[dict[str, Plain]]) -> list[dict[str, Plain]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import socket
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 REMOTE = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 """Schemes of object stores: Amazon S3 and what speaks like it, Google Cloud Storage, Azure."""
@@ -58,6 +59,25 @@ def allowed_faults(results: str, allowed: str) -> list[str]:
     return [f"{fault}; received {results!r}. Choose such a place, or have the operator add this one."]
 
 
+def address_below(location: str, place: str, base: str) -> str | None:
+    """The address of what lies at a path or URL, where a web server shows a place at `base`; None where it lies elsewhere."""
+    if not _lies_below(location, place):
+        return None
+    here, there = (_steps(study_place(each, "") if is_url(each) else each) for each in (location, place))
+    return "/".join([base.rstrip("/"), *map(quote, here[len(there) :])])
+
+
+def base_faults(base: str) -> list[str]:
+    """What keeps NOISEFLOW_PAGES from being an address that a browser can open; no message repeats what may be a secret."""
+    with suppress(ValueError):
+        parts = urlsplit(base)
+        opens = parts.scheme in ("http", "https") and parts.hostname
+        if opens and "@" not in parts.netloc and not (parts.query or parts.fragment):
+            return []
+    expected = "an http(s) address without a user or parameters, such as https://reports.example.org/results"
+    return [f"NOISEFLOW_PAGES must be {expected}; received another. Correct it on the worker, or leave it unset."]
+
+
 def real_place(results: str) -> str:
     """The place that a path leads to now, whatever becomes of the links in it; a URL stays."""
     return results if is_url(results) else str(Path(results).resolve())
@@ -73,6 +93,10 @@ def _lies_below(results: str, place: str) -> bool:
             and _as_parts(here)[: len(_as_parts(there))] == _as_parts(there)
         )
     return Path(here).resolve().is_relative_to(Path(there).resolve())
+
+
+def _steps(place: str) -> list[str]:
+    return _as_parts(place) if is_url(place) else list(Path(place).resolve().parts)
 
 
 def _as_parts(url: str) -> list[str]:
