@@ -158,9 +158,11 @@ def test_up_refuses_another_port_or_secret_than_those_of_the_server_that_is_up(s
         assert server.poll() is None
 
 
-def test_command_that_up_prints_sends_no_usage_data(state, capsys):
+def test_up_says_what_the_password_is_not_and_prints_a_command_that_sends_no_usage_data(state, capsys):
     services._show(4567, state)
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if " deployment run " in line]
+    said = capsys.readouterr().out
+    assert "hint admin:pass is not the password" in said
+    lines = [line.strip() for line in said.splitlines() if " deployment run " in line]
     assert [line.partition(" ")[0] for line in lines] == ["DO_NOT_TRACK=1"]
 
 
