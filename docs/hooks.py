@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ def _output(output: Mapping[str, Any]) -> str:
     if "image/png" in data:
         return f'<img alt="What the cell draws" src="data:image/png;base64,{_text(data["image/png"])}">'
     if "text/html" in data:
-        return f"<div>\n{_text(data['text/html'])}\n</div>"
+        plain = re.sub(r"<table[^>]*>", "<table>", _text(data["text/html"]))  # the site has a style for tables
+        return f"<div>\n{plain}\n</div>"
     return f"```text\n{_text(data['text/plain'])}\n```"
 
 
