@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from noiseflow import plots
 from noiseflow.datasets import generate
+from noiseflow.statistics.verdict import Pairing, decide
 from noiseflow.study import Dataset
 
 FOLDER = Path(__file__).parent / "images" / "gallery"
@@ -64,10 +65,12 @@ def _trials(rng: np.random.Generator) -> pd.DataFrame:
 def _differences(trials: pd.DataFrame) -> pd.DataFrame:
     table = trials.pivot_table(index="seed", columns="variant", values="score", sort=False)
     rows = []
-    for name, verdict in zip(NAMES[1:], ("equivalent", "better", "better"), strict=True):
+    for name in NAMES[1:]:
         difference = table[name] - table["baseline"]
         half = 2.05 * difference.std() / N_SEEDS**0.5
-        rows.append([name, difference.mean(), difference.mean() - half, difference.mean() + half, verdict])
+        low, high = difference.mean() - half, difference.mean() + half
+        pairing = Pairing(difference.to_numpy(), 0, np.arange(N_SEEDS), None, None, N_SEEDS)
+        rows.append([name, difference.mean(), low, high, decide(low, high, 0.01, pairing)])
     columns = ["variant", "difference_mean", "difference_ci_low", "difference_ci_high", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -64,6 +64,8 @@ def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> Com
     metrics (KERAS_NAMES), a fraction; where there is none, the negative loss, `-loss`. Columns are those of a study's summary
     (docs/method.md): test_score_... are of the validation data; train_score_mean is there where the fits have an
     evaluation named "train". Differences are variant minus baseline over pairs of equal seeds, empty for the baseline.
+    Their intervals and verdicts are for these rows of the validation data and new seeds alone: on other rows the difference
+    may be another, the more so the fewer rows there are. A study says how far it holds for new rows.
 
     Args:
         fits: variant to its fit, at least two; the one named "baseline", or else the first, is the baseline.

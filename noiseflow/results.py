@@ -40,7 +40,7 @@ _OURS = (
     "_index",
 )
 """Folders that a study has in the results."""
-_PARTS = ("trials", "curves", "predictions", "datasets", "replays")
+_PARTS = ("trials", "curves", "predictions", "replays")
 
 
 @dataclass(frozen=True, repr=False)
@@ -89,7 +89,8 @@ class StoredStudy:
 
     Attributes:
         summary: a row a cell; empty where no run has ended.
-        trials, curves, predictions, datasets, replays: as they are stored.
+        trials, curves, predictions, replays: as they are stored.
+        datasets: the rows of the data seeds that the report draws.
     """
 
     name: str
@@ -124,6 +125,8 @@ def load(folder: str | Path) -> StoredStudy:
     names = frames["trials"][["trial_id", *CELL, "data_seed", "seed"]]
     for part in ("curves", "predictions"):
         frames[part] = names.merge(frames[part], on="trial_id", validate="1:m")
+    rows = [store.read_dataset(key) for key in sorted(store.dataset_keys())]
+    frames["datasets"] = pd.concat(rows, ignore_index=True) if rows else store.read("datasets")
     summary = store.read_findings("summary")
     return StoredStudy(name, store.location, pd.DataFrame() if summary is None else summary, **frames)
 

@@ -1,6 +1,8 @@
 """The pages: what they name is there, and their lines are short enough to read beside code."""
 
+import json
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,27 @@ def test_lines_are_short(page):
         if len(line) > LONGEST and not in_code and not whole:
             long.append(number)
     assert not long
+
+
+def test_notebook_is_a_page_of_the_site():
+    """Cells and what they show, without the JSON around them."""
+    hooks = runpy.run_path(str(ROOT / "docs/hooks.py"))
+    notebook = json.loads((ROOT / "docs/notebook.ipynb").read_text())
+    page = hooks["as_markdown"](notebook)
+    assert all("".join(cell["source"]) in page for cell in notebook["cells"])
+    assert page.count("<table") >= 4
+    assert '"cell_type"' not in page
+    png = {
+        "cell_type": "code",
+        "source": ["draw()"],
+        "outputs": [{"data": {"image/png": "AAAA", "text/plain": ["<F>"]}}],
+    }
+    assert 'src="data:image/png;base64,AAAA"' in hooks["as_markdown"]({"cells": [png]})
+    text = {"cell_type": "code", "source": ["1"], "outputs": [{"output_type": "stream", "text": ["one\n", "two\n"]}]}
+    assert "```text\none\ntwo\n```" in hooks["as_markdown"]({"cells": [text]})
+
+
+def test_site_opens_from_the_disk_and_dead_links_fail():
+    settings = (ROOT / "mkdocs.yml").read_text()
+    assert "use_directory_urls: false" in settings
+    assert "links: {not_found: warn, unrecognized_links: warn, anchors: warn}" in settings

@@ -8,6 +8,7 @@ import pytest
 
 import noiseflow
 from noiseflow.base.faults import InvalidInputError
+from noiseflow.datasets import to_frame
 from noiseflow.results import (
     changed_verdicts,
     compare_stored,
@@ -19,7 +20,7 @@ from noiseflow.results import (
 )
 from noiseflow.store import SCHEMAS, Store, footer
 from noiseflow.study.loading import validate
-from noiseflow.trials.plan import make_plan
+from noiseflow.trials.plan import dataset_key, make_plan
 from tests.conftest import SMALL
 
 
@@ -56,8 +57,19 @@ def test_loaded_frames_have_names(results):
         assert {"dataset", "architecture", "variant", "data_seed", "seed"} <= set(frame.columns)
         assert set(frame["variant"]) == {"baseline", "noisy"}
     assert repr(found) == f"StoredStudy('small': 16 trials; {results / 'small'})"
+    assert found.datasets.empty
     with pytest.raises(InvalidInputError, match="holds no trials"):
         noiseflow.load(results / "other")
+
+
+def test_loaded_datasets_are_the_rows_that_were_written(results):
+    study = validate(SMALL)
+    dataset = study.datasets[0]
+    rows = to_frame(dataset, [dataset.data_seed])
+    Store(results, "small").write_dataset(dataset_key(dataset, [dataset.data_seed]), rows, footer("0" * 16, {}))
+    found = noiseflow.load(results / "small").datasets
+    assert found["split"].value_counts().to_dict() == rows["split"].value_counts().to_dict()
+    assert found["X"].map(len).unique().tolist() == [2]
 
 
 def test_list_and_show_name_trials_and_runs(results):
