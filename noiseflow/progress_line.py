@@ -4,14 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
+from threading import RLock
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.text import Text
 
 from noiseflow.engine.progress import Progress as Training
 from noiseflow.trials.plan import Batch
+from noiseflow.trials.workers import BATCHES_AT_ONCE
+
+BESIDE = 36
+"""Columns of the line beside what happens: spinner, bar, time left, time so far."""
+
+
+class _Told(ProgressColumn):
+    """What a function says whenever the line is drawn, so that it moves without news."""
+
+    def __init__(self, says: Callable[[], str]) -> None:
+        super().__init__()
+        self._says = says
+
+    def render(self, task: Task) -> Text:  # noqa: ARG002 - the line knows more than rich's task
+        return Text(self._says())
 
 
 class _Line(logging.Handler):
@@ -20,13 +38,16 @@ class _Line(logging.Handler):
     def __init__(self, console: Console, starting: str) -> None:
         super().__init__()
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(10))
-        times = (TextColumn("{task.fields[left]}"), TimeElapsedColumn())
-        self._progress = Progress(*columns, *times, console=console, transient=True)
-        self._task = self._progress.add_task(f"starting {starting}", total=None, left="")
-        self._totals: dict[str, int] = {}
+        self._progress = Progress(*columns, _Told(self._left), _Told(self._so_far), console=console, transient=True)
+        self._task = self._progress.add_task(f"starting {starting}", total=None)
+        self._guard = RLock()
+        self._started = self._began = time.monotonic()
+        self._of: dict[str, Batch] = {}
+        self._names: dict[str, str] = {}
         self._done: dict[str, int] = {}
         self._ended: set[str] = set()
-        self._began = 0.0
+        self._heard: list[str] = []
+        self._worked = self._work = 0
 
     @property
     def live(self) -> Progress:
@@ -36,33 +57,75 @@ class _Line(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Shows what the run is at."""
         batches: tuple[Batch, ...] = getattr(record, "batches", ())
-        self._totals = {batch.label: _work(batch) for batch in batches}
-        self._done, self._began = dict.fromkeys(self._totals, 0), time.monotonic()
-        total = sum(self._totals.values()) or None
-        self._progress.update(self._task, description=record.getMessage(), total=total, completed=0, left="")
+        with self._guard:
+            self._of = {batch.label: batch for batch in batches}
+            self._names = dict(zip(self._of, _short_names(list(self._of)), strict=True))
+            self._done, self._ended, self._heard = dict.fromkeys(self._of, 0), set(), []
+            self._worked, self._work = 0, sum(map(_work, self._of.values()))
+            self._began = time.monotonic()
+            self._show(record.getMessage())
 
     def watch(self, batch: Batch, progress: Training) -> None:
         """Shows how far a batch has come."""
-        if batch.label not in self._totals:
-            return
-        epochs = batch.cell.training.epochs
-        self._done[batch.label] = self._totals[batch.label] * progress.epochs_done // epochs
-        if progress.epochs_done >= epochs:
-            self._ended.add(batch.label)
-        done, total = sum(self._done.values()), sum(self._totals.values())
-        left = (time.monotonic() - self._began) * (total - done) / done if done else 0.0
-        what = f"training {min(len(self._ended) + 1, len(self._totals))} of {len(self._totals)}: {batch.label}"
-        self._progress.update(
-            self._task, description=_short(what), completed=done, left=f"{_clock(left)} left" if done else ""
-        )
+        with self._guard:
+            if batch.label not in self._of:
+                return
+            epochs = batch.cell.training.epochs
+            self._done[batch.label] = _work(batch) * progress.epochs_done // epochs
+            self._worked = sum(self._done.values())
+            self._heard = [batch.label, *(label for label in self._heard if label != batch.label)]
+            if progress.epochs_done >= epochs:
+                self._ended.add(batch.label)
+            self._show(self._training())
+
+    def _training(self) -> str:
+        """How many batches are trained, and which are now: those at once that were heard of last."""
+        heard = [label for label in self._heard if label not in self._ended][:BATCHES_AT_ONCE]
+        head = f"trained {len(self._ended)} of {len(self._of)}"
+        if not heard:
+            return head
+        head += "; now "
+        room = (self._room - len(head) - 2 * (len(heard) - 1)) // len(heard)
+        return head + ", ".join(_short(name, room) for label, name in self._names.items() if label in heard)
+
+    @property
+    def _room(self) -> int:
+        return max(self._progress.console.width - BESIDE, 30)
+
+    def _show(self, what: str) -> None:
+        """Rich's task never ends, for the spinner of one that ended stops; and its `update` does not take a total away."""
+        self._progress.tasks[0].total = self._work or None
+        worked = min(self._worked, max(self._work - 1, 0))
+        self._progress.update(self._task, description=_short(what, self._room), completed=worked)
+
+    def _left(self) -> str:
+        if not 0 < self._worked < self._work:
+            return ""
+        left = (time.monotonic() - self._began) * (self._work - self._worked) / self._worked
+        return f"{_clock(left)} left"
+
+    def _so_far(self) -> str:
+        return str(timedelta(seconds=int(time.monotonic() - self._started)))
 
 
 def _work(batch: Batch) -> int:
     return len(batch.trials) * batch.cell.training.epochs
 
 
-def _short(text: str, most: int = 44) -> str:
-    """The text within so many letters, so that the line has 80."""
+def _short_names(labels: Sequence[str]) -> list[str]:
+    """Of each label the variant, and what else is not the same for all: dataset, architecture, seeds."""
+    if len(labels) < 2:
+        return list(labels)
+    cells = [label.partition(" ")[0].split("/") for label in labels]
+    seeds = [label.partition(" ")[2] for label in labels]
+    differ = [len(set(names)) > 1 for names in zip(*cells, strict=True)]
+    differ[-1] = True
+    names = ["/".join(name for name, differs in zip(cell, differ, strict=True) if differs) for cell in cells]
+    return names if len(set(seeds)) == 1 else [f"{name} {which}" for name, which in zip(names, seeds, strict=True)]
+
+
+def _short(text: str, most: int) -> str:
+    """The text within so many letters, so that the line fits the terminal."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 

@@ -36,11 +36,94 @@ def test_the_line_says_what_happens_now_and_fits_80_columns(drawn, monkeypatch):
         watch(second, Progress(50, 1.0))
         watch(batch("of another study"), Progress(1, 1.0))
     text = drawn.file.getvalue()
-    for says in ("training 2 of 2: circles/mlp/b 0-29", "left"):
+    for says in ("trained 1 of 2; now b", "left"):
         assert says in text
     lines = [line for part in text.split("\x1b[2K") for line in part.splitlines()]
     assert max(len(Text.from_ansi(line).plain.strip()) for line in lines) <= 80
     assert stage.handlers == []
+
+
+@pytest.fixture
+def line(drawn, monkeypatch):
+    """A line whose clock stands until the test moves it; nothing draws it but the test."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(progress_line.time, "monotonic", lambda: clock.now)
+    made = progress_line._Line(drawn, "TensorFlow")
+    made.clock = clock
+    return made
+
+
+def shown(line):
+    console = Console(file=io.StringIO(), width=80, _environ={})
+    console.print(line.live.get_renderable())
+    return console.file.getvalue().strip()
+
+
+def says(line, what, *batches):
+    line.emit(logging.makeLogRecord({"msg": what, "batches": batches}))
+
+
+def test_clock_and_time_left_move_without_news(line):
+    one, other = batch("circles/mlp/a 0-29"), batch("circles/mlp/b 0-29")
+    says(line, "training 20 trials in 2 batches", one, other)
+    line.clock.now += 10
+    line.watch(one, Progress(50, 1.0))
+    assert "0:30 left" in shown(line)
+    assert shown(line).endswith("0:00:10")
+    line.clock.now += 2
+    assert "0:36 left" in shown(line)
+    assert shown(line).endswith("0:00:12")
+
+
+def test_spinner_and_clock_go_on_once_all_is_trained(line):
+    """While rows are stored, and while the report is drawn."""
+    only = batch("circles/mlp/a 0-29")
+    says(line, "training 10 trials in 1 batches", only)
+    line.watch(only, Progress(100, 1.0))
+    for what in ("", "drawing the report"):
+        if what:
+            says(line, what)
+        line.clock.now += 60
+        assert not line.live.finished
+        assert line.live.tasks[0].finished_time is None
+        assert "left" not in shown(line)
+    assert shown(line).endswith("0:02:00")
+    assert line.live.tasks[0].total is None  # the bar says that nobody knows how long it takes
+
+
+def test_batches_that_run_at_once_are_both_named(line):
+    batches = [batch(f"circles/mlp/{name} 0-29") for name in ("a", "b", "c")]
+    says(line, "training 30 trials in 3 batches", *batches)
+    for at in (1, 0, 1, 0):
+        line.watch(batches[at], Progress(10, 1.0))
+        both = shown(line)
+    assert "trained 0 of 3; now a, b" in both
+    line.watch(batches[0], Progress(100, 1.0))
+    assert "trained 1 of 3; now b" in shown(line)
+    line.watch(batches[2], Progress(10, 1.0))
+    assert "trained 1 of 3; now b, c" in shown(line)
+
+
+def test_two_long_names_share_the_room(line):
+    long = [batch(f"circles/mlp/{name}_and_a_very_long_name_that_goes_on 0-29") for name in ("first", "second")]
+    says(line, "training 20 trials in 2 batches", *long)
+    for one in long:
+        line.watch(one, Progress(50, 1.0))
+    assert "trained 0 of 2; now first_and_…, second_and…" in shown(line)
+    assert len(shown(line)) <= 80
+
+
+@pytest.mark.parametrize(
+    ("labels", "short"),
+    [
+        (["d/mlp/a 0-29", "d/mlp/ab 0-29"], ["a", "ab"]),
+        (["d/mlp/a 0-99", "d/mlp/a 100-129"], ["a 0-99", "a 100-129"]),
+        (["d/mlp/a 2026-11-23, 30 seeds", "e/mlp/a 2026-11-23, 30 seeds"], ["d/a", "e/a"]),
+        (["d/mlp/a 0-29"], ["d/mlp/a 0-29"]),
+    ],
+)
+def test_names_are_those_parts_of_labels_that_differ(labels, short):
+    assert progress_line._short_names(labels) == short
 
 
 def test_quiet_prints_the_answer_and_the_path_alone(monkeypatch, capsys):
