@@ -48,7 +48,7 @@ RUN = "PREFECT__FLOW_RUN_ID"
 SECONDS_TO_END = {"runs": 30.0, "worker": 10.0, "server": 10.0}
 """Until a process that was asked to end is killed: runs store what they have, a server waits for who is connected.
 
-A worker that has no run any more has nothing to lose, and one of Prefect 3.8 often does not end once it had one.
+A worker that has no run any more has nothing to lose, and one of Prefect 3.8 does not always end once it had one.
 """
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
