@@ -12,9 +12,11 @@ from noiseflow.wording import NOTHING, Row, fraction
 NOTE = (
     "Compared score: mean of the score that differences are made of. Loss added by noise: loss of training mode minus that "
     "of inference mode, on the training rows at the end.{probabilities} Signal to noise: spread of the signal over the "
-    "noise's standard deviation where it is injected, at the initial weights. Seeds needed, from the spread seen here: for "
-    "80 % power to see a difference as large as the margin; with campaigns, for a confidence sequence no wider than ± the "
-    "margin."
+    "noise's standard deviation where it is injected, at the initial weights.{seeds}"
+)
+SEEDS = (
+    " Seeds needed, from the spread seen here: for 80 % power to see a difference as large as the margin; with campaigns, for "
+    "a confidence sequence no wider than ± the margin."
 )
 PROBABILITIES = (
     " Brier score and expected calibration error: of the predicted probabilities. On few rows no model has a calibration "
@@ -23,7 +25,10 @@ PROBABILITIES = (
 
 
 def _note(evidence: Evidence) -> str:
-    return NOTE.format(probabilities=PROBABILITIES if evidence.summary["brier_mean"].notna().any() else "")
+    needed = any(_needed(row) != NOTHING for row in evidence.shown.to_dict("records"))
+    return NOTE.format(
+        probabilities=PROBABILITIES if evidence.summary["brier_mean"].notna().any() else "", seeds=SEEDS if needed else ""
+    )
 
 
 def _columns(_: Evidence) -> Columns:
@@ -33,8 +38,12 @@ def _columns(_: Evidence) -> Columns:
         "Brier": lambda row: fraction(row["brier_mean"]),
         "Calibration error (chance)": _calibration,
         "Signal to noise": lambda row: _finite(row, "signal_to_noise_median", ".3g"),
-        "Seeds needed": lambda row: NOTHING if _leaves_open(row) else _finite(row, "n_needed", ",.0f"),
+        "Seeds needed": _needed,
     }
+
+
+def _needed(row: Row) -> str:
+    return NOTHING if _leaves_open(row) else _finite(row, "n_needed", ",.0f")
 
 
 def _calibration(row: Row) -> str:
