@@ -124,7 +124,8 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
             if row.get(f"{measure}_verdict") in ("better", "worse") and row[f"{measure}_verdict"] != row["verdict"]
         ]
         variants = wording.listed(
-            f"{named([row])} ({wording.signed(row[f'{measure}_difference_mean'], 3)}{unit})" for row in against
+            f"{named([row])} ({wording.bare(wording.signed(row[f'{measure}_difference_mean'], 3))}{unit})"
+            for row in against
         )
         if variants:
             better = {row[f"{measure}_verdict"] for row in against}

@@ -28,7 +28,7 @@ TERMS = {
     SHORT_HEADS[ALWAYS_VALID]: ALWAYS_VALID_P,
     "d_z": "The mean difference over its standard deviation between pairs: 0.2 is small, 0.8 is large.",
     "P(better)": "The share of seeds on which the variant scores higher; ties count half.",
-    "Strength": "The stddev or rate of the noise, or the factor of the control.",
+    "Strength": "The stddev or rate of the noise, or the factor of the control; of several parts that of each, in order.",
     "Seeds": "Networks that were trained, each from other initial weights.",
     "Train": "Score on the rows that the network was trained on.",
     "Test, mean ± std": "Score on the test rows: mean and standard deviation over the seeds.",

@@ -74,7 +74,9 @@ def test_advice_asks_for_test_rows_where_they_and_not_the_seeds_leave_it_open():
     evidence = evidence_of(one="better", two="inconclusive", three="inconclusive")
     evidence.summary.loc[evidence.summary["variant"] == "two", "rows_share"] = 0.93
     _, rows, seeds = advise(evidence)
-    assert rows.text.startswith("‘two’ is undecided. More seeds would hardly decide it: the test rows make at least 93 %")
+    assert rows.text.startswith(
+        "‘two’ is undecided. More seeds would hardly decide it: the test rows make at least 93 %"
+    )
     assert not rows.code
     assert seeds.text.startswith("‘three’ is undecided.")
     assert seeds.code
@@ -161,7 +163,7 @@ def test_alarm_is_raised_by_replays_that_differ_for_no_known_reason():
         (
             0.004,
             {"keras": "3.1 → 3.2"},
-            "came out different, by 0.004 at most. Since then this changed: keras (3.1 → 3.2).",
+            "came out different, by .004 at most. Since then this changed: keras (3.1 → 3.2).",
         ),
         (0.004, {}, "Nothing is known to have changed since."),
     ],

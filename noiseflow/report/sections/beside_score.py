@@ -6,8 +6,8 @@ from math import isfinite
 
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
-from noiseflow.report.tables import Columns, best_first
-from noiseflow.wording import NOTHING, Row, fraction
+from noiseflow.report.tables import Columns
+from noiseflow.wording import NOTHING, Row, bare, fraction
 
 NOTE = (
     "Compared score: mean of the score that differences are made of. Loss added by noise: loss of training mode minus that "
@@ -27,7 +27,8 @@ PROBABILITIES = (
 def _note(evidence: Evidence) -> str:
     needed = any(_needed(row) != NOTHING for row in evidence.shown.to_dict("records"))
     return NOTE.format(
-        probabilities=PROBABILITIES if evidence.summary["brier_mean"].notna().any() else "", seeds=SEEDS if needed else ""
+        probabilities=PROBABILITIES if evidence.summary["brier_mean"].notna().any() else "",
+        seeds=SEEDS if needed else "",
     )
 
 
@@ -58,10 +59,8 @@ def _leaves_open(row: Row) -> bool:
 
 
 def _finite(row: Row, name: str, form: str) -> str:
-    return f"{row[name]:{form}}" if isfinite(row[name]) else NOTHING
+    return bare(f"{row[name]:{form}}") if isfinite(row[name]) else NOTHING
 
 
 TABLE = TableForm("details", ("variant",), _columns, 0, _note, "summary.parquet")
-SECTION = Section(
-    "Beside the score", lambda evidence: best_first(evidence.shown, "score_mean"), TABLE, pictures=None, limits=None
-)
+SECTION = Section("Beside the score", lambda evidence: evidence.shown, TABLE, pictures=None, limits=None)

@@ -12,7 +12,7 @@ from noiseflow.report.evidence import Evidence, cell_key, cell_labels
 from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_unit
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_of
-from noiseflow.report.tables import Columns, all_in_points, best_first, difference_heads, over_seeds
+from noiseflow.report.tables import Columns, all_in_points, difference_heads, over_seeds
 from noiseflow.study import BASELINE
 from noiseflow.wording import ADJUSTED, ALWAYS_VALID, SHORT_HEADS
 
@@ -38,7 +38,7 @@ NOTE_OF_CAMPAIGNS = (
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
-    return best_first(evidence.answer[evidence.answer["variant"] != BASELINE], "difference_mean")
+    return evidence.best_first(evidence.answer[evidence.answer["variant"] != BASELINE])
 
 
 def _columns(evidence: Evidence) -> Columns:
@@ -75,7 +75,7 @@ def _note(evidence: Evidence) -> str:
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
     labels, colours = cell_labels(evidence.answer), colours_of(evidence.study)
-    kinds = list(evidence.answer.groupby("score_name", sort=False))
+    kinds = list(evidence.best_first(evidence.answer).groupby("score_name", sort=False))
     for at, (kind, cells) in enumerate(kinds, start=1):
         every = cells[cells["variant"] != BASELINE]
         if every.empty:

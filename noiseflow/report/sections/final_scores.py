@@ -15,9 +15,9 @@ from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.sections.published_runs import published_runs
 from noiseflow.report.selection import MOST_GROUPS, MOST_VARIANTS, clearest, groups_of, only_some_groups
-from noiseflow.report.tables import Columns, best_first, between
+from noiseflow.report.tables import Columns, between
 from noiseflow.statistics.pairs import CellKey
-from noiseflow.study import BASELINE
+from noiseflow.study import BASELINE, Study
 from noiseflow.wording import NOTHING, Row, fraction, mean_std
 
 MOST_SENTENCES = 8  # on datasets, one each
@@ -25,12 +25,12 @@ TEST_SET = "The test set's own"
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
-    return best_first(evidence.summary, "score_mean")
+    return evidence.best_first(evidence.summary)
 
 
 def _columns(evidence: Evidence) -> Columns:
     columns: dict[str, Callable[[Row], str]] = {
-        "Strength": lambda row: f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING,
+        "Strength": lambda row: strengths_of(evidence.study, row),
         "Seeds": lambda row: f"{row['n_seeds']}" + (f" ({row['n_diverged']} diverged)" if row["n_diverged"] else ""),
         "Train": lambda row: fraction(row["train_score_mean"]),
         "Test, mean ± std": lambda row: mean_std(row["test_score_mean"], row["test_score_std"]),
@@ -43,6 +43,16 @@ def _columns(evidence: Evidence) -> Columns:
     if any(text != NOTHING for text in ranges.values()):
         columns[TEST_SET] = lambda row: ranges[cell_key(row)]
     return columns
+
+
+def strengths_of(study: Study, row: Row) -> str:
+    """`0.01, 0.1`: the strength of each injection and control of the row's variant, in their order; alike ones once."""
+    members = {member.name: member for variant in study.variants for member in variant.members}
+    variant = members.get(str(row["variant"]))
+    values = [] if variant is None else [part.strength for part in variant.injections]
+    values += [] if variant is None else [part.strength for part in variant.controls]
+    found = dict.fromkeys(f"{value:g}" for value in values if value is not None)
+    return ", ".join(found) or (f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING)
 
 
 def _fresh(row: Row) -> str:

@@ -12,7 +12,7 @@ from noiseflow.report.tables import Columns
 from noiseflow.statistics.inference import percentile_of_published
 from noiseflow.statistics.pairs import CELL
 from noiseflow.study import Published
-from noiseflow.wording import NOTHING, mean_std
+from noiseflow.wording import NOTHING, fraction, mean_std
 
 MOST_SOURCES = 6
 PERCENTILES = ("train_percentile", "percentile")
@@ -40,7 +40,8 @@ def published_runs(evidence: Evidence) -> pd.DataFrame:
                 for run in runs
                 if run.variant == cell["variant"]
             ]
-    return pd.DataFrame(rows, columns=[*CELL, "label", *PERCENTILES, "train_score", "score", "n", "mean", "std"])
+    columns = [*CELL, "label", *PERCENTILES, "train_score", "score", "n", "mean", "std"]
+    return evidence.best_first(pd.DataFrame(rows, columns=columns))
 
 
 def _percentiles(scores: pd.DataFrame | None, run: Published) -> dict[str, float]:
@@ -53,9 +54,9 @@ def _percentiles(scores: pd.DataFrame | None, run: Published) -> dict[str, float
 
 def _columns(_: Evidence) -> Columns:
     return {
-        "Published train": lambda row: f"{row['train_score']:.3f}",
+        "Published train": lambda row: fraction(row["train_score"]),
         "Percentile of train": lambda row: _percentile(row["train_percentile"]),
-        "Published test": lambda row: f"{row['score']:.3f}",
+        "Published test": lambda row: fraction(row["score"]),
         "Percentile": lambda row: _percentile(row["percentile"]),
         "Here, mean ± std": lambda row: mean_std(row["mean"], row["std"]),
         "Seeds": lambda row: str(row["n"]),

@@ -39,5 +39,9 @@ def _limits(evidence: Evidence) -> list[str]:
 
 TABLE = TableForm("details", ("variant",), _columns, 0, NOTE, "test_rows.parquet")
 SECTION = Section(
-    "On the test rows", lambda evidence: evidence.findings.test_rows, TABLE, pictures=None, limits=_limits
+    "On the test rows",
+    lambda evidence: evidence.best_first(evidence.findings.test_rows),
+    TABLE,
+    pictures=None,
+    limits=_limits,
 )
