@@ -15,6 +15,7 @@ from noiseflow.study import Published
 from noiseflow.wording import NOTHING, fraction, mean_std
 
 MOST_SOURCES = 6
+NOTE = "Percentile: the share of seeds here that score below the published run, ties counting half."
 PERCENTILES = ("train_percentile", "percentile")
 """Of a published score on the training and on the test rows."""
 
@@ -67,16 +68,14 @@ def _percentile(value: float) -> str:
     return f"{value:.0f}" if isfinite(value) else NOTHING
 
 
-def _note(evidence: Evidence) -> str:
-    sources = sorted({run.source for run in evidence.study.published})
-    told = "; ".join(sources[:MOST_SOURCES]) + (
-        f"; {len(sources) - MOST_SOURCES} more" if len(sources) > MOST_SOURCES else ""
-    )
-    percentile = "Percentile: the share of seeds here that score below the published run, ties counting half."
-    return f"{percentile} Source: {told}." if told else percentile
+def sources(evidence: Evidence) -> str:
+    """Where the runs were published; empty where there are none."""
+    every = sorted({run.source for run in evidence.study.published})
+    more = [f"{len(every) - MOST_SOURCES} more"] if len(every) > MOST_SOURCES else []
+    return "; ".join([*every[:MOST_SOURCES], *more])
 
 
-TABLE = TableForm("answer", ("variant",), _columns, 0, _note, "the study")
+TABLE = TableForm("answer", ("variant",), _columns, 0, NOTE, "the study")
 SECTION = Section(
     "Published single runs",
     lambda evidence: (
