@@ -22,10 +22,6 @@ MOST_RECIPES = 4
 MOST_SEEDS = 10_000
 LEAST_FORECAST = 6
 """Pairs that tell enough of the spread to forecast how many seeds it takes."""
-SUREST = (
-    ": of those that gain as much as the best, to within the margin, the simplest; of"
-    " equally simple ones the one whose interval begins highest. They were not tested against each other"
-)
 
 
 @dataclass(frozen=True)
@@ -75,12 +71,22 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
         return
     alike = [row for row in better if _or_0(row["difference_mean"]) >= _gain(rows) - evidence.study.margin]
     best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -_or_0(row["difference_ci_low"])))
-    why = "" if len(better) == 1 else ": it gains most" if len(alike) == 1 else SUREST
+    why = "" if len(better) == 1 else _why(evidence, best, max(alike, key=lambda row: _or_0(row["difference_mean"])))
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
     yield Advice(
         f"Take {named([best])}{why}. In Keras:",
         keras_lines(architecture, _with_columns(evidence, best), _task(evidence, best)),
     )
+
+
+def _why(evidence: Evidence, best: Row, largest: Row) -> str:
+    """Why the one to take is taken, beside the one that gains most."""
+    if best["variant"] == largest["variant"]:
+        return ": it gains most"
+    is_simpler = _n_parts(_variant(evidence, best)) < _n_parts(_variant(evidence, largest))
+    what = "is simpler" if is_simpler else "has an interval that begins higher"
+    most = wording.quoted(str(largest["variant"]))
+    return f". {most} gains most, but by less than the margin, and this one {what}. The two were not tested against each other"
 
 
 def _task(evidence: Evidence, row: Row) -> Task:

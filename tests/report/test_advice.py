@@ -31,12 +31,22 @@ def test_advice_is_to_take_the_variant_that_gains_as_much_as_any():
     assert "keras.layers.GaussianNoise(0.02)" in advice.code
 
 
+def test_advice_says_why_it_takes_another_than_the_one_that_gains_most():
+    evidence = evidence_of(one="better", two="better")
+    evidence.summary.loc[evidence.summary["variant"] == "one", "difference_ci_low"] = 0.025
+    (advice,) = advise(evidence)
+    assert advice.text == (
+        "Take ‘one’. ‘two’ gains most, but by less than the margin, and this one has an interval that begins higher. "
+        "The two were not tested against each other. In Keras:"
+    )
+
+
 def test_advice_takes_the_simpler_of_two_that_gain_alike():
     evidence = evidence_of(one="better", two="better")
     content = evidence.study.model_dump(mode="json")
     content["variants"][2]["injections"].append({"place": "after_activation", "stddev": 0.02})
     (advice,) = advise(make_evidence(Study.model_validate(content), summary=evidence.summary))
-    assert advice.text.startswith("Take ‘one’")
+    assert advice.text.startswith("Take ‘one’. ‘two’ gains most, but by less than the margin, and this one is simpler.")
 
 
 def test_advice_is_to_leave_it_out_where_nothing_is_worth_having():
