@@ -270,7 +270,7 @@ def test_what_was_read_is_shown_beside_the_baseline_and_plain_models(evidences):
     assert any(text.startswith(told) for text in limits(evidence))
     ahead = replace(READ, scores={"constant guess": score - 0.01, "gradient boosting": 0.999})
     texts = limits(replace(evidence, read=[ahead]))
-    assert any("gradient boosting scores .999 on the same splits" in text for text in texts)
+    assert any("the .999 of scikit-learn's gradient boosting on the same splits" in text for text in texts)
 
 
 def rows_of(title, evidence):
