@@ -35,7 +35,18 @@ def fraction(value: float, decimals: int = 3) -> str:
     if not isfinite(value):
         return NOTHING
     decimals = min(decimals, places_of(abs(value))) if abs(value) >= 100 else decimals
-    return re.sub(r"^(-?)0\.", r"\1.", f"{_rounded(value, decimals):,.{decimals}f}").replace("-", MINUS)
+    return bare(f"{_rounded(value, decimals):,.{decimals}f}").replace("-", MINUS)
+
+
+def bare(number: str) -> str:
+    """The number without a zero before its point: `.05`, `+.034`."""
+    return re.sub(rf"^([-+{MINUS}]?)0\.", r"\1.", number)
+
+
+def change(score: Score, value: float, decimals: int) -> str:
+    """A change of the score, signed: `+3.4` in points, `+.034` where the score is not; a dash where there is none."""
+    text = signed(score.scale * value, decimals)
+    return text if score.in_points else bare(text)
 
 
 def _rounded(value: float, decimals: int) -> float:
@@ -75,8 +86,8 @@ def amount(row: Row, *, bare: bool = False) -> str:
 
 
 def difference(row: Row) -> str:
-    """`+3.4`, or `+0.034` where it is not in points; a dash where there is none."""
-    return signed(score_of(row).scale * row["difference_mean"], decimals(row))
+    """`+3.4`, or `+.034` where it is not in points; a dash where there is none."""
+    return change(score_of(row), row["difference_mean"], decimals(row))
 
 
 def decimals(row: Row) -> int:
@@ -93,10 +104,10 @@ def places_of(size: float, most: int = 4) -> int:
 
 
 def margin(row: Row, value: float) -> str:
-    """`± 1 point`, or `± 0.01 of R²`."""
+    """`± 1 point`, or `± .01 of R²`."""
     score = score_of(row)
     if not score.in_points:
-        return f"± {value:g} {score.unit}"
+        return f"± {bare(f'{value:g}')} {score.unit}"
     return f"± {score.scale * value:g} point{'' if value == 0.01 else 's'}"
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from noiseflow.base.values import BASELINE
 from noiseflow.plots.canvas import INK, MUTED, blank_figure, label_axes, name_rows, note_above, note_beside, row_height
-from noiseflow.wording import NARROW, signed
+from noiseflow.wording import NARROW, bare, signed
 
 VERDICT_WEIGHTS = {"better": "bold", "worse": "bold"}
 
@@ -49,7 +49,7 @@ def plot_differences(
         _interval(axes, -at, (mean, low, high), colours[row["variant"]])
         axes.plot(seeds, [-at, -at], color=colours[row["variant"]], linewidth=5, solid_capstyle="butt", zorder=2)
         decimals = (1 if scale == 100.0 else 3) + bool(high - low < NARROW * scale)
-        numbers, verdict = _numbers(mean, low, high, decimals), str(row["verdict"])
+        numbers, verdict = _numbers(mean, low, high, decimals, in_points=scale == 100.0), str(row["verdict"])
         note_beside(axes, -at, [(numbers, "normal"), (verdict, VERDICT_WEIGHTS.get(verdict, "normal"))])
     note_above(axes, 0, f"within ± {margin * scale:g}: not worth having", MUTED)
     name_rows(axes, [label for label, _ in shown])
@@ -64,8 +64,9 @@ def _interval(axes: Axes, at: float, estimate: tuple[float, float, float], colou
     axes.plot(mean, at, "o", color=colour, markersize=7, zorder=3)
 
 
-def _numbers(mean: float, low: float, high: float, decimals: int) -> str:
+def _numbers(mean: float, low: float, high: float, decimals: int, *, in_points: bool) -> str:
     if not isfinite(mean):
         return "no pair"
-    bounds = f" [{signed(low, decimals)}, {signed(high, decimals)}]" if isfinite(low) else ""
-    return signed(mean, decimals) + bounds
+    texts = [signed(value, decimals) for value in (mean, low, high)]
+    mean_text, low_text, high_text = texts if in_points else map(bare, texts)
+    return mean_text + (f" [{low_text}, {high_text}]" if isfinite(low) else "")

@@ -22,10 +22,6 @@ MOST_RECIPES = 4
 MOST_SEEDS = 10_000
 LEAST_FORECAST = 6
 """Pairs that tell enough of the spread to forecast how many seeds it takes."""
-SUREST = (
-    ": of those that gain as much as the best, to within the margin, the simplest; of"
-    " equally simple ones the one whose interval begins highest. They were not tested against each other"
-)
 
 
 @dataclass(frozen=True)
@@ -45,9 +41,10 @@ def advise(evidence: Evidence) -> list[Advice]:
     least = sorted((_gain(rows) for rows in helped), reverse=True)[:MOST_RECIPES][-1:]
     largest = [rows for rows in helped if _gain(rows) >= least[0]][:MOST_RECIPES]
     recipes = [advice for rows in largest for advice in _recipe(evidence, rows)]
-    undecided = [rows for rows in groups.values() if not _better(rows) and _open(rows)]
+    undecided = [row for rows in groups.values() for row in _open(rows)]
     refuted = [rows for rows in groups.values() if not _better(rows) and not _open(rows)]
-    return [*recipes, *_more_seeds(evidence, undecided), *_leave_out(refuted)]
+    nothing = "" if helped else "Nothing is to be taken over as yet: "
+    return [*recipes, *_on_undecided(evidence, undecided, nothing), *_leave_out(refuted)]
 
 
 def _better(rows: Sequence[Row]) -> list[Row]:
@@ -74,12 +71,22 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
         return
     alike = [row for row in better if _or_0(row["difference_mean"]) >= _gain(rows) - evidence.study.margin]
     best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -_or_0(row["difference_ci_low"])))
-    why = "" if len(better) == 1 else ": it gains most" if len(alike) == 1 else SUREST
+    why = "" if len(better) == 1 else _why(evidence, best, max(alike, key=lambda row: _or_0(row["difference_mean"])))
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
     yield Advice(
         f"Take {named([best])}{why}. In Keras:",
         keras_lines(architecture, _with_columns(evidence, best), _task(evidence, best)),
     )
+
+
+def _why(evidence: Evidence, best: Row, largest: Row) -> str:
+    """Why the one to take is taken, beside the one that gains most."""
+    if best["variant"] == largest["variant"]:
+        return ": it gains most"
+    is_simpler = _n_parts(_variant(evidence, best)) < _n_parts(_variant(evidence, largest))
+    what = "is simpler" if is_simpler else "has an interval that begins higher"
+    most = wording.quoted(str(largest["variant"]))
+    return f". {most} gains most, but by less than the margin, and this one {what}. The two were not tested against each other"
 
 
 def _task(evidence: Evidence, row: Row) -> Task:
@@ -110,47 +117,67 @@ def _with_columns(evidence: Evidence, row: Row) -> Variant:
     return variant.model_copy(update={"injections": resolved})
 
 
-def _more_seeds(evidence: Evidence, groups: Sequence[Sequence[Row]]) -> Iterator[Advice]:
+def _on_undecided(evidence: Evidence, rows: Sequence[Row], nothing: str) -> Iterator[Advice]:
+    """What would decide what is open: more test rows, more seeds, and how many of them as far as that is known."""
+    noisy = [row for row in rows if _variant(evidence, row).injections] or list(rows)
+    by_rows = [row for row in noisy if rows_decide(row)]
+    if by_rows:
+        yield _more_rows(evidence, by_rows if len(by_rows) < len(noisy) else rows, by_rows, nothing)
+    by_seeds = [row for row in noisy if not rows_decide(row)]
+    if by_seeds:
+        yield _more_seeds(evidence, by_seeds if by_rows else rows, by_seeds, "" if by_rows else nothing)
+
+
+def _undecided(rows: Sequence[Row], nothing: str) -> str:
+    return f"{nothing}{named(rows)} {'is' if len(rows) == 1 else 'are'} undecided."
+
+
+def _more_rows(evidence: Evidence, rows: Sequence[Row], noisy: Sequence[Row], nothing: str) -> Advice:
+    """That the test rows are too few, and no number of seeds decides it."""
+    share = min(row["rows_share"] for row in noisy)
+    names = {row["dataset"] for row in noisy}
+    n_eval = max((dataset.n_eval or 0 for dataset in evidence.study.datasets if dataset.name in names), default=0)
+    more = f"more fresh rows would: raise n_eval above {n_eval:,} in the study file." if n_eval else ""
+    return Advice(
+        f"{_undecided(rows, nothing)} More seeds would hardly decide it: the test rows make at least {100 * share:.0f} % of "
+        f"the variance; {more or 'more test rows would, or n_eval where the rows come from a generator.'}"
+    )
+
+
+def _more_seeds(evidence: Evidence, rows: Sequence[Row], noisy: Sequence[Row], nothing: str) -> Advice:
     """How many seeds would decide what is open, as far as that is known."""
-    rows = [row for group in groups for row in _open(group)]
-    if not rows:
-        return
-    text = f"Nothing is to be taken over as yet: {named(rows)} {'is' if len(rows) == 1 else 'are'} undecided."
-    noisy = [row for row in rows if _variant(evidence, row).injections] or rows
-    if all(rows_decide(row) for row in noisy):
-        share = min(row["rows_share"] for row in noisy)
-        yield Advice(
-            f"{text} More seeds would hardly decide it: the test rows make at least {100 * share:.0f} % of the variance. "
-            "More test rows would, or n_eval where the rows come from a generator."
-        )
-        return
+    text = _undecided(rows, nothing)
     needed = [float(row["n_needed"]) for row in noisy if isfinite(row.get("n_needed", nan))]
     if not needed:
         finite = any(dataset.is_finite for dataset in evidence.study.datasets)
-        yield Advice(
+        return Advice(
             f"{text} More splits of the same rows would hardly decide it; more rows might." if finite else text
         )
-    elif max(needed) > MOST_SEEDS:
-        yield Advice(f"{text} Seeds alone will not decide all of it: the scores spread too far for the margin.")
-    elif evidence.pools_campaigns:
+    if max(needed) > MOST_SEEDS:
+        return Advice(f"{text} Seeds alone will not decide all of it: the scores spread too far for the margin.")
+    if evidence.pools_campaigns:
         nights = max(1, ceil((max(needed) - max(row["n_pairs"] for row in noisy)) / evidence.study.n_seeds))
-        yield Advice(
+        return Advice(
             f"{text} With the spread seen so far, {wording.number(nights, 'campaign')} more would make every interval as "
             "narrow as ± the margin."
         )
-    else:
-        most = max((row for row in noisy if isfinite(row.get("n_needed", nan))), key=lambda row: float(row["n_needed"]))
-        what = "" if len(noisy) == len(rows) else " of the noise"
-        command = _until_decided(evidence.manifest.get("command", ""), evidence.study.n_seeds)
-        how = "seeds can be added until each variant is decided; each look on the way is allowed for"
-        yield Advice(f"{text}{_forecast(most, what)} With --until decided, {how}{':' if command else '.'}", command)
+    most = max((row for row in noisy if isfinite(row.get("n_needed", nan))), key=lambda row: float(row["n_needed"]))
+    what = "" if len(noisy) == len(rows) else " of the noise"
+    command = _until_decided(evidence.manifest.get("command", ""), evidence.study.n_seeds)
+    how = "seeds can be added until each variant is decided; each look on the way is allowed for"
+    return Advice(f"{text}{_forecast(most, what)} With --until decided, {how}{':' if command else '.'}", command)
 
 
 def _forecast(row: Row, what: str) -> str:
-    """How many seeds a new study would take, by the spread seen here; nothing where that is no more than are there."""
+    """How many seeds a new study would take, by the spread seen here; or why that cannot be said."""
     needed, n_pairs = float(row["n_needed"]), int(row["n_pairs"])
-    if needed <= n_pairs or n_pairs < LEAST_FORECAST:
-        return ""
+    if n_pairs < LEAST_FORECAST:
+        return f" How many seeds it takes cannot be said: {wording.number(n_pairs, 'pair')} of trials do not show the spread."
+    if needed <= n_pairs:
+        return (
+            " How many seeds it takes cannot be said: as many as there are show a difference as large as the margin in four "
+            "of five cases, and did not here."
+        )
     low, high = needed_range(needed, n_pairs)
     return (
         f" A new study that is looked at once would show a difference{what} as large as the margin in four of five cases with "

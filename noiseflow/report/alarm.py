@@ -26,9 +26,10 @@ def replay_summary(evidence: Evidence) -> str:
     night, different = last["campaign"].iloc[0], last[~last["equal"]]
     if different.empty:
         return f"The {len(last)} trials of the first campaign that {night} trained again came out equal, bit for bit."
+    largest = wording.bare(f"{different['largest_difference'].max():.2g}")
     text = (
         f"{len(different)} of the {len(last)} trials of the first campaign that {night} trained again came out different, by "
-        f"{different['largest_difference'].max():.2g} at most."
+        f"{largest} at most."
     )
     changes = wording.listed(f"{name} ({change})" for name, change in evidence.changed.items())
     return (

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import inf, isfinite
+from math import inf, isfinite, nan
 
 from noiseflow import wording
 from noiseflow.base.values import BASELINE
+from noiseflow.datasets.facts import BOOSTING
 from noiseflow.report.evidence import Evidence, cell_key, cell_places, small_test_sets
 from noiseflow.statistics.summary import MEASURE_MARGIN
 
@@ -43,13 +44,22 @@ def _edge(evidence: Evidence) -> Iterator[str]:
             yield f"{wording.quoted(row['variant'])}{on} chose {chosen:g}, its {where} strength; a better one may lie beyond."
 
 
-def _constant(evidence: Evidence) -> Iterator[str]:
+def _plain(evidence: Evidence) -> Iterator[str]:
+    """Baselines below a constant guess, or below gradient boosting by more than the margin where its score is known."""
+    boosted = {read.dataset: read.scores.get(BOOSTING, nan) for read in evidence.read}
     for row in evidence.summary[evidence.summary["variant"] == BASELINE].to_dict("records"):
         score, least = wording.score_of(row), evidence.constants.get(row["dataset"], -inf)
+        best = boosted.get(row["dataset"], nan)
+        whose = f"The baseline's {score.label} of {wording.fraction(row['score_mean'])} on {row['dataset']}"
         if not score.is_loss and row["score_mean"] < least:
             yield (
-                f"The baseline's {score.label} of {wording.fraction(row['score_mean'])} on {row['dataset']} is below the "
-                f"{wording.fraction(least)} of a constant guess: this network has learnt nothing that noise could protect."
+                f"{whose} is below the {wording.fraction(least)} of a constant guess: this network has learnt nothing that "
+                "noise could protect."
+            )
+        if row["score_mean"] < best - evidence.study.margin:
+            yield (
+                f"{whose} ({row['architecture']}) is below the {wording.fraction(best)} of scikit-learn's gradient boosting on "
+                "the same splits: another network, or other training, may gain more than noise."
             )
 
 
@@ -81,7 +91,7 @@ def _probabilities(evidence: Evidence) -> Iterator[str]:
 
 CAUTIONS: tuple[Caution, ...] = (
     Caution("NF001", "the best strength is at the edge of its grid", _edge),
-    Caution("NF002", "the baseline is worse than a constant guess", _constant),
+    Caution("NF002", "the baseline is worse than a plain model", _plain),
     Caution("NF003", "there are few test rows", _few_rows),
     Caution("NF004", "many trials diverged", _diverged),
     Caution("NF005", "probabilities are worse than a constant guess", _probabilities),

@@ -13,6 +13,10 @@ from noiseflow.report.terms import term
 
 FOLDER = Path(__file__).parent / "templates"
 JOINER = "\N{WORD JOINER}"
+ADDRESS = re.compile(
+    r"(?<![\w/.:])(https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z0-9](?:/(?:[\w./~%?=&+-]*[\w/])?)?)(?![\w@:])", re.ASCII
+)
+"""An address in a text that becomes a link: http(s), of plain characters, no user, no port."""
 LOOK_ALIKE = str.maketrans("`*~", "\N{MODIFIER LETTER GRAVE ACCENT}\N{ASTERISK OPERATOR}\N{TILDE OPERATOR}")
 
 
@@ -48,6 +52,24 @@ def _block(text: str) -> _SafeMarkdown:
     return _SafeMarkdown(re.sub(r"\n(?=[ \t]*(\n|$))", "&#10;", str(escape(text.rstrip("\n")))))
 
 
+def _linked(text: str) -> Markup:
+    """The text as HTML, its addresses as links."""
+    link = Markup('<a href="{0}" rel="noopener noreferrer nofollow">{0}</a>')
+    return Markup("").join(link.format(part) if at % 2 else escape(part) for at, part in enumerate(ADDRESS.split(text)))
+
+
+def _linked_markdown(text: str) -> _SafeMarkdown:
+    """The text as markdown, its addresses as links."""
+    parts = enumerate(ADDRESS.split(" ".join(text.split())))
+    return _SafeMarkdown("".join(f"<{part}>" if at % 2 else _inner_markdown(part) for at, part in parts))
+
+
+def _inner_markdown(part: str) -> str:
+    """Escaped markdown that keeps a space at its ends."""
+    before, after = (" " if end else "" for end in (part[:1].isspace(), part[-1:].isspace()))
+    return f"{before}{escape_markdown(part)}{after}" if part.strip() else before
+
+
 def _finalize_markdown(value: Any) -> str:
     return value if isinstance(value, _SafeMarkdown) else escape_markdown(str(value))
 
@@ -60,9 +82,10 @@ _COMMON: dict[str, Any] = {
     "undefined": jinja2.StrictUndefined,
 }
 _MARKDOWN = jinja2.Environment(autoescape=False, finalize=_finalize_markdown, **_COMMON)  # noqa: S701 -- finalize escapes
-_MARKDOWN.filters |= {"block": _block, "own": _SafeMarkdown}
+_MARKDOWN.filters |= {"block": _block, "own": _SafeMarkdown, "linked": _linked_markdown}
 
 _HTML = jinja2.Environment(autoescape=True, **_COMMON)
 _HTML.globals |= {"term": term, "raw": lambda name: Markup((FOLDER / name).read_text(encoding="utf-8"))}  # noqa: S704 - our own
+_HTML.filters |= {"linked": _linked}
 HTML_PAGE = _HTML.get_template("report.html.jinja")
 MARKDOWN_PAGE = _MARKDOWN.get_template("report.md.jinja")

@@ -83,7 +83,7 @@ class Evidence:
     @cached_property
     def shown(self) -> pd.DataFrame:
         """The rows of the summary that are worth a line each: of a family of strengths the one chosen most often."""
-        return shown_cells(self.findings)
+        return self.best_first(shown_cells(self.findings))
 
     @cached_property
     def answer(self) -> pd.DataFrame:
@@ -104,6 +104,37 @@ class Evidence:
         rows, places = self.answer[self.answer["variant"] != BASELINE], cell_places(self.answer)
         least = {"least_n": 0} if self.pools_campaigns else {}
         return [row | {"place": places[cell_key(row)]} | least for row in rows.to_dict("records")]
+
+    def best_first(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The rows in the order of all tables and pictures: of each dataset and architecture the baseline, then the best.
+
+        A family is where the strength that it chose puts it; rows of one variant keep their order.
+
+        Args:
+            rows: GROUP and `variant`, or `family`, of each.
+        """
+        if rows.empty:
+            return rows
+        name = "variant" if "variant" in rows else "family"
+        keys = rows[[*GROUP, name]].astype(object).rename(columns={name: "variant"})
+        places = keys.merge(self._places, on=CELL, how="left")["place"].fillna(np.inf).to_numpy()
+        return rows.iloc[np.argsort(places, kind="stable")]
+
+    @cached_property
+    def _places(self) -> pd.DataFrame:
+        """CELL and place of each variant and family, and of each strength that of its family."""
+        groups = self.summary[GROUP].drop_duplicates().reset_index(drop=True).rename_axis("group").reset_index()
+        answer = self.answer[[*CELL, "difference_mean"]].astype({"difference_mean": float}).merge(groups, on=GROUP)
+        is_other = answer["variant"] != BASELINE
+        answer = answer.assign(is_other=is_other, loss=-answer["difference_mean"])
+        answer = answer.sort_values(["group", "is_other", "loss"], kind="stable").reset_index(drop=True)
+        families = answer[CELL].assign(place=answer.index.astype(float))
+        if "family" not in self.summary:
+            return families
+        members = self.summary[[*CELL, "family"]].merge(
+            families.rename(columns={"variant": "family"}), on=[*GROUP, "family"]
+        )
+        return pd.concat([families, members[[*CELL, "place"]]]).drop_duplicates(CELL)
 
     def finished(self, dataset: str, architecture: str) -> pd.DataFrame:
         """The trials of a dataset and architecture that did not diverge, with the score that is compared."""

@@ -118,18 +118,15 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
     """Where the loss and the Brier score say something else than the score."""
     texts = []
     for measure, label, unit in (("loss", "log loss", " nats"), ("brier", "Brier score", "")):
-        against = [
-            row
-            for row in rows
-            if row.get(f"{measure}_verdict") in ("better", "worse") and row[f"{measure}_verdict"] != row["verdict"]
-        ]
-        variants = wording.listed(
-            f"{named([row])} ({wording.signed(row[f'{measure}_difference_mean'], 3)}{unit})" for row in against
-        )
-        if variants:
-            better = {row[f"{measure}_verdict"] for row in against}
-            verb = "improves" if better == {"better"} else "worsens" if better == {"worse"} else "changes"
-            texts.append(f"The {label} {verb}, which the score is not shown to do, for {variants}")
+        for verdict, verb in (("better", "improve"), ("worse", "worsen")):
+            against = [row for row in rows if row.get(f"{measure}_verdict") == verdict and row["verdict"] != verdict]
+            variants = wording.listed(
+                f"{named([row])} ({wording.bare(wording.signed(row[f'{measure}_difference_mean'], 3))}{unit})"
+                for row in against
+            )
+            if variants:
+                score = wording.score_of(against[0]).label
+                texts.append(f"The {label} is shown to {verb} for {variants}; the {score} is not")
     return texts
 
 

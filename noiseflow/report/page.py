@@ -18,7 +18,7 @@ from noiseflow.report.limits import limits
 from noiseflow.report.look_sentences import looked
 from noiseflow.report.picture import Picture, Renderer, data_address, fitting, render_here
 from noiseflow.report.section import FOLDED, WHOLE, PageTable, parts_of
-from noiseflow.report.sections import SECTIONS
+from noiseflow.report.sections import SECTIONS, published_runs
 from noiseflow.report.tables import Plain, summary_table
 from noiseflow.study import Study
 
@@ -81,6 +81,7 @@ def render(evidence: Evidence, renderer: Renderer = render_here) -> Report:
         "study": evidence.study,
         "headline": " ".join(filter(None, [headline(evidence), looked(evidence)])),
         "alarm": alarm(evidence),
+        "sources": published_runs.sources(evidence),
         "advice": advise(evidence),
         "pictures": pictures,
         "limits": limits(evidence),

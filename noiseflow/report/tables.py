@@ -11,12 +11,12 @@ import pandas as pd
 from noiseflow.report.evidence import telling_names
 from noiseflow.report.selection import clearest
 from noiseflow.scores import score_of_column
-from noiseflow.statistics.pairs import GROUP
 from noiseflow.wording import (
     ADJUSTED,
     ALWAYS_VALID,
     NOTHING,
     Row,
+    bare,
     difference,
     difference_ends,
     difference_interval,
@@ -48,7 +48,7 @@ def difference_heads(unit: str = "", p: str = ADJUSTED) -> Columns:
         f"Difference{unit}": difference,
         "95 % interval": interval,
         p: lambda row: p_text(row["p_adjusted"]),
-        "d_z": lambda row: signed(row["effect_size"], 2),
+        "d_z": lambda row: bare(signed(row["effect_size"], 2)),
         "P(better)": lambda row: percent(row["prob_better"]),
     }
 
@@ -79,13 +79,6 @@ def interval(row: Row) -> str:
 def percent(share: float) -> str:
     """`63 %`; a dash where there is none."""
     return f"{100 * share:.0f} %" if isfinite(share) else NOTHING
-
-
-def best_first(summary: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The rows of each dataset and architecture by a column, the largest first; what is missing last."""
-    order = summary[GROUP].drop_duplicates().reset_index(drop=True).rename_axis("at").reset_index()
-    ranked = summary.merge(order, on=GROUP).sort_values(["at", column], ascending=[True, False], kind="stable")
-    return ranked.drop(columns="at")
 
 
 def between(low: float, high: float) -> str:

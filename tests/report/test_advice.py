@@ -31,12 +31,22 @@ def test_advice_is_to_take_the_variant_that_gains_as_much_as_any():
     assert "keras.layers.GaussianNoise(0.02)" in advice.code
 
 
+def test_advice_says_why_it_takes_another_than_the_one_that_gains_most():
+    evidence = evidence_of(one="better", two="better")
+    evidence.summary.loc[evidence.summary["variant"] == "one", "difference_ci_low"] = 0.025
+    (advice,) = advise(evidence)
+    assert advice.text == (
+        "Take ‘one’. ‘two’ gains most, but by less than the margin, and this one has an interval that begins higher. "
+        "The two were not tested against each other. In Keras:"
+    )
+
+
 def test_advice_takes_the_simpler_of_two_that_gain_alike():
     evidence = evidence_of(one="better", two="better")
     content = evidence.study.model_dump(mode="json")
     content["variants"][2]["injections"].append({"place": "after_activation", "stddev": 0.02})
     (advice,) = advise(make_evidence(Study.model_validate(content), summary=evidence.summary))
-    assert advice.text.startswith("Take ‘one’")
+    assert advice.text.startswith("Take ‘one’. ‘two’ gains most, but by less than the margin, and this one is simpler.")
 
 
 def test_advice_is_to_leave_it_out_where_nothing_is_worth_having():
@@ -58,7 +68,38 @@ def test_advice_names_no_number_of_seeds_that_is_there_already():
     evidence.summary.loc[evidence.summary["variant"] == "one", "n_needed"] = 12
     (advice,) = advise(evidence)
     assert "12" not in advice.text
+    assert "How many seeds it takes cannot be said" in advice.text
     assert advice.code == "noiseflow run sketch --until decided"
+
+
+def test_advice_says_how_many_seeds_decide_what_is_open_beside_a_variant_to_take():
+    taken, opened = advise(evidence_of(one="better", two="inconclusive"))
+    assert taken.text.startswith("Take ‘one’")
+    assert opened.text.startswith("‘two’ is undecided.")
+    assert "with 81 seeds" in opened.text
+    assert opened.code == "noiseflow run sketch --until decided"
+
+
+def test_advice_asks_for_test_rows_where_they_and_not_the_seeds_leave_it_open():
+    evidence = evidence_of(one="better", two="inconclusive", three="inconclusive")
+    evidence.summary.loc[evidence.summary["variant"] == "two", "rows_share"] = 0.93
+    _, rows, seeds = advise(evidence)
+    assert rows.text.startswith(
+        "‘two’ is undecided. More seeds would hardly decide it: the test rows make at least 93 %"
+    )
+    assert not rows.code
+    assert seeds.text.startswith("‘three’ is undecided.")
+    assert seeds.code
+
+
+def test_advice_asks_for_more_fresh_rows_where_there_are_some():
+    evidence = evidence_of(one="inconclusive")
+    evidence.summary["rows_share"] = 0.93
+    content = evidence.study.model_dump(mode="json")
+    content["datasets"][0]["n_eval"] = 10_000
+    (advice,) = advise(make_evidence(Study.model_validate(content), summary=evidence.summary))
+    assert advice.text.startswith("Nothing is to be taken over as yet: ‘one’ is undecided.")
+    assert "raise n_eval above 10,000 in the study file" in advice.text
 
 
 def test_advice_raises_the_most_seeds_where_they_are_there():
@@ -132,7 +173,7 @@ def test_alarm_is_raised_by_replays_that_differ_for_no_known_reason():
         (
             0.004,
             {"keras": "3.1 → 3.2"},
-            "came out different, by 0.004 at most. Since then this changed: keras (3.1 → 3.2).",
+            "came out different, by .004 at most. Since then this changed: keras (3.1 → 3.2).",
         ),
         (0.004, {}, "Nothing is known to have changed since."),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from noiseflow.datasets import constant_loss, generate
+from noiseflow.datasets.facts import WhatWasRead
 from noiseflow.report.cautions import CAUTIONS, cautions
 from noiseflow.study import Dataset
 from tests.sketch_study import make_evidence, make_study, make_trials
@@ -28,6 +29,19 @@ def test_a_network_that_is_worse_than_guessing_is_named(score, found):
     study = make_study()
     evidence = make_evidence(study, make_trials(study, [score] * 3), constants={"circles": 0.5})
     assert ("NF002" in codes(evidence)) is found
+
+
+@pytest.mark.parametrize(("boosted", "found"), [(0.775, False), (0.9, True), (np.nan, False)])
+def test_a_network_that_gradient_boosting_beats_by_more_than_the_margin_is_named(boosted, found):
+    study = make_study()
+    trials = make_trials(study, [0.77] * 3).assign(test_score=0.77)
+    scores = {"constant guess": 0.5, "gradient boosting": boosted}
+    read = WhatWasRead("circles", "30 train", "2 classes", "at random", (2,), (), score="accuracy", scores=scores)
+    lines = [line for line in cautions(make_evidence(study, trials, read=[read])) if line.startswith("NF002")]
+    assert bool(lines) is found
+    assert all(
+        "of .770 on circles (mlp) is below the .900 of scikit-learn's gradient boosting" in line for line in lines
+    )
 
 
 @pytest.mark.parametrize(("loss", "found"), [(0.5, False), (0.695, False), (2.09, True)])

@@ -1,6 +1,7 @@
 """Headline and limits say what the summary says, and what it cannot."""
 
 import re
+from math import nan
 
 from sketch_study import make_evidence, make_study, make_trials
 
@@ -106,3 +107,12 @@ def test_headline_begins_with_what_is_missing():
     incomplete = headline(make_evidence(study, make_trials(study).iloc[:-1]))
     assert incomplete.startswith("Incomplete: 1 of 36 planned trials are missing. On this split")
     assert headline(make_evidence(study, make_trials(study))).startswith("On this split")
+
+
+def test_headline_says_which_way_the_loss_goes_where_the_score_does_not():
+    evidence = make_evidence()
+    evidence.summary.loc[1:, "verdict"] = "inconclusive"
+    evidence.summary[["loss_verdict", "loss_difference_mean"]] = [[None, nan], ["better", -0.619], ["worse", 1.5]]
+    text = headline(evidence)
+    assert "The log loss is shown to improve for ‘input’ (−.619 nats); the test accuracy is not." in text
+    assert "The log loss is shown to worsen for ‘after’ (+1.500 nats); the test accuracy is not." in text

@@ -117,6 +117,46 @@ def test_learning_curves_can_be_hovered_where_there_are_any_and_the_file_stays_s
     assert not re.search(r'(src|href)="https?:', report.html)
 
 
+def test_sources_of_published_runs_are_linked():
+    run = {"variant": "after", "train_score": 0.967, "test_score": 0.814}
+    address = "https://example.org/a-b_c/?x=1&y=2"
+    study = make_study(
+        n_seeds=3, published=[run | {"source": f"A tutorial <b>, {address}."}], purpose="As example.org has it?"
+    )
+    report = render(make_evidence(study, curves=make_curves(make_trials(study)).head(0)))
+    for page in (Page(report.html), rendered(report.markdown)):
+        assert [link for link in page.links if link.startswith("http")] in ([address], [address.replace("&", "&amp;")])
+        assert f"The published runs are from A tutorial <b>, {address}." in squeezed(page.text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "javascript:alert(1) file:///etc ftp://a.test data:text/html,x",
+        "https://user@evil.test https://a.test:80/ https://localhost/x",
+        *(name for name in HOSTILE if "https" not in name),
+    ],
+)
+def test_only_plain_web_addresses_become_links(text):
+    study = make_study(names=("baseline",), n_seeds=2, published=[], purpose=text)
+    report = render(make_evidence(study, curves=make_curves(make_trials(study)).head(0)))
+    for page in (Page(report.html), rendered(report.markdown)):
+        assert "a" not in page.tags
+        assert "".join(text.split()) in "".join(squeezed(page.text).split())
+
+
+@pytest.mark.parametrize(
+    "quoted", ['https://a.test/"onclick="x', "https://a.test/'><script>", "https://a.test/><img src=x>"]
+)
+def test_an_address_ends_where_mark_up_could_begin(quoted):
+    study = make_study(names=("baseline",), n_seeds=2, published=[], purpose=f"see {quoted}")
+    report = render(make_evidence(study, curves=make_curves(make_trials(study)).head(0)))
+    for page in (Page(report.html), rendered(report.markdown)):
+        assert [link for link in page.links if link.startswith("http")] == ["https://a.test/"]
+        assert "see " + quoted in squeezed(page.text)
+        assert page.tags.count("script") <= 1
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_escape_markdown_shows_the_text_itself(name):
     page = rendered(f"see {escape_markdown(name)}")

@@ -18,11 +18,12 @@ from noiseflow.report.picture import Picture
 from noiseflow.report.predicted import Predicted
 from noiseflow.report.section import Section, parts_of
 from noiseflow.report.sections import SECTIONS, differences, what_was_read
-from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells
+from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells, groups_of
 from noiseflow.statistics.looks import Due
 from noiseflow.statistics.ranks import mean_ranks
-from noiseflow.study import BASELINE, Dataset
-from noiseflow.wording import NOTHING
+from noiseflow.statistics.summary import learning_bands
+from noiseflow.study import BASELINE, Dataset, Study
+from noiseflow.wording import NOTHING, fraction
 from tests.plots.test_plots_page import family_study, family_trials
 
 pytestmark = pytest.mark.usefixtures("coarse_pictures")
@@ -263,13 +264,92 @@ def test_what_was_read_is_shown_beside_the_baseline_and_plain_models(evidences):
     (part,) = parts_of(what_was_read.SECTION, evidence)
     rows = {row[0]: row[1:] for row in part.table.rows}
     assert rows["when"] == ["dropped", "holds dates.", "3", "9", NOTHING]
-    assert rows["accuracy of a constant guess"][0] == "0.990"
-    assert rows["accuracy of the baseline (mlp)"][0] == f"{score:.3f}"
-    told = f"On circles the baseline (mlp) scores {score:.3f}, no better than a constant guess (0.990)"
+    assert rows["accuracy of a constant guess"][0] == ".990"
+    assert rows["accuracy of the baseline (mlp)"][0] == fraction(score)
+    told = f"On circles the baseline (mlp) scores {fraction(score)}, no better than a constant guess (.990)"
     assert any(text.startswith(told) for text in limits(evidence))
     ahead = replace(READ, scores={"constant guess": score - 0.01, "gradient boosting": 0.999})
     texts = limits(replace(evidence, read=[ahead]))
-    assert any("gradient boosting scores 0.999 on the same splits" in text for text in texts)
+    assert any("the .999 of scikit-learn's gradient boosting on the same splits" in text for text in texts)
+
+
+def rows_of(title, evidence):
+    (section,) = (section for section in SECTIONS if section.title == title)
+    (part,) = parts_of(section, evidence)
+    return [dict(zip(part.table.header, row, strict=True)) for row in part.table.rows]
+
+
+def best_last():
+    """A study whose declared order is not that of the gains, with a published run of each."""
+    runs = [
+        {"variant": name, "source": "a run", "train_score": 0.967, "test_score": 0.757}
+        for name in ("input", "after", "baseline")
+    ]
+    study = make_study(n_seeds=20, published=runs)
+    trials = make_trials(study, (0.74, 0.70, 0.80))
+    return make_evidence(study, trials, predictions=compact_predictions(make_predictions(study, trials)))
+
+
+def test_tables_and_pictures_have_one_order_baseline_first_and_then_the_best():
+    evidence = best_last()
+    order = ["baseline", "after", "input"]
+    for title in ("Scores", "Published single runs", "Or just average?", "Beside the score"):
+        assert [*dict.fromkeys(row["Variant"] for row in rows_of(title, evidence))] == order, title
+    for title in ("Against the baseline", "Cross-checks"):
+        assert [row["Variant"] for row in rows_of(title, evidence)] == order[1:], title
+    assert [group.variants(9) for group in groups_of(evidence.shown)] == [order]
+    bands = evidence.best_first(learning_bands(evidence.curves))
+    assert [*dict.fromkeys(bands["variant"])] == order
+
+
+def test_families_have_the_place_of_the_strength_that_they_chose():
+    evidence = families()
+    gains = evidence.answer.set_index("variant")["difference_mean"].drop(BASELINE).sort_values(ascending=False)
+    shown = evidence.best_first(evidence.summary)
+    assert [*dict.fromkeys(shown["family"])] == [BASELINE, *gains.index]
+    assert [*evidence.best_first(evidence.findings.choices)["family"]] == [*gains.index]
+
+
+def test_published_scores_are_written_as_all_others():
+    (row, *_) = rows_of("Published single runs", best_last())
+    assert (row["Published train"], row["Published test"]) == (".967", ".757")
+
+
+def test_average_of_one_baseline_network_is_compared_with_nothing():
+    rows = rows_of("Or just average?", best_last())
+    assert rows[0]["Difference (95 %)"] == NOTHING
+    assert all(row["Difference (95 %)"] != NOTHING for row in rows[1:])
+
+
+def test_strengths_of_several_injections_are_all_shown():
+    study = make_study()
+    content = study.model_dump(mode="json")
+    content["variants"][2]["injections"].append({"place": "before_activation", "stddev": 0.1})
+    rows = rows_of("Scores", make_evidence(Study.model_validate(content), make_trials(study)))
+    assert {row["Variant"]: row["Strength"] for row in rows} == {
+        "baseline": NOTHING,
+        "input": "0.01",
+        "after": "0.02, 0.1",
+    }
+
+
+def test_note_of_scores_says_which_rows_differences_are_of():
+    evidence = fresh_rows()
+    evidence.summary["score_mean"] -= 0.01
+    notes = " ".join(
+        part.note for section in SECTIONS for part in parts_of(section, evidence) if part.title == "Scores"
+    )
+    assert (
+        "The differences and the answer are of the fresh rows (1,000). The column Test is of other rows (70)" in notes
+    )
+
+
+def test_note_does_not_promise_a_p_that_too_few_pairs_cannot_have():
+    study = make_study(n_seeds=4)
+    (part,) = parts_of(differences.SECTION, make_evidence(study, make_trials(study)))
+    assert "is at most .05 where an interval leaves 0 out; not so for ‘input’ and ‘after’, whose pairs" in part.note
+    (part,) = parts_of(differences.SECTION, make_evidence(make_study(n_seeds=12)))
+    assert "is at most .05 where an interval leaves 0 out. The band" in part.note
 
 
 def test_note_names_the_test_that_was_used(evidences):

@@ -22,7 +22,7 @@ def test_p_value_never_rounds_to_the_threshold(p, words):
     assert wording.p_value(p) == words
 
 
-@pytest.mark.parametrize(("score", "value", "words"), [("accuracy", 0.01, "± 1 point"), ("r2", 0.02, "± 0.02 of R²")])
+@pytest.mark.parametrize(("score", "value", "words"), [("accuracy", 0.01, "± 1 point"), ("r2", 0.02, "± .02 of R²")])
 def test_margin_has_the_unit_of_the_score(score, value, words):
     assert wording.margin({"score_name": score}, value) == words
 
@@ -69,7 +69,7 @@ def test_difference_of_an_rmse_has_the_digits_of_its_size():
     row = {"score_name": "-rmse", "difference_mean": 5234.4, "difference_ci_low": 4100.2, "difference_ci_high": 6300.9}
     assert (wording.difference(row), wording.difference_interval(row)) == ("+5,234", "4,100 to 6,301")
     small = {name: value if isinstance(value, str) else value / 1e6 for name, value in row.items()}
-    assert wording.difference(small) == "+0.0052"
+    assert wording.difference(small) == "+.0052"
 
 
 def test_an_interval_of_points_ends_where_differences_do():

@@ -6,15 +6,17 @@ from math import isfinite
 
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
-from noiseflow.report.tables import Columns, best_first
-from noiseflow.wording import NOTHING, Row, fraction
+from noiseflow.report.tables import Columns
+from noiseflow.wording import NOTHING, Row, bare, fraction
 
 NOTE = (
     "Compared score: mean of the score that differences are made of. Loss added by noise: loss of training mode minus that "
     "of inference mode, on the training rows at the end.{probabilities} Signal to noise: spread of the signal over the "
-    "noise's standard deviation where it is injected, at the initial weights. Seeds needed, from the spread seen here: for "
-    "80 % power to see a difference as large as the margin; with campaigns, for a confidence sequence no wider than ± the "
-    "margin."
+    "noise's standard deviation where it is injected, at the initial weights.{seeds}"
+)
+SEEDS = (
+    " Seeds needed, from the spread seen here: for 80 % power to see a difference as large as the margin; with campaigns, for "
+    "a confidence sequence no wider than ± the margin."
 )
 PROBABILITIES = (
     " Brier score and expected calibration error: of the predicted probabilities. On few rows no model has a calibration "
@@ -23,7 +25,11 @@ PROBABILITIES = (
 
 
 def _note(evidence: Evidence) -> str:
-    return NOTE.format(probabilities=PROBABILITIES if evidence.summary["brier_mean"].notna().any() else "")
+    needed = any(_needed(row) != NOTHING for row in evidence.shown.to_dict("records"))
+    return NOTE.format(
+        probabilities=PROBABILITIES if evidence.summary["brier_mean"].notna().any() else "",
+        seeds=SEEDS if needed else "",
+    )
 
 
 def _columns(_: Evidence) -> Columns:
@@ -33,8 +39,12 @@ def _columns(_: Evidence) -> Columns:
         "Brier": lambda row: fraction(row["brier_mean"]),
         "Calibration error (chance)": _calibration,
         "Signal to noise": lambda row: _finite(row, "signal_to_noise_median", ".3g"),
-        "Seeds needed": lambda row: NOTHING if _leaves_open(row) else _finite(row, "n_needed", ",.0f"),
+        "Seeds needed": _needed,
     }
+
+
+def _needed(row: Row) -> str:
+    return NOTHING if _leaves_open(row) else _finite(row, "n_needed", ",.0f")
 
 
 def _calibration(row: Row) -> str:
@@ -49,10 +59,8 @@ def _leaves_open(row: Row) -> bool:
 
 
 def _finite(row: Row, name: str, form: str) -> str:
-    return f"{row[name]:{form}}" if isfinite(row[name]) else NOTHING
+    return bare(f"{row[name]:{form}}") if isfinite(row[name]) else NOTHING
 
 
 TABLE = TableForm("details", ("variant",), _columns, 0, _note, "summary.parquet")
-SECTION = Section(
-    "Beside the score", lambda evidence: best_first(evidence.shown, "score_mean"), TABLE, pictures=None, limits=None
-)
+SECTION = Section("Beside the score", lambda evidence: evidence.shown, TABLE, pictures=None, limits=None)

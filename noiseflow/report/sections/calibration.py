@@ -32,7 +32,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         bins, colours = pd.concat(parts, ignore_index=True), colours_of(evidence.study)
         draw = partial(plot_calibration, bins, colours, of_class_one=of_class_one)
         what = "class 1 was given a probability" if of_class_one else "the class predicted was given a probability"
-        over = "seeds, for these rows" if evidence.study.design == "replicate" else "data seeds"
+        over = "seeds, for these test rows" if evidence.study.design == "replicate" else "data seeds"
         caption = (
             f"Calibration on the test rows{group.where}: where {what}, how often it came true, with a 95 % interval over "
             f"{over}. On the diagonal probabilities mean what they say; a line flatter than it is overconfident. Bars are the "

@@ -33,7 +33,7 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
         return history
     nights = sorted(history["campaign"].unique(), reverse=True)[:CAMPAIGNS_SHOWN]
     shown = history[history["campaign"].isin(nights)]
-    return shown.sort_values("campaign", ascending=False, kind="stable")
+    return evidence.best_first(shown).sort_values("campaign", ascending=False, kind="stable")
 
 
 def _columns(_: Evidence) -> Columns:
@@ -61,7 +61,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     history = evidence.findings.history
     if history.empty:
         return
-    labels = cell_labels(evidence.summary)
+    history, labels = evidence.best_first(history), cell_labels(evidence.summary)
     named = history.assign(panel=[labels.get(cell_key(row), row["variant"]) for row in history.to_dict("records")])
     kinds = list(named.groupby("score_name", sort=False))
     for at, (kind, every) in enumerate(kinds, start=1):

@@ -19,7 +19,7 @@ from noiseflow.report.selection import MOST_PANELS, clearest, drawn_of, groups_o
 from noiseflow.report.tables import Columns, difference_heads
 from noiseflow.statistics.pairs import GROUP
 from noiseflow.study import BASELINE, Variant
-from noiseflow.wording import NOTHING, Row, fraction, score_of, signed
+from noiseflow.wording import NOTHING, Row, change, fraction, score_of
 
 MOST_PLACES = 6  # datasets and architectures that are drawn
 NOTE = (
@@ -40,7 +40,7 @@ def _columns(_: Evidence) -> Columns:
         **dict((difference, interval, p)),
         "Score": lambda row: fraction(row["score_mean"]),
         "Best on test": lambda row: f"{fraction(row['naive_score'])} ({row['naive_strength']:g})",
-        "Optimism": lambda row: signed(score_of(row).scale * row["optimism"], 2),
+        "Optimism": lambda row: change(score_of(row), row["optimism"], 2 if score_of(row).in_points else 3),
     }
 
 
@@ -51,7 +51,7 @@ def _chosen(row: Row) -> str:
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
     if evidence.findings.choices.empty:
         return
-    kinds = list(evidence.summary.groupby("score_name", sort=False))
+    kinds = list(evidence.best_first(evidence.summary).groupby("score_name", sort=False))
     for at, (kind, summary) in enumerate(kinds, start=1):
         strengths, baselines, choices = strength_frames(evidence, summary)
         if strengths.empty:
@@ -105,5 +105,9 @@ def strength_unit(variant: Variant) -> str:
 
 TABLE = TableForm("answer", ("family",), _columns, 1, NOTE, "choices.parquet")
 SECTION = Section(
-    "The strength that was chosen", lambda evidence: evidence.findings.choices, TABLE, pictures=_pictures, limits=None
+    "The strength that was chosen",
+    lambda evidence: evidence.best_first(evidence.findings.choices),
+    TABLE,
+    pictures=_pictures,
+    limits=None,
 )

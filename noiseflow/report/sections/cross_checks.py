@@ -6,7 +6,7 @@ import pandas as pd
 
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
-from noiseflow.report.tables import Columns, best_first, interval
+from noiseflow.report.tables import Columns, interval
 from noiseflow.wording import difference_interval, fraction, p_text
 
 NOTE = (
@@ -18,8 +18,7 @@ NOTE = (
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
-    shown = best_first(evidence.shown, "score_mean")
-    return shown[shown["wilcoxon_p"].notna()]
+    return evidence.shown[evidence.shown["wilcoxon_p"].notna()]
 
 
 def _columns(_: Evidence) -> Columns:

@@ -9,21 +9,24 @@ import pandas as pd
 
 from noiseflow.plots import plot_differences
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels
+from noiseflow.report.headline import named, too_few
 from noiseflow.report.picture import Picture, colours_of, numbered, scale_and_unit
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_of
-from noiseflow.report.tables import Columns, all_in_points, best_first, difference_heads, over_seeds
+from noiseflow.report.tables import Columns, all_in_points, difference_heads, over_seeds
 from noiseflow.study import BASELINE
 from noiseflow.wording import ADJUSTED, ALWAYS_VALID, SHORT_HEADS
 
 ALL = "The intervals hold together, for all comparisons; the verdicts at the right are read off them."
 ALWAYS = "The intervals hold together, for all comparisons and however often one looks."
-BOTH = " Thick lines are for these test rows and new seeds, thin ones for new test rows of the same kind too."
+BOTH = " Thick lines are for new seeds on the same test rows, thin ones for new test rows of the same kind too."
 NOTE = (
     "Scores are those of the last epoch. Differences are variant minus baseline on the same seeds. One band of 95 % holds "
     "all of them together, and the verdicts are read off it: p, adjusted for all comparisons of the study, is at most .05 "
-    "where an interval leaves 0 out. The band is {band}. An end on the side of a long tail is moved out up to threefold."
+    "where an interval leaves 0 out{unless}. The band is {band}. An end on the side of a long tail is moved out up to "
+    "threefold."
 )
+UNLESS = "; not so for {few}, whose pairs of trials are too few for any p of .05, so that the verdict stays open"
 EFFECT = (
     " d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the variant wins, ties "
     "counting half."
@@ -38,7 +41,7 @@ NOTE_OF_CAMPAIGNS = (
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
-    return best_first(evidence.answer[evidence.answer["variant"] != BASELINE], "difference_mean")
+    return evidence.best_first(evidence.answer[evidence.answer["variant"] != BASELINE])
 
 
 def _columns(evidence: Evidence) -> Columns:
@@ -52,7 +55,7 @@ def _columns(evidence: Evidence) -> Columns:
         "Verdict": of_verdict,
         "Points" if unit else "Difference": of_difference,
         "95 %, new rows": of_interval,
-        "95 %, these rows": over_seeds,
+        "95 %, new seeds": over_seeds,
         SHORT_HEADS[p]: of_p,
     }
 
@@ -64,18 +67,22 @@ def _note(evidence: Evidence) -> str:
     finite = {dataset.name for dataset in study.datasets if dataset.is_finite and study.design != "replicate"}
     band = "that of jointly flipped signs (Westfall and Young, 1993)"
     if evidence.answers_for_new_rows:
-        band = "Student's, of the variance of seeds and of test rows; on these rows, that of jointly flipped signs"
+        band = (
+            "Student's, of the variance of seeds and of test rows; over new seeds alone, that of jointly flipped signs"
+        )
     elif study.design == "crossed":
         band = "Student's, of the variance of data seeds and of seeds"
     if finite:
         rest = "" if len(finite) == len(study.datasets) else f" where the rows are finite, else {band}"
         band = f"Student's, of the corrected resampled t test{rest}"
-    return NOTE.replace("{band}", band) + ("" if evidence.answers_for_new_rows else EFFECT)
+    few = [row for row in evidence.labelled if too_few(row)]
+    unless = UNLESS.format(few=named(few)) if few else ""
+    return NOTE.format(band=band, unless=unless) + ("" if evidence.answers_for_new_rows else EFFECT)
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
     labels, colours = cell_labels(evidence.answer), colours_of(evidence.study)
-    kinds = list(evidence.answer.groupby("score_name", sort=False))
+    kinds = list(evidence.best_first(evidence.answer).groupby("score_name", sort=False))
     for at, (kind, cells) in enumerate(kinds, start=1):
         every = cells[cells["variant"] != BASELINE]
         if every.empty:

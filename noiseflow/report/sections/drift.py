@@ -29,7 +29,7 @@ def _columns(_: Evidence) -> Columns:
 TABLE = TableForm("details", ("variant",), _columns, 2, NOTE, "drift.parquet")
 SECTION = Section(
     "Do the new seeds score as the old ones?",
-    lambda evidence: evidence.findings.drift,
+    lambda evidence: evidence.best_first(evidence.findings.drift),
     TABLE,
     pictures=None,
     limits=None,

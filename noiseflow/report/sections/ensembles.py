@@ -19,7 +19,7 @@ from noiseflow.scores.score import predicted
 from noiseflow.statistics.ensembles import bias_and_variance, disagreement, ensemble_scores, grouped_means, sizes_of
 from noiseflow.statistics.inference import t_interval
 from noiseflow.study import BASELINE
-from noiseflow.wording import Row, difference, difference_interval, fraction, quoted, score_of, signed
+from noiseflow.wording import NOTHING, Row, change, difference, difference_interval, fraction, quoted, score_of
 
 Array = NDArray[np.float64]
 MOST_GROUPS, MOST_VARIANTS = 4, 6
@@ -124,10 +124,16 @@ def _columns(_: Evidence) -> Columns:
     return {
         "Networks": lambda row: f"{row['size']}",
         "Score": lambda row: fraction(row["score_mean"]),
-        "Difference (95 %)": lambda row: f"{difference(row)} ({difference_interval(row)})",
+        "Difference (95 %)": _difference,
         "Disagreement": lambda row: fraction(row["disagreement"]),
         "Bias² + variance": lambda row: f"{fraction(row['bias'])} + {fraction(row['variance'])}",
     }
+
+
+def _difference(row: Row) -> str:
+    """The row's difference with its interval; a dash where it is that of single baseline networks from themselves."""
+    is_itself = row["variant"] == BASELINE and row["size"] == 1
+    return NOTHING if is_itself else f"{difference(row)} ({difference_interval(row)})"
 
 
 def _note(evidence: Evidence) -> str:
@@ -153,9 +159,7 @@ def _sentences(frame: pd.DataFrame) -> Iterator[str]:
 
 def _gain(row: Row) -> str:
     score = score_of(row)
-    return (
-        f"{signed(score.scale * row['difference_mean'], score.decimals)} {'points' if score.in_points else score.unit}"
-    )
+    return f"{change(score, row['difference_mean'], score.decimals)} {'points' if score.in_points else score.unit}"
 
 
 TABLE = TableForm("details", ("variant",), _columns, 0, _note, "predictions/")

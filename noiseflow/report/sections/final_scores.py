@@ -10,27 +10,28 @@ import pandas as pd
 
 from noiseflow import wording
 from noiseflow.plots import plot_final_scores
-from noiseflow.report.evidence import Evidence, cell_key, positives, score_rows, small_test_sets
+from noiseflow.report.evidence import Evidence, cell_key, positives, score_rows, small_test_sets, split_sizes
 from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.sections.published_runs import published_runs
 from noiseflow.report.selection import MOST_GROUPS, MOST_VARIANTS, clearest, groups_of, only_some_groups
-from noiseflow.report.tables import Columns, best_first, between
+from noiseflow.report.tables import Columns, between
 from noiseflow.statistics.pairs import CellKey
-from noiseflow.study import BASELINE
+from noiseflow.study import BASELINE, Study
 from noiseflow.wording import NOTHING, Row, fraction, mean_std
 
 MOST_SENTENCES = 8  # on datasets, one each
 TEST_SET = "The test set's own"
+FRESH = "Fresh rows, mean ± std"
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
-    return best_first(evidence.summary, "score_mean")
+    return evidence.best_first(evidence.summary)
 
 
 def _columns(evidence: Evidence) -> Columns:
     columns: dict[str, Callable[[Row], str]] = {
-        "Strength": lambda row: f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING,
+        "Strength": lambda row: strengths_of(evidence.study, row),
         "Seeds": lambda row: f"{row['n_seeds']}" + (f" ({row['n_diverged']} diverged)" if row["n_diverged"] else ""),
         "Train": lambda row: fraction(row["train_score_mean"]),
         "Test, mean ± std": lambda row: mean_std(row["test_score_mean"], row["test_score_std"]),
@@ -38,11 +39,21 @@ def _columns(evidence: Evidence) -> Columns:
     }
     means = evidence.summary[["score_mean", "test_score_mean"]]
     if not (means["score_mean"].isna() | (means["score_mean"] == means["test_score_mean"])).all():
-        columns["Fresh rows, mean ± std"] = _fresh
+        columns[FRESH] = _fresh
     ranges = _open_ranges(evidence)
     if any(text != NOTHING for text in ranges.values()):
         columns[TEST_SET] = lambda row: ranges[cell_key(row)]
     return columns
+
+
+def strengths_of(study: Study, row: Row) -> str:
+    """`0.01, 0.1`: the strength of each injection and control of the row's variant, in their order; alike ones once."""
+    members = {member.name: member for variant in study.variants for member in variant.members}
+    variant = members.get(str(row["variant"]))
+    values = [] if variant is None else [part.strength for part in variant.injections]
+    values += [] if variant is None else [part.strength for part in variant.controls]
+    found = dict.fromkeys(f"{value:g}" for value in values if value is not None)
+    return ", ".join(found) or (f"{row['strength']:g}" if isfinite(row["strength"]) else NOTHING)
 
 
 def _fresh(row: Row) -> str:
@@ -69,12 +80,30 @@ def _uncertainty(row: Row, n: int, n_positive: int | None) -> tuple[float, float
 
 
 def _note(evidence: Evidence) -> str:
-    if TEST_SET not in _columns(evidence):
-        return ""
-    return (
-        f"{TEST_SET}: the 95 % interval that the few test rows leave for a network of that score, however many seeds "
-        "there are."
-    )
+    columns, texts = _columns(evidence), []
+    if FRESH in columns:
+        texts.append(
+            f"The differences and the answer are of the fresh rows{_fresh_rows_of(evidence)}. The column Test is of other "
+            f"rows{_rows_of(evidence)}, on which differences come out otherwise."
+        )
+    if TEST_SET in columns:
+        texts.append(
+            f"{TEST_SET}: the 95 % interval that the few test rows leave for a network of that score, however many seeds "
+            "there are."
+        )
+    return " ".join(texts)
+
+
+def _rows_of(evidence: Evidence) -> str:
+    """` (70)`, of the only dataset."""
+    sizes = split_sizes(evidence.data)
+    return f" ({next(iter(sizes.values()))[1]:,})" if len(sizes) == 1 else ""
+
+
+def _fresh_rows_of(evidence: Evidence) -> str:
+    """` (10,000)`, of the only dataset."""
+    sizes = [dataset.n_eval for dataset in evidence.study.datasets]
+    return f" ({sizes[0]:,})" if len(sizes) == 1 and sizes[0] else ""
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
@@ -97,7 +126,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         if len(runs):
             caption += " Diamonds are published single runs; the percentile tells how many seeds score below them."
         if ceiling is not None:
-            where = "here, on these rows," if _on_few_rows(evidence) else "with"
+            where = "here, on these test rows," if _on_few_rows(evidence) else "with"
             best = wording.fraction(ceiling)
             caption += f" The dashed line is the Bayes rule, which no other beats in the long run, {where} {best}."
         alt = f"Final {group.score_name} of every seed by variant{group.where}"
@@ -133,7 +162,7 @@ def _on_few_rows(evidence: Evidence) -> bool:
 
 def _on_ceiling(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
     """How far the baseline is from the best there can be."""
-    where = "scores {} on these rows" if _on_few_rows(evidence) else "is right on {} of the rows"
+    where = "scores {} on these test rows" if _on_few_rows(evidence) else "is right on {} of the rows"
     gaps = [
         (row["dataset"], fraction(best), fraction(score), f"{100 * (best - score):.1f}")
         for row in baselines

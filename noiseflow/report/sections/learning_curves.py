@@ -24,7 +24,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         if curves.empty:
             continue
         bands, colours, label = (
-            learning_bands(curves),
+            evidence.best_first(learning_bands(curves)),
             colours_of(evidence.study),
             group.score_name.removeprefix("test "),
         )

@@ -9,13 +9,13 @@ import pandas as pd
 from noiseflow.base.values import BASELINE
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
-from noiseflow.report.tables import Columns, best_first, verdict
+from noiseflow.report.tables import Columns, verdict
 from noiseflow.statistics.summary import MEASURE_MARGIN
-from noiseflow.wording import NARROW, NOTHING, Row, signed
+from noiseflow.wording import NARROW, NOTHING, Row, bare, signed
 
 NOTE = (
     "Differences to the baseline, of the log loss (nats) and of the Brier score; below 0 is better. They lie in the same band "
-    f"as the score's; within ± {MEASURE_MARGIN:g} a difference is not worth having."
+    f"as the score's; within ± {bare(f'{MEASURE_MARGIN:g}')} a difference is not worth having."
 )
 
 
@@ -23,7 +23,7 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
     rows = evidence.summary[evidence.summary["variant"] != BASELINE]
     if "loss_verdict" not in rows:
         return rows.head(0)
-    return best_first(rows[rows["loss_verdict"].notna() | rows["brier_verdict"].notna()], "difference_mean")
+    return evidence.best_first(rows[rows["loss_verdict"].notna() | rows["brier_verdict"].notna()])
 
 
 def _columns(_: Evidence) -> Columns:
@@ -40,7 +40,7 @@ def _verdict(row: Row, measure: str) -> str:
 
 def _difference(row: Row, measure: str) -> str:
     ends = [row[f"{measure}_{end}"] for end in ("difference_mean", "ci_low", "ci_high")]
-    mean, low, high = (signed(end, 3 + bool(ends[2] - ends[1] < NARROW)) for end in ends)
+    mean, low, high = (bare(signed(end, 3 + bool(ends[2] - ends[1] < NARROW))) for end in ends)
     return mean if NOTHING in (low, high) else f"{mean} ({low} to {high})"
 
 

@@ -16,7 +16,7 @@ NOTE = (
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
-    return evidence.summary[evidence.summary["fixed_ci_low"].notna()]
+    return evidence.best_first(evidence.summary[evidence.summary["fixed_ci_low"].notna()])
 
 
 def _columns(_: Evidence) -> Columns:

@@ -12,9 +12,10 @@ from noiseflow.report.tables import Columns
 from noiseflow.statistics.inference import percentile_of_published
 from noiseflow.statistics.pairs import CELL
 from noiseflow.study import Published
-from noiseflow.wording import NOTHING, mean_std
+from noiseflow.wording import NOTHING, fraction, mean_std
 
 MOST_SOURCES = 6
+NOTE = "Percentile: the share of seeds here that score below the published run, ties counting half."
 PERCENTILES = ("train_percentile", "percentile")
 """Of a published score on the training and on the test rows."""
 
@@ -40,7 +41,8 @@ def published_runs(evidence: Evidence) -> pd.DataFrame:
                 for run in runs
                 if run.variant == cell["variant"]
             ]
-    return pd.DataFrame(rows, columns=[*CELL, "label", *PERCENTILES, "train_score", "score", "n", "mean", "std"])
+    columns = [*CELL, "label", *PERCENTILES, "train_score", "score", "n", "mean", "std"]
+    return evidence.best_first(pd.DataFrame(rows, columns=columns))
 
 
 def _percentiles(scores: pd.DataFrame | None, run: Published) -> dict[str, float]:
@@ -53,9 +55,9 @@ def _percentiles(scores: pd.DataFrame | None, run: Published) -> dict[str, float
 
 def _columns(_: Evidence) -> Columns:
     return {
-        "Published train": lambda row: f"{row['train_score']:.3f}",
+        "Published train": lambda row: fraction(row["train_score"]),
         "Percentile of train": lambda row: _percentile(row["train_percentile"]),
-        "Published test": lambda row: f"{row['score']:.3f}",
+        "Published test": lambda row: fraction(row["score"]),
         "Percentile": lambda row: _percentile(row["percentile"]),
         "Here, mean ± std": lambda row: mean_std(row["mean"], row["std"]),
         "Seeds": lambda row: str(row["n"]),
@@ -66,16 +68,14 @@ def _percentile(value: float) -> str:
     return f"{value:.0f}" if isfinite(value) else NOTHING
 
 
-def _note(evidence: Evidence) -> str:
-    sources = sorted({run.source for run in evidence.study.published})
-    told = "; ".join(sources[:MOST_SOURCES]) + (
-        f"; {len(sources) - MOST_SOURCES} more" if len(sources) > MOST_SOURCES else ""
-    )
-    percentile = "Percentile: the share of seeds here that score below the published run, ties counting half."
-    return f"{percentile} Source: {told}." if told else percentile
+def sources(evidence: Evidence) -> str:
+    """Where the runs were published; empty where there are none."""
+    every = sorted({run.source for run in evidence.study.published})
+    more = [f"{len(every) - MOST_SOURCES} more"] if len(every) > MOST_SOURCES else []
+    return "; ".join([*every[:MOST_SOURCES], *more])
 
 
-TABLE = TableForm("answer", ("variant",), _columns, 0, _note, "the study")
+TABLE = TableForm("answer", ("variant",), _columns, 0, NOTE, "the study")
 SECTION = Section(
     "Published single runs",
     lambda evidence: (

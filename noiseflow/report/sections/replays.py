@@ -8,7 +8,7 @@ from noiseflow.report.alarm import latest_replays, replay_summary
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.tables import Columns
-from noiseflow.wording import fraction
+from noiseflow.wording import bare, fraction
 
 REPLAYS_SHOWN = 20
 
@@ -22,7 +22,7 @@ def _columns(_: Evidence) -> Columns:
     return {
         "Columns that differ": lambda row: str(row["differing"]),
         "Seed": lambda row: str(row["seed"]),
-        "Largest difference": lambda row: f"{row['largest_difference']:.2g}",
+        "Largest difference": lambda row: bare(f"{row['largest_difference']:.2g}"),
         "Score before": lambda row: fraction(row["score_before"]),
         "Score now": lambda row: fraction(row["score_after"]),
     }

@@ -57,7 +57,7 @@ def _columns(_: Evidence) -> Columns:
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
     frame = evidence.findings.robustness
-    return frame if frame.empty else frame[frame["difference_mean"].notna()].reset_index(drop=True)
+    return frame if frame.empty else evidence.best_first(frame[frame["difference_mean"].notna()])
 
 
 def _note(evidence: Evidence) -> str:
@@ -74,7 +74,8 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         rows = rows[rows["variant"].isin(names)]
         if rows.empty:
             continue
-        colours = {name: colour for name, colour in colours_of(evidence.study).items() if name in names}
+        colours = colours_of(evidence.study)
+        colours = {name: colours[name] for name in names}
         caption = (
             f"Noise at test time{group.where}: the mean score against the strength of the noise that the trained networks "
             "meet, with 95 % intervals over seeds. A variant that stays high bears noise; where lines cross it begins to pay."

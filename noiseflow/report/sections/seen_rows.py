@@ -11,6 +11,7 @@ from noiseflow.plots import plot_seen_rows
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.picture import Picture
 from noiseflow.report.section import Section
+from noiseflow.trials.seen_rows import CLEAN
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
@@ -20,7 +21,9 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
-    for number, (name, rows) in enumerate(evidence.seen.items(), 1):
+    for number, (name, drawn) in enumerate(evidence.seen.items(), 1):
+        ordered = [v for v in evidence.shown.loc[evidence.shown["dataset"] == name, "variant"].unique() if v in drawn]
+        rows = {variant: drawn[variant] for variant in [CLEAN, *ordered]}
         where = f" of {name}" if len(evidence.seen) > 1 else ""
         caption = (
             f"The first training rows{where} as the networks see them, with one draw of each variant's noise on the input at "

@@ -14,7 +14,7 @@ from noiseflow.report.selection import MOST_GROUPS, MOST_PANELS
 from noiseflow.report.tables import Columns
 from noiseflow.statistics.crossfit import honest_scores
 from noiseflow.statistics.trend import gains_by_rows
-from noiseflow.wording import Row, p_text, score_of, signed
+from noiseflow.wording import Row, change, p_text, score_of
 
 NOTE = (
     "Slope: change of the gain over the baseline for each doubling of the training rows (points of accuracy), over seeds. "
@@ -32,8 +32,7 @@ def _columns(_: Evidence) -> Columns:
 
 
 def _slope(row: Row, name: str) -> str:
-    scale, decimals = score_of(row).scale, score_of(row).decimals + 1
-    return signed(scale * row[f"slope_{name}"], decimals)
+    return change(score_of(row), row[f"slope_{name}"], score_of(row).decimals + 1)
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:

@@ -30,5 +30,9 @@ def _more(n: float | None) -> str:
 
 TABLE = TableForm("details", ("variant",), _columns, 0, NOTE, "components.parquet")
 SECTION = Section(
-    "Where the variance comes from", lambda evidence: evidence.findings.components, TABLE, pictures=None, limits=None
+    "Where the variance comes from",
+    lambda evidence: evidence.best_first(evidence.findings.components),
+    TABLE,
+    pictures=None,
+    limits=None,
 )

@@ -7,11 +7,12 @@ from math import isfinite
 
 import pandas as pd
 
+from noiseflow.datasets.facts import BOOSTING
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.tables import Columns
 from noiseflow.study import BASELINE
-from noiseflow.wording import NOTHING
+from noiseflow.wording import NOTHING, bare, fraction
 
 NOTE = (
     "What the networks saw of each file. All of it can be set anew in the study file: `drop`, `numeric`, `categorical`, "
@@ -28,7 +29,7 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
         rows = [
             {
                 "what": f"{read.score} of the baseline ({name})",
-                "read_as": f"{value:.3f}",
+                "read_as": fraction(value),
                 "missing": 0,
                 "levels": 0,
                 "width": 0,
@@ -37,6 +38,7 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
             if read.scores
         ]
         at = 4 + len(read.scores)  # what is said of the whole comes before the columns
+        frame.loc[4 : at - 1, "read_as"] = frame.loc[4 : at - 1, "read_as"].map(bare)
         if len(evidence.read) > 1:
             frame["what"] = f"{read.dataset}: " + frame["what"]
         parts = [frame[:at], pd.DataFrame(rows).assign(why="") if rows else frame[:0], frame[at:]]
@@ -62,7 +64,7 @@ def _columns(_: Evidence) -> Columns:
 
 
 def _limits(evidence: Evidence) -> list[str]:
-    """A baseline that is no better than a constant guess, or far behind a plain model."""
+    """A baseline that is no better than a constant guess, or far behind a plain model; NF002 has gradient boosting."""
     return [
         text
         for read in evidence.read
@@ -74,12 +76,18 @@ def _behind(evidence: Evidence, dataset: str, scores: Mapping[str, float]) -> It
     known = {name: value for name, value in scores.items() if isfinite(value)}
     guess, others = known.pop(CONSTANT, None), known
     for network, value in _baselines(evidence, dataset).items():
-        place = f"On {dataset} the baseline ({network}) scores {value:.3f}"
+        place = f"On {dataset} the baseline ({network}) scores {fraction(value)}"
         best = max(others, key=lambda name: others[name], default="")
         if guess is not None and value <= guess:
-            yield f"{place}, no better than a constant guess ({guess:.3f}): it has learnt nothing that holds for test rows."
-        elif best and guess is not None and others[best] - guess > 2 * max(value - guess, 0):
-            yield f"{place}; {best} scores {others[best]:.3f} on the same splits: another network, or other training, may fit."
+            yield (
+                f"{place}, no better than a constant guess ({fraction(guess)}): it has learnt nothing that holds for test "
+                "rows."
+            )
+        elif best and best != BOOSTING and guess is not None and others[best] - guess > 2 * max(value - guess, 0):
+            yield (
+                f"{place}; {best} scores {fraction(others[best])} on the same splits: another network, or other training, "
+                "may fit."
+            )
 
 
 TABLE = TableForm("details", ("what",), _columns, 2, NOTE, "the data")

@@ -37,6 +37,11 @@ for (const table of document.querySelectorAll("table.numbers")) {
     table.closest(".scroll").before(field);
   }
 }
+const closeOthers = event => { // the tip of a head that has the focus, beside the one that is pointed at
+  const open = document.activeElement, head = event.target.closest(".term");
+  if (open.matches(".term") && open !== head && (head || event.type === "click")) open.blur();
+};
+for (const kind of ["pointerover", "click"]) document.addEventListener(kind, closeOthers);
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
 for (const place of document.querySelectorAll("[data-live]")) {
   const told = JSON.parse(place.dataset.live), ink = dark ? "#a3aab5" : "#5b616b";
