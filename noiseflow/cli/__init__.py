@@ -215,7 +215,10 @@ def init(
     task: TaskOption = None,
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
-    """Writes a commented study file for one's own data, ready to run."""
+    """Writes a commented study file for one's own data, ready to run; lists the columns without --target."""
+    if not target and not data.lower().endswith(".npz"):
+        _list_columns(data)
+        return
     from noiseflow.atlas import strengths_for  # noqa: PLC0415 - imports pandas
     from noiseflow.study.draft import draft_and_look  # noqa: PLC0415
 
@@ -232,6 +235,16 @@ def init(
         refuse([f"{path} cannot be written: {error}"])
     typer.echo("\n".join([*map(printable, read), ""]))
     typer.echo(f"{path}: look it over, then\n\n  {program()} run {shlex.quote(str(path))}")
+
+
+def _list_columns(data: str) -> None:
+    """Prints the columns of a table, and how to name the target."""
+    from noiseflow.study.column_list import column_lines  # noqa: PLC0415 - imports pandas
+
+    try:
+        typer.echo("\n".join(column_lines(data)))
+    except InvalidInputError as error:
+        refuse(error.faults)
 
 
 @app.command()
@@ -279,7 +292,23 @@ def report(
 
     gc.disable()  # this process ends soon; of a million trials it would look through for three seconds
     with failures_printed():
-        page = report_study(declared, results, engine, _date(campaign), output, until_decided=until is not None)
+        page = report_study(
+            declared,
+            results,
+            engine,
+            _date(campaign),
+            output,
+            until_decided=until is not None,
+            trained_by=_typed(
+                *("run", study),
+                seeds=seeds,
+                epochs=epochs,
+                results=None if results == "results" else results,
+                engine=None if engine == "auto" else engine,
+                campaign=campaign,
+                until=until,
+            ),
+        )
     if as_json:
         from noiseflow.results import read_answer  # noqa: PLC0415
 
@@ -333,6 +362,12 @@ def audit(
         typer.echo(audited(before, after, n_test, seeds))
     except ValueError as error:
         refuse([str(error)])
+
+
+def _typed(*words: str, **options: object) -> str:
+    """The command as it would be typed, with the options that are given."""
+    given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
+    return f"{program()} {shlex.join([*words, *given])}"
 
 
 def _date(campaign: str | None) -> str | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -60,10 +61,45 @@ def _sentence(fault: Any, study: Any) -> str:
     return f"{_path(loc)} {text}{received} (study {_short(study)}). {fix}".strip()
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'design'?`; empty where no known word is alike."""
+def did_you_mean(word: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
+    """` Did you mean 'design'?`; empty where no known word is alike.
+
+    Args:
+        shown: what is said instead of a known word.
+    """
     found = difflib.get_close_matches(word, known, 1)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    return f" Did you mean {(shown or {}).get(found[0], found[0])!r}?" if found else ""
+
+
+def is_lacking(path: str | Path) -> bool:
+    """Whether there is nothing of this name, rather than something that cannot be looked at."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def stem_of(path: str) -> str:
+    """The path without the end of its name, which is alike for many files."""
+    return path.removesuffix(Path(path).suffix)
+
+
+def paths_beside(path: str, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """The files in the folder of a path, as they would be typed, by their stems; none where it cannot be listed.
+
+    Args:
+        suffixes: ends of the names that count.
+    """
+    folder, slash, _ = path.rpartition("/")
+    try:
+        with os.scandir(f"{folder}{slash}" or ".") as entries:
+            found = [f"{folder}{slash}{entry.name}" for entry in entries if entry.name.lower().endswith(suffixes)]
+    except (OSError, ValueError):
+        return {}
+    return {stem_of(path): path for path in sorted(found)}
 
 
 def _keys_at(loc: Sequence[str | int]) -> list[str]:
