@@ -271,6 +271,27 @@ def test_init_keeps_a_study_that_is_there_and_names_what_is_wrong(noiseflow, tmp
 
 
 @pytest.mark.usefixtures("table")
+def test_faults_of_the_study_and_of_its_files_are_named_together(noiseflow, tmp_path):
+    own = {"kind": "table", "target": "sold", "task": "classification"}
+    lacking = {"kind": "table", "path": "none.csv", "target": "y", "task": "classification", "label": "lacking"}
+    datasets = [{**own, "path": "my.csv"}, lacking, {"kind": "moons", "n_train": -1}]
+    networks = [{"kind": "mlp"}, {"kind": "file", "path": "none.keras"}]
+    path = study_file(tmp_path, desing="resample", datasets=datasets, architectures=networks)
+    for command in ("plan", "run"):
+        done = noiseflow(command, path)
+        assert done.exit_code == 2
+        for says in (
+            "Did you mean 'design'?",
+            "datasets[2].n_train",
+            "datasets[0].target must be a column of the table; received 'sold', the columns are x, kind, bought",
+            f"datasets[1].path must name a file; received '{tmp_path}/none.csv', which does not exist",
+            f"architectures[1].path must name a file; received '{tmp_path}/none.keras', which does not exist",
+        ):
+            assert says in done.stderr
+        assert len(done.stderr.splitlines()) == 6
+
+
+@pytest.mark.usefixtures("table")
 def test_run_names_every_fault_of_data_and_model_with_status_2_and_writes_nothing(noiseflow, tmp_path):
     injection = {"place": "after:hidden_7", "stddev": 0.1}
     own = {"kind": "table", "path": "my.csv", "target": "sold", "task": "classification"}

@@ -41,6 +41,7 @@ from noiseflow.options import (
     print_json,
     refuse,
     show_logs,
+    typed_again,
 )
 from noiseflow.study import loading as studies
 from noiseflow.study.faults import results_faults
@@ -107,7 +108,7 @@ def run(
         where = {"engine": engine, "device": device, "campaign": campaign, "fail_on_drift": fail_on_drift}
         options = where | vars(asked)
         status = run_in_terminal(
-            study,
+            [study, *typed_again(seeds, epochs, results, engine, campaign, until)],
             lambda watch: run_study(declared, results, progress=watch, **options),
             verbose=verbose,
             quiet=quiet,
@@ -161,7 +162,7 @@ def reproduce(
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
 
         status = run_in_terminal(
-            declared.name,
+            [],
             lambda watch: run_study(declared, results, engine=engine, device=device, progress=watch),
             verbose=False,
             quiet=quiet,
@@ -291,6 +292,7 @@ def report(
     from noiseflow.stored import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
     gc.disable()  # this process ends soon; of a million trials it would look through for three seconds
+    again = typed_again(seeds, epochs, results, engine, campaign, until)
     with failures_printed():
         page = report_study(
             declared,
@@ -299,15 +301,7 @@ def report(
             _date(campaign),
             output,
             until_decided=until is not None,
-            trained_by=_typed(
-                *("run", study),
-                seeds=seeds,
-                epochs=epochs,
-                results=None if results == "results" else results,
-                engine=None if engine == "auto" else engine,
-                campaign=campaign,
-                until=until,
-            ),
+            trained_by=f"{program()} run {shlex.join([study, *again])}",
         )
     if as_json:
         from noiseflow.results import read_answer  # noqa: PLC0415
@@ -362,12 +356,6 @@ def audit(
         typer.echo(audited(before, after, n_test, seeds))
     except ValueError as error:
         refuse([str(error)])
-
-
-def _typed(*words: str, **options: object) -> str:
-    """The command as it would be typed, with the options that are given."""
-    given = [part for name, value in options.items() if value is not None for part in (f"--{name}", str(value))]
-    return f"{program()} {shlex.join([*words, *given])}"
 
 
 def _date(campaign: str | None) -> str | None:

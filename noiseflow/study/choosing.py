@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from noiseflow.datasets.columns import kind_of, numbers
 from noiseflow.datasets.files import SUFFIXES
 from noiseflow.scores import SCORES, scores_of
 from noiseflow.study import Dataset
-from noiseflow.study.faults import did_you_mean, is_lacking, paths_beside, sentences, stem_of
+from noiseflow.study.faults import did_you_mean, is_lacking, paths_beside, sentences
 
 N_SEEDS = 30
 TEST_FRACTIONS = (0.3, 0.5)
@@ -53,7 +54,7 @@ def see_file(path: str) -> None:
     """
     if is_lacking(path):
         beside = paths_beside(path, (*SUFFIXES, ".npz"))
-        meant = did_you_mean(stem_of(path), beside, beside) or " Fix the path."
+        meant = did_you_mean(Path(path).stem, beside, beside) or " Fix the path."
         raise InvalidInputError([f"path must name a file; received {path!r}, which does not exist.{meant}"])
 
 

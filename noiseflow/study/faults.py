@@ -82,13 +82,8 @@ def is_lacking(path: str | Path) -> bool:
     return False
 
 
-def stem_of(path: str) -> str:
-    """The path without the end of its name, which is alike for many files."""
-    return path.removesuffix(Path(path).suffix)
-
-
 def paths_beside(path: str, suffixes: tuple[str, ...]) -> dict[str, str]:
-    """The files in the folder of a path, as they would be typed, by their stems; none where it cannot be listed.
+    """The files in the folder of a path, as they would be typed, by their names without the end; none where it cannot be listed.
 
     Args:
         suffixes: ends of the names that count.
@@ -99,7 +94,7 @@ def paths_beside(path: str, suffixes: tuple[str, ...]) -> dict[str, str]:
             found = [f"{folder}{slash}{entry.name}" for entry in entries if entry.name.lower().endswith(suffixes)]
     except (OSError, ValueError):
         return {}
-    return {stem_of(path): path for path in sorted(found)}
+    return {Path(path).stem: path for path in sorted(found)}
 
 
 def _keys_at(loc: Sequence[str | int]) -> list[str]:

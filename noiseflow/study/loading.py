@@ -14,7 +14,7 @@ from noiseflow.base.faults import InvalidInputError
 from noiseflow.base.program import command
 from noiseflow.base.user_files import DataFolder
 from noiseflow.study import Study
-from noiseflow.study.faults import did_you_mean, is_lacking, paths_beside, sentences, stem_of
+from noiseflow.study.faults import did_you_mean, is_lacking, paths_beside, sentences
 from noiseflow.study.reading import read_yaml
 
 FOLDER = Path(__file__).parent / "shipped"
@@ -65,7 +65,7 @@ def load(study: str, **changes: Any) -> Study:
     Raises:
         InvalidInputError: there is no such study, or it is faulty; the message names every fault.
     """
-    return validate(_read_yaml(study), **changes)
+    return validate(read(study), **changes)
 
 
 def confined(content: Any, **changes: Any) -> Study:
@@ -139,7 +139,12 @@ def _declares(content: Mapping[str, Any], study: Study) -> bool:
         return False
 
 
-def _read_yaml(study: str) -> Any:
+def read(study: str) -> Any:
+    """What the file of that shipped name or path declares, with absolute paths; it may be faulty.
+
+    Raises:
+        InvalidInputError: there is no such study, or it cannot be read.
+    """
     shipped = FOLDER / f"{study}.yaml"
     path = shipped if study in names() else Path(study)
     if path.suffix not in ENDS:
@@ -157,8 +162,8 @@ def _read_yaml(study: str) -> Any:
 def _meant(study: str) -> str:
     """What was meant by a name that is no study's: a study file beside it, or one that ships."""
     beside = paths_beside(study, ENDS)
-    stem = stem_of(study) if study.endswith(ENDS) else study
-    return did_you_mean(stem, [*beside, *names()], beside)
+    word = Path(study).stem if study.endswith(ENDS) else study
+    return did_you_mean(word, [*beside, *names()], beside)
 
 
 def _with_absolute_paths(content: Any, folder: Path) -> Any:

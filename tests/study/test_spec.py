@@ -119,7 +119,7 @@ def test_load_refuses_what_is_not_yaml(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidInputError, match=r"cannot be read|is not YAML"):
         load(str(path))
-    with pytest.raises(InvalidInputError, match="cannot be read"):
+    with pytest.raises(InvalidInputError, match="there is no study file"):
         load(str(tmp_path / "absent.yaml"))
 
 
