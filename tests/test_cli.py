@@ -74,7 +74,7 @@ def test_run_refuses_bad_arguments_with_status_2_and_writes_nothing(noiseflow, t
     ("changes", "says"),
     [
         ({"colour": "red"}, "colour is not a key that is known here; received 'red'"),
-        ({"variants": [{"name": "baseline"}, NOISY, NOISY]}, "'noisy' stands there twice"),
+        ({"variants": [{"name": "baseline"}, NOISY, NOISY]}, "'noisy' is there twice"),
         ({"variants": [NOISY]}, "must hold one named 'baseline'"),
     ],
 )
@@ -136,6 +136,15 @@ def test_misspelt_keys_are_recognised_wherever_they_are(noiseflow, tmp_path):
         in done.stderr
     )
     assert "Did you mean 'stddev'?" in done.stderr
+
+
+def test_parts_of_one_kind_are_told_apart_by_a_label(noiseflow, tmp_path):
+    done = noiseflow("plan", study_file(tmp_path, datasets=[{"kind": "circles"}, {"kind": "circles", "n_test": 9}]))
+    assert "datasets must differ in their labels; 'circles' is there twice" in done.stderr
+    assert "Give each a label, such as label: first" in done.stderr
+    done = noiseflow("plan", study_file(tmp_path, datasets=[{"kind": "circles", "name": "first"}]))
+    assert "datasets[0].name is not a key that is known here" in done.stderr
+    assert "Did you mean 'label'?" in done.stderr
 
 
 def test_lists_for_programs_are_json(noiseflow):

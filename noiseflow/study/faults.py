@@ -39,6 +39,7 @@ FIXES = {
     "stddev": "A stddev is a finite number of at least 0: drop the value.",
     "extra_forbidden": "Look for a misspelling, or drop it.",
     "missing": "Add it.",
+    "twins": "Give each a label, such as label: first; a part without one is called by its kind.",
     "rows": "Lower it, or raise n_samples.",
     "place": f"Places are {', '.join(PLACES)}.",
 }
@@ -55,10 +56,15 @@ def _sentence(fault: Any, study: Any) -> str:
     text = text.format(**fault.get("ctx", {})) if text else fault["msg"]
     received = "" if kind == "missing" else f"; received {_short(fault['input'])}"
     field = loc[-1] if loc else ""
-    if kind == "extra_forbidden" and (meant := did_you_mean(str(field), _keys_at(loc[:-1]))):
+    if kind == "extra_forbidden" and (meant := _key_meant(str(field), _keys_at(loc[:-1]))):
         return f"{_path(loc)} {text}{received} (study {_short(study)}).{meant}"
     fix = FIXES.get(kind) or FIXES.get(field if isinstance(field, str) else "", "")
     return f"{_path(loc)} {text}{received} (study {_short(study)}). {fix}".strip()
+
+
+def _key_meant(word: str, known: Sequence[str]) -> str:
+    """As `did_you_mean`, of a key: what is called a label has no other name."""
+    return did_you_mean("label" if word == "name" and "label" in known else word, known)
 
 
 def did_you_mean(word: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
@@ -83,7 +89,7 @@ def is_lacking(path: str | Path) -> bool:
 
 
 def paths_beside(path: str, suffixes: tuple[str, ...]) -> dict[str, str]:
-    """The files in the folder of a path, as they would be typed, by their names without the end; none where it cannot be listed.
+    """The files in the folder of a path, as they would be typed, by their stems; none where it cannot be listed.
 
     Args:
         suffixes: ends of the names that count.

@@ -44,7 +44,7 @@ def test_shipped_studies_are_valid_and_named_as_their_file(name):
         ({"variants": [{"name": "baseline"}, variant(float("nan"))]}, "variants[1].injections[0].stddev", "finite"),
         ({"variants": [{"name": "baseline"}, variant(place="above")]}, "variants[1].injections[0].place", "must match"),
         ({"variants": [variant()]}, "variants", "'baseline'"),
-        ({"variants": [{"name": "baseline"}, variant(), variant(0.2)]}, "variants", "stands there twice"),
+        ({"variants": [{"name": "baseline"}, variant(), variant(0.2)]}, "variants", "is there twice"),
         (
             {"variants": [{"name": "baseline"}, variant(), variant(name="same")]},
             "variants[2]",
