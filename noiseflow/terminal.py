@@ -140,7 +140,7 @@ def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None
     trained = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
     reused = f", {done.reused} reused" if done.reused and done.trained else ""
     console.print(f"\n{trained}{reused}, in {seconds:.0f} s\n", highlight=False)
-    console.print(_table(done))
+    console.print(summary_table(done.table))
     console.print(f"\n{done.answer}\n", markup=False, highlight=False)
     lines = [f"Report: {done.report}"]
     if not is_remote(done.report):
@@ -149,20 +149,20 @@ def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _table(done: StudyRun) -> Table:
-    rows = done.table
+def summary_table(rows: list[dict[str, Any]]) -> Table:
+    """Rows of an answer, or of two, as a table for a terminal."""
     names = [name for name in rows[0] if name not in LEFT_TO_THE_REPORT]
-    if not any(row["diverged"] for row in rows):
-        names.remove("diverged")
+    if not any(row.get("diverged") for row in rows):
+        names = [name for name in names if name != "diverged"]
     if names[0] != "variant":
-        names.remove("std")  # to leave room for the names in 80 columns
+        names = [name for name in names if name != "std"]  # to leave room for the names in 80 columns
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     for name in names:
-        words = name in ("dataset", "architecture", "variant", "verdict")
+        words = name in ("dataset", "architecture", "variant", "of", "verdict")
         table.add_column(
             SHORT_HEADS.get(name, name),
             justify="left" if words else "right",
-            no_wrap=name != "variant",
+            no_wrap=name not in ("variant", "of"),
             min_width=WIDTHS.get(name),
         )
     places = {is_difference: _places(rows, is_difference) for is_difference in (True, False)}

@@ -55,17 +55,28 @@ def show(study: StoredArgument, *, results: ResultsOption = "results", as_json: 
 
 @stored.command()
 def compare(
-    first: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
+    first: Annotated[
+        str,
+        typer.Argument(help="A study, a run of it (circles/epochs-200), or a night of campaigns (circles@2026-11-25)."),
+    ],
     second: Annotated[str, typer.Argument(help="Another.")],
     *,
     results: ResultsOption = "results",
+    as_json: JsonOption = False,
 ) -> None:
-    """Shows two summaries side by side."""
+    """Shows two summaries in one table, cell by cell."""
     from noiseflow.results import compare_stored  # noqa: PLC0415
 
     with failures_printed():
-        table = compare_stored(results, first, second)
-    typer.echo(table.to_string(float_format=lambda value: f"{value:.3f}", na_rep="", max_colwidth=40))
+        rows = compare_stored(results, first, second)
+    if as_json:
+        print_json(rows)
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from noiseflow.terminal import summary_table  # noqa: PLC0415
+
+    Console(width=None if sys.stdout.isatty() else 100).print(summary_table(rows))
 
 
 @stored.command()
