@@ -16,6 +16,7 @@ import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.store import Store, find_store
+from noiseflow.study.faults import did_you_mean
 from noiseflow.study.result_places import is_remote
 from noiseflow.wording import score_of
 
@@ -218,7 +219,9 @@ def study_folder(results: str, study: str) -> Path:
     folders = {folder.name: folder for folder in _folders(results)}
     if study not in folders:
         there = ", ".join(folders) or "none"
-        raise InvalidInputError([f"study {study!r} is not in {results}. There are: {there}."])
+        raise InvalidInputError(
+            [f"study {study!r} is not in {results}.{did_you_mean(study, folders)} There are: {there}."]
+        )
     return folders[study]
 
 

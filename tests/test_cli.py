@@ -153,6 +153,12 @@ def test_lists_for_programs_are_json(noiseflow):
     assert (planned["trials"], planned["missing"], len(planned["cells"])) == (12, 12, 2)
 
 
+def test_audit_for_programs_is_json(noiseflow):
+    found = json.loads(noiseflow("audit", "--before", ".757", "--after", ".771", "--n-test", "70", "--json").stdout)
+    assert found["points"] == pytest.approx(1.4)
+    assert (found["least_p"], found["n_test_needed"]) == (1.0, 429)  # one row more; 6 / 0.014
+
+
 def test_a_long_plan_begins_with_its_totals_and_is_folded(noiseflow):
     lines = noiseflow("plan", "controls").stdout.splitlines()
     assert lines[0].startswith("132 cells")

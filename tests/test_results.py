@@ -3,6 +3,7 @@
 import io
 import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import noiseflow
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.cli import app
+from noiseflow.cli.results import _stored_completed
 from noiseflow.results import (
     changed_verdicts,
     compare_stored,
@@ -84,7 +86,7 @@ def test_list_and_show_name_trials_and_runs(results):
     assert 0 < run.size < one.size
     with pytest.raises(InvalidInputError, match=r"There are: epochs-3\."):
         stored_study(str(results), "small/epochs-4")
-    with pytest.raises(InvalidInputError, match=r"There are: small\."):
+    with pytest.raises(InvalidInputError, match=r"Did you mean 'small'\? There are: small\."):
         stored_study(str(results), "smal")
 
 
@@ -147,6 +149,27 @@ def test_the_command_shows_two_summaries_within_100_columns(results, capsys):
     ]
     assert max(map(len, text.splitlines())) <= 100
     assert len(json.loads(f"[{as_json}")) == 4
+
+
+def test_show_gives_the_answer_of_each_run(results, capsys):
+    report = results / "small" / "runs" / "epochs-3" / "report"
+    report.mkdir()
+    (report / "answer.json").write_text(json.dumps({"answer": "It helps."}))
+    for options in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            app(["results", "show", "small", "--results", str(results), *options])
+        assert ended.value.code == 0
+    text, _, as_json = capsys.readouterr().out.partition("{")
+    assert text.splitlines()[-2:] == ["  run with other settings: small/epochs-3", "    It helps."]
+    assert json.loads(f"{{{as_json}")["answers_of_runs"] == {"epochs-3": "It helps."}
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("sm", ["small"]), ("small/", ["small/epochs-3"]), ("x", []), ("../", []), ("nothing/", [])],
+)
+def test_names_in_the_results_are_completed(results, typed, completed):
+    assert _stored_completed(SimpleNamespace(params={"results": str(results)}), typed) == completed
 
 
 def test_summary_is_exported_as_csv_and_as_a_latex_table(results):

@@ -348,12 +348,17 @@ def audit(
     after: Annotated[float, typer.Option(help="Published accuracy with it.")],
     n_test: Annotated[int, typer.Option(min=2, help="Test rows that both were measured on.")],
     seeds: Annotated[int, typer.Option(min=1, help="Training runs that each was the mean of.")] = 1,
+    as_json: JsonOption = False,
 ) -> None:
     """Says what a published improvement can and cannot show; trains nothing."""
     from noiseflow.statistics.audit import audit as audited  # noqa: PLC0415 - imports scipy
+    from noiseflow.statistics.audit import audit_numbers  # noqa: PLC0415
 
     try:
-        typer.echo(audited(before, after, n_test, seeds))
+        if as_json:
+            print_json(audit_numbers(before, after, n_test, seeds))
+        else:
+            typer.echo(audited(before, after, n_test, seeds))
     except ValueError as error:
         refuse([str(error)])
 
