@@ -189,13 +189,15 @@ def plan(
     asked = Until(until, None, max_seeds)
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False, until=asked)
     from noiseflow.run import data_faults, read_lines  # noqa: PLC0415 - imports pandas and more
-    from noiseflow.stored import name_faults, stored_plan  # noqa: PLC0415
+    from noiseflow.stored import is_trained, name_faults, stored_plan  # noqa: PLC0415
     from noiseflow.trials.preview import foresee, preview_text, until_lines  # noqa: PLC0415
 
     date = _date(campaign)
     with failures_printed():
         try:
-            if faults := data_faults(declared, date) or name_faults(declared, results, engine, date):
+            known = date is None and is_trained(declared, results, engine)  # was found valid, as a run takes it
+            found = [] if known else data_faults(declared, date)
+            if faults := found or name_faults(declared, results, engine, date):
                 refuse(faults)
             foreseen = foresee(*stored_plan(declared, results, engine, date))
             foreseen["notes"] += until_lines(len(foreseen["cells"]), asked.most) if until else []
