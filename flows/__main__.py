@@ -32,6 +32,7 @@ from noiseflow.options import (
     UntilOption,
     VerboseOption,
     declared_study,
+    typed_again,
 )
 from noiseflow.study import Study
 from noiseflow.study.loading import load, names
@@ -89,7 +90,7 @@ def main(
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415 - imports pandas and more
 
         status = run_in_terminal(
-            study,
+            [study, *typed_again(seeds, epochs, results, engine, campaign, until)],
             lambda watch: _run(declared, given, watch, server, **options, **campaigns),
             starting="Prefect and TensorFlow",
             verbose=verbose,

@@ -73,6 +73,21 @@ def declared_study(
         refuse(error.faults)
 
 
+def typed_again(
+    seeds: int | None, epochs: int | None, results: str, engine: str, campaign: str | None, until: str | None
+) -> list[str]:
+    """The options that say which trials are meant, as they are typed for another command on the same ones."""
+    options = {
+        "--seeds": seeds,
+        "--epochs": epochs,
+        "--results": None if results == "results" else results,
+        "--engine": None if engine == "auto" else engine,
+        "--campaign": campaign,
+        "--until": until,
+    }
+    return [part for name, value in options.items() if value is not None for part in (name, str(value))]
+
+
 def refuse(faults: Sequence[str]) -> NoReturn:
     """Prints one message with every fault, and ends with status 2."""
     typer.echo(refusal(faults), err=True)

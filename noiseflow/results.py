@@ -16,8 +16,9 @@ import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.store import Store, find_store
+from noiseflow.study.faults import did_you_mean
 from noiseflow.study.result_places import is_remote
-from noiseflow.wording import p_text
+from noiseflow.wording import score_of
 
 Plain = str | float | int | None
 ANSWER = "answer.json"
@@ -25,6 +26,17 @@ ANSWER = "answer.json"
 CELL = ["dataset", "architecture", "variant"]
 PAPER = ["p_adjusted", "effect_size"]
 COMPARED = ["verdict", "n_seeds", "score_mean", "difference_mean", "difference_ci_low", "difference_ci_high"]
+_HEADS = {
+    "variant": "variant",
+    "of": "of",
+    "verdict": "verdict",
+    "n_seeds": "seeds",
+    "score_mean": "score",
+    "difference_mean": "difference (score)",
+    "difference_ci_low": "low",
+    "difference_ci_high": "high",
+}
+"""Columns that are compared, and their heads as a run prints them."""
 _OURS = (
     "trials",
     "curves",
@@ -210,7 +222,9 @@ def study_folder(results: str, study: str) -> Path:
     folders = {folder.name: folder for folder in _folders(results)}
     if study not in folders:
         there = ", ".join(folders) or "none"
-        raise InvalidInputError([f"study {study!r} is not in {results}. There are: {there}."])
+        raise InvalidInputError(
+            [f"study {study!r} is not in {results}.{did_you_mean(study, folders)} There are: {there}."]
+        )
     return folders[study]
 
 
@@ -233,19 +247,45 @@ def read_answer(report: Path) -> dict[str, Any]:
 # -- two of them, and none ----------------------------------------------------------------------------------------------
 
 
-def compare_stored(results: str, first: str, second: str) -> pd.DataFrame:
-    """Two summaries side by side, a row a cell of either.
+def compare_stored(results: str, first: str, second: str) -> list[dict[str, Plain]]:
+    """Two summaries as rows of one table: of each cell the row of the first, then that of the second.
+
+    The heads and units are those of the table that a run prints; `of` says whose row it is.
 
     Args:
-        first, second: a study, or a run of it with other settings: `circles`, `circles/epochs-200`.
+        first, second: a study, a run of it with other settings, or a night of its campaigns alone: `circles`,
+            `circles/epochs-200`, `circles@2026-11-25`. Of a night the differences are stored, with its own interval each.
 
     Raises:
-        InvalidInputError: one of them has no summary.
+        InvalidInputError: one of them is not there.
     """
-    shown = [stored_summary(results, which).set_index(CELL) for which in (first, second)]
-    frames = [frame[[name for name in COMPARED if name in frame]] for frame in shown]
     names = (first, second) if first != second else (first, f"{second} again")
-    return pd.concat(dict(zip(names, frames, strict=True)), axis="columns").swaplevel(axis="columns")
+    frames = [_compared(results, which).assign(of=name) for name, which in zip(names, (first, second), strict=True)]
+    both = pd.concat(frames, ignore_index=True)
+    both = both.iloc[both.groupby(CELL, sort=False).ngroup().argsort(kind="stable")]
+    several = [name for name in ("dataset", "architecture") if len(both[name].unique()) > 1]
+    in_points = all(score_of({"score_name": name}).in_points for name in both["score_name"].unique())
+    heads = _HEADS | {"difference_mean": "difference (points)" if in_points else "difference (score)"}
+    shown = both.reindex(columns=[*several, *heads])
+    differences = ["difference_mean", "difference_ci_low", "difference_ci_high"]
+    shown[differences] = shown[differences].astype(float) * (100 if in_points else 1)
+    shown["n_seeds"] = shown["n_seeds"].astype("Int64")
+    plain = shown.rename(columns=heads).astype(object)
+    rows: list[dict[str, Plain]] = plain.where(plain.notna(), None).to_dict("records")  # type: ignore[assignment]
+    return rows
+
+
+def _compared(results: str, which: str) -> pd.DataFrame:
+    """The summary of a study or run; of a night of its campaigns, what its own pairs say."""
+    study, _, night = which.partition("@")
+    if not night:
+        return stored_summary(results, study)
+    nights = _findings(results, study, "history") if _is_found(results, study, "history") else pd.DataFrame()
+    dates = [str(date) for date in nights["campaign"].unique()] if len(nights) else []
+    if night not in dates:
+        there = ", ".join(dates) or "none"
+        raise InvalidInputError([f"{study!r} has no campaign {night!r} in its report. There are: {there}."])
+    return nights[nights["campaign"] == night].rename(columns={"n_pairs": "n_seeds"})
 
 
 def stored_summary(results: str, which: str) -> pd.DataFrame:
@@ -254,12 +294,25 @@ def stored_summary(results: str, which: str) -> pd.DataFrame:
     Raises:
         InvalidInputError: there is none.
     """
+    if not _is_found(results, which, "summary"):
+        path = _findings_path(results, which, "summary")
+        raise InvalidInputError([f"{which!r} has no summary: {path} is not there. Run it, or name another."])
+    return _findings(results, which, "summary")
+
+
+def _findings(results: str, which: str, name: str) -> pd.DataFrame:
+    return pd.read_parquet(_findings_path(results, which, name))
+
+
+def _is_found(results: str, which: str, name: str) -> bool:
+    """Whether there are findings of this name of a study, or of a run of it with other settings."""
+    return which.count("/") < 2 and _findings_path(results, which, name).is_file()
+
+
+def _findings_path(results: str, which: str, name: str) -> Path:
     study, _, run = which.partition("/")
     folder = study_folder(results, study)
-    path = folder / "runs" / run / "summary.parquet" if run else folder / "summary.parquet"
-    if not path.is_file() or (run and "/" in run):
-        raise InvalidInputError([f"{which!r} has no summary: {path} is not there. Run it, or name another."])
-    return pd.read_parquet(path)
+    return (folder / "runs" / run if run else folder) / f"{name}.parquet"
 
 
 def exported(results: str, which: str, form: Literal["csv", "latex"]) -> str:
@@ -273,12 +326,33 @@ def exported(results: str, which: str, form: Literal["csv", "latex"]) -> str:
         return summary.to_csv(index=False)
     several = [name for name in ("dataset", "architecture") if len(summary[name].unique()) > 1]
     columns = [*several, "variant", *(name for name in COMPARED if name in summary), *PAPER]
-    shown = summary[[name for name in columns if name in summary]]
-    if "p_adjusted" in shown:
-        shown = shown.assign(p_adjusted=shown["p_adjusted"].map(p_text))
-    return shown.rename(columns=lambda name: name.replace("_", " ")).to_latex(
-        index=False, escape=True, float_format="%.3f", na_rep=""
-    )
+    shown = [name for name in columns if name in summary]
+    aligned = "".join("r" if pd.api.types.is_numeric_dtype(summary[name].dtype) else "l" for name in shown)
+    texts = pd.DataFrame({name.replace("_", " "): [_latex(value, name) for value in summary[name]] for name in shown})
+    return texts.to_latex(index=False, escape=False, column_format=aligned)
+
+
+_LATEX = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+}
+"""Letters that LaTeX would obey, or print as others."""
+
+
+def _latex(value: Any, name: str) -> str:
+    """A cell of a LaTeX table: numbers with three decimals, and in math mode where there is a sign; nothing for none."""
+    if pd.isna(value):
+        return ""
+    if not isinstance(value, float):
+        return "".join(_LATEX.get(letter, letter) for letter in str(value))
+    if name == "p_adjusted" and value < 0.001:
+        return "$< 0.001$"
+    text = f"{round(value, 3) + 0.0:.3f}"  # no minus before a zero
+    return f"${text}$" if value < 0 and text[0] == "-" else text
 
 
 def older_than(results: str, days: float, now: datetime) -> list[str]:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from noiseflow.base.program import command
 from noiseflow.campaigns.rounds import campaign_round
 from noiseflow.results import ANSWER, StudyRun, answer_json, run_of
 from noiseflow.store import Store, StoreError, find_store, footer
@@ -205,6 +204,7 @@ def report_study(
     output: str | None = None,
     *,
     until_decided: bool = False,
+    trained_by: str = "",
 ) -> str:
     """Summarizes and renders a study again from Parquet, and trains nothing; path or URL of the page.
 
@@ -215,6 +215,7 @@ def report_study(
         output: folder or URL for the summary and the report; the results unless given, or `reports` where these can only
             be read.
         until_decided: whether it is the report of a run that went on until its variants were decided.
+        trained_by: the command that trains the study, for the message where nothing of it is stored.
 
     Raises:
         LookupError: none of the study's trials, by this engine, is stored there.
@@ -225,7 +226,7 @@ def report_study(
         plan = plan.counted(counts)
     n_there = len(store.trial_ids().intersection(plan.trial_ids)) if store else 0  # of a million the set is not kept
     if store is None or not n_there:
-        there = _other_trials(plan, store) if store else f"Train it first: {command()} run"
+        there = _other_trials(plan, store) if store else f"Train it first{trained_by and f': {trained_by}'}"
         raise LookupError(
             f"{study_place(results, study.name)} holds no trial of this study as it is asked for. {there}"
         )

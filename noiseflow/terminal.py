@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
 
 
 def run_in_terminal(
-    study: str,
+    planned: Sequence[str],
     run: Callable[[Watcher], StudyRun],
     *,
     starting: str = "TensorFlow",
@@ -44,7 +44,7 @@ def run_in_terminal(
     """Runs a study and prints what it came to; the exit status.
 
     Args:
-        study: its name, or the path of its file, as it was typed.
+        planned: the study and the options that `noiseflow plan` takes to show what is missing; empty where it cannot.
         run: runs it; called with what watches its progress.
         starting: programs that take a while to start, as the first line names them.
         verbose: whether logs are shown anyway, so that warnings need no extra line.
@@ -72,10 +72,10 @@ def run_in_terminal(
     except IncompleteRunError as error:
         if error.run is not None:
             show_run(error.run, time.monotonic() - began, last_line)
-        _failed(error, study)
+        _failed(error, planned)
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
-        _failed(error, study)
+        _failed(error, planned)
         return 1
     if quiet:
         console.print(done.answer, done.report, sep="\n", markup=False, highlight=False, soft_wrap=True)
@@ -113,13 +113,15 @@ def _show_warnings() -> None:
     logging.getLogger("noiseflow").addHandler(handler)
 
 
-def _failed(why: object, study: str) -> None:
+def _failed(why: object, planned: Sequence[str]) -> None:
     """Says why a run failed, and how to go on; not by the command that has just failed."""
     logs = "" if "--verbose" in sys.argv else " The option --verbose shows all logs."
-    _say(
-        f"noiseflow: the run failed. {in_terminal(why)}",
-        f"What is trained is kept: `{command()} plan {shlex.quote(study)}` shows what is missing.{logs}",
+    kept = (
+        f"What is trained is kept: `{command()} plan {shlex.join(planned)}` shows what is missing."
+        if planned
+        else GO_ON
     )
+    _say(f"noiseflow: the run failed. {in_terminal(why)}", f"{kept}{logs}")
 
 
 def _command() -> str:
@@ -138,7 +140,7 @@ def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None
     trained = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
     reused = f", {done.reused} reused" if done.reused and done.trained else ""
     console.print(f"\n{trained}{reused}, in {seconds:.0f} s\n", highlight=False)
-    console.print(_table(done))
+    console.print(summary_table(done.table))
     console.print(f"\n{done.answer}\n", markup=False, highlight=False)
     lines = [f"Report: {done.report}"]
     if not is_remote(done.report):
@@ -147,20 +149,20 @@ def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _table(done: StudyRun) -> Table:
-    rows = done.table
+def summary_table(rows: list[dict[str, Any]]) -> Table:
+    """Rows of an answer, or of two, as a table for a terminal."""
     names = [name for name in rows[0] if name not in LEFT_TO_THE_REPORT]
-    if not any(row["diverged"] for row in rows):
-        names.remove("diverged")
+    if not any(row.get("diverged") for row in rows):
+        names = [name for name in names if name != "diverged"]
     if names[0] != "variant":
-        names.remove("std")  # to leave room for the names in 80 columns
+        names = [name for name in names if name != "std"]  # to leave room for the names in 80 columns
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     for name in names:
-        words = name in ("dataset", "architecture", "variant", "verdict")
+        words = name in ("dataset", "architecture", "variant", "of", "verdict")
         table.add_column(
             SHORT_HEADS.get(name, name),
             justify="left" if words else "right",
-            no_wrap=name != "variant",
+            no_wrap=name not in ("variant", "of"),
             min_width=WIDTHS.get(name),
         )
     places = {is_difference: _places(rows, is_difference) for is_difference in (True, False)}

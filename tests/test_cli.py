@@ -74,7 +74,7 @@ def test_run_refuses_bad_arguments_with_status_2_and_writes_nothing(noiseflow, t
     ("changes", "says"),
     [
         ({"colour": "red"}, "colour is not a key that is known here; received 'red'"),
-        ({"variants": [{"name": "baseline"}, NOISY, NOISY]}, "'noisy' stands there twice"),
+        ({"variants": [{"name": "baseline"}, NOISY, NOISY]}, "'noisy' is there twice"),
         ({"variants": [NOISY]}, "must hold one named 'baseline'"),
     ],
 )
@@ -103,6 +103,10 @@ def test_version_and_short_help(noiseflow):
     ("arguments", "says"),
     [
         (["run", "circle"], "Did you mean 'circles'?"),
+        (["run", "circle.yaml"], "there is no study file 'circle.yaml'. Did you mean 'circles'?"),
+        (["run", "nope.yaml"], "`noiseflow studies` says what each is for"),
+        (["init", "nope.csv", "--target", "y"], "received 'nope.csv', which does not exist. Fix the path."),
+        (["init", "nope.csv"], "received 'nope.csv', which does not exist. Fix the path."),
         (["run", "my.csv"], "Write a study for it first: noiseflow init my.csv"),
         (["results", "list"], "results must be a folder on this machine; received 'results'"),
         (["results", "delete"], "name a study, or give --older-than DAYS"),
@@ -115,6 +119,15 @@ def test_refusals_say_what_is_meant(noiseflow, arguments, says):
     assert says in done.stderr
 
 
+def test_a_file_that_is_not_there_may_be_one_beside_it(noiseflow, tmp_path):
+    (tmp_path / "houses.csv").write_text("x,y\n")
+    (tmp_path / "houses.yaml").write_text("name: houses")
+    assert "Did you mean 'houses.csv'?" in noiseflow("init", "house.csv").stderr
+    assert "Did you mean './houses.csv'?" in noiseflow("init", "./house.csv").stderr
+    assert "Did you mean 'houses.yaml'?" in noiseflow("plan", "house.yaml").stderr
+    assert "Did you mean 'houses.yaml'?" in noiseflow("plan", "houses").stderr
+
+
 def test_misspelt_keys_are_recognised_wherever_they_are(noiseflow, tmp_path):
     noisy = {"name": "noisy", "injections": [{"place": "input", "stdev": 0.1}]}
     done = noiseflow("plan", study_file(tmp_path, desing="resample", variants=[{"name": "baseline"}, noisy]))
@@ -125,10 +138,25 @@ def test_misspelt_keys_are_recognised_wherever_they_are(noiseflow, tmp_path):
     assert "Did you mean 'stddev'?" in done.stderr
 
 
+def test_parts_of_one_kind_are_told_apart_by_a_label(noiseflow, tmp_path):
+    done = noiseflow("plan", study_file(tmp_path, datasets=[{"kind": "circles"}, {"kind": "circles", "n_test": 9}]))
+    assert "datasets must differ in their labels; 'circles' is there twice" in done.stderr
+    assert "Give each a label, such as label: first" in done.stderr
+    done = noiseflow("plan", study_file(tmp_path, datasets=[{"kind": "circles", "name": "first"}]))
+    assert "datasets[0].name is not a key that is known here" in done.stderr
+    assert "Did you mean 'label'?" in done.stderr
+
+
 def test_lists_for_programs_are_json(noiseflow):
     assert [one["study"] for one in json.loads(noiseflow("studies", "--json").stdout)] == names()
     planned = json.loads(noiseflow("plan", "smoke", "--json").stdout)
     assert (planned["trials"], planned["missing"], len(planned["cells"])) == (12, 12, 2)
+
+
+def test_audit_for_programs_is_json(noiseflow):
+    found = json.loads(noiseflow("audit", "--before", ".757", "--after", ".771", "--n-test", "70", "--json").stdout)
+    assert found["points"] == pytest.approx(1.4)
+    assert (found["least_p"], found["n_test_needed"]) == (1.0, 429)  # one row more; 6 / 0.014
 
 
 def test_a_long_plan_begins_with_its_totals_and_is_folded(noiseflow):
@@ -138,15 +166,47 @@ def test_a_long_plan_begins_with_its_totals_and_is_folded(noiseflow):
 
 
 @pytest.mark.usefixtures("table")
-def test_init_without_target_lists_the_columns(noiseflow):
+def test_init_without_target_lists_the_columns(noiseflow, tmp_path):
     done = noiseflow("init", "my.csv")
-    assert done.exit_code == 2
-    assert "the columns are x, kind, bought" in done.stderr.replace("'", "")
+    assert done.exit_code == 0
+    assert [line.split() for line in done.stdout.splitlines()] == [
+        ["60", "rows,", "3", "columns"],
+        [],
+        ["column", "read", "as", "missing", "example", "as", "the", "target"],
+        ["x", "numbers", "0", "0", "classification,", "7", "classes"],
+        ["kind", "category,", "2", "levels", "0", "a", "classification,", "2", "classes"],
+        ["bought", "category,", "2", "levels", "0", "False", "classification,", "2", "classes"],
+        [],
+        ["Name", "the", "column", "that", "is", "to", "be", "predicted:"],
+        [],
+        ["noiseflow", "init", "my.csv", "--target", "COLUMN"],
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["my.csv"]
 
 
 def test_init_without_target_lists_the_columns_of_a_table_whose_first_row_lacks_a_value(noiseflow, tmp_path):
     (tmp_path / "my.csv").write_text("x,kind,bought\n1,,yes\n" + "2,b,no\n3,a,yes\n" * 20)
-    assert "the columns are x, kind, bought" in noiseflow("init", "my.csv").stderr.replace("'", "")
+    listed = noiseflow("init", "my.csv").stdout.splitlines()[3:6]
+    assert [line.split()[0] for line in listed] == ["x", "kind", "bought"]
+    assert listed[1].split()[1:5] == ["category,", "2", "levels", "1"]
+
+
+def test_init_without_target_names_no_task_of_what_nothing_predicts(noiseflow, tmp_path):
+    rows = [f'{i + 1},2026-01-{i % 28 + 1:02d},same,"{i},{i % 10}",row {i}' for i in range(60)]
+    (tmp_path / "my.csv").write_text("\n".join(["id,day,constant,price,name", *rows]))
+    lines = noiseflow("init", "my.csv").stdout.splitlines()
+    listed = {line.split()[0]: line for line in lines[3:8]}
+    assert [name for name, line in listed.items() if "regression" in line or "classification" in line] == ["price"]
+    assert "dates" in listed["day"]
+    assert "one value" in listed["constant"]
+
+
+def test_init_without_target_folds_a_wide_table(noiseflow, tmp_path):
+    (tmp_path / "my.csv").write_text(",".join(f"x{i}" for i in range(300)) + ("\n" + ",".join(["1.5"] * 300)) * 9)
+    lines = noiseflow("init", "my.csv").stdout.splitlines()
+    assert len(lines) < 50
+    assert "… 270 more columns" in lines
+    assert lines[-5].startswith("x299")
 
 
 def test_studies_lists_cells_trials_and_purpose(noiseflow):
@@ -161,8 +221,10 @@ def test_studies_lists_cells_trials_and_purpose(noiseflow):
 def test_report_without_results_says_what_to_do(noiseflow, tmp_path):
     done = noiseflow("report", "smoke")
     assert done.exit_code == 1
-    assert "noiseflow run" in done.stderr
+    assert done.stderr.endswith("Train it first: noiseflow run smoke\n")
     assert not list(tmp_path.iterdir())
+    elsewhere = noiseflow("report", "smoke", "--results", "my results", "--epochs", "5").stderr
+    assert elsewhere.endswith("noiseflow run smoke --epochs 5 --results 'my results'\n")
 
 
 def test_plan_shows_cells_and_what_is_missing_and_writes_nothing(noiseflow, tmp_path):
@@ -221,6 +283,27 @@ def test_init_keeps_a_study_that_is_there_and_names_what_is_wrong(noiseflow, tmp
     assert wrong.exit_code == 2
     assert "target must be a column of the table; received 'sold'" in wrong.stderr
     assert not (tmp_path / "other.yaml").exists()
+
+
+@pytest.mark.usefixtures("table")
+def test_faults_of_the_study_and_of_its_files_are_named_together(noiseflow, tmp_path):
+    own = {"kind": "table", "target": "sold", "task": "classification"}
+    lacking = {"kind": "table", "path": "none.csv", "target": "y", "task": "classification", "label": "lacking"}
+    datasets = [{**own, "path": "my.csv"}, lacking, {"kind": "moons", "n_train": -1}]
+    networks = [{"kind": "mlp"}, {"kind": "file", "path": "none.keras"}]
+    path = study_file(tmp_path, desing="resample", datasets=datasets, architectures=networks)
+    for command in ("plan", "run"):
+        done = noiseflow(command, path)
+        assert done.exit_code == 2
+        for says in (
+            "Did you mean 'design'?",
+            "datasets[2].n_train",
+            "datasets[0].target must be a column of the table; received 'sold', the columns are x, kind, bought",
+            f"datasets[1].path must name a file; received '{tmp_path}/none.csv', which does not exist",
+            f"architectures[1].path must name a file; received '{tmp_path}/none.keras', which does not exist",
+        ):
+            assert says in done.stderr
+        assert len(done.stderr.splitlines()) == 6
 
 
 @pytest.mark.usefixtures("table")

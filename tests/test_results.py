@@ -1,13 +1,17 @@
 """What lies in the results: frames with names, the list, two side by side, deletion. The trials are made up."""
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 import noiseflow
 from noiseflow.base.faults import InvalidInputError
+from noiseflow.cli import app
+from noiseflow.cli.results import _stored_completed
 from noiseflow.datasets import to_frame
 from noiseflow.results import (
     changed_verdicts,
@@ -37,6 +41,15 @@ def stored_rows(plan):
     return {name: frame.reindex(columns=SCHEMAS[name].names) for name, frame in tables.items()}
 
 
+def found(cell, gain):
+    """What the summary says of a cell, whose gain is that of the variant."""
+    numbers = {"score_name": "accuracy", "n_seeds": 4, "score_mean": 0.8}
+    if cell.variant.name == "baseline":
+        return numbers
+    ends = {"difference_ci_low": -0.004, "difference_ci_high": 0.05}
+    return {**numbers, **ends, "verdict": "better", "difference_mean": gain, "p_adjusted": gain / 50}
+
+
 @pytest.fixture
 def results(tmp_path):
     """A folder of results with the study `small`, as declared and with other epochs, and summaries of both."""
@@ -44,7 +57,7 @@ def results(tmp_path):
     for epochs, folder, gain in ((None, "", 0.03), (3, "runs/epochs-3", 0.01)):
         plan = make_plan(validate(SMALL, epochs=epochs), "vectorized")
         store.publish(stored_rows(plan), footer("0" * 16, {}))
-        summary = pd.DataFrame([{**cell.names, "verdict": "better", "difference_mean": gain} for cell in plan.cells])
+        summary = pd.DataFrame([{**cell.names, **found(cell, gain)} for cell in plan.cells])
         store.write_findings({"summary": summary}, {}, folder)
     (tmp_path / "not a study").mkdir()
     return tmp_path
@@ -85,22 +98,99 @@ def test_list_and_show_name_trials_and_runs(results):
     assert 0 < run.size < one.size
     with pytest.raises(InvalidInputError, match=r"There are: epochs-3\."):
         stored_study(str(results), "small/epochs-4")
-    with pytest.raises(InvalidInputError, match=r"There are: small\."):
+    with pytest.raises(InvalidInputError, match=r"Did you mean 'small'\? There are: small\."):
         stored_study(str(results), "smal")
 
 
 def test_two_summaries_stand_side_by_side(results):
-    table = compare_stored(str(results), "small", "small/epochs-3")
-    assert table["difference_mean"].to_numpy().tolist() == [[0.03, 0.01]] * 2
+    rows = compare_stored(str(results), "small", "small/epochs-3")
+    assert [(row["variant"], row["of"]) for row in rows] == [
+        ("baseline", "small"),
+        ("baseline", "small/epochs-3"),
+        ("noisy", "small"),
+        ("noisy", "small/epochs-3"),
+    ]
+    assert [row["difference (points)"] for row in rows] == pytest.approx([None, None, 3.0, 1.0])
+    assert rows[3] == pytest.approx(
+        {
+            "variant": "noisy",
+            "of": "small/epochs-3",
+            "verdict": "better",
+            "seeds": 4,
+            "score": 0.8,
+            "difference (points)": 1.0,
+            "low": -0.4,
+            "high": 5.0,
+        }
+    )
     with pytest.raises(InvalidInputError, match="has no summary"):
         compare_stored(str(results), "small", "small/epochs-9")
 
 
+def test_two_nights_of_campaigns_are_compared(results):
+    nights = [
+        {"campaign": date, "dataset": "circles", "architecture": "mlp", "variant": "noisy", "score_name": "accuracy",
+         "n_pairs": 4, "difference_mean": gain, "difference_ci_low": 0.0, "difference_ci_high": 0.1}
+        for date, gain in (("2026-11-25", 0.02), ("2026-11-26", 0.04))
+    ]  # fmt: skip
+    Store(results, "small").write_findings({"history": pd.DataFrame(nights)}, {}, "")
+    rows = compare_stored(str(results), "small@2026-11-25", "small@2026-11-26")
+    assert [row["of"] for row in rows] == ["small@2026-11-25", "small@2026-11-26"]
+    assert [row["difference (points)"] for row in rows] == pytest.approx([2.0, 4.0])
+    assert [row["verdict"] for row in rows] == [None, None]
+    with pytest.raises(InvalidInputError, match=r"no campaign '2026-11-27' in its report. There are: 2026-11-25, 2026"):
+        compare_stored(str(results), "small", "small@2026-11-27")
+
+
+def test_the_command_shows_two_summaries_within_100_columns(results, capsys):
+    for options in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            app(["results", "compare", "small", "small/epochs-3", "--results", str(results), *options])
+        assert ended.value.code == 0
+    text, _, as_json = capsys.readouterr().out.partition("[\n")
+    assert text.splitlines()[0].split() == ["variant", "of", "verdict", "seeds", "score", "points", "low", "high"]
+    assert text.splitlines()[4].split() == [
+        "noisy",
+        "small/epochs-3",
+        "better",
+        "4",
+        "0.800",
+        "+1.00",
+        "-0.40",
+        "+5.00",
+    ]
+    assert max(map(len, text.splitlines())) <= 100
+    assert len(json.loads(f"[{as_json}")) == 4
+
+
+def test_show_gives_the_answer_of_each_run(results, capsys):
+    report = results / "small" / "runs" / "epochs-3" / "report"
+    report.mkdir()
+    (report / "answer.json").write_text(json.dumps({"answer": "It helps."}))
+    for options in ([], ["--json"]):
+        with pytest.raises(SystemExit) as ended:
+            app(["results", "show", "small", "--results", str(results), *options])
+        assert ended.value.code == 0
+    text, _, as_json = capsys.readouterr().out.partition("{")
+    assert text.splitlines()[-2:] == ["  run with other settings: small/epochs-3", "    It helps."]
+    assert json.loads(f"{{{as_json}")["answers_of_runs"] == {"epochs-3": "It helps."}
+
+
+@pytest.mark.parametrize(
+    ("typed", "completed"),
+    [("sm", ["small"]), ("small/", ["small/epochs-3"]), ("x", []), ("../", []), ("nothing/", [])],
+)
+def test_names_in_the_results_are_completed(results, typed, completed):
+    assert _stored_completed(SimpleNamespace(params={"results": str(results)}), typed) == completed
+
+
 def test_summary_is_exported_as_csv_and_as_a_latex_table(results):
-    assert pd.read_csv(io.StringIO(exported(str(results), "small", "csv")))["difference_mean"].tolist() == [0.03, 0.03]
+    assert pd.read_csv(io.StringIO(exported(str(results), "small", "csv")))["difference_mean"].tolist()[1] == 0.03
     table = exported(str(results), "small/epochs-3", "latex").splitlines()
-    assert table[1:3] == [r"\toprule", r"variant & verdict & difference mean \\"]
-    assert r"noisy & better & 0.010 \\" in table
+    heads = "variant & verdict & n seeds & score mean & difference mean & difference ci low & difference ci high & p adjusted"
+    assert table[:3] == [r"\begin{tabular}{llrrrrrr}", r"\toprule", heads + r" \\"]
+    assert r"baseline &  & 4 & 0.800 &  &  &  &  \\" in table
+    assert r"noisy & better & 4 & 0.800 & 0.010 & $-0.004$ & 0.050 & $< 0.001$ \\" in table
     with pytest.raises(InvalidInputError, match="has no summary"):
         exported(str(results), "small/../small", "csv")
 

@@ -20,6 +20,7 @@ import noiseflow.run
 import noiseflow.stored
 from noiseflow import run_study
 from noiseflow.base.faults import InvalidInputError
+from noiseflow.cli import app
 from noiseflow.run import DriftError, IncompleteRunError
 from noiseflow.stored import report_study, stored_run
 from noiseflow.study.loading import validate as load_study
@@ -82,6 +83,19 @@ def test_rows_that_are_not_stored_are_made_again_for_the_report(tmp_path):
     assert not (folder / "datasets").exists()
     assert run_study(study, tmp_path).trained == 0
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "datasets"), rows)
+
+
+def test_plan_of_a_trained_study_does_not_look_into_its_data_again(tmp_path, monkeypatch, capsys):
+    run_study(SMALL, tmp_path, n_seeds=2)
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL.model_dump(mode="json", exclude_defaults=True)))
+    looked = []
+    monkeypatch.setattr(noiseflow.run, "data_faults", lambda *given: looked.append(given) or [])
+    for seeds in ("2", "3"):
+        with pytest.raises(SystemExit) as ended:
+            app(["plan", str(tmp_path / "study.yaml"), "--seeds", seeds, "--results", str(tmp_path)])
+        assert ended.value.code == 0
+        assert ("nothing to train" in capsys.readouterr().out) == (seeds == "2")
+    assert len(looked) == 1  # of the third seed
 
 
 def test_run_names_every_fault_at_once_and_writes_nothing(tmp_path):

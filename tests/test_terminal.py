@@ -130,7 +130,7 @@ def test_quiet_prints_the_answer_and_the_path_alone(monkeypatch, capsys):
     run = StudyRun("s", None, [{"variant": "baseline"}], "It helps.", "", str(Path("r/index.html").absolute()), 1, 0)
     opened = []
     monkeypatch.setattr(terminal.webbrowser, "open", opened.append)
-    assert terminal.run_in_terminal("s", lambda _: run, quiet=True, opens=True) == 0
+    assert terminal.run_in_terminal(["s"], lambda _: run, quiet=True, opens=True) == 0
     assert capsys.readouterr().out.splitlines() == ["It helps.", run.report]
     assert opened == [Path("r/index.html").absolute().as_uri()]
 
@@ -141,8 +141,8 @@ def test_after_a_failure_the_way_on_is_another_command(monkeypatch, capsys):
     def fails(_watch):
         raise OSError("no more room")
 
-    assert terminal.run_in_terminal("mine.yaml", fails) == 1
+    assert terminal.run_in_terminal(["mine.yaml", "--results", "my results"], fails) == 1
     told = capsys.readouterr().err
     assert "no more room" in told
-    assert "noiseflow plan mine.yaml" in told
+    assert "noiseflow plan mine.yaml --results 'my results'" in told
     assert "noiseflow run" not in told

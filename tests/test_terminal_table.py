@@ -2,12 +2,10 @@
 
 import io
 
-import pandas as pd
 import pytest
 from rich.console import Console
 
-from noiseflow.results import StudyRun
-from noiseflow.terminal import _table
+from noiseflow.terminal import summary_table
 
 
 def shown(*rows, unit="score"):
@@ -28,7 +26,7 @@ def shown(*rows, unit="score"):
         for name, score, difference in rows
     ]
     out = io.StringIO()
-    Console(file=out, width=80).print(_table(StudyRun("s", pd.DataFrame(), plain, "", "", "", 0, 0)))
+    Console(file=out, width=80).print(summary_table(plain))
     return out.getvalue()
 
 

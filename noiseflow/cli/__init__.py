@@ -41,6 +41,7 @@ from noiseflow.options import (
     print_json,
     refuse,
     show_logs,
+    typed_again,
 )
 from noiseflow.study import loading as studies
 from noiseflow.study.faults import results_faults
@@ -107,7 +108,7 @@ def run(
         where = {"engine": engine, "device": device, "campaign": campaign, "fail_on_drift": fail_on_drift}
         options = where | vars(asked)
         status = run_in_terminal(
-            study,
+            [study, *typed_again(seeds, epochs, results, engine, campaign, until)],
             lambda watch: run_study(declared, results, progress=watch, **options),
             verbose=verbose,
             quiet=quiet,
@@ -161,7 +162,7 @@ def reproduce(
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
 
         status = run_in_terminal(
-            declared.name,
+            [],
             lambda watch: run_study(declared, results, engine=engine, device=device, progress=watch),
             verbose=False,
             quiet=quiet,
@@ -188,13 +189,15 @@ def plan(
     asked = Until(until, None, max_seeds)
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False, until=asked)
     from noiseflow.run import data_faults, read_lines  # noqa: PLC0415 - imports pandas and more
-    from noiseflow.stored import name_faults, stored_plan  # noqa: PLC0415
+    from noiseflow.stored import is_trained, name_faults, stored_plan  # noqa: PLC0415
     from noiseflow.trials.preview import foresee, preview_text, until_lines  # noqa: PLC0415
 
     date = _date(campaign)
     with failures_printed():
         try:
-            if faults := data_faults(declared, date) or name_faults(declared, results, engine, date):
+            known = date is None and is_trained(declared, results, engine)  # was found valid, as a run takes it
+            found = [] if known else data_faults(declared, date)
+            if faults := found or name_faults(declared, results, engine, date):
                 refuse(faults)
             foreseen = foresee(*stored_plan(declared, results, engine, date))
             foreseen["notes"] += until_lines(len(foreseen["cells"]), asked.most) if until else []
@@ -215,7 +218,10 @@ def init(
     task: TaskOption = None,
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
-    """Writes a commented study file for one's own data, ready to run."""
+    """Writes a commented study file for one's own data, ready to run; lists the columns without --target."""
+    if not target and not data.lower().endswith(".npz"):
+        _list_columns(data)
+        return
     from noiseflow.atlas import strengths_for  # noqa: PLC0415 - imports pandas
     from noiseflow.study.draft import draft_and_look  # noqa: PLC0415
 
@@ -232,6 +238,16 @@ def init(
         refuse([f"{path} cannot be written: {error}"])
     typer.echo("\n".join([*map(printable, read), ""]))
     typer.echo(f"{path}: look it over, then\n\n  {program()} run {shlex.quote(str(path))}")
+
+
+def _list_columns(data: str) -> None:
+    """Prints the columns of a table, and how to name the target."""
+    from noiseflow.study.column_list import column_lines  # noqa: PLC0415 - imports pandas
+
+    try:
+        typer.echo("\n".join(column_lines(data)))
+    except InvalidInputError as error:
+        refuse(error.faults)
 
 
 @app.command()
@@ -278,8 +294,17 @@ def report(
     from noiseflow.stored import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
     gc.disable()  # this process ends soon; of a million trials it would look through for three seconds
+    again = typed_again(seeds, epochs, results, engine, campaign, until)
     with failures_printed():
-        page = report_study(declared, results, engine, _date(campaign), output, until_decided=until is not None)
+        page = report_study(
+            declared,
+            results,
+            engine,
+            _date(campaign),
+            output,
+            until_decided=until is not None,
+            trained_by=f"{program()} run {shlex.join([study, *again])}",
+        )
     if as_json:
         from noiseflow.results import read_answer  # noqa: PLC0415
 
@@ -325,12 +350,17 @@ def audit(
     after: Annotated[float, typer.Option(help="Published accuracy with it.")],
     n_test: Annotated[int, typer.Option(min=2, help="Test rows that both were measured on.")],
     seeds: Annotated[int, typer.Option(min=1, help="Training runs that each was the mean of.")] = 1,
+    as_json: JsonOption = False,
 ) -> None:
     """Says what a published improvement can and cannot show; trains nothing."""
     from noiseflow.statistics.audit import audit as audited  # noqa: PLC0415 - imports scipy
+    from noiseflow.statistics.audit import audit_numbers  # noqa: PLC0415
 
     try:
-        typer.echo(audited(before, after, n_test, seeds))
+        if as_json:
+            print_json(audit_numbers(before, after, n_test, seeds))
+        else:
+            typer.echo(audited(before, after, n_test, seeds))
     except ValueError as error:
         refuse([str(error)])
 

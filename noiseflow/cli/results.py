@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -33,8 +34,27 @@ def list_results(*, results: ResultsOption = "results", as_json: JsonOption = Fa
         typer.echo(f"{results} holds no study")
 
 
+def _stored_completed(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of the studies in the results, and once one is typed, of its runs; imports nothing that takes long."""
+    folder, slash, _ = incomplete.rpartition("/")
+    place = Path(context.params.get("results") or "results") / (f"{folder}/runs" if slash else "")
+    found = sorted(path.name for path in place.glob("*") if path.is_dir()) if ".." not in folder else []
+    return [name for name in (f"{folder}{slash}{name}" for name in found) if name.startswith(incomplete)]
+
+
 StoredArgument = Annotated[
-    str, typer.Argument(help="A study in the results, or a run of it with other settings: circles/epochs-200.")
+    str,
+    typer.Argument(
+        help="A study in the results, or a run of it with other settings: circles/epochs-200.",
+        autocompletion=_stored_completed,
+    ),
+]
+ComparedArgument = Annotated[
+    str,
+    typer.Argument(
+        help="A study, a run of it (circles/epochs-200), or a night of campaigns (circles@2026-11-25).",
+        autocompletion=_stored_completed,
+    ),
 ]
 
 
@@ -45,32 +65,44 @@ def show(study: StoredArgument, *, results: ResultsOption = "results", as_json: 
 
     with failures_printed():
         one = stored_study(results, study)
+        answers = {run: stored_study(results, f"{one.study}/{run}").answer for run in one.runs}
     if as_json:
-        print_json(asdict(one))
+        print_json({**asdict(one), "answers_of_runs": answers})
         return
     lines = [f"{one.study}: {_megabytes(one.size)}, last changed {one.changed:%Y-%m-%d %H:%M} UTC"]
-    lines += [f"  trials: {kind}" for kind in one.trials] + [f"  run with other settings: {run}" for run in one.runs]
-    typer.echo("\n".join([*lines, *([f"  {one.answer}"] if one.answer else [])]))
+    lines += [f"  trials: {kind}" for kind in one.trials]
+    lines += [f"  {one.answer}"] if one.answer else []
+    for run, answer in answers.items():
+        lines += [f"  run with other settings: {one.study}/{run}", *([f"    {answer}"] if answer else [])]
+    typer.echo("\n".join(lines))
 
 
 @stored.command()
 def compare(
-    first: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
-    second: Annotated[str, typer.Argument(help="Another.")],
+    first: ComparedArgument,
+    second: ComparedArgument,
     *,
     results: ResultsOption = "results",
+    as_json: JsonOption = False,
 ) -> None:
-    """Shows two summaries side by side."""
+    """Shows two summaries in one table, cell by cell."""
     from noiseflow.results import compare_stored  # noqa: PLC0415
 
     with failures_printed():
-        table = compare_stored(results, first, second)
-    typer.echo(table.to_string(float_format=lambda value: f"{value:.3f}", na_rep="", max_colwidth=40))
+        rows = compare_stored(results, first, second)
+    if as_json:
+        print_json(rows)
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    from noiseflow.terminal import summary_table  # noqa: PLC0415
+
+    Console(width=None if sys.stdout.isatty() else 100).print(summary_table(rows))
 
 
 @stored.command()
 def export(
-    study: Annotated[str, typer.Argument(help="A study, or a run of it with other settings: circles/epochs-200.")],
+    study: StoredArgument,
     *,
     form: Annotated[
         Literal["csv", "latex", "mlflow", "wandb"],
@@ -108,7 +140,10 @@ def export(
 @stored.command()
 def delete(
     study: Annotated[
-        str | None, typer.Argument(help="A study in the results; all that are old enough unless given.")
+        str | None,
+        typer.Argument(
+            help="A study in the results; all that are old enough unless given.", autocompletion=_stored_completed
+        ),
     ] = None,
     *,
     older_than: Annotated[

@@ -11,6 +11,10 @@ LEAST_ROWS = 6
 """Rows that must change, all for the better, for an exact sign test to reach .05: 2 · 2⁻⁶ = .031."""
 
 
+_ONE_ROW = 0.5
+"""Below it a net gain is no row."""
+
+
 def smallest_p(n_rows: int) -> float:
     """The smallest p that a net gain of so many test rows can have: that of a change which made no row worse.
 
@@ -30,9 +34,7 @@ def audit(before: float, after: float, n_test: int, n_seeds: int = 1) -> str:
     Raises:
         ValueError: an accuracy is no fraction.
     """
-    for name, value in (("before", before), ("after", after)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"--{name} must be a fraction in [0, 1]; received {value}. Write 75.7 % as 0.757.")
+    _check_fractions(before, after)
     right = [value * n_test for value in (before, after)]
     rows, points = right[1] - right[0], 100 * (after - before)
     counts = [f"{round(n)}" if n_seeds == 1 else f"{n:.1f}" for n in right]
@@ -50,14 +52,47 @@ def audit(before: float, after: float, n_test: int, n_seeds: int = 1) -> str:
     return "\n".join(lines)
 
 
-def _interval(n_right: float, n: int) -> str:
+def audit_numbers(before: float, after: float, n_test: int, n_seeds: int = 1) -> dict[str, float | None]:
+    """The numbers that the lines of `audit` give, for programs; arguments and errors are its own.
+
+    rows: net gain in test rows; points: the same in percentage points; least_p: the smallest p that it can have;
+    n_test_needed: test rows that a true difference of this size takes at least, None where none is.
+    """
+    _check_fractions(before, after)
+    rows = (after - before) * n_test
+    ends = {
+        f"{name}_{end}": value
+        for name, score in (("before", before), ("after", after))
+        for end, value in zip(("low", "high"), _ends(score * n_test, n_test), strict=True)
+    }
+    given = {"before": before, "after": after, "n_test": n_test, "n_seeds": n_seeds}
+    gain = {"rows": rows, "points": 100 * (after - before), "least_p": smallest_p(round(rows))}
+    return {**given, **ends, **gain, "n_test_needed": _needed(rows, n_test) if abs(rows) >= _ONE_ROW else None}
+
+
+def _check_fractions(before: float, after: float) -> None:
+    for name, value in (("before", before), ("after", after)):
+        if not 0 <= value <= 1:
+            raise ValueError(f"--{name} must be a fraction in [0, 1]; received {value}. Write 75.7 % as 0.757.")
+
+
+def _ends(n_right: float, n: int) -> tuple[float, float]:
     low, high = stats.binomtest(round(n_right), n).proportion_ci(method="wilson")
+    return float(low), float(high)
+
+
+def _interval(n_right: float, n: int) -> str:
+    low, high = _ends(n_right, n)
     return f"{low:.3f} to {high:.3f}"
+
+
+def _needed(rows: float, n_test: int) -> int:
+    return ceil(LEAST_ROWS / abs(rows / n_test))
 
 
 def _on_rows(rows: float, n_test: int) -> list[str]:
     least = 100 * LEAST_ROWS / n_test
-    if abs(rows) < 0.5:
+    if abs(rows) < _ONE_ROW:
         return ["No row changed on balance: there is nothing to explain."]
     p = smallest_p(round(rows))
     raised = "; every pair of rows that swap raises it" if p < 1 else ""
@@ -67,11 +102,10 @@ def _on_rows(rows: float, n_test: int) -> list[str]:
             first,
             "So these rows can tell the two models apart, if few rows changed for the worse. Ask for that number.",
         ]
-    needed = ceil(LEAST_ROWS / abs(rows / n_test))
     return [
         first,
         f"So these rows cannot tell the two models apart: that takes {LEAST_ROWS} rows or more, {least:.1f} points here.",
-        f"A true difference of this size needs {needed:,} test rows at least.",
+        f"A true difference of this size needs {_needed(rows, n_test):,} test rows at least.",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from noiseflow import datasets
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import SKEWED
 from noiseflow.datasets.columns import kind_of, numbers
+from noiseflow.datasets.files import SUFFIXES
 from noiseflow.scores import SCORES, scores_of
 from noiseflow.study import Dataset
-from noiseflow.study.faults import sentences
+from noiseflow.study.faults import did_you_mean, is_lacking, paths_beside, sentences
 
 N_SEEDS = 30
 TEST_FRACTIONS = (0.3, 0.5)
@@ -42,6 +44,18 @@ class Draft:
     n_train: int
     remarks: Remarks = field(default_factory=dict)
     network: str = ""
+
+
+def see_file(path: str) -> None:
+    """Sees that a file that was typed is there; other faults of it are found when it is read.
+
+    Raises:
+        InvalidInputError: there is no file of this name.
+    """
+    if is_lacking(path):
+        beside = paths_beside(path, (*SUFFIXES, ".npz"))
+        meant = did_you_mean(Path(path).stem, beside, beside) or " Fix the path."
+        raise InvalidInputError([f"path must name a file; received {path!r}, which does not exist.{meant}"])
 
 
 def dataset_of(settings: dict[str, Any]) -> Dataset:

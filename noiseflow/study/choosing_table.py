@@ -37,6 +37,8 @@ from noiseflow.study.choosing import Draft, Remarks, dataset_of, first_sound, gu
 SAMPLE = 50_000
 """Rows of a file that is too large to be read whole."""
 _LEAST_GROUPS = 5
+_LEAST_ROWS = 4
+"""Rows with a target below which nothing can be said of it: two train and two test."""
 
 
 def choose_table(path: str, target: str, task: str | None) -> Draft:
@@ -45,11 +47,7 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
     Raises:
         InvalidInputError: the file or the target is faulty; the message names every fault.
     """
-    reading, why = _guessed(path, target) if _is_there(path) else (Reading(), {})
-    remarks: Remarks = {key: [text] for key, text in why.items()}
-    if is_too_large(path, reading):
-        reading = replace(reading, sample=SAMPLE, drawn_by=1)  # the data seed that a study has
-        remarks["sample"] = ["The file is too large to be read whole: so many of its rows are drawn at random."]
+    reading, remarks = _reading(path, target)
     raw = read_table(path, reading)
     if numbered := numbered_names(raw):
         remarks.setdefault("path", []).extend(numbered)
@@ -66,7 +64,7 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
             "Guessed: several labels." if settings["task"] == "classification" else "Guessed: several numbers."
         ]
     for name in chosen:
-        _see_target(frame[name], settings["task"])
+        see_target(frame[name], settings["task"])
     settings |= _rows_aside(frame[list(chosen)], settings["task"], remarks)
     frame = _prepared(settings)
     features = frame.drop(columns=list(chosen))
@@ -83,6 +81,25 @@ def choose_table(path: str, target: str, task: str | None) -> Draft:
     return first_sound(
         _choices(features, guesses, settings, remarks.get("missing", [])), labels, remarks, several=bool(others)
     )
+
+
+def read_as_guessed(path: str) -> pd.DataFrame:
+    """The table as it is read before a target is named.
+
+    Raises:
+        InvalidInputError: the file is faulty; the message names every fault.
+    """
+    return read_table(path, _reading(path, "")[0])
+
+
+def _reading(path: str, target: str) -> tuple[Reading, Remarks]:
+    """How the file is read, a sample of it where it is large, with a remark on each choice."""
+    reading, why = _guessed(path, target) if _is_there(path) else (Reading(), {})
+    remarks: Remarks = {key: [text] for key, text in why.items()}
+    if is_too_large(path, reading):
+        reading = replace(reading, sample=SAMPLE, drawn_by=1)  # the data seed that a study has
+        remarks["sample"] = ["The file is too large to be read whole: so many of its rows are drawn at random."]
+    return reading, remarks
 
 
 def _guessed(path: str, target: str) -> tuple[Reading, dict[str, str]]:
@@ -212,9 +229,14 @@ def _reads_itself(column: pd.Series[Any], reading: Reading) -> bool:
     return reading.style is not None and any(not (p := parse(unique, s)).others and not p.unit for s in styles)
 
 
-def _see_target(column: pd.Series[Any], task: str) -> None:
-    """Raises where nothing can be predicted: there is no value, one only, dates, or a name for each row."""
+def see_target(column: pd.Series[Any], task: str) -> None:
+    """Raises where nothing can be predicted: there are hardly any values, one only, dates, or a name for each row."""
     name, distinct, n = repr(column.name), column.nunique(), int(column.notna().sum())
+    if 0 < n < _LEAST_ROWS:
+        must = f"have at least {_LEAST_ROWS} rows with {name}"
+        raise InvalidInputError(
+            [f"the table must {must}; received {n}, too few to tell how it can be predicted. Bring more rows."]
+        )
     if kind_of(column) == "date" or (kind_of(column) == "category" and is_date(column)):
         fix = "Turn it into numbers, such as days since the first, or choose another."
         raise InvalidInputError([f"target must be numbers or classes; received {name}, which holds dates. {fix}"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
@@ -66,8 +66,8 @@ def faults_of_study(study: Study) -> list[InitErrorDetails]:
     ]
 
 
-def _fault(loc: tuple[str | int, ...], received: Any, text: str) -> InitErrorDetails:
-    return InitErrorDetails(type=PydanticCustomError("between", "{text}", {"text": text}), loc=loc, input=received)
+def _fault(loc: tuple[str | int, ...], received: Any, text: str, kind: LiteralString = "between") -> InitErrorDetails:
+    return InitErrorDetails(type=PydanticCustomError(kind, "{text}", {"text": text}), loc=loc, input=received)
 
 
 def _value_of(part: Any, key: str) -> Any:
@@ -85,7 +85,11 @@ def _names(field: str, parts: Sequence[Any]) -> list[Any]:
 def _twins(field: str, parts: Sequence[Any]) -> list[InitErrorDetails]:
     names = _names(field, parts)
     repeated = [name for name, n in Counter(map(repr, names)).items() if n > 1]
-    return [_fault((field,), names, f"must have names of their own; {name} stands there twice") for name in repeated]
+    if field == "variants":
+        return [_fault((field,), names, f"must differ in their names; {name} is there twice") for name in repeated]
+    return [
+        _fault((field,), names, f"must differ in their labels; {name} is there twice", "twins") for name in repeated
+    ]
 
 
 def _strangers(data: Mapping[str, Any], field: str, key: str) -> Iterator[InitErrorDetails]:

@@ -17,7 +17,7 @@ from text_unidecode import unidecode
 from noiseflow.datasets.facts import what_was_read
 from noiseflow.study import Dataset
 from noiseflow.study import loading as studies
-from noiseflow.study.choosing import N_SEEDS, Draft
+from noiseflow.study.choosing import N_SEEDS, Draft, see_file
 from noiseflow.study.choosing_arrays import choose_arrays
 from noiseflow.study.choosing_table import choose_table
 
@@ -75,6 +75,7 @@ def draft_and_look(
 
 def choose(path: str, target: str, task: str | None = None) -> Draft:
     """The dataset that fits a file; arguments and errors as those of `draft_study`."""
+    see_file(path)
     return (choose_arrays if path.lower().endswith(".npz") else choose_table)(path, target, task)
 
 

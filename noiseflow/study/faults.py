@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,6 +39,7 @@ FIXES = {
     "stddev": "A stddev is a finite number of at least 0: drop the value.",
     "extra_forbidden": "Look for a misspelling, or drop it.",
     "missing": "Add it.",
+    "twins": "Give each a label, such as label: first; a part without one is called by its kind.",
     "rows": "Lower it, or raise n_samples.",
     "place": f"Places are {', '.join(PLACES)}.",
 }
@@ -54,16 +56,51 @@ def _sentence(fault: Any, study: Any) -> str:
     text = text.format(**fault.get("ctx", {})) if text else fault["msg"]
     received = "" if kind == "missing" else f"; received {_short(fault['input'])}"
     field = loc[-1] if loc else ""
-    if kind == "extra_forbidden" and (meant := did_you_mean(str(field), _keys_at(loc[:-1]))):
+    if kind == "extra_forbidden" and (meant := _key_meant(str(field), _keys_at(loc[:-1]))):
         return f"{_path(loc)} {text}{received} (study {_short(study)}).{meant}"
     fix = FIXES.get(kind) or FIXES.get(field if isinstance(field, str) else "", "")
     return f"{_path(loc)} {text}{received} (study {_short(study)}). {fix}".strip()
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """` Did you mean 'design'?`; empty where no known word is alike."""
+def _key_meant(word: str, known: Sequence[str]) -> str:
+    """As `did_you_mean`, of a key: what is called a label has no other name."""
+    return did_you_mean("label" if word == "name" and "label" in known else word, known)
+
+
+def did_you_mean(word: str, known: Iterable[str], shown: Mapping[str, str] | None = None) -> str:
+    """` Did you mean 'design'?`; empty where no known word is alike.
+
+    Args:
+        shown: what is said instead of a known word.
+    """
     found = difflib.get_close_matches(word, known, 1)
-    return f" Did you mean {found[0]!r}?" if found else ""
+    return f" Did you mean {(shown or {}).get(found[0], found[0])!r}?" if found else ""
+
+
+def is_lacking(path: str | Path) -> bool:
+    """Whether there is nothing of this name, rather than something that cannot be looked at."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def paths_beside(path: str, suffixes: tuple[str, ...]) -> dict[str, str]:
+    """The files in the folder of a path, as they would be typed, by their stems; none where it cannot be listed.
+
+    Args:
+        suffixes: ends of the names that count.
+    """
+    folder, slash, _ = path.rpartition("/")
+    try:
+        with os.scandir(f"{folder}{slash}" or ".") as entries:
+            found = [f"{folder}{slash}{entry.name}" for entry in entries if entry.name.lower().endswith(suffixes)]
+    except (OSError, ValueError):
+        return {}
+    return {Path(path).stem: path for path in sorted(found)}
 
 
 def _keys_at(loc: Sequence[str | int]) -> list[str]:

@@ -14,13 +14,15 @@ from noiseflow.base.faults import InvalidInputError
 from noiseflow.base.program import command
 from noiseflow.base.user_files import DataFolder
 from noiseflow.study import Study
-from noiseflow.study.faults import did_you_mean, sentences
+from noiseflow.study.faults import did_you_mean, is_lacking, paths_beside, sentences
 from noiseflow.study.reading import read_yaml
 
 FOLDER = Path(__file__).parent / "shipped"
 CLAIMS = Path(__file__).parent / "claims"
 """Studies of published claims, which `noiseflow reproduce` runs."""
 
+ENDS = (".yaml", ".yml")
+"""What the name of a study file ends with."""
 FILES = ("path", "test_path")
 """Keys that name a file."""
 
@@ -42,7 +44,7 @@ def load_claims(name: str, **changes: Any) -> Study:
         InvalidInputError: there is none, it is faulty, or holds no claims; the message names every fault.
     """
     shipped = claim_names()
-    if name not in (*shipped, *names()) and Path(name).suffix not in (".yaml", ".yml"):
+    if name not in (*shipped, *names()) and Path(name).suffix not in ENDS:
         meant = did_you_mean(name, shipped)
         known = f"Those that ship are {', '.join(shipped)}"
         raise InvalidInputError([f"claims {name!r} are not known.{meant} {known}; or give the path of a .yaml file."])
@@ -63,7 +65,7 @@ def load(study: str, **changes: Any) -> Study:
     Raises:
         InvalidInputError: there is no such study, or it is faulty; the message names every fault.
     """
-    return validate(_read_yaml(study), **changes)
+    return validate(read(study), **changes)
 
 
 def confined(content: Any, **changes: Any) -> Study:
@@ -137,20 +139,31 @@ def _declares(content: Mapping[str, Any], study: Study) -> bool:
         return False
 
 
-def _read_yaml(study: str) -> Any:
+def read(study: str) -> Any:
+    """What the file of that shipped name or path declares, with absolute paths; it may be faulty.
+
+    Raises:
+        InvalidInputError: there is no such study, or it cannot be read.
+    """
     shipped = FOLDER / f"{study}.yaml"
     path = shipped if study in names() else Path(study)
-    if path.suffix not in (".yaml", ".yml"):
+    if path.suffix not in ENDS:
         if path.suffix in (".csv", ".parquet"):
             write = f"{command()} init {shlex.quote(study)}"
             raise InvalidInputError([f"study {study!r} is a table, not a study. Write a study for it first: {write}"])
-        meant = did_you_mean(study, names())
-        raise InvalidInputError(
-            [
-                f"study {study!r} is not known.{meant} Shipped are {', '.join(names())}; or give the path of a .yaml file."
-            ]
-        )
+        known = f"Shipped are {', '.join(names())}; or give the path of a .yaml file."
+        raise InvalidInputError([f"study {study!r} is not known.{_meant(study)} {known}"])
+    if is_lacking(path):
+        known = f"Shipped are {', '.join(names())}: `{command()} studies` says what each is for."
+        raise InvalidInputError([f"there is no study file {study!r}.{_meant(study)} {known}"])
     return _with_absolute_paths(read_yaml(path), path.absolute().parent)
+
+
+def _meant(study: str) -> str:
+    """What was meant by a name that is no study's: a study file beside it, or one that ships."""
+    beside = paths_beside(study, ENDS)
+    word = Path(study).stem if study.endswith(ENDS) else study
+    return did_you_mean(word, [*beside, *names()], beside)
 
 
 def _with_absolute_paths(content: Any, folder: Path) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.campaigns.rounds import campaign_faults
 from noiseflow.study import Study
 from noiseflow.study.faults import results_faults
-from noiseflow.study.loading import load, validate
+from noiseflow.study.loading import read, validate
 from noiseflow.study.result_places import study_place
 from noiseflow.study.until import Until
 
@@ -36,17 +38,25 @@ def declare(
     Raises:
         InvalidInputError: something is not valid; the message names every fault.
     """
-    until, valid = until or Until(), None
+    until, valid, content = until or Until(), None, None
     try:
-        changes = {"n_seeds": n_seeds, "epochs": epochs}
-        valid = validate(study, **changes) if isinstance(study, Study) else load(str(study), **changes)
+        content = study if isinstance(study, Study) else read(str(study))
+        valid = validate(content, n_seeds=n_seeds, epochs=epochs)
         faults = results_faults(results, writes=writes) or results_faults(
             study_place(results, valid.name), writes=writes
         )
         faults += campaign_faults(valid, campaign) if campaign is not None else []
     except InvalidInputError as error:
         faults = error.faults + results_faults(results, writes=writes)
+        faults += _file_faults(content) if valid is None and isinstance(content, Mapping) else []
     faults += until.faults(valid, n_seeds, campaign)
     if faults or valid is None:
         raise InvalidInputError(faults)
     return valid
+
+
+def _file_faults(content: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the files of a faulty study."""
+    from noiseflow.trials.file_faults import file_faults  # noqa: PLC0415 - a study without files takes no pandas
+
+    return file_faults(content)

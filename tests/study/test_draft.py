@@ -255,6 +255,12 @@ def test_target_that_nothing_predicts_is_refused(write, y, says):
         draft_study(write(columns(y=y)), "y")
 
 
+@pytest.mark.parametrize("y", [[80763, 80700], ["yes", "no"], [1, 2, 3]])
+def test_table_of_hardly_any_rows_is_too_small_to_tell(write, y):
+    with pytest.raises(InvalidInputError, match=f"at least 4 rows with 'y'; received {len(y)}, too few to tell"):
+        draft_study(write({"x": range(len(y)), "y": y}), "y")
+
+
 def test_whole_numbers_with_rare_values_are_a_regression(write):
     text, study = draft(write(columns(y=[*range(12), *[3, 4] * 54])))
     assert study.datasets[0].task == "regression"

@@ -44,7 +44,7 @@ def test_shipped_studies_are_valid_and_named_as_their_file(name):
         ({"variants": [{"name": "baseline"}, variant(float("nan"))]}, "variants[1].injections[0].stddev", "finite"),
         ({"variants": [{"name": "baseline"}, variant(place="above")]}, "variants[1].injections[0].place", "must match"),
         ({"variants": [variant()]}, "variants", "'baseline'"),
-        ({"variants": [{"name": "baseline"}, variant(), variant(0.2)]}, "variants", "stands there twice"),
+        ({"variants": [{"name": "baseline"}, variant(), variant(0.2)]}, "variants", "is there twice"),
         (
             {"variants": [{"name": "baseline"}, variant(), variant(name="same")]},
             "variants[2]",
@@ -119,7 +119,7 @@ def test_load_refuses_what_is_not_yaml(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InvalidInputError, match=r"cannot be read|is not YAML"):
         load(str(path))
-    with pytest.raises(InvalidInputError, match="cannot be read"):
+    with pytest.raises(InvalidInputError, match="there is no study file"):
         load(str(tmp_path / "absent.yaml"))
 
 
