@@ -47,7 +47,7 @@ VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show all logs.")
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Print the answer and the report's path alone.")]
 OpenOption = Annotated[bool, typer.Option("--open", help="Open the report in the browser.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-DataArgument = Annotated[str, typer.Argument(help="A .csv, .parquet or .npz file, a row an example.")]
+DataArgument = Annotated[str, typer.Argument(help="A table (.csv, .parquet, .xlsx, …) or .npz, a row an example.")]
 TargetOption = Annotated[
     str, typer.Option(help="The column that is to be predicted, or a,b for several; not for .npz.")
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from noiseflow.base.faults import InvalidInputError, some_named
 from noiseflow.base.values import setting
 from noiseflow.datasets.finite import FILE_FIELDS, FROM_FILE, Finite
-from noiseflow.datasets.rows import BY_GROUP, BY_TIME, MAX_NUMBER, MOST_TARGETS, Rows
+from noiseflow.datasets.rows import GIVEN_BY, MAX_NUMBER, MOST_TARGETS, Rows
 
 if TYPE_CHECKING:
     from noiseflow.datasets.archives import Archive
@@ -150,9 +150,6 @@ def layout_doubts(archive: Archive, channels: str | None) -> list[str]:
 
 PADDED = "Sequences of several lengths are padded at their begin; the last feature is 1 where a step is there"
 UNMASKED = ", and the padding counts as data: padding: masked has an lstm skip it."
-GIVEN_BY = {"groups": BY_GROUP, "time": BY_TIME}
-"""Arrays of the file and the splits that go by them."""
-
 
 _LEAST_STEPS, _MOST_ROWS = 8, 200
 

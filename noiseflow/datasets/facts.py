@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.datasets.data import Array, Data
-from noiseflow.datasets.rows import split_kind
+from noiseflow.datasets.rows import GIVEN_BY, split_kind
 from noiseflow.scores import clipped, score_named
 
 if TYPE_CHECKING:
@@ -215,7 +215,8 @@ def read_of_study(study: Study, seeds: Sequence[int] | None = None, *, remarked:
 
 
 def _split(dataset: Dataset, kind: str) -> str:
-    by = repr(dataset.split_by) if dataset.split_by else ""
+    in_a_file = next((name for name, kinds in GIVEN_BY.items() if kind in kinds), "")  # an array's name in an .npz
+    by = repr(dataset.split_by or in_a_file) if dataset.split_by or in_a_file else ""
     if kind == "given":
         by = f" in {by or 'a file'}" if by or dataset.test_path else ""
     return HOW[kind].format(by=by, k=dataset.n_splits or 5)

@@ -217,6 +217,8 @@ N_SPLITS = 5
 BY_GROUP = ("group", "group_k_fold", "stratified_group_k_fold")
 BY_TIME = ("time", "time_series")
 """Splits that go by a column, or an array, of groups or of times."""
+GIVEN_BY = {"groups": BY_GROUP, "time": BY_TIME}
+"""Arrays of a file and the splits that go by them."""
 
 
 def split_faults(rows: Rows, dataset: Dataset) -> list[str]:

@@ -6,6 +6,7 @@ import yaml
 
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import faults, generate, warnings
+from noiseflow.datasets.facts import what_was_read
 from noiseflow.study.draft import draft_study
 from noiseflow.study.loading import validate
 
@@ -194,3 +195,8 @@ def test_rows_on_the_last_axis_are_pointed_out(tmp_path):
     np.savez(tmp_path / "a.npz", X=RNG.normal(size=(8, 8, 3, N)), y=Y)
     with pytest.raises(InvalidInputError, match=r"Rows seem to be on the last axis: save np.moveaxis\(X, -1, 0\)"):
         draft_study(str(tmp_path / "a.npz"), "")
+
+
+def test_array_that_rows_are_split_by_is_named(tmp_path):
+    dataset, _ = drafted(tmp_path, X=X, y=Y * 1.5, time=np.arange(N))
+    assert what_was_read(dataset, [1], scored=False).split == "by 'time': the latest rows test"
