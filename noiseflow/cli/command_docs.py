@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from noiseflow.base.generated_page import write_page
 from noiseflow.cli import app
 
 HEAD = """\
@@ -58,13 +58,5 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", r"\|")
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Prints the page, or writes it to the path that is given."""
-    if arguments:
-        Path(arguments[0]).write_text(document(), encoding="utf-8")
-    else:
-        sys.stdout.write(document())
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    write_page(document(), sys.argv[1:])

@@ -81,7 +81,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %" if isfinite(share) else NOTHING
 
 
-def between(low: float, high: float) -> str:
+def interval_of_fractions(low: float, high: float) -> str:
     """`.745 to .801`; a dash where there is none."""
     return f"{fraction(low)} to {fraction(high)}" if isfinite(low) else NOTHING
 

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel
 
 from noiseflow.architectures import ARCHITECTURES, ArchitectureKind
+from noiseflow.base.generated_page import write_page
 from noiseflow.controls import CONTROLS
 from noiseflow.datasets import DATASETS, DatasetKind
 from noiseflow.noise import KINDS as NOISES
@@ -194,13 +195,5 @@ def _yaml(value: Any) -> str:
     return str(value)
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Prints the page, or writes it to the path that is given."""
-    if arguments:
-        Path(arguments[0]).write_text(document(), encoding="utf-8")
-    else:
-        sys.stdout.write(document())
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    write_page(document(), sys.argv[1:])

@@ -15,7 +15,7 @@ from noiseflow.report.picture import Picture, colours_of
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.sections.published_runs import published_runs
 from noiseflow.report.selection import MOST_GROUPS, MOST_VARIANTS, clearest, groups_of, only_some_groups
-from noiseflow.report.tables import Columns, between
+from noiseflow.report.tables import Columns, interval_of_fractions
 from noiseflow.statistics.pairs import CellKey
 from noiseflow.study import BASELINE, Study
 from noiseflow.wording import NOTHING, Row, fraction, mean_std
@@ -35,7 +35,9 @@ def _columns(evidence: Evidence) -> Columns:
         "Seeds": lambda row: f"{row['n_seeds']}" + (f" ({row['n_diverged']} diverged)" if row["n_diverged"] else ""),
         "Train": lambda row: fraction(row["train_score_mean"]),
         "Test, mean ± std": lambda row: mean_std(row["test_score_mean"], row["test_score_std"]),
-        "95 % interval": lambda row: between(row["ci_low"], min(row["ci_high"], wording.score_of(row).most)),
+        "95 % interval": lambda row: interval_of_fractions(
+            row["ci_low"], min(row["ci_high"], wording.score_of(row).most)
+        ),
     }
     means = evidence.summary[["score_mean", "test_score_mean"]]
     if not (means["score_mean"].isna() | (means["score_mean"] == means["test_score_mean"])).all():
@@ -65,7 +67,9 @@ def _open_ranges(evidence: Evidence) -> dict[CellKey, str]:
     sizes = _fixed_test_sets(evidence)
     n_positive = {name: positives(evidence, name) for name in sizes}
     return {
-        cell_key(row): between(*_uncertainty(row, sizes.get(row["dataset"], 0), n_positive.get(row["dataset"])))
+        cell_key(row): interval_of_fractions(
+            *_uncertainty(row, sizes.get(row["dataset"], 0), n_positive.get(row["dataset"]))
+        )
         for row in evidence.summary.to_dict("records")
     }
 
