@@ -294,7 +294,7 @@ def report(
     from noiseflow.stored import report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
     gc.disable()  # this process ends soon; of a million trials it would look through for three seconds
-    again = typed_again(seeds, epochs, results, engine, campaign, until)
+    options = typed_again(seeds, epochs, results, engine, campaign, until)
     with failures_printed():
         page = report_study(
             declared,
@@ -303,7 +303,7 @@ def report(
             _date(campaign),
             output,
             until_decided=until is not None,
-            trained_by=f"{program()} run {shlex.join([study, *again])}",
+            trained_by=f"{program()} run {shlex.join([study, *options])}",
         )
     if as_json:
         from noiseflow.results import read_answer  # noqa: PLC0415

@@ -29,7 +29,7 @@ class ProgramInputs(NamedTuple):
         patience: int32 scalar.
         parts: the rows to train on, those to measure, then those that are held back, if any.
         epochs, record_every: int32 scalars.
-        quiet: 1 where all randomness is off, else 0.
+        randomness_off: 1 where all randomness is off, else 0.
         steps: most steps of an epoch that are taken.
     """
 
@@ -43,7 +43,7 @@ class ProgramInputs(NamedTuple):
     parts: tuple[Any, ...]
     epochs: Tensor
     record_every: Tensor
-    quiet: Tensor
+    randomness_off: Tensor
     steps: Tensor
 
 

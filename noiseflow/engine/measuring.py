@@ -55,7 +55,7 @@ class Measures:
             rows = layout.slice(part, index * size, length)
             draws = self._draws(layout, rows, length)
             at = epoch * (whole + 1) + index
-            drawn = draw_all(draws, run.seeds, at, purpose=f"measure/{name}", quiet=run.quiet)
+            drawn = draw_all(draws, run.seeds, at, purpose=f"measure/{name}", randomness_off=run.randomness_off)
 
             def replica(inputs: Any) -> Any:
                 state, metrics, numbers, *own = inputs

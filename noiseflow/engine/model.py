@@ -16,7 +16,7 @@ from noiseflow.engine import step
 from noiseflow.engine.keras_random import led_to_streams
 from noiseflow.engine.memory import OUT_OF_MEMORY
 from noiseflow.engine.problem import EVALUATION_ROWS, Problem
-from noiseflow.engine.random import Draw, Quiet, Stream, drawing_from
+from noiseflow.engine.random import Draw, RandomnessOff, Stream, drawing_from
 from noiseflow.engine.twins import ways_of
 from noiseflow.noise.instrument import Point, Position, Walk, instrumented, positions_of, walking
 from noiseflow.noise.survey import Survey, survey
@@ -158,6 +158,6 @@ def _counts_rows(model: keras.Model, problem: Problem, names: Any) -> bool:
         model.reset_metrics()
         return values
 
-    with led_to_streams(), drawing_from(Quiet()):
+    with led_to_streams(), drawing_from(RandomnessOff()):
         whole, parts = measured(slice(0, n)), measured(slice(0, cut), slice(cut, n))
     return bool(np.allclose(whole, parts, rtol=SAME, atol=SAME * 1e-2, equal_nan=True))

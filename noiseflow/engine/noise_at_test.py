@@ -22,7 +22,7 @@ class Drawn:
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
 
-    def again(self) -> None:
+    def begin_second_pass(self) -> None:
         """A second pass draws other numbers."""
 
     def normal(self, stream: str, shape: Any, dtype: Any) -> Any:

@@ -207,7 +207,7 @@ class Program:
         def batch(index: Tensor, length: int, carry: Any) -> Any:
             at, start = (epoch - 1) * n_steps + index, index * form.batch_size
             draws = self._draws(run, length)
-            drawn = draw_all(draws, run.seeds, at, quiet=run.quiet)
+            drawn = draw_all(draws, run.seeds, at, randomness_off=run.randomness_off)
             random = {"drawn": drawn, "scales": scales_at(self.sites, run, epoch, at)}
             if order is None:
                 return self._step(run, form.train.slice(part, start, length), None, draws, random, *carry)

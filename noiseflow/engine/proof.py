@@ -1,7 +1,7 @@
 """Proof that an engine trains a model as Keras does: one step of each, from the same weights, on the same rows, compared.
 
 Keras' side is a fresh build of the user's model, called as its author wrote it: nothing of it is instrumented, and no layer is
-computed in another way. Randomness is off on both sides (`random.QUIET`), and all strengths are 0.
+computed in another way. Randomness is off on both sides (`random.RANDOMNESS_OFF`), and all strengths are 0.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tensorflow as tf
 from noiseflow.engine.callbacks import State
 from noiseflow.engine.keras_random import led_to_streams
 from noiseflow.engine.problem import Array, NotVectorizableError, Problem, Proof, Samples
-from noiseflow.engine.random import Quiet, drawing_from
+from noiseflow.engine.random import RandomnessOff, drawing_from
 from noiseflow.engine.step_noise import penalised
 
 MOVED = 0.05
@@ -90,7 +90,7 @@ def keras_step(
     x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
     n = keras.tree.flatten(x)[0].shape[0]
     variables = model.trainable_variables
-    with led_to_streams(), drawing_from(Quiet()):
+    with led_to_streams(), drawing_from(RandomnessOff()):
         initial = {
             f"{name}_{quantity}": value
             for name, part in smallest(problem.evaluations).items()
@@ -113,7 +113,7 @@ def keras_step(
             return {name: float(np.asarray(value)) for name, value in results.items()}
 
         measures = measured(y_pred, anew=False)  # what layers measured in the call counts too
-        again = measured(y_pred)
+        remeasured = measured(y_pred)
         nudge = NUDGES.get(model.compute_dtype, NUDGES["float32"])
         nudged = [measured(keras.tree.map_structure(lambda p, s=s: p * (1 + s * nudge), y_pred)) for s in (-1, 1)]
         model.optimizer.apply_gradients(zip(gradients, variables, strict=True))
@@ -123,8 +123,8 @@ def keras_step(
         initial=initial,
         weights=model.get_weights(),
         rounding={
-            name: max(abs(other[name] - again[name]) for other in nudged)
-            + ((1 + abs(again[name])) * _cancelled(y, nudge) if _is_r2(model, name) else 0.0)
+            name: max(abs(other[name] - remeasured[name]) for other in nudged)
+            + ((1 + abs(remeasured[name])) * _cancelled(y, nudge) if _is_r2(model, name) else 0.0)
             for name in measures
         },
         before=list(weights),

@@ -66,14 +66,16 @@ def bits(key: Key, step: Tensor, n: int) -> Tensor:
     return tf.concat(_words(key, step, n), axis=-1)[..., :n]
 
 
-def draw(kind: str, key: Key, step: Tensor, n: int, quiet: Tensor = 0) -> Tensor:
+def draw(kind: str, key: Key, step: Tensor, n: int, randomness_off: Tensor = 0) -> Tensor:
     """As many numbers for each key as asked for, of one of the KINDS: float32, the key's shape + (n,).
 
     Args:
-        quiet: int32 scalar; where it is 1 all numbers are the QUIET one of their kind.
+        randomness_off: int32 scalar; where it is 1 all numbers are the RANDOMNESS_OFF one of their kind.
     """
     shape = [*key[0].shape, -(-n // 2)]
-    pairs = _computed_once(lambda: tf.complex(*KINDS[kind](*_words(key, step, n))), shape, step, QUIET[kind], quiet)
+    pairs = _computed_once(
+        lambda: tf.complex(*KINDS[kind](*_words(key, step, n))), shape, step, RANDOMNESS_OFF[kind], randomness_off
+    )
     return tf.concat([tf.math.real(pairs), tf.math.imag(pairs)], axis=-1)[..., :n]
 
 
@@ -89,14 +91,14 @@ def _words(key: Key, step: Tensor, n: int) -> Key:
 
 
 def _computed_once(
-    make: Callable[[], Tensor], shape: Sequence[int], step: Tensor, otherwise: float, quiet: Tensor
+    make: Callable[[], Tensor], shape: Sequence[int], step: Tensor, otherwise: float, randomness_off: Tensor
 ) -> Tensor:
-    """What `make` gives, in its own array of this shape; where `quiet` is 1 it is not called, and all pairs are `otherwise`.
+    """What `make` gives, in its own array of this shape; where `randomness_off` is 1, `otherwise` in all pairs, uncalled.
 
     XLA would otherwise fuse the whole generator into the code for each half of the numbers, and run it twice (measured: 1.5
     to 2 times slower). A loop that runs once, which XLA cannot know, keeps it out.
     """
-    once = tf.minimum(step + 1, 1) - quiet
+    once = tf.minimum(step + 1, 1) - randomness_off
     none = tf.fill(shape, tf.constant(complex(otherwise, otherwise), tf.complex64))
     return tf.while_loop(lambda i, _: i < once, lambda i, _: (i + 1, make()), (0, none))[1]
 
@@ -130,7 +132,7 @@ KINDS: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
 """What can be drawn: two independent numbers from two words."""
 ABOVE_ZERO = 2.0**-25
 """In place of 0, which NumPy and Keras may draw and whose logarithm is infinite."""
-QUIET = {"normal": 0.0, "uniform": 1.0 - 2.0**-24}
+RANDOMNESS_OFF = {"normal": 0.0, "uniform": 1.0 - 2.0**-24}
 """What takes the place of a number where randomness is off: no noise is added, and nothing is dropped."""
 
 
@@ -172,7 +174,7 @@ class Stream:
     drawn: Mapping[Draw, Tensor] | None = None
     asked: list[Draw] = field(default_factory=list)
 
-    def again(self) -> None:
+    def begin_second_pass(self) -> None:
         """The numbers of this step from their beginning, for a second pass of the same step."""
         self.asked.clear()
 
@@ -194,19 +196,21 @@ class Stream:
 
 
 def draw_all(
-    wanted: Sequence[Draw], seeds: Tensor, step: Tensor, *, purpose: str = "noise", quiet: Tensor = 0
+    wanted: Sequence[Draw], seeds: Tensor, step: Tensor, *, purpose: str = "noise", randomness_off: Tensor = 0
 ) -> list[Tensor]:
     """The numbers that each seed's replica asked for: (n_seeds, n) each.
 
     Args:
         seeds: uint32, (n_seeds,).
         purpose: numbers of another purpose are others.
-        quiet: as for `draw`.
+        randomness_off: as for `draw`.
     """
-    return [draw(w.kind, stream_key(seeds, f"{purpose}/{w.layer}"), step, prod(w.shape), quiet) for w in wanted]
+    return [
+        draw(w.kind, stream_key(seeds, f"{purpose}/{w.layer}"), step, prod(w.shape), randomness_off) for w in wanted
+    ]
 
 
-class Quiet:
+class RandomnessOff:
     """Numbers where randomness is off; all strengths are 0."""
 
     def __init__(self, n_sites: int = 0) -> None:
@@ -215,12 +219,12 @@ class Quiet:
     def normal(self, layer: str, shape: Any, dtype: Any) -> Tensor:
         """Zeros."""
         del layer
-        return tf.fill(shape, tf.constant(QUIET["normal"], dtype))
+        return tf.fill(shape, tf.constant(RANDOMNESS_OFF["normal"], dtype))
 
     def uniform(self, layer: str, shape: Any, dtype: Any) -> Tensor:
         """The number just below 1."""
         del layer
-        return tf.fill(shape, tf.cast(tf.constant(QUIET["uniform"], tf.float32), dtype))
+        return tf.fill(shape, tf.cast(tf.constant(RANDOMNESS_OFF["uniform"], tf.float32), dtype))
 
 
 _numbers: ContextVar[Any] = ContextVar("numbers", default=None)

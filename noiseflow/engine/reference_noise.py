@@ -15,7 +15,7 @@ from noiseflow.engine.keras_random import led_to_streams
 from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem, Proof
 from noiseflow.engine.proof import Step, compare_steps, keras_step, moved
-from noiseflow.engine.random import ABOVE_ZERO, Quiet, drawing_from
+from noiseflow.engine.random import ABOVE_ZERO, RandomnessOff, drawing_from
 from noiseflow.engine.sites import Sites, sites_of
 from noiseflow.engine.spread import is_measured, spread, steps_there
 from noiseflow.engine.step import total_loss
@@ -45,7 +45,7 @@ class KerasNumbers:
                 scales[i] *= tf.cast(step + 1, self.variable.dtype) ** (-decay / 2)
         self.scales = scales
 
-    def again(self) -> None:
+    def begin_second_pass(self) -> None:
         """A second pass of the same step draws other numbers."""
 
     def normal(self, stream: str, shape: Any, dtype: Any) -> Tensor:
@@ -168,7 +168,7 @@ class Noisy:
         batch = keras.tree.map_structure(lambda v: tf.constant(v[:n_rows]), self.problem.train.of(0))
         self.model.reset_metrics()
         self.is_proof = True
-        with self.fitting(), led_to_streams(), drawing_from(Quiet()):
+        with self.fitting(), led_to_streams(), drawing_from(RandomnessOff()):
             logs = self.model.train_step(batch)
         self.is_proof = False
         ours = Step({name: float(np.asarray(logs[name])) for name in theirs.measures}, {}, self.model.get_weights())

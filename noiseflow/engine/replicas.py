@@ -78,7 +78,7 @@ class StackedCall:
         size = min(n_rows, ROWS_A_CALL)
         function = self._function(x, size, per_seed)
         starts = [min(start, n_rows - size) for start in range(0, n_rows, size)]
-        again = len(starts) * size - n_rows  # rows that the last call shares with the one before
+        n_shared = len(starts) * size - n_rows  # rows that the last call shares with the one before
         own_seeds = np.zeros(n, np.uint32) if seeds is None else np.asarray(seeds, np.uint32)
 
         def outputs(group: list[int]) -> Any:
@@ -92,7 +92,7 @@ class StackedCall:
                 for i, start in enumerate(starts)
             ]
             return keras.tree.map_structure(
-                lambda *p: np.concatenate([*p[:-1], p[-1][:, again:]], axis=1),
+                lambda *p: np.concatenate([*p[:-1], p[-1][:, n_shared:]], axis=1),
                 *(keras.tree.map_structure(lambda v: v.numpy(), part) for part in parts),
             )
 

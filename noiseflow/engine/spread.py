@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from noiseflow.engine.model import PreparedModel
 from noiseflow.engine.problem import SPREAD_ROWS, Array, Problem
-from noiseflow.engine.random import Quiet
+from noiseflow.engine.random import RandomnessOff
 from noiseflow.engine.replicas import StackedCall
 from noiseflow.engine.sites import Sites
 from noiseflow.engine.targets import outputs_of, targets_by_output
@@ -65,7 +65,7 @@ class Spreads:
 
         model = self.prepared.model
         n_trainable = len(model.trainable_variables)
-        with self.prepared.walking(Quiet(), keep):
+        with self.prepared.walking(RandomnessOff(), keep):
             training = {"training": False} if model._call_has_training_arg else {}  # noqa: SLF001
             model.stateless_call(list(state[:n_trainable]), list(state[n_trainable:]), x, **training)
         return [tf.identity(found[point]) for point in self.measured.values() if point is not None]

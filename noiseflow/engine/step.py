@@ -96,7 +96,7 @@ def training_step(
     called, gradients = passed(state["trainable"])
     climb = noise.climb(gradients)
     if climb is not None:
-        noise.numbers.again()
+        noise.numbers.begin_second_pass()
         higher = [w if step is None else w + step for w, step in zip(state["trainable"], climb, strict=True)]
         _, gradients = passed(higher)
     gradients = noise.gradients(gradients)

@@ -187,7 +187,7 @@ class _Fit:
         run = self._run(program.form, [0] * width)
         run = with_sites(run, self.problem, self.compiler.sites, np.zeros((width, len(self.compiler.sites.all))))
         run = run._replace(
-            quiet=tf.constant(1), steps=tf.constant(1), arguments=tuple(map(tf.constant, self.problem.neutral))
+            randomness_off=tf.constant(1), steps=tf.constant(1), arguments=tuple(map(tf.constant, self.problem.neutral))
         )
         with core, tf.device(self.device):
             state = program.start([np.stack([w] * width) for w in weights])
@@ -307,7 +307,7 @@ class _Fit:
             ),
             epochs=tf.constant(self.problem.epochs),
             record_every=tf.constant(self.problem.record_every),
-            quiet=tf.constant(0),
+            randomness_off=tf.constant(0),
             steps=tf.constant(ALL_STEPS),
         )
 

@@ -33,7 +33,7 @@ class Numbers(Protocol):
     def scales(self) -> Sequence[Tensor]:
         """The strength of each site, scalars."""
 
-    def again(self) -> None:
+    def begin_second_pass(self) -> None:
         """A second pass of the same step begins; streams of replicas give it the same numbers."""
 
     def normal(self, stream: str, shape: Any, dtype: Any) -> Tensor:

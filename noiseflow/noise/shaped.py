@@ -35,9 +35,9 @@ class Shaped:
         """The strength of each site."""
         return self.numbers.scales
 
-    def again(self) -> None:
+    def begin_second_pass(self) -> None:
         """A second pass of the same step begins."""
-        self.numbers.again()
+        self.numbers.begin_second_pass()
 
     def normal(self, stream: str, shape: Any, dtype: Any) -> Tensor:
         """Standard normal numbers, broadcastable to the shape."""

@@ -48,8 +48,8 @@ class TimeWarp(Kind):
 
 def displacements(n_steps: int) -> Any:
     """How far each step is read from its own place for a speed of 1 more at each knot: (n_steps, KNOTS); 0 at both ends."""
-    between = np.arange(n_steps - 1) + 0.5
+    middles = np.arange(n_steps - 1) + 0.5
     at = np.linspace(0, n_steps - 1, KNOTS)
-    speed = np.stack([np.interp(between, at, unit) for unit in np.eye(KNOTS)], axis=1)
+    speed = np.stack([np.interp(middles, at, unit) for unit in np.eye(KNOTS)], axis=1)
     moved = np.cumsum(speed - speed.mean(axis=0), axis=0)
     return np.concatenate([np.zeros((1, KNOTS)), moved[:-1], np.zeros((1, KNOTS))])

@@ -91,9 +91,9 @@ def _changed(findings: Findings, store: Store) -> dict[str, str]:
     ids = set(last["trial_id"])
     before = store.software("trials", {(trial_id,) for trial_id in ids})
     now = store.software("replays", set(last[["trial_id", "campaign"]].itertuples(index=False, name=None)))
-    again = store.read("replays", ids)
+    replays = store.read("replays", ids)
     before["device"] = set(store.read("trials", ids)["device"])
-    now["device"] = set(again.loc[again["campaign"].isin(last["campaign"]), "device"])
+    now["device"] = set(replays.loc[replays["campaign"].isin(last["campaign"]), "device"])
     return {
         name: f"{', '.join(sorted(before.get(name, {'unknown'})))} → {', '.join(sorted(versions))}"
         for name, versions in now.items()

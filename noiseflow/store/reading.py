@@ -192,13 +192,13 @@ class Reader:
         return self._objects.tag(beside) is None and self._catalogue.is_as_it_was(path)
 
     def _warn(self, path: str, why: str) -> None:
-        again = "generates" if path.startswith("datasets/") else "trains"
+        verb = "generates" if path.startswith("datasets/") else "trains"
         logger.warning(
             "%s/%s is damaged: %s. Its rows are left out; the next run %s them again.",
             self._objects.location,
             path,
             why,
-            again,
+            verb,
         )
 
 

@@ -60,8 +60,8 @@ def _seconds(cell: Cell, data: Data) -> float:
     rows = 3 * n_train * training.epochs + n_all * training.epochs / training.record_every
     rows += 0 if data.X_eval is None else len(data.X_eval)
     noisy = bool(cell.variant.injections)
-    again = 1 + cell.inner * (1 - INNER_FRACTION)
-    return again * (
+    n_fits = 1 + cell.inner * (1 - INNER_FRACTION)
+    return n_fits * (
         rows * multiply_adds / kind.multiply_adds_a_second
         + noisy * n_train * training.epochs * numbers / NUMBERS_A_SECOND
         + ceil(n_train / training.batch_size) * training.epochs * SECONDS_A_STEP

@@ -31,9 +31,9 @@ def replays(plan: Plan, store: Store) -> list[Batch]:
         return []
     seeds, done = set(first.seeds[:REPLAYED]), store.trial_ids()
     replayed = store.read("replays")
-    again = set(replayed.loc[replayed["campaign"] == campaign, "trial_id"])
+    has = set(replayed.loc[replayed["campaign"] == campaign, "trial_id"])
     return [
         Batch(cell, trials)
         for cell in plan.cells
-        if (trials := tuple(t for t in plan.trials if t.cell is cell and t.seed in seeds and t.id in done - again))
+        if (trials := tuple(t for t in plan.trials if t.cell is cell and t.seed in seeds and t.id in done - has))
     ]

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from noiseflow.engine.keras_random import FUNCTIONS, UNKNOWN, led_to_streams
 from noiseflow.engine.problem import NotVectorizableError
-from noiseflow.engine.random import Quiet, Stream, draw_all, drawing_from
+from noiseflow.engine.random import RandomnessOff, Stream, draw_all, drawing_from
 
 LAYERS = [
     (keras.layers.GaussianNoise(0.4, seed=5), (500, 40)),
@@ -92,7 +92,7 @@ def test_random_layer_draws_by_seed_and_step_and_is_the_identity_at_test_time(la
 
 def test_random_layers_are_silent_where_numbers_are_quiet():
     x = np.ones((4, 5), "float32")
-    with led_to_streams(), drawing_from(Quiet()):
+    with led_to_streams(), drawing_from(RandomnessOff()):
         assert (np.asarray(keras.layers.GaussianNoise(0.5)(x, training=True)) == 1).all()
         np.testing.assert_allclose(keras.layers.Dropout(0.2)(x, training=True), 1 / 0.8, rtol=1e-6)
 
@@ -105,7 +105,7 @@ def test_seed_that_is_a_number_gives_the_same_numbers_at_each_call_as_in_keras()
 def test_unknown_distribution_is_refused_only_where_replicas_draw():
     with led_to_streams():
         assert keras.random.gamma((2,), 1.0).shape == (2,)
-        with drawing_from(Quiet()), pytest.raises(NotVectorizableError, match="gamma"):
+        with drawing_from(RandomnessOff()), pytest.raises(NotVectorizableError, match="gamma"):
             keras.random.gamma((2,), 1.0)
 
 

@@ -63,8 +63,8 @@ def shared_seeds(patch):
 
 
 def second_half_repeats(patch):
-    def drawn(kind, key, step, n, quiet=0):
-        half = draw(kind, key, step, n, quiet)[..., : -(-n // 2)]
+    def drawn(kind, key, step, n, randomness_off=0):
+        half = draw(kind, key, step, n, randomness_off)[..., : -(-n // 2)]
         return tf.concat([half, half], axis=-1)[..., :n]
 
     patch.setattr(random, "draw", drawn)
