@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from noiseflow import wording
 from noiseflow.controls import control_kind
+from noiseflow.report.cautions import CAUTIONS, muted
 from noiseflow.report.cautions import cautions as numbered
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, split_sizes
 from noiseflow.report.headline import named, too_few
@@ -27,6 +28,7 @@ def limits(evidence: Evidence) -> list[str]:
         *cautions,
         *([f"There are {more} more cautions on the data."] if more > 0 else []),
         *numbered(evidence),
+        *_on_muted(evidence),
     ]
 
 
@@ -139,6 +141,12 @@ def _on_unseen(evidence: Evidence) -> list[str]:
             f"{100 * unseen_rate(n):.2g} % of trainings may fail unseen (one-sided, at 95 %)."
         )
     return texts
+
+
+def _on_muted(evidence: Evidence) -> list[str]:
+    titles = {caution.code: caution.title for caution in CAUTIONS}
+    left_out = wording.listed(f"{code} ({titles[code]})" for code in muted(evidence))
+    return [f"Muted by the study file: {left_out}."] if left_out else []
 
 
 def _on_pairs(evidence: Evidence) -> list[str]:
