@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 
+import numpy as np
 import pandas as pd
 
 from noiseflow.report.evidence import telling_names
@@ -22,12 +23,15 @@ from noiseflow.wording import (
     difference_interval,
     fraction,
     p_text,
+    places_of,
     signed,
 )
 
 Columns = Mapping[str, Callable[[Row], str]]
 """Header -> the text of a row."""
 Plain = str | float | int | None
+SCORES = ("score_mean", "score_std")
+DIFFERENCES = ("difference_mean", "difference_ci_low", "difference_ci_high")
 MOST_PLAIN_ROWS = 500  # of the summary as plain values: an artifact of them stays below 1 MB
 
 
@@ -96,10 +100,16 @@ def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
     """
     names, points = [*telling_names(summary), "variant"], all_in_points(summary)
     p = ALWAYS_VALID if summary["fixed_ci_low"].notna().any() else ADJUSTED
+    places = (3, 2) if points else (_places(summary, SCORES), _places(summary, DIFFERENCES))
     return [
-        {**{name: row[name] for name in names}, **_values(row, p, points=points)}
+        {**{name: row[name] for name in names}, **_values(row, p, places, points=points)}
         for row in clearest(summary, MOST_PLAIN_ROWS).to_dict("records")
     ]
+
+
+def _places(summary: pd.DataFrame, columns: Sequence[str]) -> int:
+    """Decimals that show three digits of the largest of these values."""
+    return places_of(float(np.nan_to_num(summary[[*columns]].abs().to_numpy(float)).max(initial=0.0)))
 
 
 def all_in_points(summary: pd.DataFrame) -> bool:
@@ -107,10 +117,11 @@ def all_in_points(summary: pd.DataFrame) -> bool:
     return all(score_of_column(name).in_points for name in summary["score_name"].unique())
 
 
-def _values(row: Row, p: str, *, points: bool) -> dict[str, Plain]:
-    scale, unit, digits = (100.0, "points", 2) if points else (1.0, "score", 4)
+def _values(row: Row, p: str, places: tuple[int, int], *, points: bool) -> dict[str, Plain]:
+    """A row, with so many decimals of scores and of differences: those that are shown, so that nothing is rounded twice."""
+    scale, unit = (100.0, "points") if points else (1.0, "score")
     low, high = difference_ends(row)
-    decimals = 3 if points else 4  # as the page has them: rounded once
+    decimals, digits = places
     return {
         "verdict": row["verdict"] if isinstance(row["verdict"], str) else None,
         "strength": _rounded(row["strength"], 4),

@@ -50,4 +50,5 @@ def test_automations_that_notify():
         "noiseflow tells of drift",
         "noiseflow tells of verdicts that changed",
         "noiseflow tells of a missing night",
+        "noiseflow tells that nights have stopped",
     ]
