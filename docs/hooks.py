@@ -49,6 +49,7 @@ def _output(output: Mapping[str, Any]) -> str:
         return f'<img alt="What the cell draws" src="data:image/png;base64,{_text(data["image/png"])}">'
     if "text/html" in data:
         plain = re.sub(r"<table[^>]*>", "<table>", _text(data["text/html"]))  # the site has a style for tables
+        plain = re.sub(r'<a href="file:[^>]*>(.*?)</a>', r"\1", plain)  # of the machine that executed it
         return f"<div>\n{plain}\n</div>"
     return f"```text\n{_text(data['text/plain'])}\n```"
 

@@ -87,6 +87,7 @@ def test_notebook_is_a_page_of_the_site():
     assert all("".join(cell["source"]) in page for cell in notebook["cells"])
     assert page.count("<table") >= 4
     assert '"cell_type"' not in page
+    assert 'href="file:' not in page
     png = {
         "cell_type": "code",
         "source": ["draw()"],

@@ -115,7 +115,8 @@ def _text(draft: Draft, name: str, path: str) -> str:
     epochs = _epochs(draft.n_train, batch_size, _STEPS if dataset.kind == "table" else _STEPS // 10)
     design, n_trials = ("replicate" if dataset.is_split_once else "resample"), 6 * N_SEEDS
     why = "one split, seeds vary" if dataset.is_split_once else "each seed splits the rows anew"
-    purpose = f"Does noise help to predict {', '.join(dataset.targets) or Path(path).name}?"[:500]
+    what = f"to predict {', '.join(dataset.targets)}" if dataset.targets else f"on {Path(path).name}"
+    purpose = f"Does noise help {what}?"[:500]
     lines = [
         f"# Does noise help on {Path(str(dataset.path)).name!r}? Drafted by `noiseflow init`; every value is a suggestion.",
         f"name: {_scalar(name)}",
