@@ -24,9 +24,9 @@ test: .venv/.installed-dev ## install, and run the tests (three minutes)
 # A file's tests stay together, for they share what is set up; the order of the files is that of tests/conftest.py.
 FILES := -n 2 --dist loadfile --no-loadscope-reorder
 
-# Three at a time, on two cores: those with a server mostly wait for it.
+# Four at a time, on two cores: those with a server mostly wait for it.
 test-slow: .venv/.installed-dev ## the tests that take longer: browser, deployments, simulations (17 minutes)
-	@.venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 3 --dist loadfile --no-loadscope-reorder
+	@.venv/bin/python -m pytest -m 'slow and not faults and not evidence' -n 4 --dist loadfile --no-loadscope-reorder
 
 coverage: .venv/.installed-dev ## which lines `make test` runs (.coverage-html has them; four minutes)
 	@.venv/bin/python -m coverage erase

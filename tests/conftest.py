@@ -36,14 +36,17 @@ def pytest_configure(config):
 
 
 LONGEST = [
-    *("test_model_cases.py", "test_coverage.py", "test_all_laws.py", "test_keras_examples.py"),
-    *("test_operations.py", "test_flow.py", "test_run.py", "test_nightly.py", "test_memory.py", "test_deployment.py"),
-    *("test_auth.py", "test_side_by_side.py", "test_treatments.py", "test_kill.py", "test_ray.py", "test_twins.py"),
-    *("test_store_simulation.py", "test_engines.py", "test_store_faults.py", "test_score_metrics.py", "test_hang.py"),
+    *("test_model_cases.py", "test_operations.py", "test_all_laws.py", "test_deployment.py", "test_coverage.py"),
+    *("test_flow.py", "test_keras_examples.py", "test_kill.py", "test_run.py", "test_auth.py", "test_treatments.py"),
+    *("test_nightly.py", "test_memory.py", "test_ray.py", "test_side_by_side.py", "test_twins.py", "test_hang.py"),
+    *("test_store_simulation.py", "test_engines.py", "test_store_faults.py", "test_score_metrics.py"),
     *("test_rivals.py", "test_report_sections.py", "test_proof.py", "test_malformed_tables.py", "test_findings.py"),
     *("test_several_targets_trained.py", "test_plots_page.py", "test_workers.py", "test_planted_drift.py"),
 ]
-"""Files that take more than half a minute, together with what `make test` has of them."""
+"""Files that take more than half a minute, together with what `make test` has of them.
+
+Those that train keep a core busy, those with a server mostly wait: they come in turns.
+"""
 
 
 def pytest_collection_modifyitems(items):

@@ -13,7 +13,7 @@ from noiseflow.trials.training import train_trials
 from tests.slow.operations import circles
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-N_NIGHTS, N_SEEDS, N_EPOCHS, SHIFTED = 12, 12, 60, 6
+N_NIGHTS, N_SEEDS, N_EPOCHS, SHIFTED = 8, 12, 60, 4
 NIGHTS = [str(day.date()) for day in pd.date_range("2026-01-01", periods=N_NIGHTS)]
 STUDY = validate(circles("baseline", "after_activation"), n_seeds=N_SEEDS, epochs=N_EPOCHS)
 MARKS = footer(study_hash(STUDY), software())
@@ -31,7 +31,7 @@ def nights(tmp_path_factory):
 
 @pytest.mark.parametrize("planted", [False, True])
 def test_planted_shift_shows_in_the_report(planted, nights, tmp_path):
-    """Five points less on one cell, in the last six nights; the report is that of the last."""
+    """Five points less on one cell, in the last four nights; the report is that of the last."""
     _, tables = nights
     trials = tables["trials"].copy()
     late = (trials["variant"] == "after_activation") & (trials["campaign"] >= NIGHTS[-SHIFTED])
