@@ -31,10 +31,10 @@ def draw() -> dict[str, Figure | None]:
     trials = _trials(rng)
     cells = trials.groupby("variant", sort=False)["score"].agg(mean="mean", std="std", n="count").reset_index()
     published = pd.DataFrame({"variant": [NAMES[3]], "score": [0.814], "percentile": [57.0]})
-    told = _predictions(data, rng)
-    shares = plots.class_one_shares(told[told["part"] == "grid"])
+    predicted = _predictions(data, rng)
+    shares = plots.class_one_shares(predicted[predicted["part"] == "grid"])
     tested = pd.DataFrame({"data_seed": 1, "row": range(len(data.y_test)), "y": data.y_test})
-    bins = pd.concat([_bins(told, name, tested) for name in NAMES])
+    bins = pd.concat([_bins(predicted, name, tested) for name in NAMES])
     grid = np.zeros((0, 2)) if data.grid is None else data.grid
     return {
         "differences": plots.plot_differences(_differences(trials), 0.01, COLOURS),
@@ -150,13 +150,13 @@ def _predictions(data: Any, rng: np.random.Generator) -> pd.DataFrame:
             centre, radius = rng.normal(0, 0.06, 2), rng.normal(0.9, 0.05)
             for part, X in (("test", data.X_test), ("grid", data.grid)):
                 logit = (40 - 7 * NAMES.index(name)) * (radius - np.linalg.norm(X - centre, axis=1))
-                told = {"variant": name, "data_seed": 1, "seed": seed, "part": part, "row": range(len(X)), "output": 0}
-                parts.append(pd.DataFrame(told | {"prediction": 1 / (1 + np.exp(-logit))}))
+                rows = {"variant": name, "data_seed": 1, "seed": seed, "part": part, "row": range(len(X)), "output": 0}
+                parts.append(pd.DataFrame(rows | {"prediction": 1 / (1 + np.exp(-logit))}))
     return pd.concat(parts, ignore_index=True)
 
 
-def _bins(told: pd.DataFrame, name: str, tested: pd.DataFrame) -> pd.DataFrame:
-    mine = told[(told["part"] == "test") & (told["variant"] == name)]
+def _bins(predicted: pd.DataFrame, name: str, tested: pd.DataFrame) -> pd.DataFrame:
+    mine = predicted[(predicted["part"] == "test") & (predicted["variant"] == name)]
     return plots.reliability(mine, tested).assign(variant=name)
 
 

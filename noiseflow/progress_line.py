@@ -21,8 +21,8 @@ BESIDE = 36
 """Columns of the line beside what happens: spinner, bar, time left, time so far."""
 
 
-class _Told(ProgressColumn):
-    """What a function says whenever the line is drawn, so that it moves without news."""
+class _LiveText(ProgressColumn):
+    """Text that a function gives whenever the line is drawn, so that it moves without news."""
 
     def __init__(self, says: Callable[[], str]) -> None:
         super().__init__()
@@ -38,7 +38,9 @@ class _Line(logging.Handler):
     def __init__(self, console: Console, starting: str) -> None:
         super().__init__()
         columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(10))
-        self._progress = Progress(*columns, _Told(self._left), _Told(self._so_far), console=console, transient=True)
+        self._progress = Progress(
+            *columns, _LiveText(self._left), _LiveText(self._so_far), console=console, transient=True
+        )
         self._task = self._progress.add_task(f"starting {starting}", total=None)
         self._guard = RLock()
         self._started = self._began = time.monotonic()
@@ -51,7 +53,7 @@ class _Line(logging.Handler):
 
     @property
     def live(self) -> Progress:
-        """What draws it, for as long as it is entered."""
+        """The progress display, which draws while it is entered."""
         return self._progress
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -79,7 +81,7 @@ class _Line(logging.Handler):
             self._show(self._training())
 
     def _training(self) -> str:
-        """How many batches are trained, and which are now: those at once that were heard of last."""
+        """How many batches are trained, and which are in training now: the latest ones."""
         heard = [label for label in self._heard if label not in self._ended][:BATCHES_AT_ONCE]
         head = f"trained {len(self._ended)} of {len(self._of)}"
         if not heard:
@@ -113,7 +115,7 @@ def _work(batch: Batch) -> int:
 
 
 def _short_names(labels: Sequence[str]) -> list[str]:
-    """Of each label the variant, and what else is not the same for all: dataset, architecture, seeds."""
+    """For each label the variant, and what differs among the labels: dataset, architecture, seeds."""
     if len(labels) < 2:
         return list(labels)
     cells = [label.partition(" ")[0].split("/") for label in labels]

@@ -34,7 +34,7 @@ SECONDS_TO_LOAD = 300.0
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_TO_DIE = 10.0
 UNKNOWN = 1
-"""The status of a fork that ended when nobody could tell how."""
+"""The status of a fork that ended in an unknown way."""
 
 
 class ForkServer:
@@ -91,15 +91,15 @@ class ForkServer:
         Raises:
             OSError: the server takes no request any more.
         """
-        told, tells = os.pipe()
+        read_end, write_end = os.pipe()
         try:
-            socket.send_fds(self._requests, [b"."], [talks, watched, tells])
+            socket.send_fds(self._requests, [b"."], [talks, watched, write_end])
         except BaseException:
-            os.close(told)
+            os.close(read_end)
             raise
         finally:
-            os.close(tells)
-        return Fork(told, held_open, self._process)
+            os.close(write_end)
+        return Fork(read_end, held_open, self._process)
 
     def retire(self) -> None:
         """Has the server end after the last of its forks."""
@@ -116,7 +116,7 @@ class ForkServer:
 
 
 def _surroundings(code: str) -> Any:
-    """What a fork has from the server's start: not from its own, as a process that is started anew."""
+    """What a fork has from the server's start; a process that is started anew has it from its own start."""
     environment = dict(os.environ)
     environment.pop("PYTEST_CURRENT_TEST", None)  # it changes with every test
     return code, environment, os.sched_getaffinity(0), [_file(descriptor) for descriptor in (1, 2)]
@@ -133,8 +133,8 @@ def _file(descriptor: int) -> tuple[int, int] | None:
 class Fork:
     """A process that the server has forked or will fork, with what `subprocess.Popen` has to look after it."""
 
-    def __init__(self, told: int, held_open: int, server: subprocess.Popen[bytes]) -> None:
-        self._told = told
+    def __init__(self, reports: int, held_open: int, server: subprocess.Popen[bytes]) -> None:
+        self._reports = reports
         self._held_open: int | None = held_open
         self._server = server
         self._lock = Lock()
@@ -156,7 +156,7 @@ class Fork:
         while (status := self.poll()) is None:
             if (left := deadline - time.monotonic()) <= 0:
                 raise subprocess.TimeoutExpired("a fork", timeout)
-            wait([self._told], min(left, SECONDS_BETWEEN_LOOKS))
+            wait([self._reports], min(left, SECONDS_BETWEEN_LOOKS))
         return status
 
     def kill(self) -> None:
@@ -174,7 +174,7 @@ class Fork:
                     os.kill(int(number), signal.SIGKILL)
         try:
             self.wait(SECONDS_TO_DIE)
-        except subprocess.TimeoutExpired:  # the server does not tell
+        except subprocess.TimeoutExpired:  # the server reports nothing
             self.returncode = -signal.SIGKILL
 
     def close(self) -> None:
@@ -182,12 +182,12 @@ class Fork:
         try:
             self.kill()
         finally:
-            os.close(self._told)
+            os.close(self._reports)
 
     def _listened(self) -> int | None:
         """The server writes the number of the process when it has forked, and then the status, a line each."""
-        while self.returncode is None and wait([self._told], 0):
-            said = os.read(self._told, 64)
+        while self.returncode is None and wait([self._reports], 0):
+            said = os.read(self._reports, 64)
             self._heard += said
             number, _, status = self._heard.partition(b"\n")
             if status.endswith(b"\n"):
@@ -245,11 +245,11 @@ def _answer(run: Callable[[int, int], None], given: list[int], alive: dict[int, 
     try:
         for descriptor in given:
             os.set_inheritable(descriptor, False)
-        talks, watched, tells = given  # fewer, where this process may open no more
+        talks, watched, reports = given  # fewer, where this process may open no more
         if not _is_closed(watched):
             number = _fork(run, talks, watched, [*of_the_server, *alive.values()])
-            alive[number] = tells
-            os.write(tells, b"%d\n" % number)
+            alive[number] = reports
+            os.write(reports, b"%d\n" % number)
     except (OSError, ValueError):  # nobody listens, or the machine has no room for a process: the asker finds it gone
         pass
     finally:
@@ -287,14 +287,14 @@ def _leave(status: int) -> NoReturn:
 
 
 def _report(alive: dict[int, int]) -> None:
-    """Tells of the forks that have ended."""
+    """Writes the exit statuses of the forks that have ended."""
     with suppress(ChildProcessError):  # there is none
         while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-            tells = alive.pop(ended[0], None)
-            if tells is not None:
+            reports = alive.pop(ended[0], None)
+            if reports is not None:
                 with suppress(OSError):  # nobody listens any more
-                    os.write(tells, b"%d\n" % os.waitstatus_to_exitcode(ended[1]))
-                os.close(tells)
+                    os.write(reports, b"%d\n" % os.waitstatus_to_exitcode(ended[1]))
+                os.close(reports)
 
 
 def _is_closed(watched: int) -> bool:

@@ -44,11 +44,11 @@ const closeOthers = event => { // the tip of a head that has the focus, beside t
 for (const kind of ["pointerover", "click"]) document.addEventListener(kind, closeOthers);
 const dark = matchMedia("(prefers-color-scheme: dark)").matches;
 for (const place of document.querySelectorAll("[data-live]")) {
-  const told = JSON.parse(place.dataset.live), ink = dark ? "#a3aab5" : "#5b616b";
+  const picture = JSON.parse(place.dataset.live), ink = dark ? "#a3aab5" : "#5b616b";
   place.closest("figure").classList.add("has-live"); // before its width is asked for
-  const xs = [...new Set(told.lines.flatMap(line => line.x))].sort((a, b) => a - b);
-  const series = [{ label: told.x }], data = [xs], bands = [];
-  for (const line of told.lines) {
+  const xs = [...new Set(picture.lines.flatMap(line => line.x))].sort((a, b) => a - b);
+  const series = [{ label: picture.x }], data = [xs], bands = [];
+  for (const line of picture.lines) {
     const at = new Map(line.x.map((x, i) => [x, i]));
     const along = values => xs.map(x => (at.has(x) ? values[at.get(x)] : null));
     const stroke = dark && line.colour === "#4d4d4d" ? "#c9ced6" : line.colour;
@@ -67,8 +67,8 @@ for (const place of document.querySelectorAll("[data-live]")) {
   const markers = { width: 2, fill: (chart, i) => (chart.series[i].dash ? "transparent" : chart.series[i].stroke()) };
   const axis = label => ({ label, stroke: ink, grid: { stroke: ink + "33" }, ticks: { stroke: ink + "66" } });
   const size = () => ({ width: Math.min(place.clientWidth, 830), height: Math.min(380, 140 + place.clientWidth / 2) });
-  const plot = new uPlot({ ...size(), series, bands, axes: [axis(told.x), axis(told.y)], legend: { live: true, markers },
-    scales: { x: { time: false, distr: told.log ? 3 : 1 } }, cursor: { drag: { x: true, y: true, uni: 20 } } }, data, place);
+  const plot = new uPlot({ ...size(), series, bands, axes: [axis(picture.x), axis(picture.y)], legend: { live: true, markers },
+    scales: { x: { time: false, distr: picture.log ? 3 : 1 } }, cursor: { drag: { x: true, y: true, uni: 20 } } }, data, place);
   const ends = () => plot.setLegend({ idx: xs.length - 1 }, false); // the last values, until somebody points at others
   plot.over.addEventListener("mouseleave", () => setTimeout(ends));
   setTimeout(ends); // once it is drawn
