@@ -23,7 +23,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """A page whose links to the notebook lead to its page; mkdocs calls it."""
+    """The page with links to the notebook changed to links to its page; mkdocs calls this."""
     return markdown if page.file.src_uri == PAGE else markdown.replace(f"({NOTEBOOK})", f"({PAGE})")
 
 

@@ -1,1 +1,1 @@
-"""A dataset and a network of one's own for noiseflow."""
+"""A dataset and a network for noiseflow."""

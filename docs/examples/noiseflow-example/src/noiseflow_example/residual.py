@@ -23,7 +23,7 @@ def residual(*, shape: tuple[int, ...], n_classes: int, units: int = 32, learnin
 
 
 def _loss(n_classes: int) -> keras.losses.Loss:
-    """The output layer has no activation, so the losses of classes are told that they get logits."""
+    """The output layer has no activation, so the losses of classes are set to take logits."""
     if n_classes == 0:
         return keras.losses.MeanSquaredError()
     if n_classes == 2:
