@@ -67,7 +67,7 @@ class _Named:
 
     Attributes:
         when: which values have limits.
-        limits: a schema; that of the first type unless given.
+        limits: a schema; the first type's unless given.
     """
 
     when: dict[str, Any] = field(default_factory=lambda: {"not": {"type": "null"}})

@@ -44,7 +44,7 @@ def stop(state: Path) -> None:
 
 
 def _folder(state: Path) -> Path:
-    """Beside the logs; of root, who is not the one that runs it, in the home of the user who is."""
+    """The folder of its data: beside the logs; for root, in the home of the user who runs Postgres."""
     if os.geteuid():
         return state.resolve() / "postgres"
     try:

@@ -24,7 +24,7 @@ def runner_faults(runner: Runner) -> list[str]:
     """What keeps this runner from being used."""
     if runner == "local" or (find_spec("ray") and find_spec("prefect_ray")):
         return []
-    what = "runner must be one that is installed; received 'ray', whose packages are not there."
+    what = "runner must be one that is installed; received 'ray', and its packages are not there."
     return [f"{what} Install them, in the checkout: pip install -e '.[ray]'"]
 
 

@@ -68,7 +68,7 @@ def _write_privately(path: Path, text: str) -> None:
 
 
 def refuse_taken(port: int) -> None:
-    """Finds out whether the port can be had: else our secret would be sent to whoever has it.
+    """Finds out whether the port is free: else our secret would be sent to the process that has it.
 
     Raises:
         ServicesError: it cannot.

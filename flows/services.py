@@ -119,7 +119,7 @@ def _start(port: int, state: Path, settings: dict[str, str], there: set[str], *,
 
 
 def running(name: str, state: Path, *, runs: bool = False) -> list[psutil.Process]:
-    """The processes of the server or the worker; with `runs` those of its runs too, which may outlive it."""
+    """The processes of the server or the worker; with `runs` its runs' processes too, which may outlive it."""
     found = psutil.process_iter(["environ"])
     ours = [p for p in found if (p.info["environ"] or {}).get(MARK) == f"{state.resolve()}:{name}"]
     return [p for p in ours if runs or RUN not in p.info["environ"]]

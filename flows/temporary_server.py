@@ -1,7 +1,7 @@
 """The Prefect server of a run that no other is named for: it starts while Python loads what the run needs.
 
-Prefect would start it when it is first asked. For that it imports all of the server into the process that asks, which takes
-four seconds, and only then waits for the server to do the same.
+Prefect would start it when it is first asked. For that it imports all of the server into the asking process, which takes four
+seconds, and only then waits for the server to do the same.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> Com
     """The summary of fits with the same seeds: a row a variant, in the order given, indexed by `variant`.
 
     The score is of the validation data, in inference mode after the last epoch: an accuracy or R² among the models'
-    metrics (KERAS_NAMES), a fraction; where there is none, the negative loss, `-loss`. Columns are those of a study's summary
+    metrics (KERAS_NAMES), a fraction; where there is none, the negative loss, `-loss`. Columns are as in a study's summary
     (docs/method.md): test_score_... are of the validation data; train_score_mean is there where the fits have an
     evaluation named "train". Differences are variant minus baseline over pairs of equal seeds, empty for the baseline.
     Their intervals and verdicts are for these rows of the validation data and new seeds alone: on other rows the difference
@@ -69,7 +69,7 @@ def compare(fits: Mapping[str, SeedsFit], *, margin: float | None = None) -> Com
 
     Args:
         fits: variant to its fit, at least two; the one named "baseline", or else the first, is the baseline.
-        margin: differences of the score within it are not worth having; .01 unless given. A loss has units of its own:
+        margin: differences of the score within it are not worth having; .01 unless given. A loss has its own units:
             there it must be given.
 
     Raises:

@@ -66,7 +66,7 @@ def declared_study(
     writes: bool = True,
     until: Until | None = None,
 ) -> Study:
-    """The study to run; or one message with every fault, and exit status 2. Arguments are those of `declare`."""
+    """The study to run; or one message with every fault, and exit status 2. Arguments as in `declare`."""
     try:
         return declare(study, results, seeds, epochs, campaign, writes=writes, until=until)
     except InvalidInputError as error:

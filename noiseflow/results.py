@@ -148,7 +148,7 @@ def load(folder: str | Path) -> StoredStudy:
 
 @dataclass(frozen=True)
 class Stored:
-    """What lies of a study, for `noiseflow results list`.
+    """The stored results of a study, for `noiseflow results list`.
 
     Attributes:
         trials: of each kind, `150 trials of 4,000 epochs`.
@@ -166,7 +166,7 @@ class Stored:
 
 
 def stored_studies(results: str) -> list[Stored]:
-    """What lies in a folder of results, by name.
+    """The studies in a folder of results, by name.
 
     Raises:
         InvalidInputError: it is no folder here.
@@ -175,7 +175,7 @@ def stored_studies(results: str) -> list[Stored]:
 
 
 def stored_study(results: str, which: str) -> Stored:
-    """What lies of one study, or of a run of it with other settings: `circles`, `circles/epochs-200`.
+    """The stored results of one study, or of a run of it with other settings: `circles`, `circles/epochs-200`.
 
     Raises:
         InvalidInputError: nothing does.
@@ -248,9 +248,9 @@ def read_answer(report: Path) -> dict[str, Any]:
 
 
 def compare_stored(results: str, first: str, second: str) -> list[dict[str, Plain]]:
-    """Two summaries as rows of one table: of each cell the row of the first, then that of the second.
+    """Two summaries as rows of one table: of each cell the row of the first, then the row of the second.
 
-    The heads and units are those of the table that a run prints; `of` says whose row it is.
+    The heads and units are as in the table that a run prints; `of` says which summary a row is from.
 
     Args:
         first, second: a study, a run of it with other settings, or a night of its campaigns alone: `circles`,
@@ -356,7 +356,7 @@ def _latex(value: Any, name: str) -> str:
 
 
 def older_than(results: str, days: float, now: datetime) -> list[str]:
-    """The studies of which no file was written for so many days."""
+    """The studies with no file written for so many days."""
     return [stored.study for stored in stored_studies(results) if now - stored.changed > timedelta(days=days)]
 
 
@@ -376,11 +376,11 @@ def delete_study(results: str, study: str) -> None:
 
 
 def answer_json(study: str, report: Any, key: str) -> bytes:
-    """What `read_answer` reads.
+    """The JSON that `read_answer` reads.
 
     Args:
         report: the report, which has headline, alarm and answer.
-        key: what stands for all that the report was made from.
+        key: identifies all that the report was made from.
     """
     content: Mapping[str, Any] = {
         "study": study,
@@ -400,7 +400,7 @@ def stored_answer(store: Store, folder: str = "") -> list[dict[str, Plain]]:
 
 
 def changed_verdicts(before: list[dict[str, Plain]], after: list[dict[str, Plain]]) -> list[str]:
-    """A sentence on each row whose verdict is another: `‘input’ was open and is better`."""
+    """A sentence on each row with a changed verdict: `‘input’ was open and is better`."""
 
     def verdicts(rows: list[dict[str, Plain]]) -> dict[str, Plain]:
         return {"/".join(str(row[name]) for name in CELL if name in row): row["verdict"] for row in rows}
@@ -414,7 +414,7 @@ def changed_verdicts(before: list[dict[str, Plain]], after: list[dict[str, Plain
 
 
 def run_of(store: Store, folder: str, key: str, n_trials: int) -> StudyRun | None:
-    """The run whose report is stored and was made from what this key stands for; else None."""
+    """The run of the stored report, if that was made from what this key identifies; else None."""
     content = store.read_page(ANSWER, folder)
     answer = json.loads(content) if content else {}
     summary = store.read_findings("summary", folder)

@@ -338,7 +338,7 @@ def train_all(job: Job, progress: Watcher | None = None) -> list[str]:
 
 
 def tell_training(job: Job) -> None:
-    """Says that training begins, and of what; what the report takes is imported meanwhile, here, where nothing else is done."""
+    """Says that training begins, and of what; meanwhile this process is idle and imports the report."""
     batches = (*job.batches, *job.replays)
     if batches:
         Thread(target=import_module, args=("noiseflow.report",), daemon=True).start()

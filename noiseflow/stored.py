@@ -98,7 +98,7 @@ def is_trained(study: Study, results: str, engine: str) -> bool:
 
 
 def stored_run(study: Study, results: str, engine: str = "auto") -> StudyRun | None:
-    """The run as it is stored, where nothing is to be trained and the report was made of just these trials by this code."""
+    """The stored run, where nothing is to be trained and this code made the report from just these trials."""
     if not is_trained(study, results, engine):
         return None
     plan, store = stored_plan(study, results, engine)
@@ -106,7 +106,7 @@ def stored_run(study: Study, results: str, engine: str = "auto") -> StudyRun | N
 
 
 def report_key(plan: Plan) -> str:
-    """Stands for all that a report is made from; empty where the code is not what the commit says."""
+    """A key that identifies all that a report is made from; empty where the code is not what the commit says."""
     versions = software()
     if versions["git commit"].endswith("-dirty"):
         return ""
@@ -228,7 +228,7 @@ def report_study(
     if store is None or not n_there:
         there = _other_trials(plan, store) if store else f"Train it first{trained_by and f': {trained_by}'}"
         raise LookupError(
-            f"{study_place(results, study.name)} holds no trial of this study as it is asked for. {there}"
+            f"{study_place(results, study.name)} holds no trial of this study with these settings. {there}"
         )
     with store.as_it_is():
         findings = find_stored(plan, store)

@@ -93,7 +93,7 @@ def open_page(page: str) -> None:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Within it, SIGTERM is what Ctrl-C is: without this, Python ends at once and cleans nothing up."""
+    """Within it, SIGTERM acts like Ctrl-C: without this, Python ends at once and cleans nothing up."""
 
     def interrupt(_number: int, _frame: object) -> None:
         raise KeyboardInterrupt

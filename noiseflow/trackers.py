@@ -1,7 +1,7 @@
 """Stored trials as runs of an experiment tracker: in MLflow's database, or as offline runs of Weights & Biases.
 
 References:
-    MLflow's `MlflowClient.log_batch`; W&B's `wandb.init(mode="offline")`, whose runs `wandb sync` would upload.
+    MLflow's `MlflowClient.log_batch`; W&B's `wandb.init(mode="offline")`; `wandb sync` would upload its runs.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def track(
 
 
 Opened = tuple[set[str], Callable[[TrialRun], None], Callable[[], None]]
-"""The trials that a tracker has, what writes one more, and what ends the writing."""
+"""The trials that a tracker has, a function that writes one more, and one that ends the writing."""
 
 
 def _mlflow(study: str, into: str) -> Opened:

@@ -19,7 +19,7 @@ GAINS = {"difference (points)": "points", "difference (score)": "gain"}
 SHORT_HEADS = {**GAINS, ADJUSTED: "p (adj.)", ALWAYS_VALID: "p (always)"}
 """Heads of columns, where there is little room."""
 NARROW = 0.002
-"""Width of an interval, as a fraction, of which the usual decimals show nothing."""
+"""Width of an interval, as a fraction, that the usual decimals do not show."""
 
 
 def signed(value: float, decimals: int) -> str:
@@ -50,7 +50,7 @@ def change(score: Score, value: float, decimals: int) -> str:
 
 
 def _rounded(value: float, decimals: int) -> float:
-    """So many decimals, and no minus before a zero."""
+    """The number with so many decimals, and no minus before a zero."""
     return round(value, decimals) + 0.0
 
 
@@ -123,7 +123,7 @@ def difference_interval(row: Row, *, as_size: bool = False) -> str:
 
 
 def difference_ends(row: Row) -> tuple[float, float]:
-    """The interval of the row's difference as far as differences can go: those of two seeds may reach beyond ± 100 points."""
+    """The interval of the row's difference cut at ± 100 points: with two seeds it may reach beyond."""
     low, high = float(row["difference_ci_low"]), float(row["difference_ci_high"])
     return (max(low, -1.0), min(high, 1.0)) if score_of(row).in_points and isfinite(low) else (low, high)
 
@@ -142,5 +142,5 @@ def number(n: int, noun: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """The name as it stands in a sentence, where a plain `input` would read as a word."""
+    """The name in quotes for a sentence, where a plain `input` would read as a word."""
     return f"\N{LEFT SINGLE QUOTATION MARK}{name}\N{RIGHT SINGLE QUOTATION MARK}"

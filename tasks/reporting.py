@@ -49,7 +49,7 @@ def publish_artifacts(study: str, report: Report, findings: Findings, page: str 
 
 
 def narrowed(rows: list[dict[str, Plain]]) -> list[dict[str, Plain]]:
-    """The rows with short heads and what matters in front, without what is left to the report, so that the table fits a screen.
+    """The rows with short heads and the main columns in front, so that the table fits a screen; the report has the rest.
 
     A column `seeds` is there only where the rows differ in it, `diverged` only where a trial has diverged.
     """
@@ -68,7 +68,7 @@ def announce(study: str, report: Report, changes: Sequence[str] = ()) -> None:
     """Emits events that an automation can act on: noiseflow.study.reported, noiseflow.verdict.changed, noiseflow.drift.
 
     Args:
-        changes: a sentence on each verdict that is another than before.
+        changes: a sentence on each changed verdict.
     """
     resource = {"prefect.resource.id": f"noiseflow.study.{study}", "prefect.resource.name": study}
     payload = {"alarm": report.alarm, "headline": report.headline, "changes": " ".join(changes)}

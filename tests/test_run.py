@@ -291,7 +291,7 @@ def test_run_of_another_study_of_that_name_is_refused_and_nothing_replaced(tmp_p
     first = run_study(SMALL, tmp_path, n_seeds=1)
     page = Path(first.report).read_bytes()
     other = load_study(SMALL.model_dump() | {"datasets": [{"kind": "moons", "n_samples": 40, "n_train": 20}]})
-    with pytest.raises(InvalidInputError, match="name must be that of no study of other data"):
+    with pytest.raises(InvalidInputError, match="name must not be the name of a study of other data"):
         run_study(other, tmp_path, n_seeds=1)
     assert Path(first.report).read_bytes() == page
     assert len(rows(tmp_path)) == 2

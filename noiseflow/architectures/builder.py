@@ -114,7 +114,7 @@ class Builder:
             return self._form_of(self.as_written())
 
     def _form_of(self, model: keras.Model) -> OutputForm:
-        """The form of what this model gives; that of all builds, of which there is one for each seed."""
+        """The form of this model's output; it is the same for the builds of all seeds."""
         if (found := self._found) is None:
             found = self._looked_up(model)
             object.__setattr__(self, "_found", found)

@@ -76,14 +76,14 @@ def _literal(value: Any) -> str:
 
 
 class ArchitectureKind:
-    """A kind of architecture; each is a class in a file of its own, and a line in `ARCHITECTURES`.
+    """A kind of architecture; each is a class in its own file, and a line in `ARCHITECTURES`.
 
     Attributes:
         name: as a study writes it.
         sentence: what it is, for the docs.
         settings: the settings that it has with their defaults; `...` where one must be given.
         fields: their fields of the record `Architecture`, each with limits, a description and an example; all may be None.
-        axes: the axes that a row must have; any where there are none.
+        axes: the axes that a row must have; any if empty.
         noise_after: the layers that noise can be put after, for the docs.
         multiply_adds_a_second: how fast it trains on two cores: the multiply-adds of `cost`, times 3 passes, by the seconds
             measured. Within a factor of three is enough: only the forecast of `plan` uses it.

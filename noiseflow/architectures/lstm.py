@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Lstm(ArchitectureKind):
-    """The tutorial's recipe, in which noise lies between the LSTM and a relu of its own: before_activation."""
+    """The tutorial's recipe, with noise between the LSTM and its separate relu: before_activation."""
 
     name = "lstm"
     sentence = "LSTM layers, the last followed by an activation"
@@ -35,7 +35,7 @@ class Lstm(ArchitectureKind):
         return [*inner, last, Layer("activation", "Activation", (architecture.activation,))]
 
     def n_weights(self, architecture: Architecture, n_inputs: int) -> int:
-        """Four gates, each of which reads the layer's own state too."""
+        """Four gates, and each reads the layer's own state too."""
         inner = sum(a * b for a, b in pairwise((n_inputs, *architecture.units)))
         return int(4 * (inner + sum(width * width for width in architecture.units)))
 

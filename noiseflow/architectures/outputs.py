@@ -18,7 +18,7 @@ class CompiledLoss:
     """The loss that a model was compiled with.
 
     Attributes:
-        name: that of Keras' function, None for a loss that is not Keras' own.
+        name: of Keras' function, None for a loss that is not Keras' own.
         from_logits: as it was given, None where the loss has no such setting.
     """
 
@@ -45,7 +45,7 @@ def compiled_loss(model: keras.Model) -> CompiledLoss:
 
 
 def output_activation(model: keras.Model) -> str | None:
-    """The name of the activation that a model ends with; None where it cannot be told, as of a subclassed model."""
+    """The name of the activation that a model ends with; None where it is not known, as for a subclassed model."""
     if not getattr(model, "outputs", None):
         return None
     layer = model.outputs[0]._keras_history.operation  # noqa: SLF001 - no public name leads there
@@ -73,7 +73,7 @@ def natural_form(n_classes: int, n_targets: int = 1) -> OutputForm:
 
 
 def probabilities(outputs: ArrayLike, form: OutputForm) -> NDArray[Any]:
-    """A classifier's outputs as probabilities, of the same shape (..., width): that of class 1, one for each class, or
+    """A classifier's outputs as probabilities, of the same shape (..., width): of class 1, of each class, or
     one for each label.
     """
     values = np.asarray(outputs)

@@ -1,4 +1,4 @@
-"""The layer that hides steps which are only padding, before the layers of a network that ships."""
+"""The layer that hides padded steps, before the other layers of a built-in network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class StepsThere(Layer):
-    """Zeros in the steps that are padding, noise on them too; and a mask of these steps, for the layers that heed one.
+    """Sets padded steps to zero, their noise too, and gives layers that take one a mask of the real steps.
 
     The last feature says which steps are there: it is above 0.
     """
@@ -39,7 +39,7 @@ def layers_for(kind: ArchitectureKind, architecture: Architecture, shape: Shape,
     """The layers of a network that ships, between input and output, for rows of this shape.
 
     Args:
-        masked: whether rows are sequences whose last feature says which steps are there, and the others are to be skipped.
+        masked: whether rows are sequences with a last feature that marks the real steps; the others are to be skipped.
     """
     hides = [StepsThere("steps_there", "Lambda", options={"masks": kind.heeds_mask})] if masked else []
     return [*hides, *kind.layers(architecture, shape)]

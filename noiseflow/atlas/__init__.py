@@ -1,4 +1,4 @@
-"""The atlas: what noise did on small public datasets, and what that says of another one before anything is trained."""
+"""The atlas: what noise did on small public datasets, and a forecast from these for another dataset, without training."""
 
 from noiseflow.atlas.neighbours import FILE, Advice, advise, read_atlas, strengths_for
 from noiseflow.atlas.traits import Traits, traits_of

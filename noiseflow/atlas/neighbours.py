@@ -1,4 +1,4 @@
-"""What the datasets of the atlas that are most like another one say of noise on it."""
+"""A forecast of noise on a dataset, from the most similar datasets of the atlas."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Advice:
             "",
             "This is weak evidence: the datasets are small, and were trained with one network. Tried on each of the",
             f"{self.n_all} as if it were unknown, such a start gained on {self.n_gained}; its mean was {everywhere} {unit}.",
-            "Only a study of your own data answers.",
+            "Only a study with your data answers.",
         ]
 
 

@@ -20,7 +20,7 @@ SCORE = {"classification": "accuracy", "regression": "r2"}
 
 @dataclass(frozen=True)
 class Traits:
-    """Of one dataset, on the split of its first data seed.
+    """The traits of one dataset, on the split of its first data seed.
 
     Attributes:
         task: classification or regression.
@@ -42,13 +42,13 @@ class Traits:
 
     @property
     def coordinates(self) -> tuple[float, ...]:
-        """Where it lies among others: tenfold rows, tenfold features, and half of what there is to gain count alike."""
+        """Its coordinates among datasets: a step of 1 is tenfold rows, tenfold features, or half of what there is to gain."""
         to_gain = max(1.0 - self.constant, 1e-9)
         signal = min(max((self.plain - self.constant) / to_gain, 0.0), 1.0)
         return log10(self.n_train), log10(self.width), 2 * signal
 
     def distance(self, other: Traits) -> float:
-        """To another dataset; infinite where the task is another."""
+        """The distance to another dataset; infinite where the task is another."""
         if self.task != other.task:
             return float("inf")
         return float(np.linalg.norm(np.subtract(self.coordinates, other.coordinates)))

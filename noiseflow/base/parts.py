@@ -23,7 +23,7 @@ class NamedPart(Part):
     label: Label | None = Field(None, description="Name in tables and plots; the kind unless given", examples=["mine"])
 
     def __hash__(self) -> int:
-        """Of its content: settings of a user's own function are a dict."""
+        """Hash of the content: settings of a user's own function are a dict."""
         return hash(self.model_dump_json())
 
     @property

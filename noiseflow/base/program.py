@@ -1,4 +1,4 @@
-"""How the command that runs was called, for lines that say what to type next."""
+"""How the running command was called, for lines that say what to type next."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NAME = "noiseflow"
 
 
 def program() -> str:
-    """`noiseflow` where the shell finds it by that name, else the path that was typed: `.venv/bin/noiseflow`.
+    """`noiseflow` where the shell finds it by that name, else the typed path: `.venv/bin/noiseflow`.
 
     Within another program, such as a notebook, it is `noiseflow` too, and so it is where no file has the name that was typed.
     """
@@ -23,7 +23,7 @@ def program() -> str:
 
 
 def command() -> str:
-    """What runs the command's other parts: `noiseflow`, or what stands for it beside a flow that was run as a module."""
+    """What runs the command's other parts: `noiseflow`, or its equivalent beside a flow that was run as a module."""
     return program().replace(" -m flows", " -m noiseflow")
 
 

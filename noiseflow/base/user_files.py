@@ -106,7 +106,7 @@ def check_directory(file: BinaryIO) -> None:
 
 
 def open_archive(path: str | Path) -> BufferedReader:
-    """As `open_file`, of an archive with a table of contents of a reasonable size.
+    """`open_file` for an archive, which must have a table of contents of a reasonable size.
 
     Raises:
         OSError, ValueError: as `open_file` and `check_directory` do.

@@ -13,7 +13,7 @@ from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array, in_ticks
 EFFECT_VARIANCE = 0.2
 """Variance of the effect size that the evidence is spread over: near the narrowest from 30 to 10,950 pairs (method.md)."""
 LEAST_UNLIKE = 15
-"""Values that differ from the commonest one, below which a sequence says nothing where more than half are alike."""
+"""Least number of values unlike the commonest one: with fewer a sequence says nothing, if more than half are alike."""
 MOST = 1_000_000
 """More pairs than this are no plan: the answer is then infinity."""
 
@@ -126,7 +126,7 @@ def pairs_needed(std: ArrayLike, margin: float, alpha: float = ALPHA) -> Array:
 
 
 def _settled(mean: ArrayLike, std: ArrayLike, n: ArrayLike) -> tuple[Array, Array, Array]:
-    """As float arrays of one shape; a spread of rounding only is none, and so is that of a single value."""
+    """The arguments as float arrays of one shape. The spread is 0 where it is rounding only, or of a single value."""
     centre, spread, count = np.broadcast_arrays(*(np.asarray(part, np.float64) for part in (mean, std, n)))
     return centre, np.where(count >= 2, _snapped(spread), 0.0), count
 

@@ -1,4 +1,4 @@
-"""Drift: whether a campaign's scores come from the same distribution as those of the campaigns before it."""
+"""Drift: whether a campaign's scores come from the same distribution as the scores of the campaigns before it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ NIGHTS_A_YEAR = 365
 WEEK = 7
 """Campaigns that the slow test takes together."""
 MOST_EXACT = 1_000
-"""Largest sample for which Kolmogorov and Smirnov's p is exact; in small ones the limit's small p is half of what is due."""
+"""Largest sample for which Kolmogorov and Smirnov's p is exact; in small samples the limit's small p is half as large."""
 BEFORE_ALL = ""
-"""Stands for the campaign of trials without one, which come before all others."""
+"""The campaign of trials without one, which come before all others."""
 QUICK, SLOW = "Mann-Whitney, this campaign", "Kolmogorov-Smirnov, last campaigns"
 
 
@@ -78,8 +78,8 @@ def campaigns_of(trials: pd.DataFrame) -> pd.Series[str]:
 def shift_p(new: Array, old: Array) -> float:
     """Two-sided p of Mann and Whitney's test that new (n,) and old (m,) come from one distribution.
 
-    The normal limit with ties and continuity allowed for; its tails are heavier than those of the exact distribution, so
-    small p-values are too large rather than too small. 1 where all values are equal, NaN where there are none.
+    The normal limit with ties and continuity allowed for; its tails are heavier than the exact distribution's, so
+    small p-values are too large rather than too small. 1 where all values are equal, NaN without values.
     """
     if min(new.size, old.size) == 0:
         return nan

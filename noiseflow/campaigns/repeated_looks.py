@@ -43,7 +43,7 @@ def compare_at_every_look(asked: Sequence[PairedComparison]) -> list[dict[str, A
     crossed = [one.key[2] for one in asked if is_crossed(one.pairs)]
     if crossed:
         raise ValueError(
-            f"Repeated looks take pairs that are independent; those of {', '.join(map(repr, crossed))} share data seeds. "
+            f"Repeated looks take independent pairs; the pairs of {', '.join(map(repr, crossed))} share data seeds. "
             "Give each seed its own data seed (design: resample), or one data seed to all."
         )
     return [_columns(one, len(asked)) for one in asked]

@@ -15,7 +15,7 @@ REPLAY_COLUMNS = [
 NOT_COMPARED = frozenset(
     {"train_seconds", "finished_at", "campaign", "device", "study", "trial_id", *CELL, "family", "strength"}
 )
-"""What may differ between two trainings of one trial: circumstances, and names, which are no part of what a trial is."""
+"""What may differ between two trainings of one trial: circumstances, and names, which do not identify a trial."""
 MEASURED = ("_loss", "_score", "brier", "ece", "signal_to_noise")
 """How the names of columns with a trial's measured figures end."""
 
@@ -23,7 +23,7 @@ MEASURED = ("_loss", "_score", "brier", "ece", "signal_to_noise")
 def compare_replays(replays: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     """How far trials that were trained again gave the same: a row a replay, REPLAY_COLUMNS, by campaign.
 
-    - campaign is the one that trained the trial again; the names are those of the trials.
+    - campaign is the one that trained the trial again; the names are the trials' own.
     - equal: equal in every column that both have but NOT_COMPARED, bit for bit, NaN and null being equal to themselves;
       differing: the columns that are not, as text with commas.
     - largest_difference: of the measured figures, losses and scores among them, in absolute value; infinite where one of

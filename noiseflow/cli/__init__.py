@@ -218,7 +218,7 @@ def init(
     task: TaskOption = None,
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
-    """Writes a commented study file for one's own data, ready to run; lists the columns without --target."""
+    """Writes a commented study file for your data, ready to run; lists the columns without --target."""
     if not target and not data.lower().endswith(".npz"):
         _list_columns(data)
         return
@@ -254,7 +254,7 @@ def _list_columns(data: str) -> None:
 def advise(
     data: DataArgument, *, target: TargetOption = "", task: TaskOption = None, as_json: JsonOption = False
 ) -> None:
-    """Says what noise did on the public datasets most like one's own; trains no network."""
+    """Says what noise did on the public datasets most like yours; trains no network."""
     from noiseflow.atlas import advise as advised  # noqa: PLC0415 - imports pandas
     from noiseflow.atlas import traits_of  # noqa: PLC0415
     from noiseflow.study.draft import choose  # noqa: PLC0415

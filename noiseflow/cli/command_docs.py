@@ -21,8 +21,7 @@ HEAD = """\
 
 Every command of `noiseflow` and its options, as `--help` shows them.
 `python -m noiseflow.cli.command_docs docs/command.md` writes this page. The exit status
-is 0 where all went well, 1 where something failed, and 2 where what was asked for is
-not valid.
+is 0 where all went well, 1 where something failed, and 2 where the input is not valid.
 """
 
 
@@ -33,7 +32,7 @@ def document() -> str:
 
 
 def _lines(context: typer.Context) -> Iterator[str]:
-    """A command's section, and those of its commands."""
+    """The sections of a command and of its subcommands."""
     command = context.command
     yield f"## {context.command_path}\n"
     yield f"{textwrap.fill(command.help or '', 88)}\n"

@@ -13,7 +13,7 @@ from noiseflow.controls import CONTROLS, control_kind
 
 
 class _ControlRules(Part):
-    """A rival to noise; the kinds, their fields and what they do are those of `noiseflow.controls.CONTROLS`."""
+    """A rival to noise; `noiseflow.controls.CONTROLS` holds the kinds, their fields and what they do."""
 
     kind: str
 

@@ -14,7 +14,7 @@ OfClass = Callable[[Any, int], Any]
 
 
 class ControlKind:
-    """A kind of control; each is a class in a file of its own, and a line in `CONTROLS`.
+    """A kind of control; each is a class in its own file, and a line in `CONTROLS`.
 
     Attributes:
         name: as a study writes it.
@@ -65,7 +65,7 @@ class ControlKind:
         return strength
 
     def losses(self, argument: Tensor, parts: Sequence[Part], of_class: OfClass, n_classes: int) -> Sequence[Part]:
-        """The parts whose sum is minimised, from the parts so far.
+        """The parts of the sum that is minimised, from the parts so far.
 
         Args:
             of_class: the targets of one output and a class, to targets that are that class everywhere.
@@ -73,11 +73,11 @@ class ControlKind:
         return parts
 
     def share(self, argument: Tensor, uniform: Tensor) -> Tensor:
-        """Of a control that mixes, the share of a row itself, for a number uniform in (0, 1)."""
+        """The share of the row itself, for a control that mixes, from a number uniform in (0, 1)."""
         raise NotImplementedError
 
     def climb(self, argument: Tensor, gradients: Sequence[Tensor]) -> Sequence[Tensor] | None:
-        """What is added to the weights for a second gradient, the one that counts; None where there is no second one."""
+        """What is added to the weights before the second gradient, which counts; None where there is no second one."""
         return None
 
     def after_step(self, argument: Tensor, weights: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -85,15 +85,15 @@ class ControlKind:
         return weights
 
     def first_epoch(self, control: Any, epochs: int) -> int:
-        """Of a control that averages, the first epoch whose weights count, from 1."""
+        """The first epoch, from 1, that a control which averages weights takes into the average."""
         raise NotImplementedError
 
     def regularizer(self, strength: float) -> str | None:
-        """The Keras regularizer of each layer's kernel that does the same, as code; None where it is none."""
+        """The Keras regularizer of each layer's kernel that does the same, as code; None where Keras has none."""
         return None
 
     def held_back(self, control: Any, n_rows: int) -> int:
-        """How many of the last training rows it takes for itself.
+        """How many of the last training rows it holds back.
 
         Args:
             control: the record.
@@ -101,7 +101,7 @@ class ControlKind:
         return 0
 
     def patience(self, control: Any) -> int:
-        """Of a control that stops, the epochs that it waits."""
+        """The epochs that a control which stops the training waits."""
         raise NotImplementedError
 
     def callback(self, control: Any, epochs: int) -> Any:
@@ -109,7 +109,7 @@ class ControlKind:
         raise NotImplementedError
 
     def layer(self, control: Any) -> str:
-        """Of a control that is a part of the network, the layer before each hidden activation, as code."""
+        """The layer before each hidden activation, as code, for a control that is a part of the network."""
         raise NotImplementedError
 
     def fit_lines(self, control: Any) -> list[str]:

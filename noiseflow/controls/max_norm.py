@@ -12,7 +12,7 @@ EPSILON = 1e-7  # as `keras.constraints.MaxNorm` has it
 
 
 class MaxNorm(ControlKind):
-    """After each step, scales the weights into a unit down to the length `max_value` where they are longer.
+    """Scales the weights into a unit down to the length `max_value` after each step, where they are longer.
 
     References:
         Srivastava et al. (2014), Dropout, section 5.1; keras.constraints.MaxNorm, over all axes of a kernel but the last.
@@ -28,7 +28,7 @@ class MaxNorm(ControlKind):
     sentence = "after each step, scales the weights into a unit down to the length `max_value` where they are longer"
 
     def after_step(self, argument: Any, weights: Sequence[Any]) -> list[Any]:
-        """The weights, those of two axes or more scaled down."""
+        """The weights; with two axes or more, each unit's are scaled down to the limit."""
         import tensorflow as tf
 
         def limited(value: Any) -> Any:

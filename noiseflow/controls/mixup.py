@@ -14,7 +14,7 @@ QUANTILES = 513
 
 
 class Mixup(ControlKind):
-    """Trains on λ x + (1 - λ) x', minimising λ × the loss of y + (1 - λ) × that of y', with λ from Beta(alpha, alpha).
+    """Trains on λ x + (1 - λ) x' and minimises λ L(y) + (1 - λ) L(y'), L being the loss, with λ from Beta(alpha, alpha).
 
     λ is drawn once a step. x' are the rows of the batch moved on by a random number of places, so that each row meets any
     other with the same chance.

@@ -19,7 +19,9 @@ class WeightAveraging(ControlKind):
 
     name = "weight_averaging"
     fields = {
-        "last": setting(float, "Share of the epochs, the last ones, whose weights are averaged", 0.25, gt=0, le=1)
+        "last": setting(
+            float, "Share of the epochs, counted from the end, that weights are averaged over", 0.25, gt=0, le=1
+        )
     }
     strength = "last"
     strength_label = "share of the epochs"

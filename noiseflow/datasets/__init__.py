@@ -79,7 +79,7 @@ def generate(dataset: Dataset, data_seed: int) -> Data:
     """The rows of a dataset for one data seed; the same rows for the same arguments, as many whatever the data seed.
 
     Raises:
-        InvalidInputError: its file or entry point is faulty; `faults` tells before.
+        InvalidInputError: its file or entry point is faulty; `faults` finds that before.
     """
     data = dataset_kind(dataset.kind).data(dataset, data_seed)
     return with_wrong_labels(data, dataset.corrupt.labels, data_seed) if dataset.corrupt else data

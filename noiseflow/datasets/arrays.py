@@ -1,4 +1,4 @@
-"""Arrays of one's own: images, sequences or features in an .npz file."""
+"""The user's own arrays: images, sequences or features in an .npz file."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Arrays(Finite):
         faults = [*features_faults(known, len(y) if y.ndim else 0), *_target_faults(y, dataset)]
         if (n_missing := missing_in(X)) and dataset.missing != "impute" and faults:
             received = f"received {n_missing:,} of {X.size:,} numbers that are NaN"
-            fix = "Set missing: impute (the training rows' median stands in), or remove those rows."
+            fix = "Set missing: impute (it takes the training rows' median), or remove those rows."
             faults[0] = f"an X without missing values; {received}. {fix}"
         faults = faults or [*_channel_faults(archive.X, dataset.channels), *_by_faults(archive, dataset)]
         if dataset.is_masked and not archive.is_padded:
@@ -75,7 +75,7 @@ class Arrays(Finite):
         return Rows(X, index.reshape(y.shape).astype(np.float64), tuple(map(str, classes.tolist())), by)
 
     def entries(self, dataset: Dataset) -> tuple[tuple[str, bool], ...] | None:
-        """Of masked sequences the features, and what says which steps are there, which takes no noise."""
+        """The features of masked sequences, and the one that marks the real steps, which takes no noise."""
         if not dataset.is_masked:
             return None
         from noiseflow.datasets.archives import read_archive
@@ -108,7 +108,7 @@ def missing_in(X: np.ndarray) -> int:
 
 def filled_remarks(X: np.ndarray) -> list[str]:
     """A sentence on the missing numbers of X, where there are such."""
-    filled = "The training rows' median of their feature or channel stands in for them."
+    filled = "They take the training rows' median of their feature or channel."
     return [f"Missing numbers in X: {n:,} of {X.size:,}. {filled}"] if (n := missing_in(X)) else []
 
 
@@ -119,7 +119,7 @@ def is_one_hot(y: np.ndarray) -> bool:
 
 
 def layout_doubts(archive: Archive, channels: str | None) -> list[str]:
-    """Arrays that are not read, labels that are nearly equal, and an X whose axes may be others than they are read as."""
+    """Arrays that are not read, labels that are nearly equal, and an X that may have its axes in another order."""
     import pandas as pd
 
     from noiseflow.datasets.guesses import nearly_equal
@@ -155,7 +155,7 @@ _LEAST_STEPS, _MOST_ROWS = 8, 200
 
 
 def _may_be_codes(X: np.ndarray, *, is_padded: bool) -> bool:
-    """Whether rows are whole numbers of which many are alike and some are large, as the codes of a text's words are."""
+    """Whether rows are whole numbers, many alike and some large, as the codes of a text's words are."""
     values = X[..., 0] if is_padded else X
     if values.ndim != 2 or values.shape[1] < _LEAST_STEPS or not (is_padded or values.dtype.kind in "iu"):
         return False
@@ -195,7 +195,7 @@ def _channels_last(X: np.ndarray, channels: str | None) -> np.ndarray:
 
 
 def _scaled(X: np.ndarray, scale: float | None, *, is_padded: bool) -> np.ndarray:
-    """X divided by the scale, but for the feature that says which steps are there."""
+    """X divided by the scale, except for the feature that marks the real steps."""
     if scale is None:
         return X
     divisors = np.full(X.shape[-1], scale)

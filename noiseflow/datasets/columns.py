@@ -103,7 +103,7 @@ def times(column: pd.Series[Any]) -> Any:
 
 
 def _dates_of_other_forms(written: pd.Series[Any]) -> pd.Series[Any]:
-    """Dates such as 31/01/2026, 31-Jan-2026, 2026Q1 and 2026-W05; NaT where there is none.
+    """Dates such as 31/01/2026, 31-Jan-2026, 2026Q1 and 2026-W05; NaT for anything else.
 
     The day comes first where a first number is over 12, or where only then the rows are in order.
     """
@@ -251,5 +251,5 @@ def _crowded() -> tuple[str, str]:
 
 
 def _long() -> tuple[str, str]:
-    fix = "Fix the file, a quote of which may never close, or name the columns under drop."
+    fix = "Fix the file (perhaps a quote never closes), or name the columns under drop."
     return f"with at most {MAX_CATEGORY_LENGTH:,} characters in a category", fix

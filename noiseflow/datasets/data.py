@@ -21,7 +21,7 @@ class Data:
         y_train, y_test: (n_rows,), class indices from 0 or the values of a regression, or (n_rows, n_targets), values or
             labels of 0 and 1.
         n_classes: 0 for a regression, 2 of labels.
-        grid: (n_points, 2), points at which the decision boundary is drawn, None unless two features tell classes apart.
+        grid: (n_points, 2), points at which the decision boundary is drawn, None unless there are two features, and classes.
         X_eval, y_eval: fresh rows, which are scored and never stored, None without them.
         target_scale: what 1 of y is in units of the target, where a regression's target was standardised; of several
             targets (n_targets,).
@@ -56,7 +56,7 @@ def boundary_grid(X: Array, points: int = 50) -> Array:
 
 
 def grid_of(n_classes: int, *parts: Array) -> Array | None:
-    """The lattice for rows of two features that tell classes apart; None for others."""
+    """The lattice for rows of two features, of a classification; None for others."""
     two = n_classes > 0 and all(X.ndim == 2 and X.shape[1] == 2 for X in parts)
     return boundary_grid(np.concatenate(parts)) if two else None
 
@@ -65,7 +65,7 @@ def imputed(X_train: Array, *others: Array, masked: bool = False) -> list[Array]
     """The parts with each NaN as the training rows' median of its entry of the last axis, over all other axes.
 
     Args:
-        masked: whether rows are sequences whose last feature says which steps are there; only these count.
+        masked: whether rows are sequences with a last feature that marks the real steps; only these count.
     """
     from sklearn.impute import SimpleImputer
 
@@ -115,7 +115,7 @@ def standardized(
     """X and y of the test rows, and of fresh rows if there are, in units learnt on the training rows; fields of `Data`.
 
     Args:
-        masked: whether rows are sequences whose last feature says which steps are there.
+        masked: whether rows are sequences with a last feature that marks the real steps.
     """
     parts = [train, *others]
     features = (standardize_steps if masked else standardize_features)(*(X for X, _ in parts))

@@ -20,7 +20,7 @@ class Diabetes(Finite):
     task = "regression"
 
     def rows(self, dataset: Dataset) -> Rows:
-        """As scikit-learn has them, unscaled."""
+        """The rows of scikit-learn's dataset, unscaled."""
         return _rows()
 
 

@@ -20,6 +20,6 @@ class Digits(Finite):
     task = "classification"
 
     def rows(self, dataset: Dataset) -> Rows:
-        """As scikit-learn has them, as images of one channel."""
+        """The rows of scikit-learn's dataset, as images of one channel."""
         rows = shipped_classes("load_digits")
         return replace(rows, X=rows.X.reshape(-1, 8, 8, 1))

@@ -127,7 +127,7 @@ def _role(column: pd.Series[Any], guess: Guess) -> str | None:
 
 
 def _units(column: pd.Series[Any], guess: Guess) -> str | None:
-    """Texts of which nearly all begin with a digit, but which are no numbers of one unit."""
+    """Texts that nearly all begin with a digit, but are no numbers of one unit."""
     if guess.kind != "category" or kind_of(column) != "category":
         return None
     levels = [text.strip() for text in texts(column.dropna()).unique()[:_MOST_LEVELS]]
@@ -153,7 +153,7 @@ def _words(column: pd.Series[Any], guess: Guess) -> str | None:
 
 
 def _alike(column: pd.Series[Any], guess: Guess) -> str | None:
-    """Two texts that differ by a letter, one of which is rare; or y beside yes."""
+    """Two texts that differ by a letter, one of them rare; or y beside yes."""
     if guess.kind != "category" or kind_of(column) != "category":
         return None
     counts = texts(column.dropna()).str.strip().value_counts()

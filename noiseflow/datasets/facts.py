@@ -169,7 +169,7 @@ def what_was_read(
     """What was read of a dataset without a fault.
 
     Args:
-        data_seeds: those of its study; the first one's split is described.
+        data_seeds: the study's; the split of the first one is described.
         scored: whether plain models are trained on the first splits.
         remarked: whether the remarks are looked for, which takes seconds of a large table.
     """
@@ -310,5 +310,5 @@ def _outputs(data: Data, *, boosted: bool, most_trees: int = MOST_TREES) -> Iter
 
 
 def _of_classes(shares: Array) -> Array:
-    """As a network gives them: of two classes the probability of the second."""
+    """Shares in the form of a network's outputs: of two classes the probability of the second."""
     return shares[:, 1:] if shares.shape[1] == 2 else shares

@@ -1,4 +1,4 @@
-"""The limits of a user's file: on the disk, once it is unpacked, and as values; a few bytes may stand for a billion rows."""
+"""The limits of a user's file: on the disk, once it is unpacked, and as values; a few bytes may unpack to a billion rows."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from noiseflow.datasets.packed import PACKED, PLAIN_SUFFIXES, TEXT_SUFFIXES, suf
 MAX_BYTES = 2**30
 """Largest file, and largest content of a Parquet or .npz file, unpacked; rows must fit into memory several times over."""
 MAX_SAMPLED = 2**37
-"""Largest file of text or Parquet of which a sample of the rows is read."""
+"""Largest file of text or Parquet that is sampled."""
 MAX_NUMBERS = 200_000_000
 """Most numbers in an .npz file, whatever they take there: they are computed with as 8 bytes each."""
 MAX_COLUMNS = 10_000
 SAMPLED_SUFFIXES = (*TEXT_SUFFIXES, ".parquet")
-"""Kinds of files whose rows are sampled while they are read; any other is read whole first."""
+"""Kinds of files that are sampled while they are read; any other is read whole first."""
 _NUMBER = 8  # bytes
 ROWS_AT_ONCE = 2**14
 
@@ -67,7 +67,7 @@ def check_values(path: str, file: BinaryIO, width: int) -> None:
 
 
 def check_unpacked(path: str, file: BinaryIO) -> None:
-    """Raises where the columns take more memory than allowed once they are unpacked: a few bytes may stand for a billion rows.
+    """Raises where the columns take more memory than allowed once they are unpacked: a few bytes may become a billion rows.
 
     What the file says of itself is looked at first, then what it really holds, one column after the other and some rows at a
     time; text stays in the form of numbers and a dictionary meanwhile.

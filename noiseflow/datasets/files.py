@@ -130,7 +130,7 @@ def _hint(path: str, reading: Reading) -> str:
         return ""
     try:
         guessed = guess_text(path)[0].keys()
-    except Exception:  # noqa: BLE001 - it cannot be read, which is what is being said
+    except Exception:  # noqa: BLE001 - the message that is being made says so
         return ""
     form = ("separator", "encoding", "skip_rows", "header")
     keys = {name: value for name, value in guessed.items() if name in form and getattr(reading, name) != value}
@@ -304,7 +304,7 @@ def _finished(path: str, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _single_values(path: str, column: pd.Series[Any]) -> tuple[str, dict[str, Any]] | None:
-    """The columns that a column of decimals or of lists stands for; None for others.
+    """The columns that a column of decimals or of lists becomes; None for others.
 
     Lists of one length of numbers are a column each; any other of JSON is a text.
     """

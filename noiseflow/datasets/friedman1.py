@@ -1,4 +1,4 @@
-"""Friedman 1: a regression on ten features of which five matter."""
+"""Friedman 1: a regression on ten features; five of them matter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Friedman1(Generated):
-    """10 sin(π x1 x2) + 20 (x3 - 1/2)² + 10 x4 + 5 x5 and noise, over uniform features of which the others do nothing.
+    """10 sin(π x1 x2) + 20 (x3 - 1/2)² + 10 x4 + 5 x5 and noise, over uniform features; the others do nothing.
 
     References:
         Friedman (1991), Multivariate adaptive regression splines, equation 61.

@@ -71,7 +71,7 @@ class Generated(DatasetKind):
     def _states(self, data_seed: int) -> tuple[Any, Any]:
         """What the rows are drawn with, and what the fresh ones are.
 
-        The stream of fresh rows is seeded with no whole number but with a child of the data seed's sequence: no data seed,
+        The stream of fresh rows is seeded with a child of the data seed's sequence, not with a whole number: no data seed,
         this one or another, makes its training and test rows from it, and those are the same whether fresh rows are drawn
         or not.
         """

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 Index = NDArray[np.intp]
 Fold = tuple[Index, Index]
 SIZED_BY = 5
-"""Shuffles whose smallest folds say how many rows the folds of all shuffles have."""
+"""Shuffles that set the number of rows: the folds of all shuffles are as small as the smallest fold of these."""
 MOST_SHUFFLES = 100
-"""Shuffles that a repetition tries for folds that are large enough; then it takes the first one of all, whose folds are."""
+"""Shuffles that a repetition tries for folds that are large enough; after these it takes the very first shuffle."""
 STRIDE = 1_000_003
-"""From the random state of a shuffle to that of the next that a repetition tries."""
+"""Added to the random state of a shuffle for the next shuffle that a repetition tries."""
 
 
 def group_fold(by: NDArray[np.int64], n_splits: int, data_seed: int, y: NDArray[np.float64] | None = None) -> Fold:
@@ -27,7 +27,7 @@ def group_fold(by: NDArray[np.int64], n_splits: int, data_seed: int, y: NDArray[
 
     Args:
         by: (n_rows,), the group of each row.
-        y: (n_rows,), classes of which each fold is to have its share as far as groups allow; None pays no heed to them.
+        y: (n_rows,), classes, which get equal shares in all folds as far as groups allow; None ignores them.
     """
     repetition, fold = divmod(data_seed, n_splits)
     labels = b"" if y is None else y.tobytes()

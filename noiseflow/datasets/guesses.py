@@ -78,7 +78,7 @@ class Guess:
         kind: number and category are learnt from; a group is a number or a category that several rows share; a time orders
             the rows, and a date is one that is written as such; of the others nothing can be learnt.
         why: the end of a sentence about the column.
-        sure: whether `init` acts upon it, or only says so.
+        sure: whether `init` acts on it, or only says so.
         parsed: how its texts read as numbers.
     """
 
@@ -95,9 +95,9 @@ _UNIT_ROWS = 2
 """Rows below the header that may hold units or questions: texts above numbers."""
 _FEW_IDS = 8
 """Fewer numbers are rather codes of an answer than names of units."""
-_LEAST_TOLD = 20
+_LEAST_ROWS = 20
 _LEAST_OF_CLASS = 5
-"""Rows from which on a feature that tells the target is pointed out."""
+"""Least rows, of all and of each class, for a remark on a feature that gives the target away."""
 _NEARLY_ALL, _SAME_ORDER = 0.97, 0.999
 
 
@@ -256,7 +256,7 @@ def _parsed_text(parsed: Parsed) -> str:
     return f"holds {what}" + (f", with {listed}" if listed else "") + doubt
 
 
-def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bool) -> bool:
+def gives_target_away(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bool) -> bool:
     """Whether a feature alone gives the target away: it cuts the classes apart, or is nearly the target in other units.
 
     Of two classes also where its values are missing in all rows of one and in none of the other.
@@ -265,7 +265,7 @@ def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bo
     if is_class and _gaps_tell(column[target.notna()].isna(), target[target.notna()]):
         return True
     column, target = column[known], target[known]
-    if len(column) < _LEAST_TOLD or column.nunique() < 2 or target.nunique() < 2:
+    if len(column) < _LEAST_ROWS or column.nunique() < 2 or target.nunique() < 2:
         return False
     if kind_of(column) != "number":
         levels = texts(column)
@@ -290,7 +290,7 @@ def tells_target(column: pd.Series[Any], target: pd.Series[Any], *, is_class: bo
 
 def _gaps_tell(is_gap: pd.Series[bool], target: pd.Series[Any]) -> bool:
     """Whether a value is missing in all rows of one class and in none of the other, of several rows each."""
-    if not is_gap.any() or len(is_gap) < _LEAST_TOLD or target.nunique() != 2:
+    if not is_gap.any() or len(is_gap) < _LEAST_ROWS or target.nunique() != 2:
         return False
     classes = is_gap.groupby(target.astype(str))
     return bool(classes.nunique().eq(1).all()) and not is_gap.all() and bool(classes.size().min() >= _LEAST_OF_CLASS)
@@ -306,7 +306,7 @@ def is_twin(name: object, target: object) -> bool:
 
 
 def panel_units(frame: pd.DataFrame, guesses: dict[str, Guess]) -> list[str]:
-    """Columns whose values have a row for each of the same times, as the countries of a panel of years have."""
+    """Columns that name the units of a panel: each value has a row for each of the same times, as countries for years."""
     timely = [n for n, g in guesses.items() if words_of(n) & _TIMES and 2 < frame[n].nunique() <= len(frame) / 2]
     units = []
     for name, guess in guesses.items():

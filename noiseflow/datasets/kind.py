@@ -28,7 +28,7 @@ ENTRY_POINT: Fields = {
 
 
 class DatasetKind:
-    """A kind of dataset; each is a class in a file of its own, and a line in `DATASETS`.
+    """A kind of dataset; each is a class in its own file, and a line in `DATASETS`.
 
     Attributes:
         name: as a study writes it.
@@ -89,7 +89,7 @@ class DatasetKind:
         return None
 
     def labels(self, dataset: Dataset) -> tuple[str, ...]:
-        """What the class indices stand for; empty where they stand for themselves, and for a regression."""
+        """The labels of the class indices; empty where these have no other names, and for a regression."""
         return ()
 
     def columns(self, dataset: Dataset) -> Iterable[ColumnRead]:

@@ -15,7 +15,7 @@ _WORDS = (
     "|don't know|dont know|dk|??|???|---|(blank)|(missing)|(unknown)|keine angabe|k.a.|unbekannt|inconnu|desconocido"
 )
 MISSING_WORDS = frozenset(_WORDS.split("|"))
-"""Words that stand for a missing value among numbers, in lower case."""
+"""Words that mean a missing value among numbers, in lower case."""
 _CURRENCY = r"[$€£¥₹₽₩₺]|(?:USD|EUR|GBP|CHF|JPY|INR|CAD|AUD|Rs\.?)(?![a-z])"
 _MAGNITUDES = {"k": 1e3, "K": 1e3, "M": 1e6, "Mio": 1e6, "mn": 1e6, "B": 1e9, "bn": 1e9, "Mrd": 1e9}
 _CLOCK = re.compile(r"(\d{1,3}):([0-5]\d)(?::([0-5]\d(?:\.\d+)?))?\s*(?:([ap])\.?m\.?)?", re.IGNORECASE)
@@ -125,7 +125,7 @@ def _hours(match: Any) -> float:
 
 
 def _plain(text: str) -> str:
-    """Without blanks at its ends, each blank within it a plain one."""
+    """The text without blanks at its ends, and with plain blanks within it."""
     plain = re.sub(r"[\s\u00a0\u202f\u2009\x1a]", " ", text).strip().replace("\u2019", "'")
     if plain[-1:] in _FOOTNOTE_ENDS:
         plain = _FOOTNOTE.sub("", plain)

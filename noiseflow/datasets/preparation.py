@@ -1,4 +1,4 @@
-"""From a table as it was read to one whose columns are what the study says they are, less the rows that are set aside."""
+"""Prepares a table after it was read: gives its columns the types that the study names, and sets rows aside."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class Rows:
     Attributes:
         X: (n_rows, ...).
         y: (n_rows,), or (n_rows, n_targets).
-        labels: what the class indices stand for, empty for a regression.
+        labels: the labels of the class indices, empty for a regression.
         by: (n_rows,), whole numbers that name the group, or order the time, None where the split asks for neither.
     """
 
@@ -71,7 +71,7 @@ def inner_split(
     *,
     ordered: bool = False,
 ) -> tuple[Index, Index]:
-    """Positions of the training rows that train and of those that validate, as many of each whatever the seed.
+    """Positions of the rows that train and of those that validate, within the training rows; equally many for all seeds.
 
     Classes keep their shares, groups stay whole, and of rows in the order of time the latest validate.
 
@@ -162,7 +162,7 @@ def _stratified_k_fold(rows: Rows, n_splits: int, data_seed: int) -> tuple[Index
 
 
 def _fold(splitter: Any, rows: Rows, n_splits: int, data_seed: int) -> tuple[Index, Index]:
-    """A fold of a repeated k-fold: data seeds go through the folds of one shuffle, then through those of the next.
+    """A fold of a repeated k-fold: data seeds go through the folds of one shuffle, then of the next.
 
     Folds differ by some rows, yet data seeds must have equally many to be trained together: the larger ones lose those.
     """
@@ -212,7 +212,7 @@ FOLDS: dict[str, Callable[[Rows, int, int], tuple[Index, Index]]] = {
     "stratified_group_k_fold": _stratified_group_k_fold,
     "time_series": _time_series,
 }
-"""Splits of which each data seed takes the next."""
+"""Splits; each data seed takes the next one."""
 N_SPLITS = 5
 BY_GROUP = ("group", "group_k_fold", "stratified_group_k_fold")
 BY_TIME = ("time", "time_series")

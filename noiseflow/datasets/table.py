@@ -1,4 +1,4 @@
-"""A table of one's own: a CSV or Parquet file whose columns are told apart, encoded and standardised."""
+"""The user's own table: a CSV or Parquet file; its columns get their types, and are encoded and standardised."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class Table(Finite):
         return table_data(dataset, data_seed)
 
     def entries(self, dataset: Dataset) -> tuple[tuple[str, bool], ...]:
-        """The numeric columns, then one for each category, which bears the name of the column that it is from."""
+        """The numeric columns, then one for each category, under the name of the column that it is from."""
         from noiseflow.datasets.table_rows import read
 
         table = read(dataset)
@@ -155,7 +155,7 @@ class Table(Finite):
         return prepare_table(dataset).aside
 
     def cautions(self, dataset: Dataset) -> list[str]:
-        """Columns that seem to be something else than what they are read as, and rows that are there twice."""
+        """Columns that were probably read as the wrong type, and doubled rows."""
         from noiseflow.datasets.table_facts import table_cautions
 
         return table_cautions(dataset)

@@ -15,11 +15,11 @@ from noiseflow.datasets.facts import ColumnRead
 from noiseflow.datasets.guesses import (
     FEATURES,
     Guess,
+    gives_target_away,
     guess_column,
     nearly_equal,
     numbered_names,
     panel_units,
-    tells_target,
 )
 from noiseflow.datasets.preparation import Prepared, prepare_table
 from noiseflow.datasets.rows import BY_GROUP, BY_TIME
@@ -100,10 +100,15 @@ def _misread(features: pd.DataFrame, guesses: dict[str, Guess], table: Table) ->
 def giveaways(features: pd.DataFrame, targets: pd.DataFrame, task: str) -> Iterator[str]:
     """A sentence for each target that features alone give away."""
     for target in targets.columns:
-        names = [n for n in features if tells_target(features[n], targets[target], is_class=task == "classification")]
+        names = [
+            n for n in features if gives_target_away(features[n], targets[target], is_class=task == "classification")
+        ]
         if names:
-            verb = "tells" if len(names) == 1 else "each tell"
-            yield f"{some_named(map(str, names))} alone {verb} {str(target)!r}: name under drop what is known only afterwards."
+            verb = "gives" if len(names) == 1 else "each give"
+            yield (
+                f"{some_named(map(str, names))} alone {verb} {str(target)!r} away: "
+                "name under drop what is known only afterwards."
+            )
 
 
 def _groups(features: pd.DataFrame, guesses: dict[str, Guess], dataset: Dataset) -> Iterator[str]:
@@ -145,7 +150,7 @@ def _twins(prepared: Prepared, dataset: Dataset) -> Iterator[str]:
 
 
 def _is_telling(frame: pd.DataFrame) -> bool:
-    """Whether equal rows are hardly equal by chance, as those of a few categories are."""
+    """Whether equal rows are unlikely to be equal by chance, as rows of a few categories are."""
     return any(pd.api.types.is_float_dtype(frame[name].dtype) for name in frame.columns) or bool(
         np.prod([float(min(frame[name].nunique(), 100)) for name in frame.columns]) > 100 * len(frame)
     )

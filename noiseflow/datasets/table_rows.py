@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Table:
-    """A table's rows, its features told apart.
+    """A table's rows, its features by type.
 
     Attributes:
         rows: X holds the columns of numbers, with NaN where one is missing.
@@ -132,7 +132,7 @@ def _targets(frame: pd.DataFrame, dataset: Dataset) -> tuple[Array, tuple[str, .
 
 
 def _target(column: pd.Series[Any], dataset: Dataset) -> tuple[Array, tuple[str, ...]]:
-    """Class indices and what they stand for, or the values of a regression and no labels."""
+    """Class indices and their labels, or the values of a regression and no labels."""
     if dataset.of_task == "regression":
         return numbers(column), ()
     classes = _classes(column)

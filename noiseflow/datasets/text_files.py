@@ -46,10 +46,10 @@ PANDAS_WORDS |= {"None", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"}
 
 @dataclass(frozen=True)
 class Reading:
-    """How a file is read, where its suffix does not say it; None as it is usual.
+    """How a file is read, where its suffix does not say it; None means the usual way.
 
     Attributes:
-        drawn_by: the seed that a sample is drawn with. The other fields are those of the study file.
+        drawn_by: the seed that a sample is drawn with. The study file has the other fields.
     """
 
     separator: str | None = None
@@ -159,7 +159,7 @@ def words_kept(frame: pd.DataFrame, reading: Reading) -> pd.DataFrame:
 
 
 def distinct(names: list[str]) -> list[str]:
-    """Names of which those that are there before have a number, as pandas has it: x, x.1."""
+    """The names, with a number behind those that were there before, as in pandas: x, x.1."""
     found: dict[str, None] = {}
     for name in names:
         numbered = (other for i in count(1) if (other := f"{name}.{i}") not in names and other not in found)

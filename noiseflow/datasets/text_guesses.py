@@ -61,7 +61,7 @@ def guess_text(path: str) -> tuple[Reading, dict[str, str]]:
 
 
 def _doubts(cells: list[list[str]], found: dict[str, Any]) -> dict[str, str]:
-    """What may be meant otherwise than it is read, by key."""
+    """Doubts about how the file was read, by key."""
     why = {}
     if "decimal" not in found and "thousands" not in found and (name := _three_digits(cells)):
         text = f'Not sure: {name!r} has three digits after each point. If they are thousands, set thousands: ".".'
@@ -120,7 +120,7 @@ def _encoding_of_letters(raw: bytes) -> str:
 
 
 def _whole_lines(lines: list[str]) -> list[str]:
-    """Lines of which those that a quoted value goes on in are one."""
+    """Lines, joined where a quoted value goes on in the next one."""
     joined: list[str] = []
     is_open = False
     for line in lines:
@@ -226,7 +226,7 @@ def _three_digits(cells: list[list[str]]) -> str | None:
 
 
 def _leading_zeros(cells: list[list[str]]) -> str | None:
-    """The name of a column of whole numbers of one length, some of which begin with a zero."""
+    """The name of a column of whole numbers of one length, some with a leading zero."""
     for name, *column in zip(*(row for row in cells if len(row) == len(cells[0])), strict=True):
         written = {text.strip() for text in column} - {""}
         is_code = len({*map(len, written)}) == 1 and all(text.isdecimal() for text in written)
@@ -245,7 +245,7 @@ def _counts_up(texts: list[str]) -> bool:
 
 
 def _marks(cells: list[list[str]]) -> tuple[Style, tuple[str, ...]]:
-    """How the columns of text write their numbers, and the words among them that stand for a missing value."""
+    """How the columns of text write their numbers, and the words among them that mean a missing value."""
     width = Counter(map(len, cells)).most_common(1)[0][0] if cells else 0
     columns = [list(dict.fromkeys(row[i] for row in cells if len(row) == width)) for i in range(width)]
     found = [parsed for column in columns if (parsed := _number_column(column))]
@@ -267,7 +267,7 @@ def _marks(cells: list[list[str]]) -> tuple[Style, tuple[str, ...]]:
 
 
 def _number_column(texts: list[str]) -> Parsed | None:
-    """The texts of a column read as numbers, where that is what they are; None for others."""
+    """The texts of a column as numbers; None where they are no numbers."""
     parsed = parse(texts)
     least = 1 if not parsed.unit and parsed.style == STYLES[0] else 2
     return parsed if len(parsed.numbers) >= least and not parsed.odd else None

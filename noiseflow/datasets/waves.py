@@ -1,4 +1,4 @@
-"""Waves: noisy sinusoids of two frequencies to be told apart."""
+"""Waves: noisy sinusoids of two frequencies; the frequency is the class."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ WAVE_CYCLES = (1, 2)
 
 
 class Waves(Generated):
-    """Sinusoids of two frequencies to be told apart; X: (n_rows, length, 1).
+    """Sinusoids of two frequencies, which are the classes; X: (n_rows, length, 1).
 
-    x[t] = sin(2π k t / length + phase) + noise · e[t], where k is `WAVE_CYCLES[y]`, phase is uniform over a full turn
-    and e standard normal. As each wave runs through whole cycles, its energy says nothing about its class, and the best
-    possible rule is known: at a length of 20 and noise 1 it is right for 96 % of the waves. An LSTM of 32 units learns 60 of
-    them by heart within 200 epochs, and then tells 76 to 84 % of fresh ones (Keras, two seeds).
+    x[t] = sin(2π k t / length + phase) + noise · e[t], where k is `WAVE_CYCLES[y]`, phase is uniform over a full turn and e
+    standard normal. As each wave runs through whole cycles, its energy says nothing about its class, and the best possible
+    rule is known: at a length of 20 and noise 1 it is right for 96 % of the waves. An LSTM of 32 units learns 60 of them by
+    heart within 200 epochs, and then classifies 76 to 84 % of fresh ones correctly (Keras, two seeds).
     """
 
     name = "waves"
@@ -38,7 +38,7 @@ class Waves(Generated):
     takes_generator = True
 
     def rows(self, dataset: Dataset, n: int, state: Any) -> Rows:
-        """Equally many of both classes, but for one."""
+        """As many of one class as of the other, or one more."""
         length = dataset.length
         y = state.permutation(np.arange(n) % 2)
         phase = state.uniform(0, 2 * np.pi, n)
@@ -50,7 +50,7 @@ class Waves(Generated):
         return int(dataset.length)
 
     def has_rule(self, dataset: Dataset) -> bool:
-        """A wave of four steps is too short to tell its cycles from their mirror image."""
+        """Whether there is one: in a wave of four steps the cycles equal their mirror image."""
         return bool(dataset.length > 4)
 
     def rule(self, dataset: Dataset, X: Array) -> Array:

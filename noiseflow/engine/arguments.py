@@ -1,4 +1,4 @@
-"""From what `fit_seeds` is given to the problem that an engine takes: arrays in Keras' types, everything checked."""
+"""Turns the arguments of `fit_seeds` into the problem that an engine takes: arrays in Keras' types, all checked."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def evaluate(
 
 @contextmanager
 def _batches_kept(model: keras.Model, batches: Any) -> Iterator[None]:
-    """Within it, the model has these batches where `Model.fit` keeps those of its validation rows."""
+    """Within it, the model has these batches in place of the validation batches that `Model.fit` keeps."""
     own = getattr(model, "_eval_epoch_iterator", None)
     model._eval_epoch_iterator = batches  # noqa: SLF001
     try:

@@ -38,7 +38,7 @@ def width_of(model: keras.Model, activations: int, problem: Problem, device: str
     """Replicas of one program, from the model, the data and the machine; never from how many seeds there are.
 
     On a CPU WIDTH, halved until they fit the cache, but not below LEAST_WIDTH; on a GPU WIDTH_ON_GPU. Halved further until
-    all programs that run at once fit half of the machine's memory: of what it has, not of what is free just now, so that rows
+    all programs that run at once fit half of the machine's memory (of all, not of the memory that is free now), so that rows
     repeat. What runs out of memory all the same is halved while it trains (`vectorized.py`).
     """
     each = bytes_a_replica(model, activations, problem)

@@ -67,7 +67,7 @@ class Compiler:
         """Numbers that the layers give for one row."""
 
     def program(self, form: ProgramSpec, run: ProgramInputs) -> Compiled:
-        """The program for a form: that of an earlier fit, if only values differ.
+        """The program for a form; an earlier fit's, if only values differ.
 
         Args:
             run: of any shard, for its shapes and dtypes.

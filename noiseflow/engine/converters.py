@@ -1,7 +1,7 @@
-"""Operations that Keras uses and `tf.vectorized_map` cannot map, or maps wrongly: how they are mapped.
+"""Maps operations that Keras uses and `tf.vectorized_map` cannot map, or maps wrongly.
 
 TensorFlow keeps a table from each kind of operation to a function that writes it for a whole stack; these entries lack in it,
-or take the place of its own.
+or replace its entries.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def _bitcast(conversion: Any) -> Any:
 
 
 def _in_top_k(conversion: Any) -> Any:
-    """Of (rows, classes) and the labels (rows,), as the top-k accuracies use it."""
+    """`InTopK` of predictions (rows, classes) and labels (rows,), as the top-k accuracies use it."""
     conversion.stack_inputs([0, 1])
     predictions, labels = conversion.stacked_input(0), conversion.stacked_input(1)
     n, rows, classes = predictions.shape
@@ -33,7 +33,7 @@ def _in_top_k(conversion: Any) -> Any:
 
 
 def _pad(conversion: Any) -> Any:
-    """With the constant that is asked for: TensorFlow's own entry pads with zeros, whatever it is."""
+    """`PadV2` with its constant: TensorFlow's own entry always pads with zeros."""
     paddings = tf.concat([[[0, 0]], tf.cast(conversion.unstacked_input(1), tf.int32)], axis=0)
     return pfor.wrap(tf.pad(conversion.stacked_input(0), paddings, constant_values=conversion.unstacked_input(2)))
 
@@ -49,7 +49,7 @@ def _scatter_nd(conversion: Any) -> Any:
 
 
 def _bias_add(conversion: Any) -> Any:
-    """TensorFlow's own entry takes channels first for those of images; Keras adds biases of other ranks in this way too."""
+    """`BiasAdd` for any rank: TensorFlow's own entry with channels first is for images only, and Keras uses it for others."""
     conversion.stack_inputs([0, 1])
     x, bias = conversion.stacked_input(0), conversion.stacked_input(1)
     shape = [1] * x.shape.rank
@@ -58,7 +58,7 @@ def _bias_add(conversion: Any) -> Any:
 
 
 def _bias_add_grad(conversion: Any) -> Any:
-    """The vectorised form of `BiasAddGrad`: the sum over all axes but that of the channels."""
+    """The vectorised form of `BiasAddGrad`: the sum over all axes but the channels."""
     upstream = conversion.stacked_input(0)
     rank = upstream.shape.rank
     channels = 2 if conversion.get_attr("data_format") == b"NCHW" else rank - 1
@@ -66,7 +66,7 @@ def _bias_add_grad(conversion: Any) -> Any:
 
 
 def _convolution(kind: str) -> Callable[[Any], Any]:
-    """Of x and the kernel."""
+    """A convolution of x with the kernel."""
 
     def stacked(conversion: Any) -> Any:
         x, kernel = _stacked(conversion, 0, 1)
@@ -77,7 +77,7 @@ def _convolution(kind: str) -> Callable[[Any], Any]:
 
 
 def _gradient_of_x(kind: str) -> Callable[[Any], Any]:
-    """Of the shape of x, the kernel and the upstream gradient; or a transposed convolution."""
+    """The gradient of x, from its shape, the kernel and the upstream gradient; or a transposed convolution."""
 
     def stacked(conversion: Any) -> Any:
         kernel, upstream = _stacked(conversion, 1, 2)
@@ -89,7 +89,7 @@ def _gradient_of_x(kind: str) -> Callable[[Any], Any]:
 
 
 def _gradient_of_kernel(kind: str) -> Callable[[Any], Any]:
-    """Of x, the shape of the kernel and the upstream gradient. TensorFlow's own entry does one replica after the other."""
+    """The gradient of the kernel, from x, its shape and the upstream one. TensorFlow's own entry does one replica at a time."""
 
     def stacked(conversion: Any) -> Any:
         x, upstream = _stacked(conversion, 0, 2)
@@ -119,7 +119,7 @@ def _stacked(conversion: Any, *inputs: int) -> list[Any]:
 
 
 def _known_shape(conversion: Any, i: int) -> list[int]:
-    """The shape that input i asks for, which is that of the output."""
+    """The shape that input i asks for; the output has it."""
     shape = conversion.op.outputs[0].shape
     value = tf.get_static_value(conversion.op.inputs[i]) if not shape.is_fully_defined() else list(shape)
     if value is None:
@@ -154,7 +154,7 @@ def _shared_filters(kind: str, by_rows: Callable[[Any], Any]) -> Callable[[Any],
 
 
 def _gradient_by_rows(conversion: Any) -> Any:
-    """Of the shape of x, filters and the upstream gradient, which has rows."""
+    """The gradient of x, from its shape, filters and the upstream gradient, which has rows."""
     kind = "DepthwiseConv2dNativeBackpropInput"
     return pfor._convert_flatten_batch_shape_input(conversion, kind, flatten_dims=[2], shape_dim=0)  # noqa: SLF001
 
@@ -240,11 +240,11 @@ def _stacked_in_a_loop(body: Any, stacked: list[bool]) -> list[bool]:
 
 
 OF_SHAPES = ("Rank", "Shape", "ShapeN", "Size")
-"""Operations whose results are those of one replica, whatever their inputs."""
+"""Operations that give the result of one replica, whatever their inputs."""
 
 
 def _reached(graph: Any, stacked: list[bool]) -> list[bool]:
-    """Which outputs of a function depend on those of its inputs."""
+    """Which outputs of a function depend on these inputs."""
     differ = {given.ref() for given, differs in zip(graph.inputs, stacked, strict=True) if differs}
     for operation in graph.get_operations():
         if operation.type not in OF_SHAPES and any(given.ref() in differ for given in operation.inputs):

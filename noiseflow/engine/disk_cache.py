@@ -33,8 +33,8 @@ _DIGEST = ".sha256"
 def keep_programs() -> None:
     """Has TensorFlow keep its compiled programs and use those that are sound, if it has not computed yet.
 
-    Nothing is kept where the variable says `off`, where TensorFlow has another folder, where no folder can be made that
-    is the user's alone, and where TensorFlow is there and talks: it would write two lines for each program that it reads.
+    Nothing is kept where the variable says `off`, where TensorFlow has another folder, where no folder of the user's alone can
+    be made, and where TensorFlow is there and talks: it would write two lines for each program that it reads.
     """
     if "tensorflow" not in sys.modules:
         os.environ.setdefault(_LOG_LEVEL, _QUIET)

@@ -104,7 +104,7 @@ class _Fingerprint:
         return self._object(value) if hasattr(value, "__dict__") else _Same(value)
 
     def _variable(self, variable: Any) -> Hashable:
-        """Values of weights are no part of a model; those of others, such as a learning rate, are."""
+        """A key of the variable, without its values if it is a weight, with them otherwise, as for a learning rate."""
         shape = tuple(variable.shape), str(variable.dtype), bool(variable.trainable)
         if id(variable) in self.weights or "seed" in variable.name or "state" in variable.name:
             return "variable", shape

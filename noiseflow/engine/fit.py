@@ -1,4 +1,4 @@
-"""`fit_seeds`: what `Model.fit` is for one model, for N seeds of it."""
+"""`fit_seeds`: `Model.fit` for N seeds of one model."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ MOST_BYTES_REPEATED = 2**28
 
 
 class ProgramInputs(NamedTuple):
-    """What the replicas of one shard are to do, as tensors.
+    """The task of the replicas of one shard, as tensors.
 
     Attributes:
         seeds: uint32, (width,).
@@ -25,7 +25,7 @@ class ProgramInputs(NamedTuple):
         schedules: (n_sites, 3), start, final and step_at of each.
         decays: (n_sites,), how fast the variance of gradient noise falls; 0 of other sites.
         arguments: of the hooks of the controls that act in every step.
-        average_from: the first epoch whose weights are averaged, int32 scalar.
+        average_from: the first epoch of the average of weights, int32 scalar.
         patience: int32 scalar.
         parts: the rows to train on, those to measure, then those that are held back, if any.
         epochs, record_every: int32 scalars.

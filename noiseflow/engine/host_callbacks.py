@@ -110,18 +110,18 @@ class Replica:
         self.stopped_at: int | None = None
 
     def begin(self, weights: Sequence[Array]) -> None:
-        """Before the first epoch."""
+        """Called before the first epoch."""
         self.model.weights_now = list(weights)
         for callback in self.callbacks:
             callback.on_train_begin({})
 
     def begin_epoch(self, epoch: int) -> None:
-        """Before an epoch, counted from 1."""
+        """Called before an epoch, counted from 1."""
         for callback in self.callbacks:
             callback.on_epoch_begin(epoch - 1, {})
 
     def end_epoch(self, epoch: int, logs: Mapping[str, float], weights: Sequence[Array]) -> None:
-        """After an epoch; notes whether it was the last one."""
+        """Called after an epoch; notes whether it was the last one."""
         self.model.weights_now = list(weights)
         for callback in self.callbacks:
             callback.on_epoch_end(epoch - 1, dict(logs))
@@ -129,7 +129,7 @@ class Replica:
             self.end(epoch)
 
     def end(self, epoch: int) -> None:
-        """After the last epoch."""
+        """Called after the last epoch."""
         if self.stopped_at is None:
             self.stopped_at = epoch
             for callback in self.callbacks:
@@ -142,7 +142,7 @@ class Replica:
 
 
 def best_epoch(callbacks: Sequence[Any], trained: int) -> int:
-    """The epoch that a training's last weights are of: that of a callback that restored them, else the last one."""
+    """The epoch that a training's last weights are from: the one that a callback restored, else the last one."""
     best = [
         callback.best_epoch + 1
         for callback in callbacks

@@ -81,7 +81,7 @@ def _uniform(numbers: Any, name: str, shape: Any, minval: Any = 0.0, maxval: Any
 def _truncated_normal(
     numbers: Any, name: str, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None
 ) -> Tensor:
-    """Within two standard deviations: the normal quantile of a uniform number between those of the bounds."""
+    """Normal numbers within two standard deviations: the quantile of a uniform number between the bounds' own."""
     u = numbers.uniform(name, _static(shape), dtype or keras.config.floatx())
     within = math.erf(math.sqrt(2.0))
     return mean + stddev * math.sqrt(2.0) * tf.math.erfinv((2.0 * u - 1.0) * within)
@@ -131,7 +131,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 }
 """Each takes the numbers and the name of the layer's stream, then what Keras' own takes."""
 UNKNOWN = ("gamma", "beta", "binomial")
-"""Functions of Keras that have no form here."""
+"""Functions of Keras without a form here."""
 
 
 def _is(value: Any, number: float) -> bool:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 MAX_CONFIG = 2**25
-"""Largest configuration in bytes, unpacked; that of a network of a thousand layers has a thirtieth of it."""
+"""Largest configuration in bytes, unpacked; a network of a thousand layers takes a thirtieth of it."""
 
 
 def _open(path: str | Path) -> BinaryIO:

@@ -35,7 +35,7 @@ def why_not_vectorizable(
     for no training: its form is another.
 
     Args:
-        noise: injections; one without a strength is given one, since what it is does not matter here.
+        noise: injections; one without a strength gets one; any will do here.
         controls: the same.
 
     Raises:

@@ -183,7 +183,7 @@ class Outcome:
         initial: evaluated quantity to (n_seeds,), before the first step.
         weights: arrays (n_seeds, ...) in the model's order.
         signal_to_noise: (n_seeds, n_injections).
-        epochs_trained, best_epoch: (n_seeds,), the epochs that each trained, and the one whose weights it ended with.
+        epochs_trained, best_epoch: (n_seeds,), the epochs that each trained, and the epoch that its last weights are from.
         proof: how the engine's first step differs from Keras'.
     """
 

@@ -136,7 +136,7 @@ class Program:
     def advance(self, state: step.State, run: ProgramInputs, first: int, last: int) -> tuple[step.State, Array]:
         """Trains the epochs first to last; the records of those that are recorded: (n_records, width, n_quantities).
 
-        Epoch 0 trains nothing, and its record is that of the initial weights. Once all replicas have stopped early no epoch
+        Epoch 0 trains nothing: it records the initial weights. Once all replicas have stopped early no epoch
         follows; the last record is then of that moment, recorded epoch or not.
         """
         state, records, n_records = self.function(state, run, tf.constant(first), tf.constant(last))
@@ -187,7 +187,7 @@ class Program:
     def _stopped(
         self, epoch: Tensor, state: step.State, metrics: list[Tensor], run: ProgramInputs, held: RowLayout
     ) -> tuple[step.State, list[Tensor]]:
-        """The state and metrics after an epoch, those of a replica's best epoch where it has stopped."""
+        """The state and metrics after an epoch; a replica that has stopped has those of its best epoch."""
         measured = self.measures.of(_learnt(state), held, run.parts[-1], run, epoch, "held")
         loss = measured[:, self.names.index("loss")]
         values = [*state["trainable"], *state["non_trainable"], *metrics]

@@ -1,4 +1,4 @@
-"""How far a fit has come; imports no TensorFlow, so that whoever only watches need not."""
+"""How far a fit has come; imports no TensorFlow, so that a process that only watches need not."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from noiseflow.engine.random import RandomnessOff, drawing_from
 from noiseflow.engine.step_noise import penalised
 
 MOVED = 0.05
-"""Standard deviation of what is added to the weights before the step: at initial weights a bias is 0, and hides a mistake."""
+"""Standard deviation of the noise on the weights before the step: initial biases are 0, and would hide a mistake."""
 MOST_ROWS_MEASURED = 4096
 TOLERANCES = {"float32": 1e-3, "float64": 1e-9}
 """Relative differences that count as rounding."""
@@ -48,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True)
 class KerasStep(Step):
-    """Keras' own step, and what says how near to it another one has to be.
+    """Keras' own step, and how near to it another step has to be.
 
     Attributes:
         rounding: for each of the measures, how much it moves when predictions move by their rounding.
@@ -81,7 +81,7 @@ def keras_step(
 
     Args:
         weights: before the step.
-        rows: indices of the batch's rows among those of the first seed that train.
+        rows: indices of the batch's rows among the first seed's training rows.
         rows_a_batch: of evaluations.
     """
     model.set_weights(list(weights))
@@ -134,7 +134,7 @@ def keras_step(
 
 def _is_r2(model: keras.Model, name: str) -> bool:
     """Whether a measure of this name is an R², with the name of an output before it or not."""
-    compiled = model._compile_metrics  # noqa: SLF001 - Keras tells the metrics of a compiled model nowhere else
+    compiled = model._compile_metrics  # noqa: SLF001 - Keras gives the metrics of a compiled model nowhere else
     of_r2 = [m.name for m in (compiled.metrics if compiled else ()) if isinstance(m, keras.metrics.R2Score)]
     return any(name == one or name.endswith(f"_{one}") for one in of_r2)
 

@@ -131,7 +131,7 @@ KINDS: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
 }
 """What can be drawn: two independent numbers from two words."""
 ABOVE_ZERO = 2.0**-25
-"""In place of 0, which NumPy and Keras may draw and whose logarithm is infinite."""
+"""In place of 0, which NumPy and Keras may draw: the logarithm of 0 is infinite."""
 RANDOMNESS_OFF = {"normal": 0.0, "uniform": 1.0 - 2.0**-24}
 """What takes the place of a number where randomness is off: no noise is added, and nothing is dropped."""
 

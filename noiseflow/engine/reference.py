@@ -126,7 +126,7 @@ def _validation(problem: Problem, index: int, rows_a_batch: int, carries: bool) 
 
 
 def _history(problem: Problem, fitted: dict[str, list[float]], trained: int, best: int) -> dict[str, Array]:
-    """Loss and metrics of training mode at the recorded epochs; from the end of early stopping on, those of the best epoch."""
+    """Loss and metrics of training mode at the recorded epochs; once it stopped early, those of the best epoch."""
     kept = problem.recorded - 1
     if problem.early_stopping is not None:
         kept = np.where(kept >= trained - 1, best - 1, kept)

@@ -37,7 +37,7 @@ class KerasNumbers:
         self.scales: Sequence[Tensor] = []
 
     def begin_step(self, sites: Sites, problem: Problem, step: Tensor) -> None:
-        """Reads the scales, those of gradient noise as they are at this step."""
+        """Reads the scales; for gradient noise, its scale at this step."""
         scales = tf.unstack(self.variable.read_value(), self.n_sites)
         for i, site in enumerate(sites.all):
             if site.decays:
@@ -148,7 +148,7 @@ class Noisy:
         return spreads
 
     def proof(self, bare: keras.Model) -> Proof:
-        """How one step with all strengths at 0 differs from that of the model as its author wrote it.
+        """How one step with all strengths at 0 differs from the step of the author's model.
 
         Args:
             bare: a fresh build; it is changed.

@@ -25,7 +25,7 @@ WIDTH = 8
 there are."""
 ROWS_A_CALL = 1024
 CALLS_KEPT = 16
-"""Models whose compiled calls are kept for later fits."""
+"""Most models with compiled calls that are kept for later fits."""
 
 
 def shards(n: int, width: int) -> list[list[int]]:
@@ -43,7 +43,7 @@ class StackedCall:
         prepared: the model.
         replica: from the values of its variables and its own inputs to outputs; the model's own call unless given.
         logits: whether what enters the last activation is wanted, which Keras keeps for its losses.
-        called: what tells `replica` from others of the model.
+        called: what distinguishes `replica` from others of the model.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ _calls: OrderedDict[Hashable, StackedCall] = OrderedDict()
 
 
 def stacked_call(build_model: Callable[[], keras.Model], seed: int, *, logits: bool = False) -> StackedCall:
-    """What calls the replicas of a model: that of an earlier fit of the same model, so that nothing is compiled again."""
+    """What calls the replicas of a model; an earlier fit's where the model is the same, so that nothing is compiled again."""
     with KERAS_LOCK:
         model = build_seeded(build_model, seed)
         same = model_key(build_model, model)
@@ -164,7 +164,7 @@ def stacked_call(build_model: Callable[[], keras.Model], seed: int, *, logits: b
 
 
 def forget_call(call: StackedCall) -> None:
-    """Has later fits compile their own in its place."""
+    """Forgets the kept call, so that later fits compile their own."""
     with KERAS_LOCK:
         for key in [key for key, kept in _calls.items() if kept is call]:
             del _calls[key]
@@ -179,6 +179,6 @@ def _cut(axis: int, start: int, size: int, values: Array) -> Any:
 
 
 def _stacked(variable: keras.Variable, values: Mapping[int, Array], group: list[int]) -> Any:
-    """The values of the group's replicas; of what is no weight, its own."""
+    """The values of the group's replicas; variables that are no weights keep their own values."""
     given = values.get(id(variable))
     return tf.constant(np.repeat(variable.numpy()[None], len(group), axis=0) if given is None else given[group])

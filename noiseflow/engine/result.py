@@ -45,8 +45,8 @@ class SeedsFit:
         signal_to_noise: (n_seeds, n_injections), for gaussian noise within the model: standard deviation of the signal that it
             is added to, at the initial weights on the training rows, over the stddev of the first epoch; the least where an
             injection has several sites, inf where the stddev is 0. NaN for other kinds and places.
-        epochs_trained: (n_seeds,), the epochs that each seed trained; all but with early stopping.
-        best_epoch: (n_seeds,), the epoch whose weights a seed ended with; epochs_trained but with early stopping.
+        epochs_trained: (n_seeds,), the epochs that each seed trained; all of them unless it stopped early.
+        best_epoch: (n_seeds,), the epoch that a seed's last weights are from; epochs_trained unless it stopped early.
         seeds: the seeds, in the order of the leading axes.
         engine: which engine ran.
         proof: how the engine's first step differs from Keras' own: relative differences of losses, metrics and weights.
@@ -122,7 +122,7 @@ class SeedsFit:
             x_new: (n_samples, ...), or nested as the model's inputs are; with `per_seed` a seed axis in front.
 
         Raises:
-            ValueError: with `per_seed`, the first axis is not that of the seeds.
+            ValueError: with `per_seed`, the first axis is not the seeds.
         """
         sizes = {np.shape(values)[0] for values in keras.tree.flatten(x_new)} if per_seed else {len(self.seeds)}
         if sizes != {len(self.seeds)}:
@@ -140,7 +140,7 @@ class SeedsFit:
         return keras.tree.map_structure(lambda *values: np.stack(values), *outputs)
 
     def predict_exactly(self, x_new: Any, *, per_seed: bool = False) -> tuple[Array, bool]:
-        """As `predict`, in double precision, and whether from the logits: of a model of one output with a sigmoid or softmax.
+        """`predict` in double precision, and whether from the logits, as for a model of one output with a sigmoid or softmax.
 
         In single precision a probability near 1 is 1, and its loss not that which Keras computes from the logits. Of a
         sigmoid's one output both classes have a column, so that neither is rounded.
@@ -179,7 +179,7 @@ class SeedsFit:
         return self._squashes[0]
 
     def _predicts_as_keras(self, call: StackedCall, outputs: Any, x_new: Any, per_seed: bool) -> bool:
-        """Whether the first seed's first outputs are those of its Keras model; looked at once for each call."""
+        """Whether the first seed's first outputs equal its Keras model's; compared once for each call."""
         if call.logits not in self._predicts_well:
             few = keras.tree.map_structure(
                 lambda v: np.asarray(v)[0, :PROVEN] if per_seed else np.asarray(v)[:PROVEN], x_new

@@ -23,7 +23,7 @@ class DataRead:
 
 
 def read_data(x: Any, y: Any, sample_weight: Any, batch_size: int, shuffle: bool, *, ordered: bool = True) -> DataRead:
-    """What `fit_seeds` is given, as arrays: those of a dataset are read, its batches give the batch size.
+    """The data of `fit_seeds` as arrays. A dataset is read, and its batches give the batch size.
 
     Args:
         ordered: whether the order of the rows matters, so that a second pass has to be looked at.

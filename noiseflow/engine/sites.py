@@ -189,7 +189,7 @@ def sites_of(problem: Problem, found: Survey, targets: Sequence[Target]) -> Site
 
 
 def _ranks(noise: Sequence[Injection]) -> list[int]:
-    """The number of each injection among those of its place."""
+    """The number of each injection among the injections at its place."""
     places = [injection.place for injection in noise]
     return [places[:i].count(place) for i, place in enumerate(places)]
 

@@ -35,7 +35,7 @@ class Spreads:
         self._call = StackedCall(prepared, self._signals, called=str(self.measured)) if self.measured else None
 
     def of(self, problem: Problem, weights: Sequence[Array], group: Sequence[int]) -> Array:
-        """(n_group, n_sites), for the seeds at these indices, whose initial weights (n_group, ...) are given."""
+        """(n_group, n_sites), for the seeds at these indices. weights: their initial ones, (n_group, ...)."""
         spreads = np.full((len(group), len(self.sites.all)), np.nan)
         for i, site in enumerate(self.sites.all):
             if site.place == "labels" and kind_of(site.kind).adds:

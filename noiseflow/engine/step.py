@@ -113,10 +113,10 @@ def training_step(
 def pure_updates(optimizer: Any) -> Iterator[None]:
     """Within it, the optimizer's `stateless_apply` works on TensorFlow, and on the values of one replica.
 
-    On TensorFlow, Keras' optimizers update through `tf.distribute`, which takes real variables and mixes what it is given.
-    Without that layer they are what they are on the other backends, so that what is not elementwise (clipping by norm, LAMB,
-    Muon, Adafactor, a kernel's constraint) sees one seed's weights only. The optimizer itself stays, with all that its author
-    told it: variables that it is to leave alone, its own schedule.
+    On TensorFlow, Keras' optimizers update through `tf.distribute`, which takes real variables and mixes its arguments. Without
+    that layer they act as on the other backends, so that what is not elementwise (clipping by norm, LAMB, Muon, Adafactor, a
+    kernel's constraint) sees one seed's weights only. The optimizer itself stays, with all that its author set: variables that
+    it is to leave alone, its own schedule.
     """
     own, divide = type(optimizer), backend.numpy.divide
 

@@ -29,10 +29,10 @@ def penalised(loss: Tensor, penalties: Mapping[str, Any], weights: Sequence[Tens
 
 @dataclass(frozen=True)
 class StepNoise:
-    """What is done in one step outside the model; without a site and a control that acts in a step nothing at all.
+    """What one step does outside the model: nothing without a site and a control that acts in a step.
 
     Attributes:
-        sites: those of the fit.
+        sites: of the fit.
         numbers: drawn for this step, with the scales of the sites.
         arguments: of the controls, in the order of `sites.step_controls`.
     """

@@ -31,7 +31,7 @@ class Stopping(NamedTuple):
 
 
 def begin(best: Sequence[Tensor], width: int, dtype: Any) -> Stopping:
-    """Before the first epoch."""
+    """Called before the first epoch."""
     none = tf.zeros([width], tf.int32)
     return Stopping(tf.zeros([width], tf.bool), tf.zeros([width], dtype), none, none, none, list(best))
 
@@ -39,7 +39,7 @@ def begin(best: Sequence[Tensor], width: int, dtype: Any) -> Stopping:
 def after_epoch(
     before: Stopping, values: Sequence[Tensor], loss: Tensor, epoch: Tensor, epochs: Tensor, patience: Tensor
 ) -> tuple[Stopping, list[Tensor]]:
-    """What an epoch leaves: where a replica has ended, the best values, else those that it came to.
+    """The values after an epoch: the best ones where a replica has ended, else the present ones.
 
     As in Keras the first epoch counts as an improvement whatever its loss (a NaN is never improved on), and the best weights
     come back whether patience or the epochs ran out.

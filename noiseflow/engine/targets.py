@@ -19,7 +19,7 @@ FORMS = "0 or 1 for one output unit, one column a class, or whole numbers from 0
 
 
 def target_forms(model: keras.Model, problem: Problem) -> list[Target]:
-    """How the targets of each output look; nothing is looked at where no noise is put on them.
+    """The form of each output's targets; without noise on them they are not looked at.
 
     Raises:
         ValueError: noise on the labels is asked for, and the targets are not of a form that it is known for.

@@ -26,12 +26,12 @@ def traced(function: Callable[..., Any], *specs: Any, called: str) -> Any:
     TensorFlow notes for each operation which Python lines made it. A program has thousands of operations, made 100 calls deep:
     that takes about a sixth of the time of tracing (`python -m benchmarks.tracing`), and serves messages that name operations.
 
-    TensorFlow numbers the functions of a process one after the other, and a program's text holds these names, so that what XLA
-    compiled is found on disk only by a process that did the same before. Here they are made of `called`.
+    TensorFlow numbers the functions of a process one after the other, and a program's text holds these names, so that a
+    process finds XLA's programs on disk only if it has done the same before. Here they are made of `called`.
 
     Args:
         specs: forms of its arguments.
-        called: what tells this program from others. Two of one text get different names all the same.
+        called: what distinguishes this program from others. Two of one text get different names all the same.
     """
     _replace_stacks()
     _replace_names()
@@ -50,7 +50,7 @@ def traced(function: Callable[..., Any], *specs: Any, called: str) -> Any:
 
 @cache
 def _replace_stacks() -> None:
-    """Has operations that `traced` makes share one stack; those of other threads, and of others' code, have their own."""
+    """Within it, operations that `traced` makes share one stack; other threads, and others' code, have their own."""
     own = tf_stack.extract_stack
 
     def extract_stack(stacklevel: int = 1) -> Any:
@@ -62,7 +62,7 @@ def _replace_stacks() -> None:
 
 @cache
 def _replace_names() -> None:
-    """Has functions and loops that `traced` makes be named as it says; those of other threads keep TensorFlow's numbers."""
+    """Within it, functions and loops that `traced` makes get these names; other threads keep TensorFlow's numbers."""
     for module, maker in (
         (concrete_function, "_inference_name"),
         (concrete_function, "_forward_name"),

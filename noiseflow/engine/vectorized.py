@@ -249,7 +249,7 @@ class _Fit:
         return done
 
     def _initial_shards(self, group: Sequence[int], compiled: Compiled) -> Iterator[_Shard]:
-        """The shard of these seeds with its initial weights; several where the memory does not hold those of one."""
+        """The shard of these seeds with its initial weights; several where the memory does not hold one."""
         try:
             weights = self._initial(group)
             yield _Shard(tuple(group), weights, compiled.spreads.of(self.problem, weights, group))
@@ -287,7 +287,7 @@ class _Fit:
         return [array[[own.index(i) for i in group]] for array in drawn]
 
     def _run(self, form: ProgramSpec, group: Sequence[int]) -> ProgramInputs:
-        """What a shard is to do, but for the sites of its noise."""
+        """What a shard is to do, except for the sites of its noise."""
         parts = [self.problem.train, *self.problem.evaluations.values()]
         layouts = [form.train, *(layout for _, layout in form.evaluations)]
         if self.problem.held is not None and form.held is not None:

@@ -1,4 +1,4 @@
-"""What the laws of the draws share: a fit whose weights are the noise itself."""
+"""What the laws of the draws share: a fit that ends with the noise as its weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from noiseflow.noise.injection import Injection
 
 STDDEV = 0.5
 N_UNITS = 1024
-N_HIDDEN = 64  # units of an identity layer, whose weights are quadratic in them
+N_HIDDEN = 64  # units of an identity layer, which has N_HIDDEN² weights
 N_COLUMNS = 32  # rows; the noise of row i ends in column i of the weights
 ROWS_A_STEP = 4
 LIFT = 32.0  # keeps relu linear: noise never reaches so far down
@@ -24,7 +24,7 @@ SALMON = "Salmon, Moraes, Dror and Shaw (2011), Parallel random numbers: as easy
 
 
 def noise_fit(train: Train, hidden_layers: int, places: tuple[str, ...], **arguments: Any) -> SeedsFit:
-    """A fit whose trained weights (n_seeds, n_units, n_columns) are the draws, negated and lifted.
+    """A fit that ends with the draws, negated and lifted, as its weights (n_seeds, n_units, n_columns).
 
     The trick: with the loss y·output and one-hot targets, a step of SGD subtracts what enters the output layer for row i from
     column i of its weights. (The loss is a mean over the rows of a step, so their number is the learning rate.) The rows are
@@ -85,7 +85,7 @@ def injections(places: tuple[str, ...], stddev: float) -> list[Injection]:
 
 
 def moment(draws: Array, power: int, expected: float, variance: float, **words: Any) -> Figure:
-    """The figure of a moment of the draws; `variance` is that of one draw to this power, in closed form."""
+    """The figure of a moment of the draws; `variance` is the variance of one draw to this power, in closed form."""
     chance = float(STANDARD_ERRORS * np.sqrt(variance / draws.size))
     measured = float((draws**power).mean())
     return Figure(**words, expected=expected, measured=measured, tolerance=chance + rounding(variance**0.5, 1))

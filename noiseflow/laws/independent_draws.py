@@ -1,4 +1,4 @@
-"""No two draws are the same number: those of one step, of its rows, of steps, epochs and seeds."""
+"""No two draws are the same number, within a step or its rows, or between steps, epochs and seeds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from noiseflow.laws.law import CHANCE, Array, Figure, Law, Train
 
 
 def independent_draws(train: Train) -> list[Figure]:
-    """The draws of each two rows of a step, steps, epochs and seeds are uncorrelated, and those of a step at any lag."""
+    """Draws are uncorrelated between any two rows of a step, steps, epochs and seeds, and within a step at any lag."""
     once, twice = (noise_draws(train, hidden_layers=0, places=("input",), epochs=epochs) for epochs in (1, 2))
     n_seeds, n_units, n_columns = once.shape
     draws = once.reshape(n_seeds, n_units, n_columns // ROWS_A_STEP, ROWS_A_STEP)  # seeds, units, steps, rows of a step
@@ -36,7 +36,7 @@ def _at_any_lag(series: Array) -> Figure:
     chance = stats.norm.isf(CHANCE / correlations.size)  # at half the circle each product counts twice
     return Figure(
         name="numbers of one step, at any lag",
-        statement="numbers that one step draws are independent, those of the second half from those of the first too",
+        statement="numbers that one step draws are independent, the second half from the first too",
         reference=SALMON,
         expected=0.0,
         measured=float(correlations.max()),

@@ -45,7 +45,7 @@ def _strength(kind: Kind) -> float:
 def _noised(
     train: Train, x: Array, noise: list[Injection], names: list[str], layers: Sequence[tuple[str, Kind]] = ()
 ) -> list[Array]:
-    """What the rows become at layers of these names and in Keras' own: (n_seeds, n_rows, n_steps, n_features) each."""
+    """The rows after layers of these names, and after Keras' own: (n_seeds, n_rows, n_steps, n_features) each."""
 
     def build() -> keras.Model:
         inputs = keras.Input(x.shape[1:])

@@ -32,7 +32,7 @@ def labels(train: Train) -> list[Figure]:
     words = {"statement": "E[loss] = clean loss + s², a constant", "reference": AN}
     gradient = {"statement": "the expected gradient is the clean one", "reference": AN}
     spread = {
-        "statement": "each target has a number of its own, of variance s²",
+        "statement": "each target has its own number, of variance s²",
         "reference": "the moments of N(0, s²)",
     }
     return [
@@ -45,7 +45,7 @@ def labels(train: Train) -> list[Figure]:
 
 
 def _flips(train: Train) -> list[Figure]:
-    """The class that a row counted as is the one whose weight rose."""
+    """How often labels were flipped: a row counted as the class that got a larger weight."""
     n_rows = 1024
     y = np.random.default_rng(5).integers(0, N_CLASSES, n_rows)
 

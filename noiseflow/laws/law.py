@@ -25,7 +25,7 @@ CHANCE = float(stats.norm.sf(STANDARD_ERRORS))
 
 @dataclass(frozen=True)
 class Law:
-    """A law of noise; each is a file of its own that ends in `LAW = Law(…)`, and a line in `LAWS`.
+    """A law of noise; each has its own file, which ends in `LAW = Law(…)`, and a line in `LAWS`.
 
     The file has the name of the law, with `_` for blanks. `draws.py` shows the single numbers that an engine draws. The table
     of the laws is in docs/method.md, "The laws of noise".

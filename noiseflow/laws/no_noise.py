@@ -13,7 +13,7 @@ from noiseflow.laws.law import Array, Figure, Law, Train, equality_figure, float
 
 
 def no_noise(train: Train) -> list[Figure]:
-    """Inference knows no noise, and noise of stddev 0 is none: bit for bit."""
+    """Inference has no noise, and noise of stddev 0 changes nothing: bit for bit."""
     rng = np.random.default_rng(5)
     x, y = rng.normal(size=(64, 2)), rng.integers(0, 2, 64).astype(np.float64)
 

@@ -14,7 +14,7 @@ N_TIMES = 48  # more than a simple recurrence is written out for: the loop is lo
 
 
 def recurrent_state(train: Train) -> list[Figure]:
-    """A state that is handed on as it is gathers the noise of all its steps: their variances add."""
+    """A state that is passed on unchanged collects the noise of all its steps: their variances add."""
 
     def build() -> keras.Model:
         recurrence = keras.layers.SimpleRNN(

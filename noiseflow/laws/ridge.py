@@ -11,7 +11,7 @@ from noiseflow.noise.injection import Injection
 
 STDDEV = 0.7
 N_ROWS = 64
-COPIES = 16  # of the rows in a batch, each with noise of its own: the more, the less the weights wander
+COPIES = 16  # of the rows in a batch, each with its own noise: the more, the less the weights wander
 LEARNING_RATE = 0.03
 EPOCHS = 10
 STEPS_AN_EPOCH = 50  # so that the start is forgotten: the least curvature here is 1, and (1 - 0.03)^500 is 2e-7

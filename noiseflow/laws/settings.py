@@ -34,7 +34,7 @@ REFERENCE = "Loshchilov and Hutter (2017), SGDR, equation 5, for the cosine"
 def settings(train: Train) -> list[Figure]:
     """The variance of an element's noise is the sum over the epochs of what its settings say, each epoch drawn anew.
 
-    One column of the input has noise of its own; what the other columns have is that of the branch that they enter.
+    One column of the input has its own noise; the other columns have the noise of the branch that they enter.
     """
     x = np.random.default_rng(7).normal(1.0, 3.0, (N_ROWS, N_COLUMNS))
 
@@ -50,7 +50,7 @@ def settings(train: Train) -> list[Figure]:
     noised = taken - EPOCHS * x.T  # (n_seeds, n_branches, n_columns, n_rows)
     drawn = {name: noised[:, i, 1:] for i, name in enumerate(SETTINGS)}
     variances = {name: STDDEV**2 * float((SHARES.get(name, np.ones(EPOCHS)) ** 2).sum()) for name in SETTINGS}
-    others = noised[:, -1, 1:]  # but for the rounding of five sums
+    others = noised[:, -1, 1:]  # equal except for the rounding of five sums
     variances["relative"] *= float(x.std()) ** 2
     return [
         *(_variance(name, drawn[name] - _mean(name), variance) for name, variance in variances.items()),

@@ -10,7 +10,7 @@ Tensor = Any
 
 
 class Flip(Kind):
-    """With probability `rate` a row counts as one of the other classes, each as likely as the next."""
+    """Flips labels: with probability `rate` a row counts as another class, all others being equally likely."""
 
     name = "flip"
     strength = "rate"
@@ -19,7 +19,7 @@ class Flip(Kind):
     sentence = "with probability `rate` a row counts as one of the other classes, each as likely as the next"
 
     def apply_to_labels(self, y: Tensor, target: Any, strength: Tensor, numbers: Numbers, stream: str) -> Tensor:
-        """Another class where a uniform number is below rate; which one is drawn from a stream of its own."""
+        """The classes, replaced by another where a uniform number is below rate; a separate stream draws which one."""
         from keras import ops
 
         shape = shape_of(y)[:-1] if target.form == "one_hot" else shape_of(y)
@@ -31,7 +31,7 @@ class Flip(Kind):
 
 
 def flipped(y: Tensor, target: Any, flips: Tensor, other: Tensor) -> Tensor:
-    """The targets, where `flips` says so those of another class.
+    """The targets, flipped to another class where `flips` says so.
 
     Args:
         flips: bool, and

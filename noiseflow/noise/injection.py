@@ -28,7 +28,7 @@ STRENGTHS = tuple(dict.fromkeys(kind.strength for kind in KINDS))
 
 
 class Correlation(Part):
-    """How the numbers of one row hang together along time or space; one of the two."""
+    """The correlation of the numbers of one row along time or space; one of the two."""
 
     ar1: float | None = Field(
         None,
@@ -53,7 +53,7 @@ class Correlation(Part):
 
 
 def _names(columns: Any) -> Any:
-    """Columns whose numbers are written as names."""
+    """Columns with their numbers written as names."""
     if isinstance(columns, Mapping):
         return {str(name) if isinstance(name, int) else name: share for name, share in columns.items()}
     is_list = isinstance(columns, list | tuple)
@@ -72,10 +72,10 @@ Columns = Annotated[
 class Injection(Part):
     """Noise put into a training at one place; active at train time only, unless `at` says more, drawn anew at each step.
 
-    The kinds are those of `noiseflow.noise.KINDS`; each says what it does in a file of its own. Within the model (`input`,
-    `before_activation`, `after_activation`, `after:<layer>`) they are what the Keras layers of their names are. `labels` takes
+    `noiseflow.noise.KINDS` holds the kinds; each says what it does in its own file. Within the model (`input`,
+    `before_activation`, `after_activation`, `after:<layer>`) they do what the Keras layers of their names do. `labels` takes
     gaussian (regression) or flip (classification). `weights` takes gaussian, added to the trainable weights while the
-    gradient is computed. `gradients` takes gaussian, whose variance falls as stddev² / (1 + step)^decay. `recurrent_state`
+    gradient is computed. `gradients` takes gaussian with the variance stddev² / (1 + step)^decay. `recurrent_state`
     takes gaussian or uniform, added to the state that a recurrent layer hands from step to step.
 
     References:
@@ -112,7 +112,7 @@ class Injection(Part):
     )
     draws: Literal["element", "channel", "row"] = Field(
         "element",
-        description="What has a number of its own: each element, each channel of a row (the same over its steps or pixels), "
+        description="What gets its own random number: each element, each channel of a row (the same over its steps or pixels), "
         "or each row",
         examples=["channel"],
     )
@@ -144,7 +144,7 @@ class Injection(Part):
     )
 
     def __hash__(self) -> int:
-        """Of its content: columns may be a mapping."""
+        """Hash of the content: columns may be a mapping."""
         return hash(self.model_dump_json())
 
     @model_validator(mode="before")
@@ -213,7 +213,7 @@ class Injection(Part):
         ]
 
     def faults_at(self, shape: Sequence[int | None]) -> Iterator[str]:
-        """What keeps it from acting on tensors of this shape, that of the rows included; begins with a key."""
+        """Why it cannot act on tensors of this shape, rows included; begins with a key."""
         kind, n = kind_of(self.kind), len(shape)
         axes = {3: "steps and features", 4: "an image's height, width and channels"}
         received = f"received rows of shape {tuple(shape[1:])}"
@@ -242,7 +242,7 @@ class Injection(Part):
         return None if set(shares) == {1.0} else shares
 
     def resolved(self, columns: Sequence[tuple[str, bool]] | None) -> Injection:
-        """A copy whose columns are numbers; without columns where all take the noise alike.
+        """A copy with columns as numbers; without columns where all take the noise alike.
 
         Args:
             columns: the name of each column of the rows, and whether it is numeric rather than one of a category's; None where

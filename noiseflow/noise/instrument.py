@@ -45,7 +45,7 @@ class Position:
     Attributes:
         path_number: numbers such as `3` or `3.1` (within the layer at 3), the same for every build of the model.
         name: names such as `encoder/dense`.
-        recurrent: whether it is within a recurrent layer, whose steps are no places for noise.
+        recurrent: whether it is within a recurrent layer: the steps of one are no places for noise.
     """
 
     path_number: str
@@ -58,7 +58,7 @@ class Point(NamedTuple):
 
     Attributes:
         place: `input`, `before_activation`, `after_activation`, `after` or `recurrent_state`.
-        label: the path number of the layer (of a state that of the cell), of an input its number.
+        label: the path number of the layer (for a state, of its cell); the number of an input.
         occurrence: counted from 0, where a layer is called more than once.
     """
 
@@ -84,7 +84,7 @@ def positions_of(model: keras.Model) -> dict[int, Position]:
 
 
 def _children(parent: Layer) -> list[tuple[int, Layer]]:
-    """The layers that a layer holds, numbered as in a functional model, whose input comes first."""
+    """The layers that a layer holds, numbered as in a functional model, where the input comes first."""
     if isinstance(parent, keras.Sequential):
         return list(enumerate(parent.layers, start=1))
     held = list(parent._flatten_layers(include_self=False, recursive=False))  # noqa: SLF001 - the same in all layers
@@ -104,7 +104,7 @@ def fused_activation(layer: Layer) -> Callable[..., Any] | None:
 
 
 def is_cell(layer: Layer) -> bool:
-    """Whether a layer is the step of a recurrent layer, and not several such steps one upon another."""
+    """Whether a layer is the step of a recurrent layer, and not a stack of several such steps."""
     return hasattr(layer, "state_size") and not hasattr(layer, "cells") and not isinstance(layer, keras.layers.RNN)
 
 
@@ -156,7 +156,7 @@ class Walk:
         return keras.tree.map_structure(after, outputs)
 
     def _after_step(self, position: Position, outputs: Any) -> Any:
-        """What a cell gives, with noise on the state that it hands on and that is its output too."""
+        """The output of a cell, with noise on the state that it passes on, which is its output too."""
         output, states = outputs
         flat = keras.tree.flatten(states)
         state = self.state(position.path_number, flat[0])
@@ -273,7 +273,7 @@ class _Changes:
     def set(self, layer: Layer, name: str, value: Any) -> None:
         own = vars(layer)
         self._before.append((layer, name, name in own, own.get(name)))
-        object.__setattr__(layer, name, value)  # past Keras' own, which tracks what it is given
+        object.__setattr__(layer, name, value)  # past Keras' own, which tracks values
 
     def undo(self) -> None:
         for layer, name, was_own, value in reversed(self._before):

@@ -20,10 +20,10 @@ PLACES = {
 OUTSIDE = ("labels", "weights", "gradients")
 """Places outside the model, which no Keras layer reaches."""
 STEPS_THERE = "steps_there"
-"""Name of the layer of `architectures/steps.py` that hides padded steps: those whose last feature is not above 0."""
+"""Name of the layer of `architectures/steps.py` that hides padded steps: the last feature of such a step is not above 0."""
 STATE = "recurrent_state"
 WITHIN = tuple(place.partition(":")[0] for place in PLACES if place not in (*OUTSIDE, STATE))
-"""Places within the model that tensors flow through; `after` stands for `after:<layer>`."""
+"""Places within the model that tensors flow through; `after` means `after:<layer>`."""
 
 
 class Numbers(Protocol):
@@ -44,14 +44,14 @@ class Numbers(Protocol):
 
 
 class Kind:
-    """A kind of noise; each is a class in a file of its own, and a line in `KINDS`.
+    """A kind of noise; each is a class in its own file, and a line in `KINDS`.
 
     Attributes:
         name: as a study writes it.
         strength: the key of its strength, `stddev`, `rate` or `alpha`.
         places: where it can be.
-        n_axes: how many axes the tensor there may have, that of the rows included; any where empty.
-        elementwise: whether each element takes a number of its own, so that columns, `draws` and a correlation make sense.
+        n_axes: how many axes the tensor there may have, rows included; any number if empty.
+        elementwise: whether each element takes its own number, so that columns, `draws` and a correlation make sense.
         keras_layer: the Keras layer that does the same within a model; None where there is none.
         adds: whether it adds numbers in the units of the signal, so that its strength can be relative to the signal's
             spread and have a mean.

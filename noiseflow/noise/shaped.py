@@ -12,7 +12,7 @@ from noiseflow.noise.kind import Numbers
 
 Tensor = Any
 DRAWS = ("element", "channel", "row")
-"""What has a number of its own: each element; each channel of a row, over all its steps or pixels; each row."""
+"""What gets its own random number: each element; each channel of a row, over all its steps or pixels; each row."""
 
 
 @dataclass(frozen=True)

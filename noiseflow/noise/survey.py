@@ -60,7 +60,7 @@ def survey(
     """Calls a built model once in training mode, as a graph that computes nothing, and says what was there.
 
     Args:
-        inputs: `tf.TensorSpec`s of some rows, nested as the model takes them; those of the model itself unless given.
+        inputs: `tf.TensorSpec`s of some rows, nested as the model takes them; the model's own unless given.
         calls: as for `instrumented`.
 
     Raises:
@@ -153,7 +153,7 @@ def _is_read_as_words(x: Tensor) -> bool:
 
 
 def hidden_activations(model: keras.Model) -> list[str]:
-    """Names of the layers whose activation is hidden, nested ones included, in the order of their calls.
+    """Names of the layers with a hidden activation, nested ones included, in the order of their calls.
 
     An activation is hidden unless it gives the model's output.
     """

@@ -28,6 +28,6 @@ class TimeShift(Kind):
         return resampled(x, steps + strength * numbers.normal(stream, (shape_of(x)[0], 1), x.dtype))
 
     def moments(self, x: Any, strength: float) -> tuple[Any, Any]:
-        """Of series that go up by a constant at each step, away from their ends."""
+        """The moments for series that go up by a constant at each step, away from their ends."""
         slope = x[:, 1:2] - x[:, :1]
         return x, 0 * x + (strength * slope) ** 2

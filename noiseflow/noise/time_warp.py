@@ -40,7 +40,7 @@ class TimeWarp(Kind):
         return resampled(x, ops.arange(n_steps, dtype=x.dtype) + strength * moved)
 
     def moments(self, x: Any, strength: float) -> tuple[Any, Any]:
-        """Of series that go up by a constant at each step."""
+        """The moments for series that go up by a constant at each step."""
         slope = x[:, 1:2] - x[:, :1]
         variance = (displacements(x.shape[1]) ** 2).sum(axis=1)
         return x, strength**2 * variance[:, None] * slope**2

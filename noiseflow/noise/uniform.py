@@ -7,7 +7,7 @@ from typing import Any
 from noiseflow.noise.kind import STATE, WITHIN, Kind, Numbers, shape_of
 
 HALF_WIDTH = 3**0.5
-"""Of an interval whose uniform numbers have the standard deviation 1."""
+"""Half the width of the interval in which uniform numbers have the standard deviation 1."""
 
 
 class Uniform(Kind):

@@ -15,11 +15,11 @@ from noiseflow.plots.canvas import INK, NORMAL, OKABE_ITO, SMALL, blank_figure, 
 
 LEVELS = (0.0, 0.1, 0.5, 0.9, 1.0)  # few, so that the PNG stays small
 SHARES = LinearSegmentedColormap.from_list("shares", ["#f4f8fc", "#c9dcec", "#f2c79c", "#d9844a"])
-"""From the colour of class 0 to that of class 1, ever darker, so that it reads in grey."""
+"""Colours from class 0 to class 1, ever darker, so that they can be read in grey."""
 
 
 def class_one_shares(predictions: pd.DataFrame) -> pd.DataFrame:
-    """variant, row, share: the part of the trials whose probability of class 1 is above 1/2 there.
+    """variant, row, share: the part of the trials that give class 1 a probability above 1/2 there.
 
     predictions: variant, row, prediction, of one dataset, architecture and part; a row a trial and point.
     """

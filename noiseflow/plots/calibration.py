@@ -20,8 +20,8 @@ TICKS = (0.0, 0.25, 0.5, 0.75, 1.0)
 def plot_calibration(bins: pd.DataFrame, colours: Mapping[str, str], *, of_class_one: bool = True) -> Figure:
     """Reliability diagrams, a panel a variant: observed frequency over predicted probability, and the share of each bin.
 
-    bins: variant, and the columns of `reliability`. of_class_one: whether the probability is that of class 1, of two; else
-    it is that of the class predicted.
+    bins: variant, and the columns of `reliability`. of_class_one: whether the probability belongs to class 1 of two; else it
+    belongs to the class predicted.
     """
     names = list(dict.fromkeys(bins["variant"]))
     columns = min(3, len(names))

@@ -29,7 +29,7 @@ def plot_differences(
     """Forest plot of the paired differences to the baseline, with 95 % intervals, the margin, and verdicts.
 
     summary: variant, difference_mean, difference_ci_low, difference_ci_high, verdict; rows without a difference keep
-    their line and say so. names: labels of its rows where the variant alone does not tell them apart. Differences are
+    their line and say so. names: labels of its rows where the variant alone does not distinguish them. Differences are
     multiplied by `scale` into `unit`. A thick line is from seeds_ci_low to seeds_ci_high, if they are there.
     None where there is nothing but baselines.
     """

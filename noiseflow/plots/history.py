@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from noiseflow.plots.canvas import INK, MUTED, NORMAL, blank_figure, label_axes, legend_above, wrapped
 
 MOST_PANELS = 6
-FEW, MANY = 6, 60  # campaigns: that have a tick each; whose intervals are one band
+FEW, MANY = 6, 60  # up to so many campaigns have a tick each; more than so many have one band of intervals
 RUN = 15  # campaigns of a running median
 BOUNDS = ("difference_mean", "difference_ci_low", "difference_ci_high")
 POOLED = ("pooled_mean", "pooled_low", "pooled_high")

@@ -41,5 +41,5 @@ def plot_ranks(ranks: pd.DataFrame, n_datasets: int, colours: Mapping[str, str])
 def _note(rank: float, p: float, *, differs: bool) -> list[tuple[str, str]]:
     if not isfinite(p):
         return [(f"{rank:.2f}", "normal")]
-    text = f"{wording.p_value(p)}, {'differs' if differs else 'not told apart'}"
+    text = f"{wording.p_value(p)}, {'differs' if differs else 'no clear difference'}"
     return [(f"{rank:.2f}", "normal"), (text, "bold" if differs else "normal")]

@@ -15,10 +15,10 @@ RELIABILITY_COLUMNS = ["bin", "n", "share", "confidence", "frequency", "low", "h
 def reliability(predictions: pd.DataFrame, y: pd.DataFrame, n_bins: int = N_BINS) -> pd.DataFrame:
     """How often what was predicted with some confidence came true, a row a bin with 10 predictions or more.
 
-    For two classes told by one number, and for labels, the confidence is the probability of class 1; for more it is that of
-    the class predicted, the highest. Bins are equal parts of [0, 1]. n, share: predictions in the bin, and their share of all;
-    confidence: their mean; frequency: the share that came true; low, high: its 95 % interval, that of a ratio of sums over
-    clusters: data seeds where there are several, else seeds. NaN with one cluster.
+    For two classes with one probability, and for labels, the confidence is the probability of class 1; for more classes it is
+    the highest probability, of the class predicted. Bins are equal parts of [0, 1]. n, share: predictions in the bin, and
+    their share of all; confidence: their mean; frequency: the share that came true; low, high: its 95 % interval, of a ratio
+    of sums over clusters: data seeds where there are several, else seeds. NaN with one cluster.
 
     Args:
         predictions: data_seed, seed, row, output, prediction: of the test rows of one cell.
@@ -63,7 +63,7 @@ def _outcomes(predictions: pd.DataFrame, y: pd.DataFrame) -> pd.DataFrame:
 
 
 def _half_width(clusters: pd.DataFrame, frequency: float, n_clusters: int) -> float:
-    """Of the 95 % interval of Σ hits / Σ rows; clusters without a row in the bin count as 0 of 0."""
+    """Half the width of the 95 % interval of Σ hits / Σ rows; clusters without a row in the bin count as 0 of 0."""
     if n_clusters < 2:
         return float("nan")
     hits, rows = (clusters[name].to_numpy(dtype=float) for name in ("sum", "count"))

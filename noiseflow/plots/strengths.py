@@ -39,7 +39,7 @@ def plot_strengths(
 ) -> Figure:
     """Score over strength, a line a family with the 95 % interval of its mean, a row of panels a dataset.
 
-    Families whose strengths are of one unit share a panel. The baseline's mean is a horizontal line with its interval, the
+    Families share a panel if their strengths have one unit. The baseline's mean is a horizontal line with its interval, the
     strength that was chosen without leakage a diamond at the honest score of that choice.
 
     strengths: panel, family, unit, strength, mean, std, n. baselines: panel, mean, std, n. choices: panel, family, unit,
@@ -79,7 +79,7 @@ def _markers(strengths: pd.DataFrame) -> dict[str, str]:
 def _families(
     axes: Axes, strengths: pd.DataFrame, choices: pd.DataFrame, colours: Mapping[str, str], markers: Mapping[str, str]
 ) -> None:
-    """The lines of the families; strengths of 0 stand at the left end of the scale."""
+    """Draws the lines of the families; strengths of 0 are at the left end of the scale."""
     positive = strengths.loc[strengths["strength"] > 0, "strength"]
     floor = ZERO_AT * float(positive.min()) if len(positive) else 1.0
     axes.set_xscale("log")

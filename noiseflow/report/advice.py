@@ -21,7 +21,7 @@ from noiseflow.wording import Row
 MOST_RECIPES = 4
 MOST_SEEDS = 10_000
 LEAST_FORECAST = 6
-"""Pairs that tell enough of the spread to forecast how many seeds it takes."""
+"""Least pairs with a spread that is known well enough to forecast how many seeds it takes."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def _gain(rows: Sequence[Row]) -> float:
 
 
 def _or_0(value: float) -> float:
-    """A number; 0 for the gain of what is better in that it fails less often, where no pair is left to compare."""
+    """The number; 0 where it is not finite, as for a variant that fails less often and has no pair left to compare."""
     return float(value) if isfinite(value) else 0.0
 
 
@@ -133,7 +133,7 @@ def _undecided(rows: Sequence[Row], nothing: str) -> str:
 
 
 def _more_rows(evidence: Evidence, rows: Sequence[Row], noisy: Sequence[Row], nothing: str) -> Advice:
-    """That the test rows are too few, and no number of seeds decides it."""
+    """Advice where the test rows are so few that no number of seeds decides it."""
     share = min(row["rows_share"] for row in noisy)
     names = {row["dataset"] for row in noisy}
     n_eval = max((dataset.n_eval or 0 for dataset in evidence.study.datasets if dataset.name in names), default=0)
@@ -186,7 +186,7 @@ def _forecast(row: Row, what: str) -> str:
 
 
 def _until_decided(command: str, n_seeds: int) -> str:
-    """The command that goes on with the study until it is decided, beyond the seeds that are there."""
+    """The command that trains further seeds of the study until it is decided."""
     if not command:
         return ""
     without = re.sub(r" --(seeds \d+|until decided)", "", command)

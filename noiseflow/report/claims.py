@@ -40,7 +40,7 @@ def judge(claim: Claim, low: float, high: float) -> str:
 def judge_claims(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
     """CLAIM_COLUMNS, a row a claim of the study.
 
-    A family of strengths stands with the strength that the other half of the data seeds chose.
+    A family of strengths enters with the strength that the other half of the data seeds chose.
 
     Args:
         trials: of the plan, with names.
@@ -84,7 +84,7 @@ def _interval_of(study: Study, claim: Claim, trials: pd.DataFrame) -> dict[str, 
 def judge_failures(claim: Claim, pairs: pd.DataFrame) -> str:
     """holds, refuted or undecided where more than 5 % of the pairs lack a member: what fails more often is not the better one.
 
-    The rule is that of a study's verdicts (docs/method.md, "Failed trainings").
+    The rule is the one for a study's verdicts (docs/method.md, "Failed trainings").
     """
     ours, theirs = pairs["score"].isna(), pairs["score_baseline"].isna()
     if claim.relation == "about" or paired_failures_p(ours, theirs) >= FAILURES_ALPHA:

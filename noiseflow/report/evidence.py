@@ -38,7 +38,7 @@ class Evidence:
         changed: what the last replays were made with that the first campaign was not, `2.20 → 2.21` by name.
         predictions: of finished trials, with names: dataset, architecture, variant, family, data_seed, seed, trial_id, part
             (test, grid), row, output, prediction.
-        grids: dataset name -> the points (n_points, 2) that the rows of part `grid` stand for, where the dataset has two
+        grids: dataset name -> the points (n_points, 2) of the rows of part `grid`, where the dataset has two
             features.
         read: what was read of the datasets that are files of the user's.
         forms: dataset name -> the shape of a row, how many classes, 0 for a regression, and how many targets.
@@ -72,7 +72,7 @@ class Evidence:
 
     @property
     def pools_campaigns(self) -> bool:
-        """Whether somebody may have looked before, so that the summary is that of a confidence sequence."""
+        """Whether somebody may have looked before, so that the summary comes from a confidence sequence."""
         return not self.findings.history.empty
 
     @property
@@ -122,7 +122,7 @@ class Evidence:
 
     @cached_property
     def _places(self) -> pd.DataFrame:
-        """CELL and place of each variant and family, and of each strength that of its family."""
+        """CELL and place of each variant and family; a strength has the place of its family."""
         groups = self.summary[GROUP].drop_duplicates().reset_index(drop=True).rename_axis("group").reset_index()
         answer = self.answer[[*CELL, "difference_mean"]].astype({"difference_mean": float}).merge(groups, on=GROUP)
         is_other = answer["variant"] != BASELINE
@@ -151,7 +151,7 @@ class Evidence:
         return self.of_completed(mine)
 
     def of_completed(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Those rows whose trial, by trial_id, did not diverge."""
+        """The rows that belong, by trial_id, to trials that did not diverge."""
         return rows[~rows["trial_id"].isin(self._diverged)]
 
     @cached_property
@@ -166,7 +166,7 @@ class Evidence:
         return list(self.trials.loc[self.trials["status"] != "completed", "trial_id"])
 
     def is_fresh(self, dataset: str) -> bool:
-        """Whether the score that is compared on this dataset is that of fresh rows."""
+        """Whether variants are compared on fresh rows of this dataset."""
         return any(part.n_eval for part in self.study.datasets if part.name == dataset)
 
 
@@ -221,13 +221,13 @@ def cell_labels(summary: pd.DataFrame, name: Callable[[str], str] = str) -> dict
 
 
 def cell_places(summary: pd.DataFrame) -> dict[CellKey, str]:
-    """Where each cell is, dataset and architecture as far as they tell cells apart; empty where they do not."""
+    """Dataset and architecture of each cell, as far as they distinguish cells; empty where they do not."""
     telling = telling_names(summary)
     return {cell_key(cell): "/".join(cell[column] for column in telling) for cell in summary[CELL].to_dict("records")}
 
 
 def telling_names(summary: pd.DataFrame) -> list[str]:
-    """Which of dataset and architecture tell cells apart; a dataset tells its architecture where it has only one."""
+    """Which of dataset and architecture distinguish cells; the dataset is enough where each has one architecture."""
     groups = summary[GROUP].drop_duplicates()
     several = {
         "dataset": len(groups["dataset"].unique()) > 1,

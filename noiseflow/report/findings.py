@@ -33,7 +33,7 @@ LEAST_SIZES = 3  # numbers of training rows that a trend takes
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found in the trials of a study; a frame without rows where a question does not arise.
+    """The findings in the trials of a study; a frame has no rows where its question does not arise.
 
     Attributes:
         summary: a row a cell.
@@ -46,7 +46,7 @@ class Findings:
         history: of studies with campaigns, a row a campaign and compared cell.
         drift: a row a cell and test of the latest campaign.
         replays: a row a trial that a campaign trained again.
-        test_rows: of a study whose one split has fresh rows to be scored on, the differences on its few test rows.
+        test_rows: the differences on the few test rows, where a study of one split is scored on fresh rows.
         looks: a row a look and comparison, where this is not the only look.
     """
 
@@ -166,7 +166,7 @@ def _at_level(frame: pd.DataFrame, level: float) -> pd.DataFrame:
 
 
 def reused_rows(study: Study, trials: pd.DataFrame) -> dict[str, float]:
-    """Datasets whose rows are split anew by each data seed: name to test rows over training rows."""
+    """Datasets that split the same rows again for each data seed: name to test rows over training rows."""
     if study.design == "replicate":
         return {}
     finite = {dataset.name for dataset in study.datasets if dataset.is_finite}

@@ -77,14 +77,14 @@ def stored_trials(plan: Plan, store: Store, table: str = "trials") -> pd.DataFra
 
 
 def drawn_rows(plan: Plan) -> dict[str, tuple[Dataset, list[int]]]:
-    """Datasets with the data seeds whose rows are drawn, those of the latest rounds, by the key they are stored under."""
+    """Datasets and the data seeds that are drawn, from the latest rounds, by the key they are stored under."""
     latest = plan.latest(SEEDS_DRAWN)
     wanted = [(dataset, seeds) for dataset in plan.study.datasets for seeds in latest.data_seeds(dataset)]
     return {dataset_key(*what): what for what in wanted}
 
 
 def _changed(findings: Findings, store: Store) -> dict[str, str]:
-    """Software and device of the last replays, where they are not those of the trials themselves; by name."""
+    """Software and device of the last replays, by name, where they differ from the trials' own."""
     if findings.replays.empty:
         return {}
     last = findings.replays[findings.replays["campaign"] == findings.replays["campaign"].max()]

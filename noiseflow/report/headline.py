@@ -57,7 +57,7 @@ def _by_score(rows: Iterable[Row]) -> list[list[Row]]:
 
 
 def too_few(row: Row) -> bool:
-    """Whether no result of this many pairs could be significant; a confidence sequence says so itself."""
+    """Whether no result of this many pairs could be significant; a confidence sequence shows that itself."""
     return bool(row["n_units"] < row["least_n"])
 
 
@@ -131,7 +131,7 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
 
 
 def _on_failures(rows: Sequence[Row]) -> list[str]:
-    """Which variants fail clearly more, or less, often than the baseline; what is left of their pairs is a selection."""
+    """Sentences on variants that clearly fail more, or less, often than the baseline: their remaining pairs are a selection."""
     texts = []
     for verdict, than in (("better", "less"), ("worse", "more")):
         decided = [row for row in _with_verdict(rows, verdict) if row["survivors_only"]]

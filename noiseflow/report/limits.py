@@ -33,7 +33,7 @@ def limits(evidence: Evidence) -> list[str]:
 
 
 def _on_data(evidence: Evidence) -> list[str]:
-    """What the seeds vary, and so what the conclusions hold for."""
+    """Sentences on what the seeds vary, which is what the conclusions hold for."""
     sizes = split_sizes(evidence.data)
     counts = wording.listed(
         f"{name}: {train:,} rows to train and {test:,} to test" for name, (train, test) in sizes.items()
@@ -72,8 +72,8 @@ def _on_held_back(evidence: Evidence) -> list[str]:
             alike.setdefault(wording.listed(counts), []).append(variant.name)
     return [
         f"{wording.listed(map(wording.quoted, names))} {'hold' if len(names) > 1 else 'holds'} rows back to validate by "
-        f"({counts}), and {'train' if len(names) > 1 else 'trains'} on the others alone: part of such a difference is that of "
-        "fewer rows."
+        f"({counts}), and {'train' if len(names) > 1 else 'trains'} on the others alone: part of such a difference "
+        "comes from fewer rows."
         for counts, names in alike.items()
     ]
 
@@ -90,7 +90,7 @@ def _on_finite(study: Study) -> list[str]:
         return []
     text = (
         f"The rows of {wording.listed(finite)} are finite: each data seed splits the same ones again, so that the seeds depend "
-        "on each other; intervals and p are those of the corrected resampled t test, and approximate."
+        "on each other; intervals and p come from the corrected resampled t test, and are approximate."
     )
     return [text]
 

@@ -60,7 +60,7 @@ def on_looks(evidence: Evidence) -> list[str]:
         if len(counts) <= MOST_NAMED
         else f"{', '.join(counts[: MOST_NAMED - 1])}, … {counts[-1]}"
     )
-    text = f"There were looks at {at} seeds; each of them has a level of its own."
+    text = f"There were looks at {at} seeds; each of them has its own level."
     if (levels < ALPHA).all():
         return [f"{text} Over all looks and comparisons together a false claim has a chance of 5 % at most."]
     spent = f"The first one, at a fixed number of seeds, spent 5 %; all later ones may spend {100 * LATER:g} % more at most."

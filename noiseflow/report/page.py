@@ -69,7 +69,7 @@ class Report:
 
 
 def render(evidence: Evidence, renderer: Renderer = render_here) -> Report:
-    """The report of a study; it renders from whatever is there, and says what is missing.
+    """The report of a study; it shows what is there and says what is missing.
 
     Long tables are folded, harder where the page would be too long for an artifact.
 

@@ -80,10 +80,9 @@ def fitting(
 ) -> list[Picture]:
     """The pictures that fit into so many bytes, in the order of their sections.
 
-    Room is given in turns: the first picture of each section, then the second of each; a section whose picture does not fit,
-    or whose last one would not fit once more, has no more. The last caption names what did not fit, and holds the sentences
-    that sections give in place of pictures.
-    Those that fit are drawn in their narrow form too.
+    Room is given in turns: the first picture of each section, then the second of each. If a picture does not fit, or
+    a section's last picture would not fit a second time, the section has no more. The last caption names what did not fit, and
+    holds the sentences that sections give in place of pictures. Those that fit are drawn in their narrow form too.
 
     Args:
         renderer: calls the function that makes the PNG of a narrow form, in a thread of this process or in another process.

@@ -1,4 +1,4 @@
-"""The test rows of a study whose data is one fixed split: how much other rows of the same kind would change."""
+"""The test rows of one fixed split: how much the differences would change on other rows of the same kind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from noiseflow.statistics.summary import RowVariances
 from noiseflow.study import Dataset, Study
 
 MOST_SEEDS = 100
-"""Seeds whose predictions tell how much the rows vary: more would change little."""
+"""Most seeds that enter the estimate of how much the rows vary: more would change little."""
 TEST_ROW_COLUMNS = [
     *(*CELL, "score_name", "n_rows", "n_pairs", "difference_mean", "difference_ci_low", "difference_ci_high"),
     *("seeds_ci_low", "seeds_ci_high"),
@@ -42,8 +42,8 @@ class Predicted:
     def variances(self, study: Study, trials: pd.DataFrame) -> RowVariances:
         """What the rows that are compared on add to the variance of each cell's differences, by cell and measure.
 
-        Empty but in the design replicate: elsewhere each data seed has rows of its own. Where fresh rows are scored, the
-        variance is that of the test rows times n_test / n_eval: both come from one generator, so they vary alike.
+        Empty but in the design replicate: elsewhere each data seed has its own rows. Where fresh rows are scored, the
+        variance of the test rows is multiplied by n_test / n_eval: both come from one generator, so they vary alike.
         """
         if study.design != "replicate":
             return {}
@@ -140,7 +140,7 @@ def _target_scale(dataset: Dataset, trials: pd.DataFrame, outputs: Mapping[str, 
 
 
 def on_test_rows(study: Study, trials: pd.DataFrame, predicted: Predicted | None) -> pd.DataFrame:
-    """The differences on the few test rows of one split whose networks are scored on fresh rows: TEST_ROW_COLUMNS.
+    """TEST_ROW_COLUMNS: the differences on the few test rows of one split, where networks are scored on fresh rows.
 
     difference_ci_low and difference_ci_high are for new rows, as few; seeds_ci_low and seeds_ci_high for these. No verdict.
     """

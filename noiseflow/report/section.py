@@ -40,14 +40,14 @@ class TableForm:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the report; a part that it does not have is None, and has to be said.
+    """A section of the report; a part that it does not have must be given as None.
 
     Attributes:
         title: heading of its table; it is not shown without one.
         finding: rows of its table; without rows there is no table. Pictures and limits are asked all the same.
         table: how these rows become a table.
         pictures: pictures with their captions, and sentences on what is not drawn.
-        limits: sentences on what the finding does not tell.
+        limits: sentences on what the finding does not show.
     """
 
     title: str

@@ -13,7 +13,7 @@ from noiseflow.scores import Score
 from noiseflow.statistics.pairs import GROUP, CellKey
 from noiseflow.study import BASELINE
 
-MOST_GROUPS = 4  # datasets and architectures that have pictures of their own
+MOST_GROUPS = 4  # datasets and architectures that have their own pictures
 MOST_PANELS = 9  # variants that have a panel each
 MOST_VARIANTS = 16  # variants that have a row each
 MOST_ROWS = 24  # comparisons that have a row each
@@ -23,7 +23,7 @@ CLEAREST = "those with the clearest differences (the largest beside their interv
 
 @dataclass(frozen=True)
 class Group:
-    """A dataset and architecture, its rows of the summary, and what tells its files and captions from the others'."""
+    """A dataset and architecture, its rows of the summary, and what distinguishes its files and captions."""
 
     dataset: str
     architecture: str
@@ -59,7 +59,7 @@ class Group:
         return frame[(frame["dataset"] == self.dataset) & (frame["architecture"] == self.architecture)]
 
     def left_out(self, most: int) -> str:
-        """Says that not all variants are drawn, where that is so."""
+        """A note where not all variants are drawn; else empty."""
         return drawn_of(len(self.rows), min(most, len(self.rows)), "variants")
 
 
@@ -109,7 +109,7 @@ def groups_of(summary: pd.DataFrame, most: int | None = None) -> list[Group]:
 
 
 def drawn_cells(findings: Findings) -> set[CellKey]:
-    """The cells whose curves and predictions a report draws: it needs those of no others."""
+    """The cells that a report draws: it needs no other curves and predictions."""
     groups = groups_of(shown_cells(findings), MOST_GROUPS)
     return {(group.dataset, group.architecture, name) for group in groups for name in group.variants(MOST_PANELS)}
 
@@ -120,7 +120,7 @@ def drawn_of(n: int, shown: int, what: str) -> str:
 
 
 def only_some_groups(evidence: Evidence) -> str:
-    """Says that not all datasets and architectures have their pictures, where that is so."""
+    """A note where not all datasets and architectures have their pictures; else empty."""
     n = len(groups_of(evidence.shown))
     if n <= MOST_GROUPS:
         return ""
@@ -128,7 +128,7 @@ def only_some_groups(evidence: Evidence) -> str:
 
 
 def latest_seeds(evidence: Evidence) -> str:
-    """Says that curves and predictions are of the latest seeds only, where that is so."""
+    """A note where curves and predictions are of the latest seeds only; else empty."""
     if "seed" not in evidence.curves:
         return ""
     drawn, there = (trials["seed"].nunique() for trials in (evidence.curves, evidence.trials))

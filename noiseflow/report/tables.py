@@ -96,7 +96,7 @@ def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
     Of more than MOST_PLAIN_ROWS the rows with the clearest differences.
 
     Scores are fractions (or R²), differences percentage points where every score is an accuracy. Dataset and
-    architecture stand there only where there are several.
+    architecture are there only where there are several.
     """
     names, points = [*telling_names(summary), "variant"], all_in_points(summary)
     p = ALWAYS_VALID if summary["fixed_ci_low"].notna().any() else ADJUSTED
@@ -113,7 +113,7 @@ def _places(summary: pd.DataFrame, columns: Sequence[str]) -> int:
 
 
 def all_in_points(summary: pd.DataFrame) -> bool:
-    """Whether differences are told in points."""
+    """Whether all differences are in points."""
     return all(score_of_column(name).in_points for name in summary["score_name"].unique())
 
 

@@ -35,7 +35,7 @@ def score_of_column(column: str) -> Score:
 
 
 class _Other(Score):
-    """What `compare` took for a score where the fits have none: `-loss`."""
+    """The score that `compare` takes for fits without one: `-loss`."""
 
     unit = ""
     margin = None

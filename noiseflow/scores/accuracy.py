@@ -1,4 +1,4 @@
-"""Accuracy: the share of the rows whose class is found."""
+"""Accuracy: the share of the rows that are classified correctly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from noiseflow.scores.score import SCORE, Array, OutputForm, Score, predicted
 
 
 class Accuracy(Score):
-    """The share of the rows whose class is found."""
+    """The share of the rows that are classified correctly."""
 
     name = "accuracy"
     task = "classification"
-    sentence = "the share of the rows whose class is found"
+    sentence = "the share of the rows that are classified correctly"
     label = "test accuracy"
     unit = "percentage points of accuracy"
     in_points = True
@@ -27,7 +27,7 @@ class Accuracy(Score):
         return np.asarray(np.mean(predicted(outputs) == y, axis=1))
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
-        """Keras' own, but for logits of two classes."""
+        """Keras' own, except for logits of two classes."""
         import keras
 
         if form.width > 1 and form.n_targets == 1:
@@ -37,7 +37,7 @@ class Accuracy(Score):
     def interval_of(self, value: float, n_rows: int, n_positive: int | None) -> tuple[float, float]:
         """Wilson's interval.
 
-        The mean accuracy of several models on one test set may be given as it is: the interval is then that of one model as
+        The mean accuracy of several models on one test set may be given as it is: the interval is then for one model as
         good.
 
         References:
@@ -62,7 +62,7 @@ def _logit_accuracy() -> type:
         return ops.mean(ops.cast(ops.equal(true, chosen), keras.config.floatx()), axis=-1)
 
     class LogitAccuracy(keras.metrics.MeanMetricWrapper):
-        """Share of rows whose class is found, from the logits of class 1; of several labels the mean."""
+        """Share of rows classified correctly, from the logits of class 1; of several labels the mean."""
 
         def __init__(self, name: str = SCORE, dtype: Any = None) -> None:
             super().__init__(found, name=name, dtype=dtype)

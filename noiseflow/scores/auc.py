@@ -17,7 +17,7 @@ NORMAL_975 = 1.959963984540054
 class Auc(Score):
     """The area under the ROC curve: how often a row of the class outranks one of the others, ties counting half.
 
-    That of several classes is the mean over the classes, each against all others.
+    With several classes it is the mean over the classes, each against all others.
 
     References:
         Hanley and McNeil (1982), The meaning and use of the area under a receiver operating characteristic (ROC) curve.
@@ -37,7 +37,7 @@ class Auc(Score):
         return n_classes == 2
 
     def value(self, outputs: Array, y: Array) -> Array:
-        """From ranks, exactly."""
+        """The AUC of each seed, exact, from ranks."""
         from scipy.stats import rankdata
 
         marks = np.moveaxis(outputs, 2, 0)

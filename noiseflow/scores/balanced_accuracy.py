@@ -31,7 +31,7 @@ class BalancedAccuracy(Score):
         return n_classes != 2  # a single class is refused where the dataset is read
 
     def value(self, outputs: Array, y: Array) -> Array:
-        """As numpy has it; classes without rows do not count."""
+        """The mean recall of each seed; classes without rows do not count."""
         hits = predicted(outputs) == y
         of_class = is_class(outputs, y)
         n = of_class.sum(axis=2)

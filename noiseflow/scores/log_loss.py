@@ -25,7 +25,7 @@ class LogLoss(Score):
         return log_likelihood(outputs, y)
 
     def metric(self, n_classes: int, form: OutputForm) -> Any:
-        """Keras' own, but for one output a row."""
+        """Keras' own, except for one output a row."""
         import keras
 
         if form.width == 1 or form.n_targets > 1:

@@ -7,11 +7,11 @@ import numpy as np
 from noiseflow.scores.score import Array, aligned, mean_of_targets
 
 EPSILON = 1e-7
-"""Where Keras clips probabilities whose logits it does not know (`keras.backend.epsilon`)."""
+"""Where Keras clips probabilities that it has no logits for (`keras.backend.epsilon`)."""
 RESOLUTION = 2.0**-53
 """The least probability that the number for one class leaves to the other, in float64: a row's loss is 36.7 at most."""
 TINY = 1e-300
-"""The least of a class that has a number of its own: a row's loss is 690 at most."""
+"""The least probability of a class that has its own output: a row's loss is 690 at most."""
 
 
 def loss(outputs: Array, y: Array, n_classes: int) -> Array:
@@ -21,7 +21,7 @@ def loss(outputs: Array, y: Array, n_classes: int) -> Array:
 
     Args:
         outputs: (n_seeds, n_rows, n_outputs).
-        y: (n_rows,) or (n_seeds, n_rows); of several targets, whose mean it is, (n_seeds or 1, n_rows, n_targets).
+        y: (n_rows,) or (n_seeds, n_rows); of several targets (n_seeds or 1, n_rows, n_targets), for their mean.
     """
     outputs, y = aligned(outputs, y)
     return -mean_of_targets(log_likelihood if n_classes else _negative_squares, outputs, y)
@@ -32,7 +32,7 @@ def _negative_squares(outputs: Array, y: Array) -> Array:
 
 
 def clipped(probability: Array) -> Array:
-    """Probabilities whose logits are not known, as Keras' losses take them."""
+    """Probabilities clipped as in Keras' losses, where the logits are not known."""
     return np.clip(probability, EPSILON, 1 - EPSILON)
 
 

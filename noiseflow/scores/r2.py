@@ -21,7 +21,7 @@ class R2(Score):
     keras_names = ("r2_score",)
 
     def value(self, outputs: Array, y: Array) -> Array:
-        """As numpy has it; NaN of a constant target."""
+        """The R² of each seed; NaN for a constant target."""
         spread = np.sum((y - y.mean(axis=1, keepdims=True)) ** 2, axis=1)
         explained = 1 - np.sum((outputs[..., 0] - y) ** 2, axis=1) / spread
         return np.asarray(np.where(np.ptp(y, axis=1) > 0, explained, np.nan))

@@ -30,7 +30,7 @@ class OutputForm:
 
 
 class Score:
-    """A score; each is a class in a file of its own, and a line in `SCORES`.
+    """A score; each is a class in its own file, and a line in `SCORES`.
 
     A metric that Keras lacks is a class within a function, as `_metric_class` of `balanced_accuracy.py`.
 
@@ -72,12 +72,12 @@ class Score:
 
     @property
     def column(self) -> str:
-        """What tables call it (`score_name`): larger is better, so that of a loss is its negative, `-log_loss`."""
+        """What tables call it (`score_name`): larger is better, so a loss is made negative, `-log_loss`."""
         return f"-{self.name}" if self.is_loss else self.name
 
     @property
     def decimals(self) -> int:
-        """Of a difference, as it is shown."""
+        """Decimals of a difference, as it is shown."""
         return 1 if self.in_points else 3
 
     @property
@@ -93,7 +93,7 @@ class Score:
         """The score of each seed, larger being better: (n_seeds,).
 
         Args:
-            outputs: (n_seeds, n_rows, n_outputs): the probability of class 1, or that of each class, or the value predicted.
+            outputs: (n_seeds, n_rows, n_outputs): the probability of class 1, or of each class, or the value predicted.
             y: (n_seeds, n_rows): class indices, or values.
         """
         raise NotImplementedError
@@ -101,7 +101,7 @@ class Score:
     def metric(self, n_classes: int, form: OutputForm) -> Any:
         """A fresh Keras metric named `score`, measured on batches of (class numbers or targets, outputs).
 
-        That of a loss is positive as the loss is, smaller being better.
+        For a loss it is positive, as the loss is; smaller is better.
 
         Args:
             n_classes: 0 for a regression.
@@ -113,7 +113,7 @@ class Score:
         """The interval that `interval` gives for a value in [0, 1] and one row or more.
 
         NaN unless a score says otherwise. The variance of R², of a root mean squared error and of a log loss depends on the
-        distribution of the residuals, and that of a balanced accuracy on each class's own; a score alone does not tell them.
+        distribution of the residuals; the variance of a balanced accuracy depends on each class. A score does not show them.
         """
         return nan, nan
 
@@ -138,7 +138,7 @@ class Score:
             target_scale: units of the target per unit of y, one number or (n_seeds,).
 
         Returns:
-            NaN for a seed whose outputs are not all finite, and where the rows leave a score without meaning: an auc where
+            NaN for a seed with outputs that are not all finite, and where the rows leave a score without meaning: an auc where
             only one class is there, an r2 of a constant target.
         """
         outputs, y = aligned(outputs, y)
@@ -160,7 +160,7 @@ def aligned(outputs: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
 
 
 def mean_of_targets(value: Callable[[Array, Array], Array], outputs: Array, y: Array) -> Array:
-    """What a measure gives of each seed; of several targets, y (n_seeds, n_rows, n_targets), the mean of theirs."""
+    """A measure of each seed; with several targets, y (n_seeds, n_rows, n_targets), the mean over the targets."""
     if y.ndim == 2:
         return value(outputs, y)
     return np.asarray(np.mean([value(outputs[..., [k]], y[..., k]) for k in range(y.shape[2])], axis=0))
@@ -172,7 +172,7 @@ def predicted(outputs: Array) -> NDArray[Any]:
 
 
 def is_class(outputs: Array, y: Array) -> NDArray[np.bool_]:
-    """Which rows are of which class: (n_classes, n_seeds, n_rows)."""
+    """Whether a row is of a class: (n_classes, n_seeds, n_rows)."""
     return np.asarray(np.arange(max(2, outputs.shape[2]))[:, None, None] == y)
 
 
@@ -185,7 +185,7 @@ def class_indicators(classes: Tensor, n_classes: int, dtype: Any) -> Tensor:
 
 
 def decided(y_pred: Tensor, from_logits: bool) -> Tensor:
-    """The class of each row: that of the largest output, or 1 where the only one is above the half."""
+    """The class of each row: the largest output; of one output, class 1 where it is above one half."""
     from keras import ops
 
     if y_pred.shape[-1] == 1:

@@ -16,7 +16,7 @@ _ONE_ROW = 0.5
 
 
 def smallest_p(n_rows: int) -> float:
-    """The smallest p that a net gain of so many test rows can have: that of a change which made no row worse.
+    """The smallest p that a net gain of so many test rows can have: no row got worse.
 
     References: McNemar (1947), Psychometrika 12, 153-157, in its exact form.
     """
@@ -100,11 +100,11 @@ def _on_rows(rows: float, n_test: int) -> list[str]:
     if p < ALPHA:
         return [
             first,
-            "So these rows can tell the two models apart, if few rows changed for the worse. Ask for that number.",
+            "So these rows can show which model is better, if few rows changed for the worse. Ask for that number.",
         ]
     return [
         first,
-        f"So these rows cannot tell the two models apart: that takes {LEAST_ROWS} rows or more, {least:.1f} points here.",
+        f"So these rows cannot show which model is better: that takes {LEAST_ROWS} rows or more, {least:.1f} points here.",
         f"A true difference of this size needs {_needed(rows, n_test):,} test rows at least.",
     ]
 

@@ -35,7 +35,7 @@ class PairedDifferences:
     """The differences of one comparison, as a band is put around them.
 
     Attributes:
-        differences: (n,), those of its pairs.
+        differences: (n,), of its pairs.
         units: (n,), the seed of each pair; the signs of one seed are flipped together.
         estimate: of their mean where signs cannot be flipped, else None.
         group: estimates of one group may be correlated.
@@ -76,8 +76,8 @@ class Band:
 def simultaneous(comparisons: Sequence[PairedDifferences]) -> list[Band]:
     """The band of each comparison; at the level .05 all of them hold together.
 
-    Each studentised mean is held against the largest of all under the flips or draws: single-step max-T, whose intervals
-    hold together whatever the true means are. Those of a step-down test do not: it lets go of what it has rejected. Where
+    Each studentised mean is compared with the largest of all under the flips or draws: single-step max-T. Its intervals
+    hold together whatever the true means are. The intervals of a step-down test do not: it drops what it has rejected. Where
     comparisons have different degrees of freedom, |t| is taken as the normal number of the same p, so that one of few pairs
     does not widen the intervals of the others. p_adjusted is at most .05 exactly where the band leaves 0 out; where alpha is
     below .05 it is .05/alpha times as large.
@@ -101,7 +101,7 @@ def simultaneous(comparisons: Sequence[PairedDifferences]) -> list[Band]:
 
 
 def long_tail(differences: Array) -> tuple[float, float]:
-    """What the low and the high end of a band are moved out by, in its half-widths: 1 where there is no long tail there.
+    """How far the low and the high end of a band are moved out, in its half-widths: 1 where there is no long tail.
 
     A few rare, extreme differences can move the mean although a small sample holds none of them. A skewness of the sample
     of more than n/10 − 1 standard errors (.1 at least, 2 at most) is taken as a sign of such a tail: few pairs must look
@@ -180,7 +180,7 @@ class _Flips:
         return compared if self.is_balanced else float(-special.stdtrit(self.freedom[k], special.ndtr(-compared)))
 
     def reach(self, k: int, mean: float, size: float) -> npt.NDArray[np.bool_]:
-        """In which draws |t| of the k-th comparison is at least this size if its true mean is this one, in ticks."""
+        """Whether |t| of the k-th comparison, in each draw, is at least this size if its true mean is this one, in ticks."""
         n, squares = self.counts[k], self.squares[k] - 2 * mean * self.sums[0, k] + self.counts[k] * mean**2
         least = size * sqrt(n * squares / (n - 1 + size**2))
         return np.asarray(np.abs(self.sums[:, k] - mean * self.signs[:, k]) >= least * (1 - NEAR))
@@ -244,7 +244,7 @@ def student_draws(asked: Sequence[PairedDifferences], n_draws: int) -> Array:
 
 
 def _root_of_correlation(profiles: Array) -> Array:
-    """A matrix whose square is the correlation of profiles (m, n); those without spread go their own way."""
+    """A root of the correlation matrix of profiles (m, n); profiles without spread are independent of all others."""
     centred = profiles - profiles.mean(axis=1, keepdims=True)
     size = np.linalg.norm(centred, axis=1, keepdims=True)
     scaled = centred / np.where(size > 0, size, 1.0)
@@ -257,11 +257,11 @@ def _root_of_correlation(profiles: Array) -> Array:
 def _bands(asked: Sequence[PairedDifferences], drawn: _Flips) -> list[Band]:
     ours = [_Observed.of(one) for one in asked]
     tails = [long_tail(one.differences) if one.guarded else (1.0, 1.0) for one in asked]
-    first, second, whose = _two_largest(drawn.as_normal(drawn.centred, drawn.freedom))
+    first, second, holder = _two_largest(drawn.as_normal(drawn.centred, drawn.freedom))
     bands = []
     for k, (one, own, tail) in enumerate(zip(asked, ours, tails, strict=True)):
         statistic = own.statistic / (tail[0] if own.mean > 0 else tail[1])
-        others = np.where(whose == k, second, first)
+        others = np.where(holder == k, second, first)
         flipped = drawn.as_normal(drawn.statistics[:, k], drawn.freedom[k])
         p = _share(np.maximum(flipped, others), float(drawn.as_normal(statistic, drawn.freedom[k])))
         if len(asked) == 1 and one.estimate is not None:
@@ -274,7 +274,7 @@ def _bands(asked: Sequence[PairedDifferences], drawn: _Flips) -> list[Band]:
 
 @dataclass(frozen=True)
 class _Observed:
-    """Mean, its standard error, and what is held against the draws."""
+    """Mean, its standard error, and the statistic that is compared with the draws."""
 
     mean: float
     error: float
@@ -302,11 +302,11 @@ def _share(draws: Array, statistic: float) -> float:
 
 
 def _two_largest(statistics: Array) -> tuple[Array, Array, npt.NDArray[np.intp]]:
-    """The largest and the second largest in each row, and whose the largest is."""
-    whose = statistics.argmax(axis=1)
+    """The largest and the second largest in each row, and the column of the largest."""
+    holder = statistics.argmax(axis=1)
     n, m = statistics.shape
     second = np.zeros(n) if m == 1 else np.partition(statistics, -2, axis=1)[:, -2]
-    return statistics.max(axis=1), second, whose
+    return statistics.max(axis=1), second, holder
 
 
 def _band(
@@ -318,7 +318,7 @@ def _band(
     *,
     alone: bool,
 ) -> Band:
-    """The band of one comparison, held against the largest of the `others`."""
+    """The band of one comparison, from the largest of the `others`."""
     drawn, k, others = against
     if ours.error == 0:
         enough = one.estimate is not None or one.differences.size >= least_pairs(one.alpha)

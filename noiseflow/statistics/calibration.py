@@ -14,7 +14,7 @@ Array = NDArray[Any]
 def brier_score(probability: Array, y: Array) -> Array:
     """Mean squared difference of probability and outcome: probability's shape without its last axis.
 
-    For two classes told by one number; half of what `brier_score_of_classes` gives for the same as two columns.
+    For two classes with one probability. It is half of what `brier_score_of_classes` gives for the same as two columns.
 
     Args:
         probability: (..., n_rows), of class 1.

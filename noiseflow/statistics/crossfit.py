@@ -23,10 +23,10 @@ def honest_scores(trials: pd.DataFrame) -> pd.DataFrame:
     """The compared score of each family on each data seed and seed, at a strength chosen without them: HONEST_COLUMNS.
 
     The data seeds of a dataset and architecture, in ascending order, fall alternately into two halves. The choice for
-    each half is the strength with the highest mean compared score over the trials of the other half; of strengths within
-    1e-6 of it the smallest. A trial that diverged counts in that mean as the lowest score that any trial of the dataset
-    and architecture has there. A family of one strength (`n_strengths`) keeps it; one of several with a single data seed
-    has no honest choice: strength, score and variant are missing. score is missing, too, where the chosen trial diverged.
+    each half is the strength with the highest mean compared score over the trials of the other half; of strengths within 1e-6
+    of it the smallest. A diverged trial counts there as the lowest score of the dataset and architecture. A family of one
+    strength (`n_strengths`) keeps it; one of several with a single data seed has no honest choice: strength, score and variant
+    are missing. score is missing, too, where the chosen trial diverged.
 
     Where the data seeds split one finite table again and again, the rows of one half test the other. There each data seed
     chooses by `inner_score`, on rows that were held back from its own training rows.
@@ -60,7 +60,7 @@ def scored_families(trials: pd.DataFrame) -> pd.DataFrame:
 def choose_inside(family: pd.DataFrame) -> pd.Series[str]:
     """Data seed -> the variant of the family with the best mean score on rows held back from its training rows.
 
-    Of equal ones that of the smallest strength; a training that diverged counts as the lowest score in sight.
+    Of equal ones it has the smallest strength; a training that diverged counts as the lowest score in sight.
     """
     scores = family["inner_score"].fillna(family["inner_score"].min())
     means = (
@@ -87,7 +87,7 @@ def choose_elsewhere(family: pd.DataFrame, group: pd.DataFrame) -> pd.Series[str
 
 
 def choose_naively(family: pd.DataFrame, group: pd.DataFrame) -> str:
-    """The variant of the family that is best on all these trials: on the very scores that it is then told by."""
+    """The variant of the family that is best on all these trials. It is reported by these very scores."""
     lowest = group["score"].min()
     counted = family.assign(score=family["score"].fillna(lowest))
     by_strength = counted.sort_values("strength", kind="stable").groupby("variant", sort=False)
@@ -99,7 +99,7 @@ def choose_naively(family: pd.DataFrame, group: pd.DataFrame) -> str:
 
 
 def _chosen_rows(family: pd.DataFrame, group: pd.DataFrame) -> pd.DataFrame:
-    """A row for each PAIR of the family: that of the chosen variant."""
+    """A row for each PAIR of the family, from the chosen variant."""
     if family["n_strengths"].iloc[0] == 1:
         return family
     inside = family["inner_score"].notna().any()

@@ -44,12 +44,12 @@ def dependent_values(pairs: pd.DataFrame, values: Array, test_train_ratio: float
     - Crossed (several seeds for each of several data seeds): the two-way random effects of the largest complete part;
       where less than 2 × 2 is left of it, the means of the data seeds.
     - Splits of the same rows (a test_train_ratio is given, and there are several data seeds): the corrected resampled t;
-      crossed as well, that of the data seeds' means.
+      crossed as well, the correlation of the data seeds' means.
 
     Args:
-        pairs: data_seed and seed; what is there and what is missing tells the design.
+        pairs: data_seed and seed; the design is known from which of them are there.
         values: (n,), one for each row of pairs, NaN for those to leave out.
-        test_train_ratio: rows that test over rows that train, where data seeds split the same rows again; else None.
+        test_train_ratio: test rows over training rows, where data seeds split the same rows again; else None.
     """
     crossed = is_crossed(pairs)
     if test_train_ratio is not None and has_data_seeds(pairs):

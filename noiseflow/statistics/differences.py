@@ -106,12 +106,12 @@ def compare_pairs(
     reused: Mapping[str, float] | None = None,
     level: float = ALPHA,
 ) -> dict[CellKey, dict[str, Any]]:
-    """`compare` by key, of scores without a scale of their own.
+    """`compare` by key, for scores without their own scale.
 
     Args:
         pairs: (dataset, architecture, name) to data_seed, seed, score and score_baseline; NaN where a trial is left out.
         margin: differences of the score within it are not worth having.
-        reused: names of datasets whose data seeds split the same rows again, to rows that test over rows that train.
+        reused: datasets that split the same rows again for each data seed: name to test rows over training rows.
         level: the error that all of them together may make.
     """
     ratios = reused or {}
@@ -213,7 +213,7 @@ def _difference_columns(pairings: Sequence[Pairing], cross_checks: bool) -> list
 
 
 def _columns_of_independent_pairs(samples: Sequence[Array], cross_checks: bool) -> dict[str, Array]:
-    """Columns (k,) for k samples whose differences do not depend on each other. They are flipped together."""
+    """Columns (k,) for k samples of independent differences, which are flipped together."""
     columns = {
         "difference_mean": np.array([one.mean() for one in samples]),
         "p_value": sign_flip_p(np.stack([values_to_flip(one) for one in samples])),

@@ -64,6 +64,6 @@ def bias_and_variance(outputs: Array, truth: Array) -> tuple[float, float]:
 
 
 def sizes_of(n_seeds: Sequence[int]) -> list[int]:
-    """The sizes of which every variant has at least two ensembles."""
+    """The sizes with at least two ensembles of every variant."""
     least = min(n_seeds, default=0)
     return [size for size in SIZES if least // size >= 2]

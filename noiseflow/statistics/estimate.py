@@ -12,7 +12,7 @@ from noiseflow.statistics.inference import ALPHA, RESOLUTION, Array, is_constant
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean, its standard error, and the degrees of freedom that the error is known with; NaN where there are none.
+    """A mean, its standard error, and the degrees of freedom of the error; NaN where a value is missing.
 
     Interval and tests are Student's. An error of 0 leaves an interval of no width and tests that are certain.
     """
@@ -37,12 +37,12 @@ class Estimate:
         return float(2 * stats.t.sf(abs(self.mean) / self.error, self.degrees_of_freedom))
 
     def widened(self, correlation: float) -> Estimate:
-        """The estimate with a larger error, for two halves whose means have that correlation."""
+        """The estimate with a larger error, where the means of its two halves have this correlation."""
         return replace(self, error=self.error * sqrt(1 + correlation))
 
 
 def estimate_mean(values: Array, test_train_ratio: float = 0.0) -> Estimate:
-    """The mean of values (n,), finite, whose variance is std² × (1/n + test_train_ratio), with n − 1 degrees of freedom.
+    """The mean of finite values (n,), with n − 1 degrees of freedom. Its variance is std² × (1/n + test_train_ratio).
 
     With a ratio of 0 it is Student's, of independent values. With n_test / n_train it is the corrected resampled t, of
     values that come from splitting the same rows again and again: they depend on each other, as if the correlation of two

@@ -11,7 +11,7 @@ from scipy import stats
 from noiseflow.statistics.pairs import CELL, GROUP, compared_score
 
 MOST = 0.9
-"""Share of some cell's trials that beat a constant prediction, from which on a trial that does not has failed."""
+"""Share of some cell's trials that must beat a constant prediction; then a trial that does not has failed."""
 APART = 4
 """Spreads of that cell between its median and the constant, at least: nearer, a low score is one end of the distribution."""
 
@@ -57,7 +57,7 @@ def unseen_rate(n: int) -> float:
 
 
 def paired_failures_p(failed: pd.Series[bool], baseline_failed: pd.Series[bool]) -> float:
-    """Two-sided p that a variant and its baseline fail equally often: exact, of the pairs of which one member failed.
+    """Two-sided p that a variant and its baseline fail equally often: exact, over the pairs with one failed member.
 
     References: McNemar (1947), Note on the sampling error of the difference between correlated proportions, Psychometrika
     12; scipy.stats.binomtest.

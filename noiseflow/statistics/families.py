@@ -90,11 +90,11 @@ def at_any_strength(members: pd.DataFrame, margin: float) -> dict[str, Any]:
 
     The best true difference lies between the largest lower and the largest upper end, as one band holds all strengths. So the
     family is better where one strength is; worse where all are; equivalent where no strength can be better by the margin and
-    one is no worse by it. Where many pairs of a strength broke, its interval is that of the survivors: it says only that the
+    one is no worse by it. Where many pairs of a strength broke, its interval holds for the survivors: it says only that the
     strength does not help, and only if all that broke are its own failures; its p counts nowhere.
 
     Args:
-        members: the rows of a summary, whose band holds all strengths together.
+        members: the rows of a summary; their band holds all strengths together.
         margin: differences within it are not worth having.
 
     References: Westfall and Young (1993), section 2.6.

@@ -88,12 +88,12 @@ def sign_flip_p(differences: Array) -> Array:
 
 
 def values_to_flip(differences: Array) -> Array:
-    """The values (m,) whose signs the permutation test flips.
+    """The values (m,) that the permutation test flips the signs of.
 
     They are the differences (n,), or beyond MOST_ALONE of them sums over blocks of consecutive ones.
 
     Sums of independent symmetric differences are independent and symmetric. So they are tested as the differences are, in a
-    time that does not grow with n, and together with those of any other n.
+    time that does not grow with n, and together with the values of any other n.
     """
     if differences.size <= MOST_ALONE:
         return differences
@@ -187,7 +187,7 @@ def percentile_of_published(scores: npt.ArrayLike, published_score: float, resol
 
 
 def is_constant(values: Array) -> npt.NDArray[np.bool_]:
-    """Whether values (..., n), at least one, are equal but for rounding: (...)."""
+    """Whether values (..., n), at least one, are equal up to rounding: (...)."""
     room = RESOLUTION * np.maximum(1.0, np.abs(values.mean(axis=-1)))
     return np.asarray(np.ptp(values, axis=-1) <= room)
 

@@ -1,7 +1,7 @@
 """Looks at trials that grow: when the next look is due, and the level that each look is judged at.
 
-Whoever looks at a study, adds seeds and looks again has several chances of a false claim. So each look is judged at a level
-of its own, chosen so that a false claim at any look of all has a chance of .05, however many there are.
+Whoever looks at a study, adds seeds and looks again has several chances of a false claim. So each look is judged at its own
+level, chosen so that a false claim at any look of all has a chance of .05, however many there are.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from noiseflow.statistics.pairs import CELL, MEASURES, CellKey
 STEP, GROWTH = 5, 1.25
 """A look follows after STEP more seeds, or after a quarter more, whichever is later."""
 SPENT_NEXT = 0.9
-"""What each look may spend, as a share of what the one before it may; the first one may spend a tenth of the error."""
+"""A look's error as a share of the error of the look before it; the first look may spend a tenth of the error."""
 MAX_CORRELATION = 0.995
 """Of the means of two looks: a higher one is taken as this, which the nodes can resolve and which is on the safe side."""
 MIN_SPENT = 1e-12
@@ -34,7 +34,7 @@ KEPT = (
     *("seeds_ci_low", "seeds_ci_high", "rows_share"),
     *(f"{measure}_{name}" for measure in MEASURES[1:] for name in ("ci_low", "ci_high", "verdict", "long_tail")),
 )
-"""Columns of the summary that a look decides on, and that stay where no trial of a comparison was added since."""
+"""Columns of the summary that a look decides; they stay until a trial of the comparison is added."""
 JUDGED_BY = ("difference_mean", "survivors_only", "n_failed", "n_broken", "n_units", "least_n")
 """What the verdict on a family takes besides (`at_any_strength`); looks of before 2026-11-30 lack it."""
 
@@ -62,13 +62,13 @@ def level_of(n_seeds: int, before: tuple[tuple[int, float], ...], n_comparisons:
 
     Looks at trials that grow share most of them, so what is not claimed at one look is hardly claimed at the next: the levels
     of all looks add up to more than .05, and the chance of any false claim does not. It is computed for means of independent
-    normal differences, and for comparisons that do not depend on each other, of which any may be claimed; where they do
+    normal differences, and for independent comparisons, any of which may be claimed; where they depend on each other
     depend, the band uses it, and the chance is smaller.
 
     Args:
         n_seeds: at this look.
-        before: n_seeds and level of each look before it. One with the whole .05, as the only look at a fixed number of seeds
-            has, has spent an error of its own, and counts with the level of a first look here.
+        before: n_seeds and level of each look before it. A look with the whole .05 was the only look
+            at a fixed number of seeds: its error is apart, and it counts here with the level of a first look.
         n_comparisons: that the band holds.
 
     References: Lan and DeMets (1983), Discrete sequential boundaries for clinical trials, Biometrika 70; Armitage, McPherson
@@ -123,7 +123,7 @@ def _paths(looks: tuple[tuple[int, float], ...], n_comparisons: int) -> _Paths:
 
 
 def _of_one(level: float, n_comparisons: int) -> float:
-    """The chance of each of independent comparisons, if that of any is the level (Šidák, 1967)."""
+    """The chance of each independent comparison, if the chance of any is the level (Šidák, 1967)."""
     return float(1 - (1 - level) ** (1 / n_comparisons))
 
 
@@ -133,7 +133,7 @@ def next_look(n_seeds: int) -> int:
 
 
 def with_kept(summary: pd.DataFrame, dues: Mapping[CellKey, Due]) -> pd.DataFrame:
-    """The summary, its rows with what earlier looks found where that is kept."""
+    """The summary, with the results of earlier looks where these are kept."""
     kept = {key: due.kept for key, due in dues.items() if due.kept}
     if not kept:
         return summary

@@ -1,4 +1,4 @@
-"""What other test rows of the same kind would change: the variance that the rows bring, beside that of the seeds."""
+"""What other test rows of the same kind would change: the variance from the rows, beside the variance from the seeds."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RowVariance:
     def widen(self, seeds: Estimate) -> Estimate:
         """The estimate for new test rows of the same kind, as many, from one that holds for these rows: adds their variance.
 
-        The variances are added; Satterthwaite's degrees of freedom are those of both.
+        The variances are added; Satterthwaite's degrees of freedom are for both.
         """
         if self.variance == 0:
             return seeds
@@ -43,7 +43,7 @@ class RowVariance:
 
 
 def pseudo_values(measure: Measure, outputs: Array, truth: Array) -> Array:
-    """How much each part of the rows adds to a measure: (n_seeds, n_units); their mean is the measure, but for its bias.
+    """How much each part of the rows adds to a measure: (n_seeds, n_units); their mean is the measure without its bias.
 
     Jackknife: with G parts, G times the measure of all rows less G − 1 times that without the part. Of a mean over rows it is
     the mean of the part's rows.

@@ -32,7 +32,7 @@ def compared_score(trials: pd.DataFrame) -> pd.Series[float]:
 def compared(trials: pd.DataFrame, measure: str) -> pd.Series[float]:
     """One of MEASURES, larger being better (a loss is negative), on the rows that the score is compared on.
 
-    NaN for trials that failed, that have no finite value, and where it is not measured: of a regression.
+    NaN for failed trials, for those without a finite value, and where it is not measured: of a regression.
     """
     nothing = pd.Series(np.nan, trials.index)
     value = _number(trials, "test_score", nothing)
@@ -53,7 +53,7 @@ def _number(trials: pd.DataFrame, name: str, nothing: pd.Series[float]) -> pd.Se
 
 
 def scale_of(score_name: str, scores: pd.Series[float]) -> float:
-    """What values of a score are divided by before they are held against RESOLUTION: their size where it is a loss, else 1."""
+    """The divisor for values of a score before they are compared with RESOLUTION: their size for a loss, else 1."""
     size = float(scores.abs().median()) if score_name.startswith("-") else 1.0
     return size if np.isfinite(size) and size > 0 else 1.0
 
@@ -87,7 +87,7 @@ def pairs_with(scored: pd.DataFrame, column: str, rival: str) -> dict[CellKey, p
 
 
 def paired_rows(scored: pd.DataFrame, column: str, rival: str) -> pd.DataFrame:
-    """The rows of all but the rival, each beside that of the rival (columns with _baseline)."""
+    """The rows of all but the rival, each beside the rival's row (columns with _baseline)."""
     columns = ["score", *(name for name in ("n_strengths", "campaign") if name in scored)]
     theirs = scored.loc[scored[column] == rival, [*GROUP, *PAIR, *columns]]
     ours = scored.loc[scored[column] != rival, [*GROUP, column, *PAIR, *columns]]
@@ -112,7 +112,7 @@ def has_data_seeds(pairs: pd.DataFrame) -> bool:
 
 
 def grid_of(pairs: pd.DataFrame, values: Array) -> Array:
-    """Values, one for each row of PAIR, as (n_data_seeds, n_seeds), NaN where there is none."""
+    """Values, one for each row of PAIR, as (n_data_seeds, n_seeds), NaN for a missing row."""
     table = pairs[PAIR].assign(value=values)
     return table.pivot_table(index="data_seed", columns="seed", values="value", dropna=False).to_numpy(dtype=float)
 

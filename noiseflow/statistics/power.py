@@ -33,8 +33,8 @@ def seeds_needed(
         ratio: rows that test over rows that train, where seeds split the same rows again: the variance of the mean is then
             std² (1/n + ratio), which no number of splits brings to 0.
 
-    References: Nadeau and Bengio (2003), on ratio; Cohen (1988), section 2.3, whose power it is but for the chance of finding
-    the opposite sign, below 10⁻⁵ where it matters, which scipy does not compute everywhere.
+    References: Nadeau and Bengio (2003), on ratio; Cohen (1988), section 2.3, on the power. Left out is the chance
+    of finding the opposite sign: it is below 10⁻⁵ where it matters, and scipy does not compute it everywhere.
     """
     std, margins = np.broadcast_arrays(np.asarray(std_of_differences, np.float64), np.asarray(margin, np.float64))
     least, level = LEAST_N, ALPHA / max(comparisons, 1)
@@ -55,7 +55,7 @@ def seeds_needed(
 def needed_range(needed: float, n_pairs: int, confidence: float = 1 - ALPHA) -> tuple[float, float]:
     """The least and the largest number of pairs that may be needed, for the spread is itself an estimate, of n_pairs.
 
-    The number grows with the variance; the interval of the variance is that of normal values.
+    The number grows with the variance; the interval of the variance assumes normal values.
 
     Args:
         needed: the number by the spread that was seen.

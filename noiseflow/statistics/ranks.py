@@ -25,7 +25,7 @@ class MeanRanks:
     Attributes:
         statistic, p_value: Iman and Davenport's F, with `degrees_of_freedom`, that all families rank alike.
         friedman: the χ² that it comes from.
-        ranks: RANK_COLUMNS; p_value is that of Wilcoxon's signed-rank test of a family's mean scores against the baseline's
+        ranks: RANK_COLUMNS; p_value is from Wilcoxon's signed-rank test of a family's mean scores against the baseline's
             over the datasets, which rivals do not enter; Holm-adjusted; missing for the baseline.
     """
 
@@ -43,7 +43,7 @@ def mean_ranks(trials: pd.DataFrame) -> MeanRanks | None:
     A dataset's score of a family is the mean over its architectures of the mean `honest_scores`. Families take part that
     have one on every dataset, the baseline among them. Ties share their mean rank, and the variance is not corrected for
     them: that errs on the safe side. Datasets are the units: those that differ in their number of rows only are one
-    dataset, and whoever calls should pass one of them.
+    dataset, and the caller should pass one of them.
 
     References: Demšar (2006), Statistical comparisons of classifiers over multiple data sets, JMLR 7, sections 3.1.3 and
     3.2.2; Iman and Davenport (1980); Benavoli, Corani and Mangili (2016), Should we really use post-hoc tests based on

@@ -23,7 +23,7 @@ BCA_LEAST_N = 20
 """Below it BCa covers .83 to .91 at a nominal .95 (docs/method.md)."""
 N_BOOTSTRAP = 9_999
 MOST_FLIPPED = 16
-"""Signed ranks whose sign flips are all gone through: scipy does so one by one, a thousand times slower."""
+"""Most signed ranks for which all sign flips are computed: scipy does so one by one, a thousand times slower."""
 DRAWN, GATHERED = 2_000_000, 100_000  # indices that are drawn at a time, and values gathered, which stay in the cache
 LEFT_OUT = 128  # leave-one-out means at a time
 

@@ -1,4 +1,4 @@
-"""How trained networks bear noise at test time, variant against baseline."""
+"""How well trained networks work under noise at test time, variant against baseline."""
 
 from __future__ import annotations
 

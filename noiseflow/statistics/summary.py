@@ -77,11 +77,10 @@ def summarize(
 
     `n_seeds` counts the cell's trials. `n_diverged` counts those that diverged or have no finite score, `n_failed` these and
     those that are marked as `failed`; they are left out of every mean, and a pair with such a member is left out of the
-    differences. failure_low and failure_high bound the failure rate, failure_p is that of the baseline's being the same.
-    `ci_low` and `ci_high` bound the mean test score. Differences are those of eval_score where a dataset and
-    architecture has one, else of test_score; loss_ and brier_ those of a classification's loss and Brier score (below 0 is
-    better). One band holds all of them together. NaN and None stand where nothing can be said, and in the differences of a
-    baseline.
+    differences. failure_low and failure_high bound the failure rate, failure_p tests it against the baseline's rate. `ci_low`
+    and `ci_high` bound the mean test score. Differences are of eval_score where a dataset and architecture has one, else of
+    test_score; loss_ and brier_ are of a classification's loss and Brier score (below 0 is better). One band holds all of them
+    together. Where nothing can be said, and in the differences of a baseline, a value is NaN or None.
 
     Pairs that depend on each other have intervals and p-values that allow for it (`dependent_mean`), and no bca_low,
     bca_high, wilcoxon_p and n_needed. `approximate` says so where data seeds split the same rows again. gap_mean is
@@ -90,8 +89,7 @@ def summarize(
     Args:
         trials: a row a trial.
         margin: differences of the score within it are not worth having.
-        reused: names of datasets whose data seeds split the same finite rows again, to rows that test over rows that
-            train.
+        reused: datasets that split the same finite rows again for each data seed: name to test rows over training rows.
         rows: what the rows add to the variance, where they are fixed.
         compare: from what is asked to the columns that say what differs; `compare_at_every_look` where the trials grow and
             are looked at again and again, as in nightly campaigns.
@@ -144,7 +142,7 @@ def _asked(
 
 
 def _as_losses(measure: str, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of a measure that is better the smaller it is, from those of its negative."""
+    """The columns of a measure that is better when smaller, from the columns of its negative."""
     low, high = -columns["difference_ci_high"], -columns["difference_ci_low"]
     as_loss = {"difference_mean": -columns["difference_mean"], "ci_low": low, "ci_high": high}
     as_loss |= {name: columns.get(name) for name in ("verdict", "long_tail")}
@@ -230,7 +228,7 @@ def _cells(trials: pd.DataFrame, reused: Mapping[str, float]) -> pd.DataFrame:
 
 
 def _numbers(trials: pd.DataFrame) -> dict[str, Array]:
-    """The measured columns (n_trials,): those of a trial's loss and calibration NaN where they are not finite."""
+    """The measured columns (n_trials,): loss and calibration are NaN where they are not finite."""
     scores = {"score": compared_score(trials), "test_score": trials["test_score"], "train_score": trials["train_score"]}
     found = {name: pd.to_numeric(column).to_numpy(dtype=float, na_value=nan) for name, column in scores.items()}
     for name in (*MEANS, "train_mode_loss", "signal_to_noise"):
@@ -243,7 +241,7 @@ def _numbers(trials: pd.DataFrame) -> dict[str, Array]:
 def _cell_columns(numbers: Mapping[str, Array]) -> list[dict[str, float]]:
     """The columns of cells (k,) that have as many finished trials each: numbers are (k, n)."""
     train, test, score = (numbers[name] for name in ("train_score", "test_score", "score"))
-    size = np.abs(_mean(test))  # what is equal but for rounding is so in units of its own size
+    size = np.abs(_mean(test))  # equal up to rounding means in units of the size
     size = np.where((size > 0) & (size < 1), size, 1.0)
     ci_low, ci_high = (end * size for end in t_interval(test / size[:, np.newaxis]))
     columns = {
@@ -262,7 +260,7 @@ def _cell_columns(numbers: Mapping[str, Array]) -> list[dict[str, float]]:
 
 
 def _mean(values: Array) -> Array:
-    """The mean (k,) of what is finite in values (k, n); NaN of none."""
+    """The mean (k,) of the finite values in (k, n); NaN where none is finite."""
     count = np.isfinite(values).sum(axis=-1)
     return np.asarray(np.where(np.isfinite(values), values, 0.0).sum(axis=-1) / np.where(count, count, nan))
 
@@ -272,7 +270,7 @@ def _std(values: Array) -> Array:
 
 
 def _median(values: Array) -> Array:
-    """The median (k,) of what is finite in values (k, n); NaN of none."""
+    """The median (k,) of the finite values in (k, n); NaN where none is finite."""
     if values.shape[-1] == 0:
         return np.full(len(values), nan)
     count = np.isfinite(values).sum(axis=-1, keepdims=True)

@@ -9,15 +9,15 @@ from noiseflow.statistics.pairs import CELL
 WINDOW = 10
 """Recorded epochs that are averaged at once, around each, so that the best of many noisy means is no accident."""
 CLEAR = 3.0
-"""Standard errors, over seeds, that a fall or a rise takes to be told."""
+"""Standard errors, over seeds, that a fall or a rise must exceed to be reported."""
 LENGTH_COLUMNS = [*CELL, "best_epoch", "best", "last_epoch", "last", "fall", "verdict"]
 
 
 def training_lengths(curves: pd.DataFrame) -> pd.DataFrame:
     """What the mean test curve of each cell does: LENGTH_COLUMNS; verdict: too long, too short, or empty.
 
-    too long: the mean over seeds of the last epochs lies below that of the best ones by CLEAR standard errors of the
-    difference of the same seeds, and by a hundredth. too short: it lies as far above that of the epochs at three quarters.
+    too long: the mean over seeds of the last epochs lies below the mean of the best ones by CLEAR standard errors of the
+    difference of the same seeds, and by a hundredth. too short: it lies as far above the mean at three quarters of the epochs.
 
     Args:
         curves: CELL, trial_id, epoch and test_score, of trials that did not fail.

@@ -54,7 +54,7 @@ class Components:
         of_seeds = self.residual + n_data_seeds * self.initialisation
         rows, columns = n_data_seeds - 1, n_seeds - 1
         terms = [(of_data, rows)] * (self.data > 0) + [(of_seeds, columns)] * (self.initialisation > 0)
-        if len(terms) != 1:  # the residual stands for both where neither is there, and is in both where both are
+        if len(terms) != 1:  # with neither, the residual takes the place of both; with both, it is in both
             terms.append((-self.residual if terms else self.residual, rows * columns))
         total = sum(square for square, _ in terms)
         if total == 0:
@@ -90,7 +90,7 @@ def components(values: Array) -> Components:
 def data_share(values: Array) -> tuple[float, float, float]:
     """The data's share of the variance that data and initialisation make in a (D, R) grid, and its 95 % interval.
 
-    The ratio of the two mean squares, divided by that of their expectations, has an F distribution where the effects are
+    The ratio of the two mean squares, divided by the ratio of their expectations, has an F distribution where the effects are
     normal. Its interval is spread evenly over both, and the residual is taken off each. Simulated, it covers .93 to .96 for
     grids of 10 × 5 to 12 × 12. NaN where neither makes any.
 

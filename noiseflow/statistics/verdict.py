@@ -28,10 +28,10 @@ class Pairing:
     """What the pairs of one comparison hold.
 
     Attributes:
-        differences: (n,), those of the pairs with two finite scores; of crossed seeds those of the complete part.
+        differences: (n,), of the pairs with two finite scores; with crossed seeds, of the complete part only.
         n_broken: the other pairs.
         units: (n,); the signs of all pairs of a unit are flipped together.
-        estimate: that of their mean where they depend on each other, else None.
+        estimate: of their mean, where they depend on each other; else None.
         profile: one value for each independent unit (a data seed, or a test row); two estimates are as correlated as their
             profiles.
         n_units: how many independent units there are.
@@ -85,7 +85,7 @@ def decide(low: float, high: float, margin: float, pairing: Pairing, failures: V
     """The verdict on a variant, by where its band lies; where many pairs broke, the verdict on its failures.
 
     Args:
-        low, high: the band; NaN where there is none.
+        low, high: the band; NaN without one.
         margin: differences within it are not worth having; NaN where equivalence is not asked for.
         pairing: its pairs.
         failures: better where the variant is shown to fail less often than the baseline, worse where more often.

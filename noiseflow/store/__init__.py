@@ -2,7 +2,7 @@
 
 In the order to read them: `store.py` has the calls that the rest of the library makes. `publishing.py` is the order in which
 a batch is written, so that a kill loses nothing; `disk.py` and `bucket.py` write one file (`objects.py` is what they have in
-common), and `recovery.py` is what the next run makes of what a dead process left. `guard.py` moves damaged files to
+common), and `recovery.py` repairs in the next run what a dead process left. `guard.py` moves damaged files to
 quarantine, `waiting.py` says when unfinished ones are dropped. `reading.py` gives rows, `schemas.py` the columns, `files.py`
 the checksum of one file. `catalogue.py` and `known.py` only save time. `compaction.py` copies a store into larger files.
 """

@@ -72,7 +72,7 @@ class Client:
 class Bucket:
     """The files under a URL, as `Objects`.
 
-    It is pickled as its address: whoever unpickles it takes credentials from an environment of their own.
+    It is pickled as its address: whoever unpickles it takes credentials from its own environment.
     """
 
     is_remote = True
@@ -110,9 +110,10 @@ class Bucket:
             return self._client.get(path)
 
     def create(self, path: str, content: bytes) -> bool:
-        """A service that has created the file but whose answer was lost says, when it is asked again, that the file is there.
+        """Creates the file; False if another one is there.
 
-        So it is looked at. The client repeats no such request after a lost answer, so it is done here.
+        If an answer is lost, the service may have created the file, and says at the next request that it is there.
+        So the bytes are compared. The client does not repeat such a request after a lost answer, so it is done here.
         """
         deadline = time.monotonic() + PATIENCE.total_seconds()
         with self._explained("written"):
@@ -163,7 +164,7 @@ def _remote(url: str) -> obstore.store.ObjectStore:
         url,
         client_options={"timeout": ANSWER_WITHIN, "connect_timeout": timedelta(seconds=5), "allow_http": plain},
         retry_config={
-            "max_retries": 1000,  # time is what ends it
+            "max_retries": 1000,  # the time limit ends it
             "retry_timeout": PATIENCE,
             "backoff": {"init_backoff": timedelta(milliseconds=300), "max_backoff": timedelta(seconds=5), "base": 2},
         },

@@ -1,7 +1,7 @@
 """What is known of a store's files: each is looked at once, and known for as long as its tag stays the same.
 
 Runs keep what was found in `_index/found.parquet`, so that the next process opens a store of ten thousand batches in a
-second. The index decides nothing: a file whose tag is another, or that the index lacks, is itself looked at. An index that
+second. The index decides nothing: a file with another tag, or one that the index lacks, is itself looked at. An index that
 is damaged, old or gone costs time only.
 """
 
@@ -22,7 +22,7 @@ from noiseflow.store.schemas import FOLLOWERS, number_of, numbered, table_of
 
 INDEX = "_index/found.parquet"
 STALE = 64
-"""Files that the index may lack before it is written again, and a sixteenth of what it holds."""
+"""The index is written again once it lacks so many files and a sixteenth of those that it holds."""
 _SCHEMA = pa.schema(
     {
         **dict.fromkeys(("path", "tag"), pa.string()),
@@ -57,7 +57,7 @@ class Catalogue:
         self.damaged: dict[str, Damage] = {}
         self._identities: dict[str, set[str]] = {}
         self.seen: set[str] = set()
-        """Files whose bytes this process has looked at itself."""
+        """Files that this process has read itself."""
         self._tags: dict[str, str] = {}
         self._index: dict[str, tuple[str, Found]] | None = None
         self._as_listed: dict[str, dict[str, str]] | None = None
@@ -110,7 +110,7 @@ class Catalogue:
         return self._identities[table]
 
     def reread(self, paths: Iterable[str]) -> None:
-        """Looks at the bytes of files of which so far the index was believed."""
+        """Reads the files that so far were only looked up in the index."""
         paths = [path for path in paths if path in self._tags]
         tags = {path: self._tags[path] for path in paths}
         self._drop(paths)

@@ -2,7 +2,7 @@
 
     noiseflow compact STUDY --results results --into compacted
 
-It does not merge files where they lie, because nothing could do that and keep what readers rely on. Whoever calls
+It does not merge files in place: nothing could do so and keep what readers rely on. Whoever calls
 `pandas.read_parquet(folder)` sees the rows of all files that are there, and each trial must be among them exactly once at
 every moment. A place changes one file in one step. If each trial is in exactly one file before the step and after it, then
 the file that it changes has the same rows before and after. So no series of such steps brings a row from one file into
@@ -122,7 +122,7 @@ def _groups(source: Store, into: Store, table: str, done: Compacted) -> Iterator
 
 
 def _only(identities: set[str], batch: StoredBatch) -> StoredBatch:
-    """The rows of these trials, or replays; the marks less that of the batch, which becomes another."""
+    """The rows of these trials, or replays, and the marks without the batch's, which changes."""
     table, *followers = batch.tables
     rows = batch.tables[table]
     known = identities_of(rows.select(IDENTITIES[table]))

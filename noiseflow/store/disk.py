@@ -30,19 +30,19 @@ _KINDS = {stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a pipe", stat.S_IFDIR:
 
 @dataclass(frozen=True)
 class Entry:
-    """What stands under a name: the kind of file, and a tag that changes whenever its bytes do."""
+    """What is under a name: the kind of file, and a tag that changes whenever its bytes do."""
 
     kind: int
     tag: str
 
     @classmethod
     def of(cls, status: os.stat_result) -> Entry:
-        """From what the system says."""
+        """The entry of what the system says."""
         return cls(stat.S_IFMT(status.st_mode), f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}")
 
 
 class System:
-    """What a disk is asked for. The machine may stop at any of it; only what was synced is sure to be there then."""
+    """The calls to a disk. The machine may stop at any of them; only what was synced is sure to be there then."""
 
     def scan(self, folder: str) -> dict[str, Entry]:
         """The names in a folder; links are not followed."""
@@ -54,7 +54,7 @@ class System:
         return found
 
     def entry(self, path: str) -> Entry | None:
-        """What stands under a path; None if nothing does."""
+        """What is under a path; None if nothing is."""
         try:
             return Entry.of(os.lstat(path))
         except (FileNotFoundError, NotADirectoryError):
@@ -173,7 +173,7 @@ class Disk:
         return f"{folder}/{parts[-1]}".rstrip("/")
 
     def _is_file(self, path: str, entry: Entry) -> bool:
-        """Whether it is a file; what would be read as one and is none is refused."""
+        """Whether it is a file; a folder, pipe or device in place of Parquet or JSON is refused."""
         if path.endswith((".parquet", ".json")):
             self._plain(path, entry)
         return entry.kind == stat.S_IFREG

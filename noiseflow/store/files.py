@@ -2,7 +2,7 @@
 
 The footer's key `sha256` holds the digest of the whole file as it is with 64 zeros in the digest's place. `format` is the
 version of how a store writes its files, and `file` the path under which the file belongs. All formats to come keep these
-keys, so that an older noiseflow tells a newer file from a damaged one.
+keys, so that an older noiseflow can distinguish a newer file from a damaged one.
 
 Format 3 keeps the study out of the footers; `studies/<hash>.json` has it once. Format 2 has it in each footer. Format 1, before
 these keys, has checksums of its pages only.
@@ -121,7 +121,7 @@ def _of_schema(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def marks_of(content: bytes) -> dict[str, str]:
-    """What the footer of a sound file carries, less what each file has of its own."""
+    """The footer's keys of a sound file, without those that differ from file to file."""
     marks = pq.read_schema(pa.BufferReader(content)).metadata or {}
     own = {b"format", b"file", b"sha256", b"ARROW:schema"}
     return {name.decode(): value.decode() for name, value in marks.items() if name not in own}
@@ -142,7 +142,7 @@ def inspect(content: bytes, path: str) -> Found:
 
 
 def read(content: bytes, path: str, schema: pa.Schema) -> tuple[pa.Table, Found]:
-    """The rows, of a schema's columns, of a file that was found under this path, and what is in it but for identities.
+    """The rows, in a schema's columns, of the file under this path, and what is in it, without identities.
 
     Raises:
         DamagedError, NewerError, MemoryError: as `inspect` does.
@@ -208,7 +208,7 @@ def is_foreign(content: bytes) -> bool:
 
 
 def _proved(content: bytes, path: str) -> tuple[pq.ParquetFile, Found]:
-    """A file that is what noiseflow wrote there, and what is in it but for identities."""
+    """A file as noiseflow wrote it, and what is in it, without identities."""
     sealed = is_sealed(content)
     file = _opened(content)
     marks = file.metadata.metadata or {}
@@ -253,4 +253,4 @@ def _check_schema(schema: pa.Schema, table: str, version: int) -> None:
     tolerated = {name for added, columns in ADDED.items() if version < added for name in columns.get(like, ())}
     known = pa.schema([field for field in expected if field.name not in lacking])
     if not lacking <= tolerated or not schema.remove_metadata().equals(known):
-        raise DamagedError(f"its columns are not those of {table}")
+        raise DamagedError(f"its columns are not the columns of {table}")

@@ -1,4 +1,4 @@
-"""What is damaged goes to quarantine, and its trials are trained again. Only what noiseflow itself published is ever moved.
+"""Moves damaged files to quarantine; their trials are trained again. Only files that noiseflow published are moved.
 
 The file in quarantine leaves one without rows in its place, so that its number stays taken: no other trials get it, whatever
 companions of it turn up, and no two processes that put the same file into quarantine can do harm. Of trials, curves and
@@ -55,7 +55,7 @@ class Guard:
     def is_ours(self, path: str) -> bool:
         """Whether noiseflow published what lies, or lay, under this path.
 
-        Its own bytes may show it, or its name if that has a hash, or the index, or the files beside it that bear its number.
+        Its own bytes may show it, or its name if that has a hash, or the index, or the files beside it with its number.
         """
         damage = self._catalogue.damaged.get(path)
         if damage is None or damage.ours or is_hashed(path) or self._catalogue.is_in_index(path):
@@ -92,8 +92,8 @@ class Guard:
     def take_out(self, path: str, doubled: set[str]) -> None:
         """Takes rows that an earlier file has too out of a file, and out of the curves and predictions of its batch.
 
-        The files as they were are kept in quarantine. The other rows stay: somebody was told that they are published. Of a
-        batch the trials are written last, so that whoever dies half way leaves them doubled, and the next look goes on.
+        The files as they were are kept in quarantine. The other rows stay: somebody may know that they are published. Of a
+        batch the trials are written last: a process that dies half way leaves them doubled, and the next look completes it.
         """
         found = self._catalogue.found[path]
         if doubled >= set(found.identities):
@@ -129,7 +129,7 @@ class Guard:
         return encode(rows.filter(pa.array([one not in doubled for one in identities])), path, marks_of(content))
 
     def move_lone_trials(self, number: int, missing: str) -> None:
-        """Moves the trials of a batch whose curves or predictions are missing, unless they just arrive.
+        """Moves the trials of a batch without curves or predictions, unless these arrive in this moment.
 
         The missing file is created, without rows. If that succeeds, the batch is lost, and its publisher will notice when it
         comes to create the same file; if the file is there by now, the publisher was only slow.
@@ -173,7 +173,7 @@ def _followers_first(path: str) -> tuple[bool, str]:
 
 
 def _batch_of(number: int) -> list[str]:
-    """The files that bear this number, the trials last."""
+    """The files with this number, the trials last."""
     return [numbered(table, number) for table in (*FOLLOWERS, "trials")]
 
 
@@ -182,7 +182,7 @@ def _consequence(path: str, kept: str | None) -> str:
     table = table_of(path)
     if table == "datasets":
         return f"{moved}; its rows are generated again."
-    whose = (
+    consequence = (
         "what it repeated is trained again by the campaign" if table == "replays" else "its trials are trained again"
     )
-    return f"{moved}; {whose if table in IDENTITIES or table in FOLLOWERS else 'nothing else depends on it'}."
+    return f"{moved}; {consequence if table in IDENTITIES or table in FOLLOWERS else 'nothing else depends on it'}."

@@ -1,4 +1,4 @@
-"""A note of which rows a table has, so that the next process can publish without looking at all files.
+"""A note of a table's rows, so that the next process can publish without looking at all files.
 
 It holds a digest of each row in the files up to a number. A process believes it as long as the last of these files is as it
 was. That a row is not in the note is believed; where it is in the note, the files themselves are looked at. A note that is

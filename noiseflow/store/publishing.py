@@ -2,7 +2,7 @@
 
 The rows of a batch become the next file of a numbered sequence, and creating a file that exists is refused. So of two that
 want one number the second looks at what the first has brought, drops it from its batch, and takes the next number. The file
-of the trials is what decides. The curves and predictions of the batch wait beside it under `_pending` and follow; if the
+of the trials decides. The curves and predictions of the batch wait beside it under `_pending` and follow; if the
 process dies in between, the next run lets them follow. So a publisher reads only files with a higher number
 than the last that it has seen.
 """
@@ -40,7 +40,7 @@ class Publisher:
         self._last: dict[str, int] = {}
         self._noted: dict[str, Known] = {}
         self._believed: set[str] = set()
-        """Tables of which it believes what is noted, and has not looked at the files itself."""
+        """Tables with notes that it believes, without having looked at the files."""
 
     def publish(self, trials: pa.Table, followers: Mapping[str, pa.Table], marks: Mapping[str, str]) -> int:
         """Publishes trials with their curves and predictions, less those that are there; how many."""
@@ -133,7 +133,7 @@ class Publisher:
             self._note(table)
 
     def _note(self, table: str) -> None:
-        """Notes what is there, where what was noted lacks much of it; that it cannot be written costs time only."""
+        """Notes what is there, where the note lacks much of it; that it cannot be written costs time only."""
         noted, last = self._noted[table], self._last[table]
         if last - noted.number < STALE:
             return
@@ -153,7 +153,7 @@ class Publisher:
         return [path for path in self._catalogue.damaged if path.startswith(f"{table}/")]
 
     def _is_free(self, table: str, number: int) -> bool:
-        """Whether no curves have this number: they may be of trials that someone took away. Creation tells of trials."""
+        """Whether no curves have this number. They may belong to trials that someone took away; creation checks trials."""
         return table != "trials" or all(self._objects.tag(numbered(name, number)) is None for name in FOLLOWERS)
 
     def _learn(self, table: str, number: int) -> int:

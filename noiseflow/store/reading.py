@@ -19,7 +19,7 @@ from noiseflow.store.recovery import PRUNED
 from noiseflow.store.schemas import FOLLOWERS, IDENTITIES, SCHEMAS, number_of, numbered, table_of
 
 MANY = 500
-"""Files of trials whose rows are remembered as long as no file changes."""
+"""More files of trials than this stay in memory as long as no file changes; they are read so many at a time."""
 
 
 class StoredFile(NamedTuple):
@@ -51,7 +51,7 @@ class Reader:
     """Reads the tables of a study, and moves and writes nothing.
 
     Args:
-        lock: of the store, whose threads share the catalogue.
+        lock: of the store; its threads share the catalogue.
     """
 
     def __init__(self, objects: Objects, catalogue: Catalogue, guard: Guard, lock: RLock) -> None:
@@ -128,7 +128,7 @@ class Reader:
         decides = self.sound(table if table in IDENTITIES else "trials")
         if table in IDENTITIES:
             paths = decides
-        else:  # curves and predictions bear their trials' number
+        else:  # curves and predictions have their trials' number
             listed = self._catalogue.listed(table)
             paths = [path for p in decides if (path := numbered(table, number_of(p) or 0)) in listed]
         if trial_ids is None:

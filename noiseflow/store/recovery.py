@@ -1,7 +1,7 @@
-"""What the next run makes of whatever a process left that died, or that another hand damaged.
+"""Recovery: the next run repairs what a dead process left, or what somebody damaged.
 
-Damaged files go to quarantine, and batches whose process died are completed or dropped. So each trial that is there is there
-once, and has its curves and predictions.
+Damaged files go to quarantine, and batches of dead processes are completed or dropped. After it each trial is there once, and
+has its curves and predictions.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Recovery:
         self._clock = clock
 
     def recover(self) -> None:
-        """Looks at the files, moves what is damaged to quarantine, and completes or drops batches whose process died.
+        """Looks at the files, moves what is damaged to quarantine, and completes or drops batches of dead processes.
 
         Files that an earlier run looked at and that are as they were then are looked at again up to LOOKED_AT_AGAIN, at random.
         """
@@ -73,7 +73,7 @@ class Recovery:
         return sorted(path for path in self._catalogue.found if path.startswith(FOLLOWERS))
 
     def _misplaced(self, path: str) -> str:
-        """Why sound curves or predictions cannot stay: they are not those of the trials of their number."""
+        """Why sound curves or predictions cannot stay: they do not belong to the trials of their number."""
         found, decides = self._catalogue.found.get(path), numbered("trials", number_of(path) or 0)
         trials = self._catalogue.found.get(decides)
         if found is None:
@@ -87,7 +87,7 @@ class Recovery:
         return "" if trials.batch == found.batch else f"it is not of the batch of {decides}"
 
     def _take_out_doubled(self) -> None:
-        """Of two batches with the same trial the later loses it; somebody deleted files while processes published there."""
+        """Takes doubled trials out of the later batch: somebody deleted files while processes published there."""
         for table in IDENTITIES:
             for path, doubled in self._doubled(table):
                 self._guard.take_out(path, doubled)
@@ -107,7 +107,7 @@ class Recovery:
         return found
 
     def _complete_waiting(self) -> None:
-        """Lets what waits follow its trials, drops what waits for too long, and finds trials that nothing follows."""
+        """Completes waiting batches, drops those that wait for too long, and finds trials without curves or predictions."""
         numbers = {self._catalogue.found[path].batch: number_of(path) for path in self._catalogue.refresh("trials")}
         waiting = defaultdict(list)
         for path in self._objects.listed("_pending"):

@@ -64,7 +64,7 @@ ADDED = {
 IDENTITIES = {"trials": ["trial_id"], "replays": ["trial_id", "campaign"]}
 """What no two rows of a table share."""
 FOLLOWERS = ("curves", "predictions")
-"""Tables whose files bear the number of the trials that they belong to."""
+"""Tables with files that have the number of the trials that they belong to."""
 _NUMBERED = re.compile(r"(\w+)/(\d{8,})\.parquet", re.ASCII)
 _HASHED = re.compile(r"datasets/.*-[0-9a-f]{12}\.parquet|_pending/[0-9a-f]{32}-\w+\.parquet", re.DOTALL)
 

@@ -71,7 +71,7 @@ class Store:
         self._reader = Reader(objects, self._catalogue, self._guard, self._lock)
 
     def __getstate__(self) -> dict[str, Any]:
-        """A store travels as its address: whoever receives it looks for themselves."""
+        """A store is pickled as its address: the receiver looks for itself."""
         return {"location": self.location, "read_only": self.read_only, "objects": self._objects}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -86,7 +86,7 @@ class Store:
     # -- reading --------------------------------------------------------------------------------------------------------
 
     def as_it_is(self) -> AbstractContextManager[None]:
-        """Within it all is read as it is when it is first looked at: what others publish meanwhile is not seen."""
+        """Within it, all reads show the store at the first look: what others publish meanwhile is not seen."""
         return self._catalogue.listed_once()
 
     def trial_ids(self) -> set[str]:
@@ -102,7 +102,7 @@ class Store:
     def read(
         self, table: str, trial_ids: Iterable[str] | None = None, columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """The rows of a table, those of the given trials only if they are given; then no other file is read.
+        """The rows of a table; with trials given, only their rows, and no other file is read.
 
         Args:
             columns: those that are wanted, trial_id with them; all unless given.
@@ -202,7 +202,7 @@ class Store:
             return self._publisher.publish_replays(_rows(trials, SCHEMAS["replays"]), footer)
 
     def recover(self) -> None:
-        """Looks at the files, moves what is damaged to quarantine, and completes or drops batches whose process died.
+        """Looks at the files, moves what is damaged to quarantine, and completes or drops batches of dead processes.
 
         Raises:
             InvalidInputError: a later noiseflow wrote here; nothing was moved.
@@ -237,7 +237,7 @@ class Store:
         """Keeps a study, once, as the file that its hash names; the hash, 16 hexadecimal digits.
 
         Args:
-            text: the study as JSON, of which this is the hash.
+            text: the study as JSON, with this hash.
         """
         self._check_writable()
         content = text.encode()
@@ -248,7 +248,7 @@ class Store:
         return study_hash
 
     def write_dataset(self, key: str, rows: pd.DataFrame | pa.Table, footer: Mapping[str, str]) -> None:
-        """Writes the rows of a dataset under a key that stands for just these rows."""
+        """Writes the rows of a dataset under a key that identifies just these rows."""
         self._check_writable()
         path, table = f"datasets/{key}.parquet", _rows(rows, SCHEMAS["datasets"])
         with self._lock:

@@ -1,9 +1,9 @@
 """When files that a dead process left under `_pending` are dropped; uses the uptime of each host, never the time of day.
 
 A batch waits there until its trials are published, which takes less than a second; if its process dies, its files stay.
-Nobody can tell a dead process of another host from a slow one, and clocks of two hosts cannot be compared. So each host notes
-what it sees waiting, with its own seconds since it was started, and drops what it has itself seen waiting for as long as the
-retention. A process that is still alive then loses nothing: it has its rows in memory.
+Nobody can distinguish a dead process of another host from a slow one, and clocks of two hosts cannot be compared. So each host
+notes what it sees waiting, with its own seconds since it was started, and drops what it has itself seen waiting for as long as
+the retention. A process that is still alive then loses nothing: it has its rows in memory.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from noiseflow.base.values import MAX_WEIGHTS, Label, fault
 SETTINGS = {kind.name: kind.settings for kind in ARCHITECTURES}
 """The settings of each kind with their defaults; `...` where one must be given."""
 USERS_OWN = tuple(kind.name for kind in ARCHITECTURES if kind.is_users_own)
-"""Kinds whose layers, loss and optimizer are the user's, and which may have a part that does not vectorise."""
+"""Kinds with the user's own layers, loss and optimizer; these may have a part that does not vectorise."""
 EVERYWHERE = ("kind", "label", "datasets", "training")
 
 
@@ -25,7 +25,7 @@ class Training(Part):
         32, ge=1, description="Rows of a step; the last step of an epoch may have fewer", examples=[32]
     )
     optimizer: Literal["adam", "sgd", "rmsprop", "adagrad", "nadam", "lion"] = Field(
-        "adam", description="Keras optimizer, with Keras' defaults but for the learning rate", examples=["adam"]
+        "adam", description="Keras optimizer, with Keras' defaults except for the learning rate", examples=["adam"]
     )
     learning_rate: float = Field(0.001, gt=0, le=1e9, description="Step size", examples=[0.001])
     record_every: int = Field(
@@ -39,7 +39,7 @@ class Training(Part):
 class _ArchitectureRules(NamedPart):
     """A network: a builder's name and its settings.
 
-    The kinds and their fields are those of `noiseflow.architectures.ARCHITECTURES`. Those that ship get the output, loss and
+    `noiseflow.architectures.ARCHITECTURES` holds the kinds and their fields. Those that ship get the output, loss and
     metric that fit the data.
     """
 

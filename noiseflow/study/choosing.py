@@ -89,7 +89,7 @@ def first_sound(
     """The first of these choices that has no fault.
 
     Raises:
-        InvalidInputError: each has one; the message names those of the last one at the first share.
+        InvalidInputError: each has faults; the message names the faults of the last one at the first share.
     """
     found: dict[float, list[str]] = {}
     for fraction, (settings, own) in product(TEST_FRACTIONS, list(choices)):

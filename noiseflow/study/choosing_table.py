@@ -16,6 +16,7 @@ from noiseflow.datasets.files import guess_sheet, is_too_large, read_table
 from noiseflow.datasets.guesses import (
     FEATURES,
     Guess,
+    gives_target_away,
     guess_column,
     has_blanks,
     is_date,
@@ -23,7 +24,6 @@ from noiseflow.datasets.guesses import (
     nearly_equal,
     numbered_names,
     panel_units,
-    tells_target,
 )
 from noiseflow.datasets.number_text import STYLES, parse
 from noiseflow.datasets.packed import BROKEN, TEXT_SUFFIXES, suffix_of
@@ -111,7 +111,7 @@ def _guessed(path: str, target: str) -> tuple[Reading, dict[str, str]]:
             return Reading(), {}
         if names_are_below(path, target, reading):
             reading = replace(reading, skip_rows=(reading.skip_rows or 0) + 1)
-            why = why | {"skip_rows": "Names are in two lines: those of the second one are used."}
+            why = why | {"skip_rows": "Names are in two lines; the second line is used."}
         return reading, why
     return guess_sheet(path) if suffix_of(path) == ".xlsx" else (Reading(), {})
 
@@ -235,7 +235,7 @@ def see_target(column: pd.Series[Any], task: str) -> None:
     if 0 < n < _LEAST_ROWS:
         must = f"have at least {_LEAST_ROWS} rows with {name}"
         raise InvalidInputError(
-            [f"the table must {must}; received {n}, too few to tell how it can be predicted. Bring more rows."]
+            [f"the table must {must}; received {n}, too few to see how it can be predicted. Bring more rows."]
         )
     if kind_of(column) == "date" or (kind_of(column) == "category" and is_date(column)):
         fix = "Turn it into numbers, such as days since the first, or choose another."
@@ -368,7 +368,8 @@ def _twins(features: pd.DataFrame, targets: pd.DataFrame, task: str) -> Iterator
         str(name): f"is called like {str(target)!r} and gives it away. Keep it if it is known before"
         for target in targets.columns
         for name in features.columns
-        if is_twin(name, target) and tells_target(features[name], targets[target], is_class=task == "classification")
+        if is_twin(name, target)
+        and gives_target_away(features[name], targets[target], is_class=task == "classification")
     }
     yield from found.items() if len(found) < features.shape[1] else ()
 
@@ -379,4 +380,4 @@ def _missing_remarks(features: pd.DataFrame) -> list[str]:
     if missing.empty:
         return []
     columns = some_of(f"{str(name)!r} ({n} of {len(features)})" for name, n in missing.items())
-    return [f"Missing values in {columns}: the training rows' median, or commonest, stands in for them."]
+    return [f"Missing values in {columns}: they take the training rows' median, or commonest."]

@@ -162,7 +162,7 @@ def _claims(study: Study) -> Iterator[InitErrorDetails]:
 
 
 def _margin(study: Study) -> Iterator[InitErrorDetails]:
-    """A score without units has a margin up to 1; one of which no margin suits all has the study's."""
+    """A score without units has a margin up to 1; a score that no margin suits has the study's."""
     scores = {dataset.scored_by for dataset in study.datasets}
     without = [score.name for score in SCORES if score in scores and score.margin is None]
     if without and "margin" not in study.model_fields_set:

@@ -23,8 +23,8 @@ class Corrupt(Part):
     labels: float = Field(
         gt=0,
         lt=1,
-        description="Share of the training rows whose label is that of another class, or in a regression that of another row; "
-        "the same rows for each data seed",
+        description="Share of the training rows that get the label of another class, or in a regression the target of another "
+        "row; the same rows for each data seed",
         examples=[0.2],
     )
 
@@ -32,7 +32,7 @@ class Corrupt(Part):
 class _DatasetRules(NamedPart):
     """Rows to learn from: a generator's or a table's name, and its settings.
 
-    The kinds, their fields and rules are those of `noiseflow.datasets.DATASETS`.
+    `noiseflow.datasets.DATASETS` holds the kinds, their fields and rules.
     """
 
     entry_points: ClassVar[str] = "noiseflow.datasets"
@@ -44,7 +44,7 @@ class _DatasetRules(NamedPart):
         None,
         ge=1,
         le=10_000_000,
-        description="Passes over its training rows, instead of those of the training",
+        description="Passes over its training rows, in place of the epochs under `training`",
         examples=[500],
     )
 
@@ -86,7 +86,7 @@ class _DatasetRules(NamedPart):
 
     @property
     def score_name(self) -> str:
-        """What tables call the score, larger being better: that of a loss is its negative, `-log_loss` or `-rmse`."""
+        """What tables call the score, larger being better; a loss is made negative, `-log_loss` or `-rmse`."""
         return self.scored_by.column
 
     @property
@@ -96,7 +96,7 @@ class _DatasetRules(NamedPart):
 
     @property
     def is_masked(self) -> bool:
-        """Whether its rows are sequences of several lengths, whose last feature says which steps are there."""
+        """Whether its rows are sequences of several lengths, with a last feature that marks the real steps."""
         return getattr(self, "padding", None) == "masked"
 
     @property

@@ -1,4 +1,4 @@
-"""A study file for a table of one's own: what `noiseflow init` writes."""
+"""A study file for the user's own data: what `noiseflow init` writes."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ VARIANTS = """variants:
 def draft_study(
     path: str, target: str, task: str | None = None, name: str | None = None, written_to: str | None = None
 ) -> str:
-    """The text of a commented study file for a file of one's own, which runs as it is.
+    """The text of a commented study file for the user's own file, which runs as it is.
 
     Args:
-        path: of the table or the .npz file; is given in the text as here, or as it is seen from `written_to`.
+        path: of the table or the .npz file; is given in the text as here, or relative to `written_to`.
         target: the column that is predicted, or several with commas between; of an .npz file nothing.
         task: classification or regression; guessed from the target unless given.
         name: of the study; made from the file's name unless given.
@@ -74,7 +74,7 @@ def draft_and_look(
 
 
 def choose(path: str, target: str, task: str | None = None) -> Draft:
-    """The dataset that fits a file; arguments and errors as those of `draft_study`."""
+    """The dataset that fits a file; arguments and errors as in `draft_study`."""
     see_file(path)
     return (choose_arrays if path.lower().endswith(".npz") else choose_table)(path, target, task)
 

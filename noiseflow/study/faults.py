@@ -63,7 +63,7 @@ def _sentence(fault: Any, study: Any) -> str:
 
 
 def _key_meant(word: str, known: Sequence[str]) -> str:
-    """As `did_you_mean`, of a key: what is called a label has no other name."""
+    """`did_you_mean` for a key: what is called a label has no other name."""
     return did_you_mean("label" if word == "name" and "label" in known else word, known)
 
 

@@ -41,7 +41,7 @@ def load_claims(name: str, **changes: Any) -> Study:
     """The shipped study of claims of that name, or one of a YAML file.
 
     Raises:
-        InvalidInputError: there is none, it is faulty, or holds no claims; the message names every fault.
+        InvalidInputError: it is not there, is faulty, or holds no claims; the message names every fault.
     """
     shipped = claim_names()
     if name not in (*shipped, *names()) and Path(name).suffix not in ENDS:
@@ -69,14 +69,14 @@ def load(study: str, **changes: Any) -> Study:
 
 
 def confined(content: Any, **changes: Any) -> Study:
-    """The study that this content declares, whose files may only lie under the folder that NOISEFLOW_DATA names.
+    """The study that this content declares; its files may only lie under the folder that NOISEFLOW_DATA names.
 
     That is for studies that arrive over the network: relative paths are relative to that folder. The folder is looked up once,
     and what the study names is read through its open handle from then on.
 
     Args:
         content: a study, or the path of its YAML file under that folder.
-        changes: those of `load`.
+        changes: as in `load`.
 
     Raises:
         InvalidInputError: the content is faulty, or names a file elsewhere.
@@ -132,7 +132,7 @@ def validate(content: Any, **changes: Any) -> Study:
 
 
 def _declares(content: Mapping[str, Any], study: Study) -> bool:
-    """Whether the content declares this study but for its number of seeds, so that its epochs change nothing."""
+    """Whether the content declares this study, except for its number of seeds; then its epochs change nothing."""
     try:
         return Study.model_validate({**content, "n_seeds": study.n_seeds}) == study
     except ValidationError:

@@ -1,7 +1,7 @@
-"""What a YAML file of a stranger says, read with limits: nothing in it is executed, and no text of it grows beyond its size.
+"""Reads a stranger's YAML file with limits: nothing in it is executed, and no text in it grows beyond its size.
 
 A study takes some hundred values in four levels. What takes many more is a mistake or an attack, and is refused before it is
-built: ten lines of anchors can stand for a billion values, of which a single error message would fill the memory.
+built: ten lines of anchors can expand to a billion values, and a single error message on these would fill the memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from noiseflow.base.user_files import NotAFileError, open_file
 MAX_BYTES = 2**18
 """Largest study file; three hundred variants take a tenth of it."""
 MAX_VALUES = 50_000
-"""Most keys and values of a study, each alias counted as what it stands for."""
+"""Most keys and values of a study, each alias counted as what it refers to."""
 MAX_DEPTH = 30
 TOO_DEEP = f"it must be at most {MAX_DEPTH} levels deep. Write it flat."
 
@@ -85,7 +85,7 @@ class _ShallowComposer(yaml.SafeLoader):
 
 
 def _measure(part: yaml.Node, known: dict[int, tuple[int, int]], above: tuple[int, ...]) -> tuple[int, int]:
-    """Values that a part stands for, and its levels; each part is gone into once."""
+    """How many values a part has, aliases expanded, and how many levels; each part is counted once."""
     if id(part) in above:
         raise _BeyondLimitsError("an anchor must not contain itself. Write it out.")
     if id(part) not in known and len(above) < MAX_DEPTH:
@@ -113,5 +113,5 @@ def _refuse_twins(part: yaml.MappingNode) -> None:
     if twice:
         line = part.start_mark.line + 1
         raise _BeyondLimitsError(
-            f"the key {twice[0][:80]!r} stands twice in the mapping at line {line}. Drop one of them."
+            f"the key {twice[0][:80]!r} appears twice in the mapping at line {line}. Drop one of them."
         )

@@ -140,7 +140,7 @@ def _has_role() -> bool:
 
 
 def url_faults(url: str) -> list[str]:
-    """What keeps results from lying at this URL, as far as the address itself tells; nothing is asked of any server.
+    """What keeps results from lying at this URL, as far as the address itself shows; nothing is asked of any server.
 
     No message repeats what may be a secret.
     """

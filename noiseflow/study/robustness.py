@@ -1,4 +1,4 @@
-"""Noise at test time: how trained networks bear it."""
+"""Noise at test time: how well trained networks work under it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Robustness(Part):
     n_draws: int = Field(5, ge=1, le=100, description="Draws that each strength is measured over", examples=[5])
 
     def __hash__(self) -> int:
-        """Of its content: columns may be a mapping."""
+        """Hash of the content: columns may be a mapping."""
         return hash(self.model_dump_json())
 
     @model_validator(mode="after")

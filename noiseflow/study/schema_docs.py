@@ -53,7 +53,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "Resources": Resources,
 }
 KINDS: dict[str, Sequence[DatasetKind | ArchitectureKind]] = {"Dataset": DATASETS, "Architecture": ARCHITECTURES}
-"""The kinds of the parts whose keys depend on their kind."""
+"""The kinds of the parts that have different keys for each kind."""
 SIMPLE = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
 PLURALS = {"integer": "whole numbers", "number": "numbers", "string": "texts"}
 PATTERNS = {

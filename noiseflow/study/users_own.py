@@ -1,4 +1,4 @@
-"""What stands behind a name in a study: a file's bytes, or the version of the package that an entry point comes from."""
+"""The content behind a name in a study: a file's bytes, or the version of the package that an entry point comes from."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _known_digest = lru_cache(maxsize=8)(_digest)
 
 
 def content_digest(part: Dataset | Architecture) -> str | None:
-    """What tells the content behind a part's path or entry point from any other; None where its settings say all.
+    """A digest of the content behind a part's path or entry point; None where its settings say all.
 
     Raises:
         OSError: the file cannot be read.

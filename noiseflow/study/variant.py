@@ -17,7 +17,7 @@ from noiseflow.noise.injection import Injection
 class Variant(Part):
     """A named set of injections and controls; the one named `baseline` has none.
 
-    With `strengths` it stands for a family: a cell for each strength, which all its injections and controls take, and a
+    With `strengths` it is a family: a cell for each strength, which all its injections and controls take, and a
     cross-fitted choice among them.
     """
 
@@ -31,7 +31,7 @@ class Variant(Part):
     strengths: tuple[float, ...] = Field(
         (),
         max_length=64,
-        description="Strengths to choose from, each a cell of its own; the choice is cross-fitted",
+        description="Strengths to choose from, each its own cell; the choice is cross-fitted",
         examples=[[0.03, 0.1, 0.3]],
     )
     architectures: tuple[Label, ...] = Field(

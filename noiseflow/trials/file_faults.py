@@ -1,4 +1,4 @@
-"""What is wrong with the files of a study that is itself faulty, so that one message names that too."""
+"""The faults in the files of a faulty study, so that one message names these too."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _model_faults(content: Any) -> Iterator[str]:
 
 
 def _sound_parts(content: Any, field: str, kind: type[BaseModel]) -> Iterator[tuple[int, Any]]:
-    """The parts without a fault of their own, each with its place in the study."""
+    """The parts that are sound by themselves, each with its place in the study."""
     parts = content.get(field) if isinstance(content, Mapping) else None
     for i, part in enumerate(parts if isinstance(parts, list) else ()):
         try:

@@ -1,7 +1,7 @@
 """The looks at a study that its store remembers: what each found, and the level of the next one.
 
 A look is a report that was made of whole trials, or a wave of a run that goes on until its variants are decided. It concerns
-comparisons: a variant's trials against those of its baseline. The same trials again are not another look.
+comparisons: a variant's trials against its baseline's. The same trials again are not another look.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Judged(NamedTuple):
 
 
 def compared_cells(plan: Plan) -> list[Compared]:
-    """The comparisons of a plan, in its order; none of a plan that pools campaigns, whose intervals allow for every look."""
+    """The comparisons of a plan, in its order; none of a plan that pools campaigns: its intervals allow for every look."""
     if plan.campaign is not None:
         return []
     ids: dict[int, list[str]] = {id(cell): [] for cell in plan.cells}
@@ -142,7 +142,7 @@ class Looks:
 
     @cached_property
     def number(self) -> int:
-        """The number of this look: that of the one that found just these trials, else the next."""
+        """The number of this look: an earlier look's, if it found just these trials; else the next number."""
         return self.known or 1 + max((int(look["number"]) for look in self.stored), default=0)
 
     @cached_property

@@ -18,7 +18,7 @@ from noiseflow.study.loading import load, names
 from noiseflow.trials.plan import Plan, study_hash
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "scipy")
-"""Whose versions may change the numbers."""
+"""Packages that may change the numbers with another version."""
 
 
 @cache

@@ -30,7 +30,7 @@ NUMERICS_VERSION = 4
 INNER_SPLITS = 3
 """Of the training rows of each data seed, for the choice of a strength."""
 SEEDS_DRAWN = 300
-"""Seeds whose rows, curves and predictions a report draws: more would change no picture."""
+"""Most seeds that a report draws rows, curves and predictions of: more would change no picture."""
 INERT = {
     "relative": False,
     "schedule": "constant",
@@ -261,7 +261,7 @@ class Plan:
     def named(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows of the plan's trials, with the plan's names in front, in the plan's order.
 
-        Names are no part of a trial's identity, so those of this plan count and not those that the trial was stored with.
+        Names are no part of a trial's identity, so this plan's names count and not the stored ones.
 
         Args:
             rows: with a column trial_id; rows of other trials are left out.
@@ -321,7 +321,7 @@ def make_plan(
 
 
 def study_json(study: Study) -> str:
-    """The whole study, names included, but for where and how long it may train; a store keeps it under its hash."""
+    """The whole study, names included, except where and how long it may train; a store keeps it under its hash."""
     return _json(study.model_dump(mode="json", exclude={"resources", *(() if study.muted else ("muted",))}))
 
 

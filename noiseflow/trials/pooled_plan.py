@@ -1,4 +1,4 @@
-"""What a campaign trains: fresh seeds beside those of all campaigns before it, and a few of the first ones again."""
+"""What a campaign trains: fresh seeds beside the seeds of all campaigns before it, and a few of the first ones again."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ REPLAYED = 2  # trials of each cell
 
 
 def pooled_plan(study: Study, engine: str | EngineOf, campaign: str, store: Store) -> Plan:
-    """The plan of a campaign: its own seeds, and those of every stored campaign that was trained in the same way.
+    """The plan of a campaign: its own seeds, and the seeds of every stored campaign that was trained in the same way.
 
-    A campaign of which trials are missing, because a batch of it failed, is completed by the next.
+    A campaign with missing trials, because a batch failed, is completed by the next one.
 
     Args:
         campaign: an ISO date.

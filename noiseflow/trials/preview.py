@@ -15,7 +15,7 @@ from noiseflow.trials.same_name import overwritten_lines
 MOST_ROWS = 30
 """Rows of a preview; of more cells there is a line for each dataset and architecture."""
 TIMED = 100
-"""Trials of a cell whose times the forecast looks at."""
+"""Most trials of a cell that the forecast takes times from."""
 
 
 def foresee(plan: Plan, store: Store | None) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def until_lines(n_cells: int, most: int) -> list[str]:
 
 
 def superseded_lines(plan: Plan, done: Collection[str]) -> list[str]:
-    """A sentence for each older version of the numerics whose trials are there and do not count."""
+    """A sentence for each older version of the numerics with stored trials, which do not count."""
     return [
         f"{n:,} {'trial' if n == 1 else 'trials'} of version {version} {'is' if n == 1 else 'are'} there; "
         f"this version ({NUMERICS_VERSION}) trains anew"
@@ -84,7 +84,7 @@ def _forecast(plan: Plan, store: Store | None, missing: Sequence[Trial], done: C
     known = plan.named(store.read("trials", _some(plan, done))) if store else None
     found = forecast(plan, missing, known)
     if not isfinite(found.seconds):
-        return "how long it takes is not known before a few seeds of your own model were trained: try --seeds 2"
+        return "how long it takes is not known before a few seeds of your model were trained: try --seeds 2"
     return f"roughly {_duration(found.seconds)} on two cores, and {found.memory / 1e9:.1f} GB of memory"
 
 

@@ -49,7 +49,7 @@ class BatchRows:
 
     @property
     def first(self) -> Data:
-        """The rows of the first trial: their number and kind are those of all."""
+        """The rows of the first trial; all trials have equal numbers and kinds of rows."""
         return self.data[0]
 
     @cached_property
@@ -86,7 +86,7 @@ class BatchRows:
         return self._stacked(*[found[seed] for seed in self.data_seeds])
 
     def _copies(self, name: str, data: Data, rng: np.random.Generator) -> Part:
-        """COPIES of the rows of a part, or one of the fresh ones, each with draws of its own."""
+        """COPIES of the rows of a part, or one of the fresh ones, each with its own draws."""
         X, y = (np.asarray(getattr(data, f"{axis}_{name}")) for axis in "Xy")
         copies = [
             noised(X, self.at_test, data.X_train, rng, masked=self.masked)

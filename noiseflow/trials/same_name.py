@@ -36,7 +36,7 @@ def other_data_faults(study: Study, store: Store, plan: Callable[[], Plan]) -> l
         return []
     name, there = study.name, _data_text(earlier[-1])
     delete = "" if is_remote(store.location) else f", or delete the other: {command()} results delete {name}"
-    must = "name must be that of no study of other data in the results"
+    must = "name must not be the name of a study of other data in the results"
     received = (
         f"{name!r} has {len(done):,} trials of {there} in {store.location}, and this study is of {_data_text(own[0])}"
     )

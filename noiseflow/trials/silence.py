@@ -19,7 +19,7 @@ def silenced() -> Iterator[None]:
         return
     sys.stderr.flush()
     kept = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is what is wanted
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a file descriptor is needed
         os.dup2(nowhere.fileno(), 2)
     try:
         yield

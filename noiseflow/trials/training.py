@@ -169,7 +169,7 @@ def builder_of(cell: Cell, data: Data) -> Builder:
 def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> dict[str, Array]:
     """The outputs on the test rows, and on the grid where it will be drawn: (n_trials, n_rows, n_outputs) each.
 
-    The grid is that of the dataset's first data seed for all trials, and a family's members are too many to draw.
+    The grid is the one of the dataset's first data seed for all trials, and a family's members are too many to draw.
     """
 
     def predicted(X: Array, *, per_seed: bool) -> Array:
@@ -184,10 +184,10 @@ def _predict(batch: Batch, fit: SeedsFit, rows: BatchRows, form: OutputForm) -> 
 
 
 def _outputs(fit: SeedsFit, X: Array, form: OutputForm, n_classes: int, *, per_seed: bool) -> Array:
-    """The networks' outputs for X: (n_trials, n_rows, n_outputs); those of classifiers are probabilities.
+    """The networks' outputs for X: (n_trials, n_rows, n_outputs); classifiers give probabilities.
 
     A classifier with a single output gets two columns, P(class 0) and P(class 1), where Keras knows the logits.
-    In double precision where Keras knows the logits, so that the loss is the one that it minimises; else clipped as it clips.
+    In double precision where Keras knows the logits, as in the loss that it minimises; else clipped as it clips.
     """
     outputs, is_exact = fit.predict_exactly(X, per_seed=per_seed)
     if is_exact or not n_classes:
@@ -217,7 +217,7 @@ def _measures(batch: Batch, rows: BatchRows, outputs: Array, y: Array, prefix: s
 
 
 def _calibration(outputs: Array, y: Array, n_classes: int) -> dict[str, Array]:
-    """Brier score, expected calibration error and that of a perfect model: (n_trials,) each; NaN of a regression."""
+    """Brier score, calibration error and a perfect model's calibration error: (n_trials,) each; NaN of a regression."""
     if not n_classes:
         return dict.fromkeys(OF_TWO, np.full(len(outputs), np.nan))
     if y.ndim == 3:  # each label of a row counts as a prediction

@@ -45,7 +45,7 @@ class Family:
         return self._verdict(judged) == "inconclusive" and not all(map(rows_leave_open, judged))
 
     def _verdict(self, judged: list[Mapping[Any, Any]]) -> str:
-        """That of the report; of looks that do not remember all that it takes, one that stays open where one strength does."""
+        """The verdict of the report. Where looks do not remember enough for it, one that stays open where one strength does."""
         if len(judged) > 1 and all(name in one for one in judged for name in JUDGED_BY):
             return str(at_any_strength(pd.DataFrame(judged), self.margin)["verdict"])
         verdicts = [one["verdict"] for one in judged]

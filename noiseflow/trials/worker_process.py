@@ -59,7 +59,7 @@ class WorkerProcess:
         """What the process sends while it works at a job; the last is `returned` or `failed`.
 
         Args:
-            head: what the process must know before it can read the job: what it is, the folder, the level of logs.
+            head: what the process must know before it can read the job: its role, the folder, the level of logs.
 
         Raises:
             LateError: the job took longer.
@@ -93,7 +93,7 @@ class WorkerProcess:
             return self._process.wait(SECONDS_TO_DIE)
 
     def kill(self) -> None:
-        """Ends the process at once, and lets go who talks with it."""
+        """Ends the process at once, and releases whoever talks with it."""
         with suppress(OSError):
             self._ours.shutdown(socket.SHUT_RDWR)
         self._process.kill()

@@ -110,7 +110,7 @@ class Workers:
         Args:
             function: found by its name in its module; what it takes and returns is pickled.
             what: it does, in the past tense, as in `trained circles/mlp/noise 0-29`.
-            timeout_seconds: that it may take, of which a second run has as many again.
+            timeout_seconds: that it may take; a second run has as many again.
             progress: called with whatever the function gives to its argument `progress`, which it then must have.
             alone: whether it runs with no other job beside it, and only once.
 
@@ -203,7 +203,7 @@ _pools: list[Workers] = []
 
 @contextmanager
 def worker_processes(n: int) -> Iterator[Workers]:
-    """Within it, `in_worker` has n worker processes; those of the block around it, where there is one."""
+    """Within it, `in_worker` has n worker processes; within another such block, it has those of the outer one."""
     with _lock:
         if not _pools or _pools[-1].ended:
             _pools.append(Workers(n))
@@ -231,7 +231,7 @@ def one_worker(*loaded_first: str) -> Iterator[Workers]:
 
 
 def in_worker(function: Callable[..., T], *arguments: Any, **how: Any) -> T:
-    """What `Workers.run` gives in the pool of this process; where there is none, one worker that stays is started."""
+    """What `Workers.run` gives in the pool of this process; without a pool, one worker that stays is started."""
     with _lock:
         if not _pools:
             _pools.append(Workers(1))

@@ -11,7 +11,7 @@ import yaml
 from noiseflow.datasets import faults, generate, warnings
 from noiseflow.datasets.facts import what_was_read
 from noiseflow.datasets.files import read_table
-from noiseflow.datasets.guesses import guess_column, tells_target
+from noiseflow.datasets.guesses import gives_target_away, guess_column
 from noiseflow.datasets.text_files import Reading
 from noiseflow.study import Dataset
 from noiseflow.study.draft import draft_study
@@ -118,7 +118,7 @@ def test_answers_of_a_few_numbers_are_no_group_though_called_pid():
     ],
 )
 def test_a_feature_that_alone_tells_the_target(feature, target, is_class, told):
-    assert tells_target(pd.Series(feature), pd.Series(target), is_class=is_class) is told
+    assert gives_target_away(pd.Series(feature), pd.Series(target), is_class=is_class) is told
 
 
 def test_init_drops_a_twin_of_the_target_and_points_out_what_tells_it(tmp_path):
@@ -130,9 +130,9 @@ def test_init_drops_a_twin_of_the_target_and_points_out_what_tells_it(tmp_path):
     dataset, text = drafted(tmp_path / "a.csv", "Price")
     assert dataset.drop == ("Min.Price",)
     assert "'Min.Price' is called like 'Price' and gives it away" in text
-    assert "'weight' alone tells 'Price'" in text
-    assert any("'weight' alone tells 'Price'" in one for one in warnings(dataset, generate(dataset, 1)))
-    assert any("note: 'weight' alone tells 'Price'" in line for line in what_was_read(dataset, [1, 2]).lines())
+    assert "'weight' alone gives 'Price' away" in text
+    assert any("'weight' alone gives 'Price' away" in one for one in warnings(dataset, generate(dataset, 1)))
+    assert any("note: 'weight' alone gives 'Price' away" in line for line in what_was_read(dataset, [1, 2]).lines())
 
 
 def test_what_is_read_says_that_features_give_the_target_away_together(tmp_path):

@@ -12,7 +12,7 @@ from noiseflow.datasets import faults, generate, warnings
 from noiseflow.datasets.columns import times
 from noiseflow.datasets.doubts import doubts
 from noiseflow.datasets.files import read_table
-from noiseflow.datasets.guesses import guess_column, nearly_equal, tells_target
+from noiseflow.datasets.guesses import gives_target_away, guess_column, nearly_equal
 from noiseflow.datasets.number_text import parse
 from noiseflow.datasets.preparation import prepare_table
 from noiseflow.datasets.text_files import Reading
@@ -196,7 +196,7 @@ def test_a_number_that_means_missing_is_missing_in_every_kind_of_file(tmp_path, 
 
 
 def test_a_feature_that_is_a_function_of_the_target_tells_it():
-    assert tells_target(pd.Series(np.exp(B)), pd.Series(B), is_class=False)
+    assert gives_target_away(pd.Series(np.exp(B)), pd.Series(B), is_class=False)
 
 
 ROWS = [line.split(",") for line in BODY.splitlines()]
@@ -386,7 +386,7 @@ def test_columns_of_a_file_without_a_header_are_no_twins_of_the_target(tmp_path)
     (tmp_path / "a.csv").write_text(rows)
     text = draft_study(str(tmp_path / "a.csv"), "3")
     assert "drop:" not in text
-    assert "'column_1' alone tells 'column_3'" in text
+    assert "'column_1' alone gives 'column_3' away" in text
 
 
 def test_a_record_number_that_rows_share_is_a_group():

@@ -122,7 +122,7 @@ def test_plot_ranks_has_the_best_on_top_and_says_what_differs():
     figure = plots.plot_ranks(ranks(PLAIN), 6, plots.variant_colours(PLAIN))
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["input", "after", "weights", "baseline"]
     said = texts(figure)
-    assert {"1.20", "p = .004, differs", "p = .300, not told apart", "p = .600, not told apart"} <= set(said)
+    assert {"1.20", "p = .004, differs", "p = .300, no clear difference", "p = .600, no clear difference"} <= set(said)
     faces = {float(line.get_xdata()[0]): line.get_markerfacecolor() for line in lines(figure.axes[0], 1)}
     assert [faces[rank] == "white" for rank in (1.2, 2.5, 2.8, 3.5)] == [False, True, True, False]
 

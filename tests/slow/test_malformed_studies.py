@@ -301,7 +301,7 @@ UNREADABLE = {
     "missing": (lambda path: None, "there is no study file"),
     "dangling": (lambda path: path.symlink_to("nowhere.yaml"), "there is no study file"),
     "bomb": (lambda path: path.write_text(BOMB), "at most 50,000 values, aliases written out"),
-    "twice": (lambda path: path.write_text(SOUND[0] + "\nname: other\n"), "the key 'name' stands twice"),
+    "twice": (lambda path: path.write_text(SOUND[0] + "\nname: other\n"), "the key 'name' appears twice"),
     "deep": (lambda path: path.write_text("a: " + "[" * 200 + "]" * 200), "at most 30 levels deep"),
 }
 

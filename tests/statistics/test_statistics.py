@@ -256,7 +256,7 @@ def test_summarize_refuses_repeated_looks_at_pairs_that_depend_on_each_other():
     with pytest.raises(ValueError, match=r"the data seeds of 'd' split the same rows"):
         summarize(splits(), 0.01, reused={"d": 3 / 7}, compare=compare_at_every_look)
     grid = {(1, 0): 0.7, (1, 1): 0.8, (2, 0): 0.7, (2, 1): 0.9}
-    with pytest.raises(ValueError, match=r"those of 'noise' share data seeds"):
+    with pytest.raises(ValueError, match=r"the pairs of 'noise' share data seeds"):
         summarize(made_trials({"baseline": grid, "noise": grid}), 0.01, compare=compare_at_every_look)
 
 

@@ -257,7 +257,7 @@ def test_target_that_nothing_predicts_is_refused(write, y, says):
 
 @pytest.mark.parametrize("y", [[80763, 80700], ["yes", "no"], [1, 2, 3]])
 def test_table_of_hardly_any_rows_is_too_small_to_tell(write, y):
-    with pytest.raises(InvalidInputError, match=f"at least 4 rows with 'y'; received {len(y)}, too few to tell"):
+    with pytest.raises(InvalidInputError, match=f"at least 4 rows with 'y'; received {len(y)}, too few to see"):
         draft_study(write({"x": range(len(y)), "y": y}), "y")
 
 

@@ -29,7 +29,7 @@ class _Shape:
 
     @property
     def unfolds_rows(self) -> bool:
-        """Whether rows are unfolded too: rows of products that nobody wants cost more (measured: not yet at 1.5 times)."""
+        """Whether rows are unfolded too; superfluous rows of products cost more (measured: not yet at 1.5 times)."""
         return self.rows.length > 2 * self.rows.n_windows
 
 

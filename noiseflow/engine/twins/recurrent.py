@@ -2,7 +2,7 @@
 
 Keras' loop over time does not compile within `tf.vectorized_map`: its gradient keeps lists of tensors. Here both loops, over
 time and back, are written out and keep plain tensors. What does not depend on the state, the projection of the inputs, is
-one product for all times; so is, in the gradient, that of the recurrent kernel. Gates are apart, for one tensor of them all
+one product for all times; so is the gradient of the recurrent kernel. Gates are apart, for one tensor of them all
 has a gradient that XLA computes entry by entry (measured).
 """
 

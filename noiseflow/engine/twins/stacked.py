@@ -1,6 +1,6 @@
 """Convolutions of a whole stack of replicas, each with its own kernel, and their two gradients, as products of matrices.
 
-What `converters.py` needs where a layer without a twin convolves: transposed convolutions, those of volumes, ConvLSTM, and
+What `converters.py` needs where a layer without a twin convolves: transposed and 3-D convolutions, ConvLSTM, and
 `keras.ops.conv` in a layer of a user.
 """
 
@@ -23,7 +23,7 @@ Sizes = tuple[int, ...]
 class StackedConvolution:
     """A convolution of x (replicas, rows, *space, channels) with kernels (replicas, *sizes, channels, filters).
 
-    The kernels' channels are fewer than those of x where it has groups.
+    With groups, the kernels have fewer channels than x.
     """
 
     space: Sizes

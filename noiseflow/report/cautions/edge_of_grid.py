@@ -27,6 +27,6 @@ CAUTION = Caution(
     title="the best strength is at the edge of its grid",
     find=_find,
     advice="Add strengths on that side and run again: what is trained is kept.",
-    why="The family chose the smallest or the largest of its strengths. The difference that the report shows is that of the "
-    "strength chosen, so it may be too small: a stronger or a weaker noise was not tried.",
+    why="The family chose the smallest or the largest of its strengths. The report shows the difference of "
+    "the strength chosen, so it may be too small: a stronger or a weaker noise was not tried.",
 )

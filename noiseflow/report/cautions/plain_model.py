@@ -18,16 +18,16 @@ def _find(evidence: Evidence) -> Iterator[str]:
     for row in evidence.summary[evidence.summary["variant"] == BASELINE].to_dict("records"):
         score, least = wording.score_of(row), evidence.constants.get(row["dataset"], -inf)
         best = boosted.get(row["dataset"], nan)
-        whose = f"The baseline's {score.label} of {wording.fraction(row['score_mean'])} on {row['dataset']}"
+        subject = f"The baseline's {score.label} of {wording.fraction(row['score_mean'])} on {row['dataset']}"
         if not score.is_loss and row["score_mean"] < least:
             yield (
-                f"{whose} is below the {wording.fraction(least)} of a constant guess: this network has learnt nothing that "
+                f"{subject} is below the {wording.fraction(least)} of a constant guess: this network has learnt nothing that "
                 "noise could protect."
             )
         if row["score_mean"] < best - evidence.study.margin:
             yield (
-                f"{whose} ({row['architecture']}) is below the {wording.fraction(best)} of scikit-learn's gradient boosting on "
-                "the same splits: another network, or other training, may gain more than noise."
+                f"{subject} ({row['architecture']}) is below the {wording.fraction(best)} of scikit-learn's gradient boosting "
+                "on the same splits: another network, or other training, may gain more than noise."
             )
 
 
@@ -36,8 +36,8 @@ CAUTION = Caution(
     title="the baseline is worse than a plain model",
     find=_find,
     advice="Look at the features, the learning rate and the epochs before you look at noise.",
-    why="The baseline's mean score is below that of the best constant prediction: the accuracy of always guessing the most "
-    "frequent class of the test rows, an AUC of .5, an R² of 0. Noise cannot protect what was not learnt.\n\n"
-    "Of a table of your own the baseline is also compared with scikit-learn's histogram gradient boosting (100 trees at "
+    why="The baseline's mean score is below the score of the best constant prediction: the accuracy of always guessing the "
+    "most frequent class of the test rows, an AUC of .5, an R² of 0. Noise cannot protect what was not learnt.\n\n"
+    "For your own table the baseline is also compared with scikit-learn's histogram gradient boosting (100 trees at "
     "most) on the first splits of the study. The caution names a baseline that scores less by more than the margin.",
 )

@@ -29,7 +29,7 @@ CAUTION = Caution(
     title="probabilities are worse than a constant guess",
     find=_find,
     advice="Stop earlier, or calibrate.",
-    why="The test loss of a variant is above that of predicting each class as often as it comes (ln 2 = .69 for two equal "
+    why="The test loss of a variant is above the loss of predicting each class as often as it comes (ln 2 = .69 for two equal "
     "classes). Its classes may be right all the same, but it is sure of itself where it is wrong: do not use its "
     "probabilities. Networks that are trained far beyond their best epoch end there.",
 )

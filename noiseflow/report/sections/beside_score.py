@@ -20,7 +20,7 @@ SEEDS = (
 )
 PROBABILITIES = (
     " Brier score and expected calibration error: of the predicted probabilities. On few rows no model has a calibration "
-    "error of 0: in brackets is that of a perfect one with the same confidences."
+    "error of 0: in brackets is the error of a perfect model with the same confidences."
 )
 
 
@@ -54,7 +54,7 @@ def _calibration(row: Row) -> str:
 
 
 def _leaves_open(row: Row) -> bool:
-    """Whether so many seeds are there and decide nothing: the test rows are too few, or a few seeds decide the mean."""
+    """Whether so many seeds decide nothing, because the test rows are too few or a few seeds decide the mean."""
     return bool(row["verdict"] == "inconclusive" and row["n_pairs"] >= row["n_needed"])
 
 

@@ -29,11 +29,13 @@ def _pictures(evidence: Evidence) -> Iterator[Picture | str]:
         shares = class_one_shares(predictions[predictions["variant"].isin(names)]).set_index("variant")
         rows = _first_training_rows(evidence, group.dataset)
         draw = partial(plot_boundary, shares.loc[names].reset_index(), grid, rows)
-        whose = "" if evidence.study.design == "replicate" else " of the first data seed; each seed had rows of its own"
+        of_which_seed = (
+            "" if evidence.study.design == "replicate" else " of the first data seed; each seed had its own rows"
+        )
         caption = (
             f"Where the networks say class 1{group.where}: the darker, the more seeds; at the line it is half of them. Marks "
-            f"are training rows{whose}. A narrow passage from pale to dark means that seeds agree; an island around a single "
-            "row may be a row learnt by heart."
+            f"are training rows{of_which_seed}. A narrow passage from pale to dark means that seeds agree; an island around a "
+            "single row may be a row learnt by heart."
             f"{latest_seeds(evidence)}{group.left_out(MOST_PANELS)}{only_some_groups(evidence)}"
         )
         alt = f"Share of seeds that say class 1 over the plane of the two features, a panel a variant{group.where}"

@@ -52,7 +52,7 @@ def _columns(_: Evidence) -> Columns:
 
 
 def _pooled(row: Row) -> Row:
-    """The row with the difference of all campaigns so far in place of its own."""
+    """The row, with the difference of all campaigns so far instead of its own."""
     pooled = {"mean": row["pooled_mean"], "ci_low": row["pooled_low"], "ci_high": row["pooled_high"]}
     return {**row, **{f"difference_{name}": value for name, value in pooled.items()}}
 
@@ -90,7 +90,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
 
 
 def _limits(evidence: Evidence) -> list[str]:
-    """That campaigns are looked at again and again, and what is done about it."""
+    """A note: campaigns are looked at again and again, and how the intervals allow for it."""
     history = evidence.findings.history
     if history.empty:
         return []
@@ -98,8 +98,8 @@ def _limits(evidence: Evidence) -> list[str]:
     since = f", from {nights.min()} to {nights.max()}" if len(nights) > 1 else f" of {nights.iloc[0]}"
     text = (
         f"This pools {wording.number(len(nights), 'campaign')}{since}. Somebody looks after each, so intervals, p and verdicts "
-        "are those of a confidence sequence, which stays valid however often one looks; .05 is shared among the comparisons. "
-        "The interval for one fixed number of seeds stands below, marked as not valid under repeated looks."
+        "come from a confidence sequence, which stays valid however often one looks; .05 is shared among the comparisons. "
+        "The interval for one fixed number of seeds is below, marked as not valid under repeated looks."
     )
     return [text]
 

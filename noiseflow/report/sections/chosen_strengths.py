@@ -24,7 +24,7 @@ from noiseflow.wording import NOTHING, Row, change, fraction, score_of
 MOST_PLACES = 6  # datasets and architectures that are drawn
 NOTE = (
     "The seeds fall into two halves; each half takes the strength with the best mean score in the other half and is scored on "
-    "rows of its own, so nothing is chosen on rows that it is scored on. Of a finite table, whose rows each seed splits again, "
+    "its own rows, so nothing is chosen on rows that it is scored on. A finite table is split again for each seed: there "
     "a seed takes the strength with the best mean score on rows held back from its own training rows, in three inner "
     "splits. In brackets: the share of the seeds that took it. "
     "Intervals and p allow for the choice. Best on test is what picking the highest of all means would have shown; optimism "
@@ -61,7 +61,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         draw = partial(plot_strengths, strengths, baselines, choices, colours_of(evidence.study), f"{name}{unit}")
         caption = (
             f"Mean {name} at each strength, with the 95 % interval of the mean over seeds; the dashed line in its band is the "
-            "noiseless baseline. Diamonds stand at the strength chosen most often, for seeds that had no part in it, and at "
+            "noiseless baseline. Diamonds are at the strength chosen most often, for seeds that had no part in it, and at "
             "the score that such honest choices earn: below its line by what choosing on the test rows would add."
         )
         n_places, n_families = len(summary[GROUP].drop_duplicates()), evidence.findings.choices["family"].nunique()

@@ -23,7 +23,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     )
     draw = partial(plot_data, evidence.data[evidence.data["dataset"].isin(drawn)])
     caption = (
-        "The data: colour and shape tell the class; filled marks are rows to train on, hollow ones rows to test on."
+        "The data: colour and shape show the class; filled marks are rows to train on, hollow ones rows to test on."
     )
     if len(names) > MOST_DATASETS:
         caption += f" Of the {len(names)} datasets those are drawn that have the clearest differences."

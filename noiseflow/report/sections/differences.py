@@ -21,19 +21,19 @@ ALL = "The intervals hold together, for all comparisons; the verdicts at the rig
 ALWAYS = "The intervals hold together, for all comparisons and however often one looks."
 BOTH = " Thick lines are for new seeds on the same test rows, thin ones for new test rows of the same kind too."
 NOTE = (
-    "Scores are those of the last epoch. Differences are variant minus baseline on the same seeds. One band of 95 % holds "
+    "Scores are from the last epoch. Differences are variant minus baseline on the same seeds. One band of 95 % holds "
     "all of them together, and the verdicts are read off it: p, adjusted for all comparisons of the study, is at most .05 "
     "where an interval leaves 0 out{unless}. The band is {band}. An end on the side of a long tail is moved out up to "
     "threefold."
 )
-UNLESS = "; not so for {few}, whose pairs of trials are too few for any p of .05, so that the verdict stays open"
+UNLESS = "; not so for {few}: there the pairs of trials are too few for any p of .05, and the verdict stays open"
 EFFECT = (
     " d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the variant wins, ties "
     "counting half."
 )
 NOTE_OF_CAMPAIGNS = (
-    "Scores are those of the last epoch, with t intervals that are not valid under repeated looks. Differences are variant "
-    "minus baseline on the same seeds; their interval and p are those of a confidence sequence (the t mixture: Lai, 1976; "
+    "Scores are from the last epoch, with t intervals that are not valid under repeated looks. Differences are variant "
+    "minus baseline on the same seeds; their interval and p come from a confidence sequence (the t mixture: Lai, 1976; "
     "Wang and Ramdas, 2024), valid however often one looks, with .05 shared among all comparisons of the study. d_z is the "
     "mean difference over its standard deviation; P(better) is the share of seeds on which the variant wins, ties counting "
     "half."

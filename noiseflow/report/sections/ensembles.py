@@ -131,7 +131,7 @@ def _columns(_: Evidence) -> Columns:
 
 
 def _difference(row: Row) -> str:
-    """The row's difference with its interval; a dash where it is that of single baseline networks from themselves."""
+    """The row's difference with its interval; a dash for single baseline networks, which would be compared with themselves."""
     is_itself = row["variant"] == BASELINE and row["size"] == 1
     return NOTHING if is_itself else f"{difference(row)} ({difference_interval(row)})"
 

@@ -63,7 +63,7 @@ def _fresh(row: Row) -> str:
 
 
 def _open_ranges(evidence: Evidence) -> dict[CellKey, str]:
-    """Of each cell the 95 % interval of its mean score that the test set alone leaves open, where it is small."""
+    """For each cell with a small test set, the 95 % interval of its mean score that the test set alone leaves open."""
     sizes = _fixed_test_sets(evidence)
     n_positive = {name: positives(evidence, name) for name in sizes}
     return {
@@ -75,7 +75,7 @@ def _open_ranges(evidence: Evidence) -> dict[CellKey, str]:
 
 
 def _fixed_test_sets(evidence: Evidence) -> dict[str, int]:
-    """Small test sets of the same rows for all seeds; where each seed has rows of its own, their mean is of more rows."""
+    """Small test sets of the same rows for all seeds; where each seed has its own rows, their mean is of more rows."""
     return small_test_sets(evidence) if evidence.study.design == "replicate" else {}
 
 
@@ -128,7 +128,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             "a box with median, quartiles and range."
         )
         if len(runs):
-            caption += " Diamonds are published single runs; the percentile tells how many seeds score below them."
+            caption += " Diamonds are published single runs; the percentile says how many seeds score below them."
         if ceiling is not None:
             where = "here, on these test rows," if _on_few_rows(evidence) else "with"
             best = wording.fraction(ceiling)
@@ -160,7 +160,7 @@ def _on_test_set(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
 
 
 def _on_few_rows(evidence: Evidence) -> bool:
-    """Whether the scores are those of one split's test rows."""
+    """Whether the scores are from the test rows of one split."""
     return evidence.study.design == "replicate" and not any(dataset.n_eval for dataset in evidence.study.datasets)
 
 

@@ -46,7 +46,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
 
 
 def _limits(evidence: Evidence) -> list[str]:
-    """Whether networks trained too long, or not long enough, as their mean curves on the test rows show it."""
+    """Sentences on networks that trained too long, or not long enough, by their mean curves on the test rows."""
     if evidence.curves.empty:
         return []
     lengths = training_lengths(evidence.curves)

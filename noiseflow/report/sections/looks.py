@@ -11,7 +11,7 @@ from noiseflow.report.tables import Columns
 from noiseflow.wording import NOTHING
 
 NOTE = (
-    "Whoever looks, adds seeds and looks again has several chances of a false claim. So each look has a level of its own: its "
+    "Whoever looks, adds seeds and looks again has several chances of a false claim. So each look has its own level: its "
     "verdicts are read off a band that leaves a truth out with that chance. A variant without new trials keeps its verdict."
 )
 

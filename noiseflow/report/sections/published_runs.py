@@ -69,7 +69,7 @@ def _percentile(value: float) -> str:
 
 
 def sources(evidence: Evidence) -> str:
-    """Where the runs were published; empty where there are none."""
+    """Where the runs were published; empty without such runs."""
     every = sorted({run.source for run in evidence.study.published})
     more = [f"{len(every) - MOST_SOURCES} more"] if len(every) > MOST_SOURCES else []
     return "; ".join([*every[:MOST_SOURCES], *more])

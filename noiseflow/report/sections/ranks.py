@@ -19,7 +19,7 @@ from noiseflow.wording import p_text
 
 NOTE = (
     "Rank of each variant's mean score within a dataset, 1 being the best, averaged over the datasets (Demšar, 2006); p is "
-    "that of Wilcoxon's test against the baseline over the datasets, which the other variants do not enter."
+    "from Wilcoxon's test against the baseline over the datasets, which the other variants do not enter."
 )
 
 
@@ -40,7 +40,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     n = len(found.datasets)
     caption = (
         f"Mean rank of each variant over {n} datasets, 1 being the best. Filled dots differ from the baseline (the dashed "
-        "line) after Holm's adjustment, hollow ones cannot be told apart from it."
+        "line) after Holm's adjustment, hollow ones do not clearly differ from it."
     )
     if len(drawn) < len(found.ranks):
         caption += f" Drawn are the {len(drawn)} of {len(found.ranks)} variants with the smallest p."

@@ -1,4 +1,4 @@
-"""How the trained networks bear noise at test time."""
+"""How well the trained networks work under noise at test time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NOTE = (
 
 
 def crossings(frame: pd.DataFrame) -> Iterator[str]:
-    """A sentence for each variant and noise that says what it costs on clean rows, and from which strength on it wins."""
+    """A sentence for each variant and noise: its cost on clean rows, and the strength from which on it wins."""
     if frame.empty:
         return
     compared = frame[frame["difference_mean"].notna()]
@@ -35,7 +35,7 @@ def crossings(frame: pd.DataFrame) -> Iterator[str]:
         first = next((i for i in range(len(wins)) if all(better[i:])), None)
         at = "" if len(frame[CELL[:2]].drop_duplicates()) == 1 else f" ({dataset}/{architecture})"
         cost = {"better": f"gains {amount(clean)}", "worse": f"costs {amount(clean)}"}.get(
-            str(clean["verdict"]), "is not told from the baseline"
+            str(clean["verdict"]), "shows no clear difference from the baseline"
         )
         then = (
             "is better at no strength to the end"
@@ -78,7 +78,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         colours = {name: colours[name] for name in names}
         caption = (
             f"Noise at test time{group.where}: the mean score against the strength of the noise that the trained networks "
-            "meet, with 95 % intervals over seeds. A variant that stays high bears noise; where lines cross it begins to pay."
+            "meet, with 95 % intervals over seeds. A variant that stays high is robust; where lines cross it begins to pay."
             f"{group.left_out(MOST_VARIANTS)}"
         )
         alt = f"Score against the strength of noise at test time, a line a variant{group.where}"

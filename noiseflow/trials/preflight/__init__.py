@@ -1,4 +1,4 @@
-"""Everything that can be found wrong with a study before anything is trained, and which engine trains what."""
+"""The faults of a study that can be found before training, and the engine for each cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that cannot be built for their data, or that do not fit what is to be learnt."""
+"""Faults of networks: they cannot be built for their data, or do not fit the task."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def _loss_faults(match: Match, model: Any) -> Iterator[str]:
         task = classes if n_classes else "a regression"
         yield (
             f"must be compiled with a loss for {task} with an output of {form.width} (dataset {match.dataset.name!r}); "
-            f"received {loss.name}. Compile it with {' or '.join(known[:2])}, or a function of your own."
+            f"received {loss.name}. Compile it with {' or '.join(known[:2])}, or your own function."
         )
     elif n_classes:
         yield from _activation_faults(model, form.from_logits, is_squashed=is_squashed)
