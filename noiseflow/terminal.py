@@ -28,7 +28,9 @@ from noiseflow.wording import ADJUSTED, ALWAYS_VALID, GAINS, SHORT_HEADS, places
 DIFFERENCES = (*GAINS, "low", "high")
 SCORES = ("score", "std")
 WIDTHS = {"variant": 12, ADJUSTED: 6, ALWAYS_VALID: 6}
-LEFT_TO_THE_REPORT = ("strength", "train", "d_z", "P(better)")
+NAMES = ("dataset", "architecture", "variant", "of", "verdict")
+COLUMNS = (*NAMES, "seeds", "diverged", *SCORES, *DIFFERENCES, ADJUSTED, ALWAYS_VALID)
+"""What the terminal shows of a table; the rest is left to the report."""
 
 
 def run_in_terminal(
@@ -151,14 +153,14 @@ def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None
 
 def summary_table(rows: list[dict[str, Any]]) -> Table:
     """Rows of an answer, or of two, as a table for a terminal."""
-    names = [name for name in rows[0] if name not in LEFT_TO_THE_REPORT]
+    names = [name for name in rows[0] if name in COLUMNS]
     if not any(row.get("diverged") for row in rows):
         names = [name for name in names if name != "diverged"]
     if names[0] != "variant":
         names = [name for name in names if name != "std"]  # to leave room for the names in 80 columns
     table = Table(box=None, pad_edge=False, collapse_padding=True)
     for name in names:
-        words = name in ("dataset", "architecture", "variant", "of", "verdict")
+        words = name in NAMES
         table.add_column(
             SHORT_HEADS.get(name, name),
             justify="left" if words else "right",

@@ -12,13 +12,14 @@ from noiseflow.report import Report, summary_table
 from noiseflow.report.escaping import inert
 from noiseflow.report.findings import Findings
 from noiseflow.results import Plain
+from noiseflow.statistics.effects import EFFECT_HEADS
 from noiseflow.store import Store
 from noiseflow.stored import write_report
 from noiseflow.trials.plan import Plan
 from noiseflow.wording import SHORT_HEADS
 from tasks import STEP
 
-WIDE = ("train", "std", "d_z", "P(better)")
+WIDE = ("train", "std", *EFFECT_HEADS)
 """Columns of the summary that its table in Prefect leaves to the report."""
 LAST = ("strength", "seeds", "diverged")
 """Columns that come last there: the differences are in sight on a laptop."""

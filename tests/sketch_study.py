@@ -139,7 +139,7 @@ def make_evidence(study: Study | None = None, trials: pd.DataFrame | None = None
         "curves": make_curves(trials),
         "data": make_data(study),
         "ceilings": {d.name: 59 / 70 for d in study.datasets},
-        "cautions": [],
+        "data_cautions": [],
         "n_planned": sum(len(study.pairs(dataset)) for dataset, *_ in study.parts()),
         "manifest": {"engine": "vectorized", "device": "cpu", "command": "noiseflow run sketch --seeds 12"},
     }

@@ -98,6 +98,13 @@ def test_notebook_is_a_page_of_the_site():
     assert "```text\none\ntwo\n```" in hooks["as_markdown"]({"cells": [text]})
 
 
+def test_every_page_is_in_the_sites_list():
+    settings = (ROOT / "mkdocs.yml").read_text()
+    listed = {line.split()[-1] for line in settings.partition("nav:")[2].splitlines() if line.strip()}
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert pages - listed == set()
+
+
 def test_site_opens_from_the_disk_and_dead_links_fail():
     settings = (ROOT / "mkdocs.yml").read_text()
     assert "use_directory_urls: false" in settings

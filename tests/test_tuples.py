@@ -7,7 +7,8 @@ import pytest
 
 from noiseflow import architectures, controls, datasets, laws, noise, scores
 from noiseflow.laws import Law
-from noiseflow.report import sections
+from noiseflow.report import cautions, sections
+from noiseflow.report.cautions.caution import Caution
 from noiseflow.report.section import Section
 
 ROOMS = {
@@ -18,6 +19,7 @@ ROOMS = {
     "architectures": (architectures, architectures.ARCHITECTURES, architectures.ArchitectureKind),
     "laws": (laws, laws.LAWS, Law),
     "sections": (sections, sections.SECTIONS, Section),
+    "cautions": (cautions, cautions.CAUTIONS, Caution),
 }
 ALL = pytest.mark.parametrize(("room", "entries", "base"), ROOMS.values(), ids=ROOMS)
 
@@ -55,7 +57,7 @@ def test_forgotten_line_is_noticed(room, entries, base):
 @ALL
 def test_entries_differ_in_their_names(room, entries, base):
     del room
-    names = [entry.title if base is Section else entry.name for entry in entries]
+    names = [entry.title if base in (Section, Caution) else entry.name for entry in entries]
     assert len(set(names)) == len(names)
-    if base not in (Law, Section):
+    if base not in (Law, Section, Caution):
         assert [type(entry).__module__.rpartition(".")[2] for entry in entries] == names

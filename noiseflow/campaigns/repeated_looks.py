@@ -17,7 +17,8 @@ from noiseflow.campaigns.confidence_sequences import (
 )
 from noiseflow.statistics.bands import long_tail
 from noiseflow.statistics.differences import PairedComparison
-from noiseflow.statistics.inference import ALPHA, cohen_dz, probability_better, t_interval
+from noiseflow.statistics.effects import EFFECTS
+from noiseflow.statistics.inference import ALPHA, t_interval
 from noiseflow.statistics.pairs import has_data_seeds, is_crossed
 from noiseflow.statistics.verdict import decide, pair_up
 
@@ -46,10 +47,10 @@ def compare_at_every_look(asked: Sequence[PairedComparison]) -> list[dict[str, A
             f"Repeated looks take independent pairs; the pairs of {', '.join(map(repr, crossed))} share data seeds. "
             "Give each seed its own data seed (design: resample), or one data seed to all."
         )
-    return [_columns(one, len(asked)) for one in asked]
+    return [_at_every_look(one, len(asked)) for one in asked]
 
 
-def _columns(one: PairedComparison, comparisons: int) -> dict[str, Any]:
+def _at_every_look(one: PairedComparison, comparisons: int) -> dict[str, Any]:
     pairing, scale = pair_up(one.pairs), one.scale
     values = pairing.differences / scale
     columns = {"n_pairs": pairing.n_pairs, "n_broken": pairing.n_broken, "survivors_only": pairing.survivors_only}
@@ -66,6 +67,7 @@ def _columns(one: PairedComparison, comparisons: int) -> dict[str, Any]:
     if values.size > 1 and not are_telling(count_alike(values), values.size):
         low, high, p = nan, nan, 1.0
     verdict = decide(low, high, one.margin / scale, pairing, one.failures)
+    effects = {e.column: float(e.of(values)) * (scale if e.in_units_of_score else 1) for e in EFFECTS}
     fixed_low, fixed_high = map(float, t_interval(values))
     return columns | {
         "difference_mean": mean * scale,
@@ -73,8 +75,7 @@ def _columns(one: PairedComparison, comparisons: int) -> dict[str, Any]:
         "difference_ci_high": high * scale,
         "p_value": p,
         "p_adjusted": float(np.minimum(1.0, comparisons * p)),  # NaN stays NaN
-        "effect_size": float(cohen_dz(values)),
-        "prob_better": float(probability_better(values)),
+        **effects,
         "verdict": verdict,
         "clear": verdict != "inconclusive" and (low > 0 or high < 0),
         "long_tail": max(tail) > 1,

@@ -43,7 +43,7 @@ def _english(text: re.Match[str]) -> str:
     return next((_MONTHS[word[:n]] for n in (4, 3) if word[:n] in _MONTHS), word[:3])
 
 
-def kind_of(column: pd.Series[Any]) -> ColumnKind:
+def column_kind(column: pd.Series[Any]) -> ColumnKind:
     """What a column is taken for."""
     types = pd.api.types
     if column.isna().all():
@@ -87,7 +87,7 @@ def label_of(value: Any) -> str:
 
 def times(column: pd.Series[Any]) -> Any:
     """The column as what sorts by time: numbers, or dates, NaN or NaT where a value is missing or no date."""
-    if kind_of(column) == "number":
+    if column_kind(column) == "number":
         return numbers(column)
     if isinstance(column.dtype, pd.PeriodDtype):
         return column.dt.to_timestamp()
@@ -147,7 +147,7 @@ def feature_faults(frame: pd.DataFrame, categorical: Collection[str] = (), *, im
         categorical: columns that the study calls so.
         imputes: whether missing values are filled.
     """
-    kinds = {str(name): kind_of(frame[name]) for name in frame.columns}
+    kinds = {str(name): column_kind(frame[name]) for name in frame.columns}
     found: dict[Callable[[], tuple[str, str]], list[str]] = {}
     for name, kind in kinds.items():
         for sort, detail in _column_faults(frame[name], kind, imputes=imputes, is_named=name in categorical):

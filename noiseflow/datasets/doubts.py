@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.base.faults import some_of
-from noiseflow.datasets.columns import is_counter, kind_of, numbers, texts
+from noiseflow.datasets.columns import column_kind, is_counter, numbers, texts
 from noiseflow.datasets.guesses import Guess, begin_with_digits, word_set, words_of
 from noiseflow.datasets.number_text import MISSING_WORDS, parse
 
@@ -57,7 +57,7 @@ def doubts(columns: Iterable[pd.Series[Any]], guesses: Mapping[str, Guess]) -> l
     found: dict[Doubt, list[str]] = {}
     for column in columns:
         guess = guesses.get(str(column.name), Guess("category"))
-        if kind_of(column) == "number" and np.isinf(numbers(column)).any():
+        if column_kind(column) == "number" and np.isinf(numbers(column)).any():
             continue  # refused elsewhere
         for doubt in DOUBTS:
             if (detail := doubt.of(column, guess)) is not None:
@@ -68,7 +68,7 @@ def doubts(columns: Iterable[pd.Series[Any]], guesses: Mapping[str, Guess]) -> l
 
 def _sentinel(column: pd.Series[Any], _: Guess) -> str | None:
     """A number of nines, or -1, that several rows have and that lies farther from the others than these do."""
-    if kind_of(column) != "number":
+    if column_kind(column) != "number":
         return None
     values = numbers(column.dropna())
     for value in sorted({values.min(), values.max()} & {*_SENTINELS}) if len(values) else ():
@@ -85,7 +85,7 @@ def _sentinel(column: pd.Series[Any], _: Guess) -> str | None:
 
 
 def _code(column: pd.Series[Any], guess: Guess) -> str | None:
-    if guess.kind != "number" or kind_of(column) != "number" or not words_of(column.name) & _NOMINAL:
+    if guess.kind != "number" or column_kind(column) != "number" or not words_of(column.name) & _NOMINAL:
         return None
     values = numbers(column.dropna())
     n = len(np.unique(values))
@@ -94,7 +94,7 @@ def _code(column: pd.Series[Any], guess: Guess) -> str | None:
 
 def _numbering(column: pd.Series[Any], guess: Guess) -> str | None:
     """Numbers in equal steps, or each of as many whole numbers as there are rows once, in any order."""
-    if guess.kind != "number" or kind_of(column) != "number" or len(column) < _LEAST_ROWS or is_counter(column):
+    if guess.kind != "number" or column_kind(column) != "number" or len(column) < _LEAST_ROWS or is_counter(column):
         return None
     values = numbers(column)
     steps = np.diff(values)
@@ -106,7 +106,7 @@ def _numbering(column: pd.Series[Any], guess: Guess) -> str | None:
 
 def _blocks(column: pd.Series[Any], guess: Guess) -> str | None:
     """Whole numbers that count blocks of rows: 1, 1, 1, 2, 2, 2 and so on."""
-    if guess.kind != "number" or not guess.sure or kind_of(column) != "number" or column.isna().any():
+    if guess.kind != "number" or not guess.sure or column_kind(column) != "number" or column.isna().any():
         return None
     values = numbers(column)
     starts = np.flatnonzero(np.diff(values, prepend=np.nan))
@@ -119,7 +119,7 @@ def _role(column: pd.Series[Any], guess: Guess) -> str | None:
     words = {re.sub(r"[^a-z]", "", str(column.name).lower())} | {w for w in words_of(column.name) if len(w) > 1}
     if guess.kind not in ("number", "category"):
         return None
-    if kind_of(column) == "category":
+    if column_kind(column) == "category":
         levels = {text.strip().lower() for text in texts(column.dropna()).unique()[:9]}
         return "" if len(levels) > 1 and levels <= _TESTS else None
     is_weight = bool(words & {"weight", "weights", "wt", "wgt"})
@@ -128,14 +128,14 @@ def _role(column: pd.Series[Any], guess: Guess) -> str | None:
 
 def _units(column: pd.Series[Any], guess: Guess) -> str | None:
     """Texts that nearly all begin with a digit, but are no numbers of one unit."""
-    if guess.kind != "category" or kind_of(column) != "category":
+    if guess.kind != "category" or column_kind(column) != "category":
         return None
     levels = [text.strip() for text in texts(column.dropna()).unique()[:_MOST_LEVELS]]
     return f"such as {levels[0]!r}" if len(levels) >= _LEAST_ROWS and begin_with_digits(levels) else None
 
 
 def _words(column: pd.Series[Any], guess: Guess) -> str | None:
-    if guess.kind not in ("category", "group") or kind_of(column) != "category":
+    if guess.kind not in ("category", "group") or column_kind(column) != "category":
         return None
     levels = texts(column.dropna()).value_counts()
     levels = levels[:_MOST_LEVELS]
@@ -154,7 +154,7 @@ def _words(column: pd.Series[Any], guess: Guess) -> str | None:
 
 def _alike(column: pd.Series[Any], guess: Guess) -> str | None:
     """Two texts that differ by a letter, one of them rare; or y beside yes."""
-    if guess.kind != "category" or kind_of(column) != "category":
+    if guess.kind != "category" or column_kind(column) != "category":
         return None
     counts = texts(column.dropna()).str.strip().value_counts()
     if not 2 < len(counts) <= 50:
@@ -178,7 +178,7 @@ def _differ_by_a_letter(a: str, b: str) -> bool:
 
 
 def _total(column: pd.Series[Any], _: Guess) -> str | None:
-    if kind_of(column) != "category" or column.isna().iloc[-1]:
+    if column_kind(column) != "category" or column.isna().iloc[-1]:
         return None
     last = str(column.iloc[-1]).strip().lower()
     return "" if last in _TOTALS and int((texts(column).str.strip().str.lower() == last).sum()) == 1 else None

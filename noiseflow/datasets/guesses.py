@@ -16,8 +16,8 @@ from noiseflow.datasets.columns import (
     MAX_CATEGORIES,
     MAX_CATEGORY_LENGTH,
     MONTH,
+    column_kind,
     is_counter,
-    kind_of,
     numbers,
     texts,
     times,
@@ -142,7 +142,7 @@ def is_date(column: pd.Series[Any]) -> bool:
 
 def guess_column(column: pd.Series[Any]) -> Guess:
     """What a column seems to be, as it was read."""
-    kind, values, name = kind_of(column), column.dropna(), words_of(column.name)
+    kind, values, name = column_kind(column), column.dropna(), words_of(column.name)
     if kind in ("empty", "other"):
         return Guess(
             kind, "has no values" if kind == "empty" else f"holds {column.dtype}, which is no number and no text"
@@ -267,7 +267,7 @@ def gives_target_away(column: pd.Series[Any], target: pd.Series[Any], *, is_clas
     column, target = column[known], target[known]
     if len(column) < _LEAST_ROWS or column.nunique() < 2 or target.nunique() < 2:
         return False
-    if kind_of(column) != "number":
+    if column_kind(column) != "number":
         levels = texts(column)
         return (
             is_class
@@ -276,7 +276,7 @@ def gives_target_away(column: pd.Series[Any], target: pd.Series[Any], *, is_clas
         )
     values = numbers(column)
     if not is_class:
-        if kind_of(target) != "number":
+        if column_kind(target) != "number":
             return False
         pair = np.stack([values, numbers(target)])
         ranks = pd.DataFrame(pair.T).rank().to_numpy().T
@@ -327,7 +327,7 @@ def panel_units(frame: pd.DataFrame, guesses: dict[str, Guess]) -> list[str]:
 
 
 def _is_measured(column: pd.Series[Any]) -> bool:
-    return kind_of(column) == "number" and bool((np.trunc(known := numbers(column.dropna())) != known).any())
+    return column_kind(column) == "number" and bool((np.trunc(known := numbers(column.dropna())) != known).any())
 
 
 def nearly_equal(column: pd.Series[Any]) -> list[tuple[str, ...]]:

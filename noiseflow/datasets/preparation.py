@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.datasets.columns import kind_of, label_of, texts
+from noiseflow.datasets.columns import column_kind, label_of, texts
 from noiseflow.datasets.files import N_ROWS, read_table, stamp
 from noiseflow.datasets.guesses import tidied
 from noiseflow.datasets.number_text import STYLES, as_numbers, parse
@@ -115,7 +115,7 @@ def _declared(frame: pd.DataFrame, dataset: Dataset, reading: Reading) -> pd.Dat
     lacking += [np.inf, -np.inf] if "inf" in (reading.na_values or ()) else []
     for name in frame.columns:
         column = frame[name]
-        if name in untouched or kind_of(column) in ("empty", "other"):
+        if name in untouched or column_kind(column) in ("empty", "other"):
             continue
         is_text = pd.api.types.is_object_dtype(column.dtype) or pd.api.types.is_string_dtype(column.dtype)
         if is_text and dataset.tidy:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.base.faults import some_named
-from noiseflow.datasets.columns import feature_faults, kind_of, label_of, numbers, texts, times
+from noiseflow.datasets.columns import column_kind, feature_faults, label_of, numbers, texts, times
 from noiseflow.datasets.number_text import parse
 from noiseflow.datasets.rows import BY_GROUP, MAX_NUMBER
 
@@ -40,8 +40,8 @@ def table_faults(frame: pd.DataFrame, dataset: Dataset) -> list[str]:
 
 def mixed_faults(targets: pd.DataFrame) -> list[str]:
     """That several targets are not of one kind: numbers, or labels of two values."""
-    texts_ = [str(name) for name in targets if kind_of(targets[name]) == "category"]
-    values = [str(name) for name in targets if kind_of(targets[name]) == "number" and targets[name].nunique() > 2]
+    texts_ = [str(name) for name in targets if column_kind(targets[name]) == "category"]
+    values = [str(name) for name in targets if column_kind(targets[name]) == "number" and targets[name].nunique() > 2]
     many = [name for name in texts_ if targets[name].nunique() > 2]
     if not many and not (texts_ and values):
         return []
@@ -59,7 +59,7 @@ def _target_faults(column: pd.Series[Any], dataset: Dataset) -> list[str]:
     if n:
         fix = "Remove those rows, or set set_aside: [missing_target]."
         return [f"target must have a value in each row; received {name} with {n} missing. {fix}"]
-    kind = kind_of(column)
+    kind = column_kind(column)
     if kind in ("date", "other"):
         return [f"target must be numbers or classes; received {name} of {column.dtype}. Convert it."]
     if len(column.astype(object).unique()) == 1:
@@ -93,7 +93,7 @@ def _class_faults(column: pd.Series[Any], *, is_label: bool) -> list[str]:
     if is_label and n != 2:
         must = "target must have two values in each of several columns of classes"
         return [f"{must}; received {name} with {n:,}. Name one target, or set task: regression."]
-    has_decimals = kind_of(column) == "number" and bool((np.trunc(values := numbers(column)) != values).any())
+    has_decimals = column_kind(column) == "number" and bool((np.trunc(values := numbers(column)) != values).any())
     if has_decimals and n > _MANY:
         received = f"{name}, numbers with decimals of {n} values"
         return [f"target of a classification must be classes; received {received}. Set task: regression."]

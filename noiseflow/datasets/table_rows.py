@@ -13,7 +13,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.preprocessing import StandardScaler
 
 from noiseflow.base.faults import InvalidInputError
-from noiseflow.datasets.columns import kind_of, label_of, numbers, texts, times
+from noiseflow.datasets.columns import column_kind, label_of, numbers, texts, times
 from noiseflow.datasets.data import Array, Data, grid_of, standardize_target
 from noiseflow.datasets.file_limits import MAX_COLUMNS
 from noiseflow.datasets.preparation import as_read, prepare_table
@@ -108,7 +108,7 @@ def _read_table(dataset: Dataset, _stamps: tuple[tuple[int, int], ...]) -> Table
     if faults:
         raise InvalidInputError(faults)
     features = features_of(frame, dataset)
-    kinds = {name: kind_of(features[name]) for name in features.columns}
+    kinds = {name: column_kind(features[name]) for name in features.columns}
     numeric = [name for name, kind in kinds.items() if kind == "number"]
     X = np.stack([numbers(features[name]) for name in numeric]).T if numeric else np.empty((len(features), 0))
     factors = {name: pd.factorize(texts(features[name]), sort=True) for name in kinds if name not in numeric}

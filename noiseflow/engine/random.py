@@ -67,14 +67,18 @@ def bits(key: Key, step: Tensor, n: int) -> Tensor:
 
 
 def draw(kind: str, key: Key, step: Tensor, n: int, randomness_off: Tensor = 0) -> Tensor:
-    """As many numbers for each key as asked for, of one of the KINDS: float32, the key's shape + (n,).
+    """As many numbers for each key as asked for, of one of the DISTRIBUTIONS: float32, the key's shape + (n,).
 
     Args:
         randomness_off: int32 scalar; where it is 1 all numbers are the RANDOMNESS_OFF one of their kind.
     """
     shape = [*key[0].shape, -(-n // 2)]
     pairs = _computed_once(
-        lambda: tf.complex(*KINDS[kind](*_words(key, step, n))), shape, step, RANDOMNESS_OFF[kind], randomness_off
+        lambda: tf.complex(*DISTRIBUTIONS[kind](*_words(key, step, n))),
+        shape,
+        step,
+        RANDOMNESS_OFF[kind],
+        randomness_off,
     )
     return tf.concat([tf.math.real(pairs), tf.math.imag(pairs)], axis=-1)[..., :n]
 
@@ -125,7 +129,7 @@ def _normal_pair(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return radius * _polynomial(COSINE, square), radius * sine
 
 
-KINDS: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
+DISTRIBUTIONS: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
     "normal": _normal_pair,
     "uniform": _uniform_pair,
 }

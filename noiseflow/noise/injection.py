@@ -76,7 +76,7 @@ class Injection(Part):
     `before_activation`, `after_activation`, `after:<layer>`) they do what the Keras layers of their names do. `labels` takes
     gaussian (regression) or flip (classification). `weights` takes gaussian, added to the trainable weights while the
     gradient is computed. `gradients` takes gaussian with the variance stddev² / (1 + step)^decay. `recurrent_state`
-    takes gaussian or uniform, added to the state that a recurrent layer hands from step to step.
+    takes kinds that are added, to the state that a recurrent layer hands from step to step.
 
     References:
         Neelakantan et al. (2015), Adding gradient noise improves learning for very deep networks, equation 1.

@@ -32,7 +32,7 @@ class Evidence:
             end.
         constants: dataset name -> the score of the best constant prediction.
         constant_losses: of each classification its log loss on the test rows.
-        cautions: sentences on the data.
+        data_cautions: sentences on the data.
         manifest: how it was made, in the order to be shown; its `command` repeats the study.
         n_planned: trials of the plan.
         changed: what the last replays were made with that the first campaign was not, `2.20 → 2.21` by name.
@@ -52,7 +52,7 @@ class Evidence:
     curves: pd.DataFrame
     data: pd.DataFrame
     ceilings: Mapping[str, float]
-    cautions: Sequence[str]
+    data_cautions: Sequence[str]
     manifest: Mapping[str, str]
     n_planned: int = 0
     changed: Mapping[str, str] = field(default_factory=dict)

@@ -55,9 +55,9 @@ def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapp
         curves=drawn.named(store.read("curves", drawn.trial_ids)),
         data=pd.concat(rows, ignore_index=True),
         ceilings=_ceilings(study, first),
-        cautions=[text for d in study.datasets for text in warnings(d, first[d.name])],
+        data_cautions=[text for d in study.datasets for text in warnings(d, first[d.name])],
         manifest=dict(manifest),
-        read=read_of_study(study, remarked=False),  # cautions has the remarks
+        read=read_of_study(study, remarked=False),  # data_cautions has the remarks
         n_planned=len(plan.trials),
         until_decided=plan.until_decided,
         changed=_changed(findings, store),

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from noiseflow import wording
 from noiseflow.controls import control_kind
-from noiseflow.report.cautions import CAUTIONS, muted
-from noiseflow.report.cautions import cautions as numbered
+from noiseflow.report.cautions import CAUTIONS, cautions, muted
 from noiseflow.report.evidence import Evidence, cell_key, cell_labels, split_sizes
 from noiseflow.report.headline import named, too_few
 from noiseflow.report.sections import SECTIONS
 from noiseflow.statistics.failures import unseen_rate
 from noiseflow.study import Study
 
-MOST_CAUTIONS = 10
+MOST_DATA_CAUTIONS = 10
 
 
 def limits(evidence: Evidence) -> list[str]:
     """Sentences on what may and may not be concluded."""
-    cautions, more = evidence.cautions[:MOST_CAUTIONS], len(evidence.cautions) - MOST_CAUTIONS
+    on_data, more = evidence.data_cautions[:MOST_DATA_CAUTIONS], len(evidence.data_cautions) - MOST_DATA_CAUTIONS
     return [
         *_on_data(evidence),
         *_on_held_back(evidence),
@@ -25,9 +24,9 @@ def limits(evidence: Evidence) -> list[str]:
         *_on_missing(evidence),
         *_on_diverged(evidence),
         *_on_pairs(evidence),
-        *cautions,
+        *on_data,
         *([f"There are {more} more cautions on the data."] if more > 0 else []),
-        *numbered(evidence),
+        *cautions(evidence),
         *_on_muted(evidence),
     ]
 

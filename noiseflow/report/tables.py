@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import isfinite, nan
 
 import numpy as np
@@ -12,18 +13,22 @@ import pandas as pd
 from noiseflow.report.evidence import telling_names
 from noiseflow.report.selection import clearest
 from noiseflow.scores import score_of_column
+from noiseflow.statistics.effects import EFFECTS, Effect
 from noiseflow.wording import (
     ADJUSTED,
     ALWAYS_VALID,
     NOTHING,
     Row,
     bare,
+    change,
+    decimals,
     difference,
     difference_ends,
     difference_interval,
     fraction,
     p_text,
     places_of,
+    score_of,
     signed,
 )
 
@@ -52,9 +57,15 @@ def difference_heads(unit: str = "", p: str = ADJUSTED) -> Columns:
         f"Difference{unit}": difference,
         "95 % interval": interval,
         p: lambda row: p_text(row["p_adjusted"]),
-        "d_z": lambda row: bare(signed(row["effect_size"], 2)),
-        "P(better)": lambda row: percent(row["prob_better"]),
+        **{effect.head: partial(_effect, effect) for effect in EFFECTS},
     }
+
+
+def _effect(effect: Effect, row: Row) -> str:
+    value = row[effect.column]
+    if effect.form == "share":
+        return percent(value)
+    return change(score_of(row), value, decimals(row)) if effect.in_units_of_score else bare(signed(value, 2))
 
 
 def verdict(row: Row) -> str:
@@ -121,22 +132,25 @@ def _values(row: Row, p: str, places: tuple[int, int], *, points: bool) -> dict[
     """A row, with so many decimals of scores and of differences: those that are shown, so that nothing is rounded twice."""
     scale, unit = (100.0, "points") if points else (1.0, "score")
     low, high = difference_ends(row)
-    decimals, digits = places
+    of_score, of_difference = places
     return {
         "verdict": row["verdict"] if isinstance(row["verdict"], str) else None,
         "strength": _rounded(row["strength"], 4),
         "seeds": int(row["n_seeds"]),
         "diverged": int(row["n_diverged"]),
-        "train": _rounded(row["train_score_mean"], decimals),
-        "score": _rounded(row["score_mean"], decimals),
-        "std": _rounded(row["score_std"], decimals),
-        f"difference ({unit})": _rounded(scale * row["difference_mean"], digits),
-        "low": _rounded(scale * low, digits),
-        "high": _rounded(scale * high, digits),
+        "train": _rounded(row["train_score_mean"], of_score),
+        "score": _rounded(row["score_mean"], of_score),
+        "std": _rounded(row["score_std"], of_score),
+        f"difference ({unit})": _rounded(scale * row["difference_mean"], of_difference),
+        "low": _rounded(scale * low, of_difference),
+        "high": _rounded(scale * high, of_difference),
         p: _rounded(row["p_adjusted"], 5),
-        "d_z": _rounded(row["effect_size"], 2),
-        "P(better)": _rounded(row["prob_better"], 3),
+        **{effect.head: _plain(effect, row, scale) for effect in EFFECTS},
     }
+
+
+def _plain(effect: Effect, row: Row, scale: float) -> float | None:
+    return _rounded(row[effect.column] * (scale if effect.in_units_of_score else 1), effect.decimals)
 
 
 def _rounded(value: float, digits: int) -> float | None:

@@ -1,5 +1,6 @@
 """What the heads of the tables mean, each in a sentence: shown where the word is."""
 
+from noiseflow.statistics.effects import EFFECTS
 from noiseflow.wording import ADJUSTED, ALWAYS_VALID, SHORT_HEADS
 
 ADJUSTED_P = "Chance of so large a difference if there were none, adjusted for all comparisons of the study."
@@ -25,8 +26,7 @@ TERMS = {
     "p, of a year": "Chance of so large a difference in some cell in a year of nights if there were no drift.",
     ALWAYS_VALID: ALWAYS_VALID_P,
     SHORT_HEADS[ALWAYS_VALID]: ALWAYS_VALID_P,
-    "d_z": "The mean difference over its standard deviation between pairs: 0.2 is small, 0.8 is large.",
-    "P(better)": "The share of seeds on which the variant scores higher; ties count half.",
+    **{effect.head: effect.meaning for effect in EFFECTS},
     "Strength": "The stddev or rate of the noise, or the factor of the control; of several parts, one each in order.",
     "Seeds": "Networks that were trained, each from other initial weights.",
     "Train": "Score on the rows that the network was trained on.",

@@ -92,6 +92,9 @@ class Score:
     def value(self, outputs: Array, y: Array) -> Array:
         """The score of each seed, larger being better: (n_seeds,).
 
+        A number for outputs that are the same for all rows. Where rows of one class leave it undefined, NaN, or what
+        scikit-learn gives.
+
         Args:
             outputs: (n_seeds, n_rows, n_outputs): the probability of class 1, or of each class, or the value predicted.
             y: (n_seeds, n_rows): class indices, or values.

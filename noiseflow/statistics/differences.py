@@ -14,13 +14,12 @@ import pandas as pd
 
 from noiseflow.statistics.bands import Band, PairedDifferences, simultaneous
 from noiseflow.statistics.crossfit import HALVES_CORRELATION
+from noiseflow.statistics.effects import EFFECT_COLUMNS, EFFECTS, effects_of
 from noiseflow.statistics.estimate import Estimate
 from noiseflow.statistics.inference import (
     ALPHA,
     Array,
     by_size,
-    cohen_dz,
-    probability_better,
     sign_flip_p,
     values_to_flip,
     values_to_resample,
@@ -32,7 +31,13 @@ from noiseflow.statistics.robust import bca_interval, wilcoxon_p
 from noiseflow.statistics.verdict import Pairing, Verdict, decide, pair_up
 
 AT_ONCE = 200  # comparisons that are computed together: their resampled means take 16 MB
-NOT_SCALED = frozenset({"p_value", "effect_size", "prob_better", "wilcoxon_p"})
+DIFFERENCE_COLUMNS = (
+    *("difference_mean", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted"),
+    *EFFECT_COLUMNS,
+    "verdict",
+)
+"""What every comparison has: of a variant, of a family, of a rival."""
+NOT_SCALED = {"p_value", "wilcoxon_p"} | {effect.column for effect in EFFECTS if not effect.in_units_of_score}
 
 
 @dataclass(frozen=True)
@@ -193,7 +198,7 @@ def _difference_columns(pairings: Sequence[Pairing], cross_checks: bool) -> list
     samples = [pairing.differences for pairing in pairings]
     for places, differences in by_size(samples):
         if differences.shape[-1]:
-            _fill(found, places, effect_size=cohen_dz(differences), prob_better=probability_better(differences))
+            _fill(found, places, **effects_of(differences))
     for at, pairing in enumerate(pairings):
         if pairing.estimate is not None and pairing.n_pairs:
             found[at] |= {"difference_mean": pairing.estimate.mean, "p_value": pairing.estimate.p_value}

@@ -10,14 +10,10 @@ import pandas as pd
 
 from noiseflow.base.values import BASELINE
 from noiseflow.statistics.crossfit import choose_naively, honest_scores, scored_families
-from noiseflow.statistics.differences import compare_pairs
+from noiseflow.statistics.differences import DIFFERENCE_COLUMNS, compare_pairs
 from noiseflow.statistics.inference import ALPHA
 from noiseflow.statistics.pairs import GROUP, pairs_with
 
-DIFFERENCE_COLUMNS = [
-    *("difference_mean", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted"),
-    *("effect_size", "prob_better", "verdict"),
-]
 FAILURE_COLUMNS = ("n_failed", "failure_p")
 """Of the strength that fails least, as the summary has them."""
 CHOICE_COLUMNS = [

@@ -11,7 +11,7 @@ import pandas as pd
 
 from noiseflow.base.values import BASELINE
 from noiseflow.statistics.dependence import dependent_mean
-from noiseflow.statistics.differences import PairedComparison, compare
+from noiseflow.statistics.differences import DIFFERENCE_COLUMNS, PairedComparison, compare
 from noiseflow.statistics.failures import mark_failures, paired_failures_p, rate_interval
 from noiseflow.statistics.inference import ALPHA, Array, by_size, holm, t_interval
 from noiseflow.statistics.looks import Due, with_kept
@@ -37,8 +37,7 @@ QUANTITIES = ["train_score", "test_score"]
 SUMMARY_COLUMNS = [
     *(*CELL, "strength", "score_name", "n_seeds", "n_diverged"),
     *("train_score_mean", "test_score_mean", "test_score_std", "ci_low", "ci_high"),
-    *("difference_mean", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted"),
-    *("effect_size", "prob_better", "verdict"),
+    *DIFFERENCE_COLUMNS,
 ]
 FURTHER_COLUMNS = [
     *("approximate", "bca_low", "bca_high", "wilcoxon_p", "n_needed", "interquartile_mean"),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from noiseflow import datasets
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import SKEWED
-from noiseflow.datasets.columns import kind_of, numbers
+from noiseflow.datasets.columns import column_kind, numbers
 from noiseflow.datasets.files import SUFFIXES
 from noiseflow.scores import SCORES, scores_of
 from noiseflow.study import Dataset
@@ -67,7 +67,7 @@ def dataset_of(settings: dict[str, Any]) -> Dataset:
 
 def guess_task(column: pd.Series[Any]) -> str:
     """Regression for numbers with decimals, of many values, or of values that only one row has; else classification."""
-    if kind_of(column) != "number":
+    if column_kind(column) != "number":
         return "classification"
     values = pd.Series(numbers(column)).dropna()
     counts = values.value_counts()
@@ -79,7 +79,7 @@ def guess_task(column: pd.Series[Any]) -> str:
 def task_remarks(column: pd.Series[Any], task: str) -> list[str]:
     n = column.nunique()
     other = "regression" if task == "classification" else "classification"
-    hint = f" Set {other} if that is wrong." if kind_of(column) == "number" else ""
+    hint = f" Set {other} if that is wrong." if column_kind(column) == "number" else ""
     return [f"Guessed: {n} different values.{hint}"]
 
 

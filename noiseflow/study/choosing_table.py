@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError, some_named, some_of
-from noiseflow.datasets.columns import kind_of, numbers, texts
+from noiseflow.datasets.columns import column_kind, numbers, texts
 from noiseflow.datasets.doubts import doubts
 from noiseflow.datasets.files import guess_sheet, is_too_large, read_table
 from noiseflow.datasets.guesses import (
@@ -178,14 +178,14 @@ def _written_oddly(frame: pd.DataFrame, settings: dict[str, Any], remarks: Remar
     numeric, categorical, uneven = [], [], []
     targets = [settings["target"]] if isinstance(settings["target"], str) else settings["target"]
     words = list(settings.get("na_values", ()))
-    if infinite := [n for n in frame if kind_of(frame[n]) == "number" and np.isinf(numbers(frame[n])).any()]:
+    if infinite := [n for n in frame if column_kind(frame[n]) == "number" and np.isinf(numbers(frame[n])).any()]:
         words += ["inf"] * ("inf" not in words)
         remarks.setdefault("na_values", []).append(
             f"{some_named(map(str, infinite))}: infinite numbers are taken for missing."
         )
     for name in map(str, frame.columns):
         column = frame[name]
-        if kind_of(column) not in ("category", "date") or not _is_text(column):
+        if column_kind(column) not in ("category", "date") or not _is_text(column):
             continue
         if name in targets and column.nunique() == 2:
             uneven += [name] * bool(has_blanks(column) or nearly_equal(column))
@@ -237,7 +237,7 @@ def see_target(column: pd.Series[Any], task: str) -> None:
         raise InvalidInputError(
             [f"the table must {must}; received {n}, too few to see how it can be predicted. Bring more rows."]
         )
-    if kind_of(column) == "date" or (kind_of(column) == "category" and is_date(column)):
+    if column_kind(column) == "date" or (column_kind(column) == "category" and is_date(column)):
         fix = "Turn it into numbers, such as days since the first, or choose another."
         raise InvalidInputError([f"target must be numbers or classes; received {name}, which holds dates. {fix}"])
     if distinct < 2:

@@ -11,7 +11,9 @@ from noiseflow.engine.sites import factor
 from noiseflow.noise import KINDS, kind_of
 from noiseflow.noise.injection import Injection
 from noiseflow.noise.shaped import Shaped, mixture
+from noiseflow.wording import listed
 
+OF_STATES = [kind.name for kind in KINDS if "recurrent_state" in kind.places]
 WITHIN = [kind for kind in KINDS if kind.places != ("labels",)]
 
 
@@ -147,7 +149,10 @@ REFUSED = {
     "labels at test": ({"place": "labels", "kind": "flip", "rate": 0.1, "at": ["train", "test"]}, "to act at test"),
     "never at train": (INPUT | {"at": ["test"]}, "must be at train, or at train and test"),
     "neftune's stddev": ({"place": "after:e", "kind": "neftune", "stddev": 0.1}, "must have an alpha and no stddev"),
-    "dropout of a state": ({"place": "recurrent_state", "kind": "dropout", "rate": 0.1}, "gaussian or uniform, at"),
+    "dropout of a state": (
+        {"place": "recurrent_state", "kind": "dropout", "rate": 0.1},
+        f"{listed(OF_STATES, last='or')}, at",
+    ),
     "all at once": (INPUT | {"kind": "time_warp", "mean": 1, "columns": ["a"]}, "mean; and must have no columns"),
 }
 

@@ -38,6 +38,15 @@ def test_score_has_all_its_parts(entry):
 
 
 @ALL
+def test_score_of_a_constant_guess_is_a_number(entry):
+    """Without one no training would fail for being no better than a constant."""
+    for n_classes, width in FORMS[entry.task]:
+        y = np.arange(12.0) % (n_classes or 5)
+        guess = np.full(width, 1 / max(2, width) if n_classes else y.mean())
+        assert isfinite(entry.measure(np.broadcast_to(guess, (1, len(y), width)), y)[0])
+
+
+@ALL
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_keras_metric_measures_the_score(entry, from_logits, rng):
     """Whatever the form of the outputs, and after a metric was made anew from its config."""

@@ -8,6 +8,7 @@ import pytest
 
 import noiseflow
 from noiseflow.engine.result import SeedsFit
+from noiseflow.statistics.effects import EFFECT_COLUMNS
 
 
 def make_fit(scores, *, metric="accuracy", seeds=None, loss=0.5, initial_loss=0.7, **history):
@@ -44,7 +45,8 @@ def test_compare_gives_the_summary_of_the_last_epoch_by_variant():
     assert list(table.columns) == [
         *("score_name", "n_seeds", "n_diverged", "test_score_mean", "test_score_std", "ci_low", "ci_high"),
         *("difference_mean", "difference_ci_low", "difference_ci_high", "p_value", "p_adjusted"),
-        *("effect_size", "prob_better", "verdict"),
+        *EFFECT_COLUMNS,
+        "verdict",
     ]
     assert (row["score_name"], row["n_seeds"], row["n_diverged"], row["verdict"]) == ("accuracy", 8, 0, "better")
     assert row["test_score_mean"] == pytest.approx((BASE + GAINS).mean())
