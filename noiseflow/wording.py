@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from math import floor, isfinite, log10
+from math import floor, isfinite, log10, nan
 from typing import Any
 
 from noiseflow.scores import Score, score_of_column
@@ -91,11 +91,22 @@ def difference(row: Row) -> str:
 
 
 def decimals(row: Row) -> int:
-    """Decimals of the row's difference: one more than usual where its interval would not show its width."""
+    """Decimals of the row's difference, one more than usual where those would mislead (`decimals_for`)."""
     if score_of(row).in_target_units:  # of any size
         sizes = [abs(row[f"difference_{end}"]) for end in ("mean", "ci_low", "ci_high")]
         return places_of(max((size for size in sizes if isfinite(size)), default=0.0))
-    return score_of(row).decimals + bool(row["difference_ci_high"] - row["difference_ci_low"] < NARROW)
+    score, ends = score_of(row), (row["difference_ci_low"], row["difference_ci_high"])
+    return decimals_for(*ends, row.get("margin", nan), score.scale, score.decimals)
+
+
+def decimals_for(low: float, high: float, margin: float, scale: float, usual: int) -> int:
+    """The usual decimals of an interval; one more where it is so narrow, or an end so near the margin, that they mislead.
+
+    Args:
+        low, high, margin: before they are multiplied by `scale` to be shown.
+    """
+    reads_as_margin = any(round(scale * abs(end), usual) == scale * margin != scale * abs(end) for end in (low, high))
+    return usual + bool(high - low < NARROW or reads_as_margin)
 
 
 def places_of(size: float, most: int = 4) -> int:

@@ -140,10 +140,14 @@ def constant_score(dataset: Dataset, data: Data) -> float:
 
 
 def constant_loss(data: Data) -> float | None:
-    """The log loss, in nats, of predicting each class as often as it comes in the test rows; of one target of classes only."""
+    """The log loss, in nats, of predicting each class as often as it comes; of one target of classes only.
+
+    Args:
+        data: its rows; the fresh ones count where there are such, else the test rows.
+    """
     if not data.n_classes or data.n_targets > 1:
         return None
-    _, counts = np.unique(data.y_test, return_counts=True)
+    _, counts = np.unique(data.y_test if data.y_eval is None else data.y_eval, return_counts=True)
     shares = counts / counts.sum()
     return float(-shares @ np.log(shares))
 

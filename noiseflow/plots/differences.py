@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from noiseflow.base.values import BASELINE
 from noiseflow.plots.canvas import INK, MUTED, blank_figure, label_axes, name_rows, note_above, note_beside, row_height
-from noiseflow.wording import NARROW, bare, signed
+from noiseflow.wording import bare, decimals_for, signed
 
 VERDICT_WEIGHTS = {"better": "bold", "worse": "bold"}
 
@@ -48,7 +48,7 @@ def plot_differences(
             low, high, *seeds = np.clip([low, high, *seeds], -scale, scale).tolist()
         _interval(axes, -at, (mean, low, high), colours[row["variant"]])
         axes.plot(seeds, [-at, -at], color=colours[row["variant"]], linewidth=5, solid_capstyle="butt", zorder=2)
-        decimals = (1 if scale == 100.0 else 3) + bool(high - low < NARROW * scale)
+        decimals = decimals_for(low / scale, high / scale, margin, scale, 1 if scale == 100.0 else 3)
         numbers, verdict = _numbers(mean, low, high, decimals, in_points=scale == 100.0), str(row["verdict"])
         note_beside(axes, -at, [(numbers, "normal"), (verdict, VERDICT_WEIGHTS.get(verdict, "normal"))])
     note_above(axes, 0, f"within ± {margin * scale:g}: not worth having", MUTED)

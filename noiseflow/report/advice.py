@@ -9,7 +9,8 @@ from math import ceil, floor, isfinite, nan
 
 from noiseflow import wording
 from noiseflow.datasets import columns_of
-from noiseflow.report.evidence import Evidence
+from noiseflow.report.cautions.probabilities import unreliable
+from noiseflow.report.evidence import Evidence, cell_key
 from noiseflow.report.headline import named
 from noiseflow.report.recipe import Task, keras_lines
 from noiseflow.statistics.differences import rows_decide
@@ -73,8 +74,9 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -_or_0(row["difference_ci_low"])))
     why = "" if len(better) == 1 else _why(evidence, best, max(alike, key=lambda row: _or_0(row["difference_mean"])))
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
+    caution = " Do not rely on its probabilities (NF005)." if cell_key(best) in unreliable(evidence) else ""
     yield Advice(
-        f"Take {named([best])}{why}. In Keras:",
+        f"Take {named([best])}{why}.{caution} In Keras:",
         keras_lines(architecture, _with_columns(evidence, best), _task(evidence, best)),
     )
 
@@ -86,7 +88,11 @@ def _why(evidence: Evidence, best: Row, largest: Row) -> str:
     is_simpler = _n_parts(_variant(evidence, best)) < _n_parts(_variant(evidence, largest))
     what = "is simpler" if is_simpler else "has an interval that begins higher"
     most = wording.quoted(str(largest["variant"]))
-    return f". {most} gains most, but by less than the margin, and this one {what}. The two were not tested against each other"
+    by = wording.margin(best, evidence.study.margin).removeprefix("± ")
+    return (
+        f". {most} gains most, but less than the margin ({by}) more, and this one {what}. The two were not tested against "
+        "each other"
+    )
 
 
 def _task(evidence: Evidence, row: Row) -> Task:
@@ -137,10 +143,15 @@ def _more_rows(evidence: Evidence, rows: Sequence[Row], noisy: Sequence[Row], no
     share = min(row["rows_share"] for row in noisy)
     names = {row["dataset"] for row in noisy}
     n_eval = max((dataset.n_eval or 0 for dataset in evidence.study.datasets if dataset.name in names), default=0)
-    more = f"more fresh rows would: raise n_eval above {n_eval:,} in the study file." if n_eval else ""
+    which = "fresh" if n_eval else "test"
+    how = (
+        f"Raise n_eval above {n_eval:,} in the study file."
+        if n_eval
+        else "Take more test rows, or n_eval where the rows come from a generator."
+    )
     return Advice(
-        f"{_undecided(rows, nothing)} More seeds would hardly decide it: the test rows make at least {100 * share:.0f} % of "
-        f"the variance; {more or 'more test rows would, or n_eval where the rows come from a generator.'}"
+        f"{_undecided(rows, nothing)} More seeds would hardly decide it: at least {100 * share:.0f} % of the variance comes "
+        f"from the {which} rows. {how}"
     )
 
 

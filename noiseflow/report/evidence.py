@@ -87,13 +87,13 @@ class Evidence:
 
     @cached_property
     def answer(self) -> pd.DataFrame:
-        """Each variant against its baseline; a family of strengths with the strength that it chose."""
+        """Each variant against its baseline, with the study's margin; a family with the strength that it chose."""
         if self.findings.choices.empty:
-            return self.summary
+            return self.summary.assign(margin=self.study.margin)
         plain = self.summary[self.summary["variant"] == self.summary["family"]]
         choices = self.findings.choices.rename(columns={"family": "variant"})
         own = plain[~plain.set_index(CELL).index.isin(choices.set_index(CELL).index)]
-        return pd.concat([own, choices], ignore_index=True)
+        return pd.concat([own, choices], ignore_index=True).assign(margin=self.study.margin)
 
     @cached_property
     def labelled(self) -> list[dict[Any, Any]]:

@@ -81,7 +81,7 @@ def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
     if isfinite(first.get("seeds_ci_low", nan)):
         on_rows = {**first, "difference_ci_low": first["seeds_ci_low"], "difference_ci_high": first["seeds_ci_high"]}
         on_these = wording.difference_interval(on_rows, as_size=True)
-        both = f"{interval} for new test rows, {on_these} for new seeds alone"
+        both = f"{interval} for new seeds and test rows, {on_these} for new seeds alone"
         proof = f"95 % interval {both}; {seeds}, {p} with all comparisons counted"
     if pooled:
         proof = f"{seeds}; 95 % interval {interval} and {p}, valid however often one looks"
@@ -125,8 +125,9 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
                 for row in against
             )
             if variants:
-                score = wording.score_of(against[0]).label
-                texts.append(f"The {label} is shown to {verb} for {variants}; the {score} is not")
+                verb_, their = (f"{verb}s", "its") if len(against) == 1 else (verb, "their")
+                score = f"{their} {wording.score_of(against[0]).label}"
+                texts.append(f"{variants} {verb_} the {label}, though {score} is not shown to {verb}")
     return texts
 
 

@@ -40,11 +40,11 @@ def _on_data(evidence: Evidence) -> list[str]:
     rows = f" ({counts})" if counts else ""
     study = evidence.study
     if study.design == "replicate":
-        text = (
+        fixed = (
             f"The data is one fixed split{rows}; the seeds vary the initial weights and the noise. So the conclusions hold "
             "for these training rows only: networks that train on others may give another answer."
         )
-        return [text]
+        return [fixed, *_on_fresh(study)]
     each = (
         "Each seed has"
         if study.design == "resample"
@@ -80,7 +80,8 @@ def _on_held_back(evidence: Evidence) -> list[str]:
 def _on_fresh(study: Study) -> list[str]:
     scored = [dataset for dataset in study.datasets if dataset.n_eval]
     counts = wording.listed(f"{dataset.name}: {dataset.n_eval:,}" for dataset in scored)
-    return [f"Compared is the score on fresh rows that no network trained on ({counts})."] if scored else []
+    other = ", not on the test rows" if study.design == "replicate" else ""
+    return [f"Compared is the score on fresh rows that no network trained on ({counts}){other}."] if scored else []
 
 
 def _on_finite(study: Study) -> list[str]:
@@ -136,8 +137,8 @@ def _on_unseen(evidence: Evidence) -> list[str]:
     if len(sound):
         n = int(sound["n_seeds"].min())
         texts.append(
-            f"The verdicts are on trainings that do not fail. Where none of {n:,} failed, up to "
-            f"{100 * unseen_rate(n):.2g} % of trainings may fail unseen (one-sided, at 95 %)."
+            f"The verdicts are on trainings that did not fail. Where none of {n:,} failed, up to "
+            f"{100 * unseen_rate(n):.2g} % of further ones may still fail (one-sided, at 95 %)."
         )
     return texts
 

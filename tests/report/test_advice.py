@@ -36,8 +36,8 @@ def test_advice_says_why_it_takes_another_than_the_one_that_gains_most():
     evidence.summary.loc[evidence.summary["variant"] == "one", "difference_ci_low"] = 0.025
     (advice,) = advise(evidence)
     assert advice.text == (
-        "Take ‘one’. ‘two’ gains most, but by less than the margin, and this one has an interval that begins higher. "
-        "The two were not tested against each other. In Keras:"
+        "Take ‘one’. ‘two’ gains most, but less than the margin (1 point) more, and this one has an interval that begins "
+        "higher. The two were not tested against each other. In Keras:"
     )
 
 
@@ -46,7 +46,9 @@ def test_advice_takes_the_simpler_of_two_that_gain_alike():
     content = evidence.study.model_dump(mode="json")
     content["variants"][2]["injections"].append({"place": "after_activation", "stddev": 0.02})
     (advice,) = advise(make_evidence(Study.model_validate(content), summary=evidence.summary))
-    assert advice.text.startswith("Take ‘one’. ‘two’ gains most, but by less than the margin, and this one is simpler.")
+    assert advice.text.startswith(
+        "Take ‘one’. ‘two’ gains most, but less than the margin (1 point) more, and this one is simpler."
+    )
 
 
 def test_advice_is_to_leave_it_out_where_nothing_is_worth_having():
@@ -85,7 +87,7 @@ def test_advice_asks_for_test_rows_where_they_and_not_the_seeds_leave_it_open():
     evidence.summary.loc[evidence.summary["variant"] == "two", "rows_share"] = 0.93
     _, rows, seeds = advise(evidence)
     assert rows.text.startswith(
-        "‘two’ is undecided. More seeds would hardly decide it: the test rows make at least 93 %"
+        "‘two’ is undecided. More seeds would hardly decide it: at least 93 % of the variance comes from the test rows."
     )
     assert not rows.code
     assert seeds.text.startswith("‘three’ is undecided.")
@@ -99,7 +101,7 @@ def test_advice_asks_for_more_fresh_rows_where_there_are_some():
     content["datasets"][0]["n_eval"] = 10_000
     (advice,) = advise(make_evidence(Study.model_validate(content), summary=evidence.summary))
     assert advice.text.startswith("Nothing is to be taken over as yet: ‘one’ is undecided.")
-    assert "raise n_eval above 10,000 in the study file" in advice.text
+    assert "Raise n_eval above 10,000 in the study file" in advice.text
 
 
 def test_advice_raises_the_most_seeds_where_they_are_there():
@@ -180,3 +182,13 @@ def test_alarm_is_raised_by_replays_that_differ_for_no_known_reason():
 )
 def test_replay_summary_says_how_they_came_out_and_what_changed(difference, changed, end):
     assert replay_summary(campaigns(replays=[replayed("2026-01-07", difference)], changed=changed)).endswith(end)
+
+
+@pytest.mark.parametrize(("loss", "warns"), [(0.5, False), (1.2, True)])
+def test_advice_warns_of_probabilities_that_are_worse_than_a_constant(loss, warns):
+    study = make_study()
+    trials = make_trials(study).assign(test_loss=loss)
+    evidence = make_evidence(study, trials, constant_losses={"circles": 0.69})
+    evidence.summary.loc[1:, "verdict"] = "better"
+    (advice,) = advise(evidence)
+    assert ("Do not rely on its probabilities (NF005). In Keras:" in advice.text) is warns

@@ -114,5 +114,5 @@ def test_headline_says_which_way_the_loss_goes_where_the_score_does_not():
     evidence.summary.loc[1:, "verdict"] = "inconclusive"
     evidence.summary[["loss_verdict", "loss_difference_mean"]] = [[None, nan], ["better", -0.619], ["worse", 1.5]]
     text = headline(evidence)
-    assert "The log loss is shown to improve for ‘input’ (−.619 nats); the test accuracy is not." in text
-    assert "The log loss is shown to worsen for ‘after’ (+1.500 nats); the test accuracy is not." in text
+    assert "‘input’ (−.619 nats) improves the log loss, though its test accuracy is not shown to improve." in text
+    assert "‘after’ (+1.500 nats) worsens the log loss, though its test accuracy is not shown to worsen." in text

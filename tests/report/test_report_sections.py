@@ -339,9 +339,7 @@ def test_note_of_scores_says_which_rows_differences_are_of():
     notes = " ".join(
         part.note for section in SECTIONS for part in parts_of(section, evidence) if part.title == "Scores"
     )
-    assert (
-        "The differences and the answer are of the fresh rows (1,000). The column Test is of other rows (70)" in notes
-    )
+    assert "of the fresh rows (1,000). The columns Test and 95 % interval are of the test rows (70)" in notes
 
 
 def test_note_does_not_promise_a_p_that_too_few_pairs_cannot_have():
@@ -349,12 +347,15 @@ def test_note_does_not_promise_a_p_that_too_few_pairs_cannot_have():
     (part,) = parts_of(differences.SECTION, make_evidence(study, make_trials(study)))
     assert "is at most .05 where an interval leaves 0 out; not so for ‘input’ and ‘after’: there the pairs" in part.note
     (part,) = parts_of(differences.SECTION, make_evidence(make_study(n_seeds=12)))
-    assert "is at most .05 where an interval leaves 0 out. The band" in part.note
+    assert "is at most .05 where an interval leaves 0 out. They come from" in part.note
 
 
 def test_note_names_the_test_that_was_used(evidences):
     evidence = evidences[0]
-    assert "that of jointly flipped signs (Westfall and Young, 1993)" in parts_of(differences.SECTION, evidence)[0].note
+    assert (
+        "They come from jointly flipped signs (Westfall and Young, 1993)."
+        in parts_of(differences.SECTION, evidence)[0].note
+    )
     table = Dataset(kind="wine")
     finite = evidence.study.model_copy(update={"design": "resample", "datasets": (table,)})
     (part,) = parts_of(differences.SECTION, replace(evidence, study=finite))

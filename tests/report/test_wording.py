@@ -77,3 +77,18 @@ def test_an_interval_of_points_ends_where_differences_do():
     row = {"score_name": "accuracy", "difference_mean": -0.01, "difference_ci_low": -7.44, "difference_ci_high": 7.42}
     assert wording.difference_interval(row) == "−100.0 to 100.0"
     assert wording.difference_interval(row | {"score_name": "r2"}) == "−7.440 to 7.420"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (-0.0104, 0.0015, "−1.04 to 0.15"),  # beyond the margin of a point, and no reader may take it for within
+        (-0.0097, 0.0015, "−0.97 to 0.15"),
+        (-0.0111, 0.0015, "−1.1 to 0.1"),
+        (0.0102, 0.0302, "1.02 to 3.02"),
+    ],
+)
+def test_interval_shows_on_which_side_of_the_margin_it_ends(low, high, text):
+    row = {"score_name": "accuracy", "difference_mean": 0, "difference_ci_low": low, "difference_ci_high": high}
+    assert wording.difference_interval(row | {"margin": 0.01}) == text
+    assert wording.difference_interval(row) == wording.difference_interval(row | {"margin": 0.02})

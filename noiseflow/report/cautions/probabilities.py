@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 
 from noiseflow import wording
 from noiseflow.report.cautions.caution import Caution
-from noiseflow.report.evidence import Evidence
+from noiseflow.report.evidence import Evidence, cell_key
+from noiseflow.statistics.pairs import CELL, CellKey
 from noiseflow.statistics.summary import MEASURE_MARGIN
 
 
+def unreliable(evidence: Evidence) -> dict[CellKey, float]:
+    """The cells whose mean loss on the rows compared is above a constant guess's by more than the margin, and that loss."""
+    least = evidence.constant_losses
+    if not least or evidence.trials.empty:
+        return {}
+    trials = evidence.trials.loc[evidence.trials["status"] == "completed"]
+    losses = trials["test_loss"] if "eval_loss" not in trials else trials["eval_loss"].fillna(trials["test_loss"])
+    cells = trials.assign(loss=losses).groupby(CELL, sort=False)["loss"].mean().reset_index().to_dict("records")
+    return {
+        cell_key(row): float(row["loss"])
+        for row in cells
+        if row["loss"] > least.get(row["dataset"], inf) + MEASURE_MARGIN
+    }
+
+
 def _find(evidence: Evidence) -> Iterator[str]:
+    found = unreliable(evidence)
     for name, least in evidence.constant_losses.items():
         rows = evidence.summary[evidence.summary["dataset"] == name].to_dict("records")
-        worse = [row for row in rows if row["test_loss_mean"] > least + MEASURE_MARGIN]
+        worse = {key: row for row in rows if (key := cell_key(row)) in found}
         if worse:
-            losses = sorted(float(row["test_loss_mean"]) for row in worse)
+            losses = sorted(found[key] for key in worse)
             span = " to ".join(dict.fromkeys(wording.fraction(loss, 2) for loss in (losses[0], losses[-1])))
             yield (
-                f"The test loss of {wording.listed(wording.quoted(row['variant']) for row in worse)} on {name} ({span}) is "
-                f"above the {wording.fraction(least, 2)} of a constant guess: the classes may be right, the probabilities are "
-                "not to be used."
+                f"The loss of {wording.listed(wording.quoted(row['variant']) for row in worse.values())} on the "
+                f"{'fresh' if evidence.is_fresh(name) else 'test'} rows of {name} ({span}) is above the "
+                f"{wording.fraction(least, 2)} of a constant guess: the classes may be right, but do not rely on the "
+                "probabilities."
             )
 
 
@@ -29,7 +48,7 @@ CAUTION = Caution(
     title="probabilities are worse than a constant guess",
     find=_find,
     advice="Stop earlier, or calibrate.",
-    why="The test loss of a variant is above the loss of predicting each class as often as it comes (ln 2 = .69 for two equal "
-    "classes). Its classes may be right all the same, but it is sure of itself where it is wrong: do not use its "
-    "probabilities. Networks that are trained far beyond their best epoch end there.",
+    why="The loss of a variant on the rows compared is above the loss of predicting each class as often as it comes (ln 2 = "
+    ".69 for two equal classes). Its classes may be right all the same, but it is sure of itself where it is wrong: do not use "
+    "its probabilities. Networks that are trained far beyond their best epoch end there.",
 )

@@ -10,9 +10,10 @@ from noiseflow.report.tables import Columns, interval
 from noiseflow.wording import difference_interval, fraction, p_text
 
 NOTE = (
-    "Second opinions; they decide nothing. The first interval is the part of the band, which holds with all others; the "
-    "second is of one comparison over seeds: a bootstrap that allows for skewness (from 20 seeds on). Both p are of one "
-    "comparison, not adjusted: by sign flips, or Student's where the interval is for new rows, and Wilcoxon's over seeds. "
+    "Second opinions; they decide nothing. The band holds all comparisons together, for new rows where the answer is for "
+    "such. The others are of one comparison, not adjusted. The BCa interval (a bootstrap that allows for skewness, from 20 "
+    "seeds on) and Wilcoxon's p are over seeds alone: they may show a difference where the band does not. p is by sign flips, "
+    "or Student's where the answer is for new rows. "
     "Where the interquartile mean of the score is far from its mean, a few seeds made the mean."
 )
 

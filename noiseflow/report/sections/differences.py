@@ -19,12 +19,12 @@ from noiseflow.wording import ADJUSTED, ALWAYS_VALID, SHORT_HEADS
 
 ALL = "The intervals hold together, for all comparisons; the verdicts at the right are read off them."
 ALWAYS = "The intervals hold together, for all comparisons and however often one looks."
-BOTH = " Thick lines are for new seeds on the same test rows, thin ones for new test rows of the same kind too."
+BOTH = " Thin lines are for new seeds and new test rows, and decide; thick lines are for new seeds on the same rows."
 NOTE = (
-    "Scores are from the last epoch. Differences are variant minus baseline on the same seeds. One band of 95 % holds "
-    "all of them together, and the verdicts are read off it: p, adjusted for all comparisons of the study, is at most .05 "
-    "where an interval leaves 0 out{unless}. The band is {band}. An end on the side of a long tail is moved out up to "
-    "threefold."
+    "Scores are from the last epoch. Differences are variant minus baseline on the same seeds. {which} hold together, at 95 %, "
+    "and the verdicts are read off them: p, adjusted for all comparisons of the study, is at most .05 where an interval "
+    "leaves 0 out{unless}. {band}. Where a few seeds differ far more than the others, the interval's end on their side is "
+    "moved out, up to threefold."
 )
 UNLESS = "; not so for {few}: there the pairs of trials are too few for any p of .05, and the verdict stays open"
 EFFECT = (
@@ -65,19 +65,21 @@ def _note(evidence: Evidence) -> str:
         return NOTE_OF_CAMPAIGNS
     study = evidence.study
     finite = {dataset.name for dataset in study.datasets if dataset.is_finite and study.design != "replicate"}
-    band = "that of jointly flipped signs (Westfall and Young, 1993)"
+    band = "They come from jointly flipped signs (Westfall and Young, 1993)"
     if evidence.answers_for_new_rows:
         band = (
-            "Student's, of the variance of seeds and of test rows; over new seeds alone, that of jointly flipped signs"
+            "They are Student's, with the variance over seeds and over test rows; the intervals for new seeds alone come from "
+            "jointly flipped signs"
         )
     elif study.design == "crossed":
-        band = "Student's, of the variance of data seeds and of seeds"
+        band = "They are Student's, with the variance over data seeds and over seeds"
     if finite:
-        rest = "" if len(finite) == len(study.datasets) else f" where the rows are finite, else {band}"
-        band = f"Student's, of the corrected resampled t test{rest}"
+        rest = "" if len(finite) == len(study.datasets) else f" where the rows are finite; elsewhere t{band[1:]}"
+        band = f"They are Student's, of the corrected resampled t test{rest}"
     few = [row for row in evidence.labelled if too_few(row)]
     unless = UNLESS.format(few=named(few)) if few else ""
-    return NOTE.format(band=band, unless=unless) + ("" if evidence.answers_for_new_rows else EFFECT)
+    which = "The intervals for new rows" if evidence.answers_for_new_rows else "All intervals"
+    return NOTE.format(which=which, band=band, unless=unless) + ("" if evidence.answers_for_new_rows else EFFECT)
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:

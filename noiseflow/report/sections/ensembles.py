@@ -24,10 +24,11 @@ from noiseflow.wording import NOTHING, Row, change, difference, difference_inter
 Array = NDArray[np.float64]
 MOST_GROUPS, MOST_VARIANTS = 4, 6
 NOTE = (
-    "From the stored predictions on the test rows, without training: the outputs of so many networks are averaged, none "
-    "of them being in two ensembles. Difference: from single baseline networks of the same seeds, with a 95 % interval over "
-    "the ensembles. An average of k networks costs k trainings and k predictions. Disagreement: the share of rows on which two "
-    "seeds name different classes. Bias² and variance: of the outputs over seeds, for one row; averaging removes variance."
+    "From the stored predictions on the test rows, without training: the outputs of so many networks are averaged, and each "
+    "network is in one average only. Difference: from single baseline networks of the same seeds, with a 95 % interval over "
+    "the averages, for this row of the table alone. An average of k networks costs k trainings and k predictions. "
+    "Disagreement: the share of rows on which two seeds name different classes. Bias² and variance: of the outputs over "
+    "seeds, for one row; averaging removes variance."
 )
 
 

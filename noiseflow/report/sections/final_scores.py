@@ -87,8 +87,8 @@ def _note(evidence: Evidence) -> str:
     columns, texts = _columns(evidence), []
     if FRESH in columns:
         texts.append(
-            f"The differences and the answer are of the fresh rows{_fresh_rows_of(evidence)}. The column Test is of other "
-            f"rows{_rows_of(evidence)}, on which differences come out otherwise."
+            f"The differences and the answer are of the fresh rows{_fresh_rows_of(evidence)}. The columns Test and 95 % "
+            f"interval are of the test rows{_rows_of(evidence)}; differences on them are not those of the answer."
         )
     if TEST_SET in columns:
         texts.append(
@@ -120,20 +120,21 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         fresh = ", on fresh rows" if evidence.is_fresh(group.dataset) else ""
         unit = " (fraction of rows)" if group.score.is_share_of_rows else ""
         rows = clearest(group.rows, MOST_VARIANTS)
-        label = f"{group.score_name} at the last epoch{fresh}{unit}"
+        name = group.score_name.removeprefix("test ") if fresh else group.score_name
+        label = f"{name} at the last epoch{fresh}{unit}"
         scores = score_rows(finished, rows)
         draw = partial(plot_final_scores, finished, scores, runs, colours, ceiling=ceiling, score_label=label)
         caption = (
-            f"Final {group.score_name} of each seed{group.where}{fresh}: a dot a seed, stacked where scores tie; below them "
+            f"Final {name} of each seed{group.where}{fresh}: a dot a seed, stacked where scores tie; below them "
             "a box with median, quartiles and range."
         )
         if len(runs):
             caption += " Diamonds are published single runs; the percentile says how many seeds score below them."
         if ceiling is not None:
-            where = "here, on these test rows," if _on_few_rows(evidence) else "with"
+            where = "here, on these test rows," if _on_few_rows(evidence) else "at"
             best = wording.fraction(ceiling)
             caption += f" The dashed line is the Bayes rule, which no other beats in the long run, {where} {best}."
-        alt = f"Final {group.score_name} of every seed by variant{group.where}"
+        alt = f"Final {name} of every seed by variant{group.where}"
         caption += group.left_out(MOST_VARIANTS) + only_some_groups(evidence)
         yield Picture(f"final-scores{group.suffix}.png", draw, alt, caption)
 
@@ -168,7 +169,7 @@ def _on_ceiling(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
     """How far the baseline is from the best there can be."""
     where = "scores {} on these test rows" if _on_few_rows(evidence) else "is right on {} of the rows"
     gaps = [
-        (row["dataset"], fraction(best), fraction(score), f"{100 * (best - score):.1f}")
+        (row["dataset"], fraction(best), fraction(score), f"{100 * (round(best, 3) - round(score, 3)):.1f}")
         for row in baselines
         if (best := evidence.ceilings.get(row["dataset"], -inf)) > (score := row["score_mean"])
     ]

@@ -37,7 +37,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         caption = (
             f"Learning curves{group.where}: solid lines are the mean over seeds on the test rows, dashed ones on the "
             "training rows; bands hold the middle 80 % of the seeds. In the still picture a dotted line repeats "
-            "the baseline's test score. See how far train and test part, and whether noise keeps them together."
+            "the baseline's test score. See how far the two scores part, and whether noise keeps them together."
             f"{latest_seeds(evidence)}{group.left_out(MOST_PANELS)}{only_some_groups(evidence)}"
         )
         alt = f"Train and test score over the epochs, a panel a variant{group.where}"
@@ -58,7 +58,7 @@ def _limits(evidence: Evidence) -> list[str]:
             f"Seen on the test rows, and used for no decision: the smoothed mean curve of {wording.quoted(worst['variant'])} "
             f"is best at epoch {int(worst['best_epoch']):,} ({wording.fraction(worst['best'])}) and ends at "
             f"{wording.fraction(worst['last'])} after {int(worst['last_epoch']):,}. So part or all of what noise gains "
-            "here may be the price of training too long; early stopping is the rival to run."
+            "here may be the price of training too long. The comparison to make is with early stopping."
         )
     if len(early):
         names = wording.listed(wording.quoted(name) for name in dict.fromkeys(early["variant"]))

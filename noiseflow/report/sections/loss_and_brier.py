@@ -14,8 +14,8 @@ from noiseflow.statistics.summary import MEASURE_MARGIN
 from noiseflow.wording import NARROW, NOTHING, Row, bare, signed
 
 NOTE = (
-    "Differences to the baseline, of the log loss (nats) and of the Brier score; below 0 is better. They lie in the same band "
-    f"as the score's; within ± {bare(f'{MEASURE_MARGIN:g}')} a difference is not worth having."
+    "Differences to the baseline, of the log loss (nats) and of the Brier score; below 0 is better. Their intervals "
+    f"hold together with those of the score. Within ± {bare(f'{MEASURE_MARGIN:g}')} a difference is not worth having."
 )
 
 

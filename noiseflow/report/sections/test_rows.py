@@ -9,8 +9,8 @@ from noiseflow.wording import Row, difference
 
 NOTE = (
     "The same differences on the few test rows of the one split, on which the published runs were made. They decide nothing: "
-    "the answer is for fresh rows. New seeds: what other seeds would give on the same rows. New rows: what as many other "
-    "rows of the same kind would give."
+    "the answer is for fresh rows. New seeds: the mean over all seeds, on the same rows. New rows: the mean over all seeds "
+    "and all rows of the same kind, as far as so few rows show it."
 )
 
 
