@@ -208,8 +208,8 @@ def _show(port: int, state: Path) -> None:
     typer.echo(
         f"""
 Prefect's UI   {at} and {at}/v2
-password       {f"the value of {SERVER_SECRET}" if own else f"the line in {file}"}; the UI asks for it once,
-               says "Authentication failed" before you type, and its hint admin:pass is not the password
+password       {f"the value of {SERVER_SECRET}" if own else f"the line in {file}"}; the UI asks for it once;
+               its hint admin:pass is not the password
 reports        {at}/artifacts
 logs           {_short(state / "server.log")}, {_short(state / "worker.log")}
 

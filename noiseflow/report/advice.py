@@ -90,7 +90,7 @@ def _why(evidence: Evidence, best: Row, largest: Row) -> str:
     most = wording.quoted(str(largest["variant"]))
     by = wording.margin(best, evidence.study.margin).removeprefix("± ")
     return (
-        f". {most} gains most, but less than the margin ({by}) more, and this one {what}. The two were not tested against "
+        f". {most} gains more, but by less than the margin ({by}), and this one {what}. The two were not tested against "
         "each other"
     )
 

@@ -30,8 +30,11 @@ UNUSED = frozenset(
     {"study", "dataset", "architecture", "variant", "family", "strength", "data_seed", "seed", "engine", "finished_at"}
 )
 """Columns of trials that the plan names itself, or that no report uses; of a million trials they take much memory."""
-DRAWN = ("trial_id", "status", "score_name", "train_score", "test_score", "eval_score", "inner_score")
-"""Columns of trials that pictures are drawn from."""
+DRAWN = (
+    *("trial_id", "status", "score_name", "train_score", "test_score", "eval_score", "inner_score"),
+    *("test_loss", "eval_loss", "brier"),
+)
+"""Columns of trials that pictures are drawn from, and that cautions look at."""
 
 
 def gather_evidence(plan: Plan, findings: Findings, store: Store, manifest: Mapping[str, str]) -> Evidence:

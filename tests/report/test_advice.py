@@ -36,7 +36,7 @@ def test_advice_says_why_it_takes_another_than_the_one_that_gains_most():
     evidence.summary.loc[evidence.summary["variant"] == "one", "difference_ci_low"] = 0.025
     (advice,) = advise(evidence)
     assert advice.text == (
-        "Take ‘one’. ‘two’ gains most, but less than the margin (1 point) more, and this one has an interval that begins "
+        "Take ‘one’. ‘two’ gains more, but by less than the margin (1 point), and this one has an interval that begins "
         "higher. The two were not tested against each other. In Keras:"
     )
 
@@ -47,7 +47,7 @@ def test_advice_takes_the_simpler_of_two_that_gain_alike():
     content["variants"][2]["injections"].append({"place": "after_activation", "stddev": 0.02})
     (advice,) = advise(make_evidence(Study.model_validate(content), summary=evidence.summary))
     assert advice.text.startswith(
-        "Take ‘one’. ‘two’ gains most, but less than the margin (1 point) more, and this one is simpler."
+        "Take ‘one’. ‘two’ gains more, but by less than the margin (1 point), and this one is simpler."
     )
 
 
@@ -187,7 +187,7 @@ def test_replay_summary_says_how_they_came_out_and_what_changed(difference, chan
 @pytest.mark.parametrize(("loss", "warns"), [(0.5, False), (1.2, True)])
 def test_advice_warns_of_probabilities_that_are_worse_than_a_constant(loss, warns):
     study = make_study()
-    trials = make_trials(study).assign(test_loss=loss)
+    trials = make_trials(study).assign(test_loss=loss, eval_loss=loss, brier=0.2)
     evidence = make_evidence(study, trials, constant_losses={"circles": 0.69})
     evidence.summary.loc[1:, "verdict"] = "better"
     (advice,) = advise(evidence)

@@ -55,7 +55,7 @@ def test_a_network_that_gradient_boosting_beats_by_more_than_the_margin_is_named
 @pytest.mark.parametrize(("loss", "found"), [(0.5, False), (0.695, False), (2.09, True)])
 def test_probabilities_that_are_worse_than_a_constant_are_named(loss, found):
     study = make_study()
-    trials = make_trials(study).assign(test_loss=loss, eval_loss=np.nan)
+    trials = make_trials(study).assign(test_loss=loss, eval_loss=loss, brier=0.2)
     evidence = make_evidence(study, trials, constant_losses={"circles": np.log(2)})
     told = [line for line in cautions(evidence) if line.startswith("NF005")]
     assert bool(told) is found

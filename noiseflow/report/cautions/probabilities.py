@@ -8,7 +8,7 @@ from math import inf
 from noiseflow import wording
 from noiseflow.report.cautions.caution import Caution
 from noiseflow.report.evidence import Evidence, cell_key
-from noiseflow.statistics.pairs import CELL, CellKey
+from noiseflow.statistics.pairs import CELL, CellKey, compared
 from noiseflow.statistics.summary import MEASURE_MARGIN
 
 
@@ -17,9 +17,8 @@ def unreliable(evidence: Evidence) -> dict[CellKey, float]:
     least = evidence.constant_losses
     if not least or evidence.trials.empty:
         return {}
-    trials = evidence.trials.loc[evidence.trials["status"] == "completed"]
-    losses = trials["test_loss"] if "eval_loss" not in trials else trials["eval_loss"].fillna(trials["test_loss"])
-    cells = trials.assign(loss=losses).groupby(CELL, sort=False)["loss"].mean().reset_index().to_dict("records")
+    trials = evidence.trials.assign(loss=-compared(evidence.trials, "loss"))
+    cells = trials.groupby(CELL, sort=False)["loss"].mean().reset_index().to_dict("records")
     return {
         cell_key(row): float(row["loss"])
         for row in cells
