@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from importlib.util import find_spec
 from threading import RLock
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
@@ -19,6 +21,9 @@ from noiseflow.trials.workers import BATCHES_AT_ONCE
 
 BESIDE = 36
 """Columns of the line beside what happens: spinner, bar, time left, time so far."""
+
+SECONDS_BETWEEN = 0.2
+"""Between two texts in a notebook without ipywidgets."""
 
 
 class _LiveText(ProgressColumn):
@@ -54,6 +59,10 @@ class _Line(logging.Handler):
     @property
     def live(self) -> Progress:
         """The progress display, which draws while it is entered."""
+        return self._progress
+
+    def drawn(self) -> AbstractContextManager[Any]:
+        """Draws it for as long as it is entered."""
         return self._progress
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -110,6 +119,34 @@ class _Line(logging.Handler):
         return str(timedelta(seconds=int(time.monotonic() - self._started)))
 
 
+class _NotebookLine(_Line):
+    """The line in a notebook that lacks ipywidgets, without which rich shows nothing there: a text, drawn anew with news."""
+
+    _shown: Any = None
+    _at = 0.0
+
+    @contextmanager
+    def drawn(self) -> Iterator[None]:
+        from IPython.display import display  # noqa: PLC0415 - only in a notebook
+
+        self._shown = display({"text/plain": "starting …"}, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        try:
+            yield
+        finally:
+            self._shown.update({"text/plain": f"took {self._so_far()}"}, raw=True)
+
+    def _show(self, what: str) -> None:
+        super()._show(what)
+        if self._shown and time.monotonic() - self._at > SECONDS_BETWEEN:
+            self._at = time.monotonic()
+            text = "   ".join(filter(None, [self._progress.tasks[0].description, self._left(), self._so_far()]))
+            self._shown.update({"text/plain": text}, raw=True)
+
+
+def _line(console: Console, starting: str) -> _Line:
+    return (_NotebookLine if console.is_jupyter and not find_spec("ipywidgets") else _Line)(console, starting)
+
+
 def _work(batch: Batch) -> int:
     return len(batch.trials) * batch.cell.training.epochs
 
@@ -148,12 +185,12 @@ def progress_line(starting: str = "TensorFlow", *, quiet: bool = False) -> Itera
     if quiet:
         yield lambda *_: None
         return
-    line, stage = _Line(Console(), starting), logging.getLogger("noiseflow.stage")
+    line, stage = _line(Console(), starting), logging.getLogger("noiseflow.stage")
     before = stage.level
     stage.setLevel(logging.INFO)
     stage.addHandler(line)
     try:
-        with line.live:
+        with line.drawn():
             yield line.watch
     finally:
         stage.removeHandler(line)

@@ -163,8 +163,8 @@ def run_study(
         until: decided adds seeds in waves; a variant stops once it is decided, and the others go on.
         budget: of such a run, a time like 90s, 20m or 2h: no wave begins that would hardly end in it.
         max_seeds: of such a run, the seeds of a cell at most; 300 unless given.
-        progress: whether a line shows how far it is, in a terminal or, where ipywidgets is installed, in a notebook; or what
-            is called with each batch and how far it has come.
+        progress: whether a line shows how far it is, in a terminal or a notebook (there a bar with ipywidgets); or what is
+            called with each batch and how far it has come.
 
     Raises:
         InvalidInputError: something is not valid; the message names every fault, and nothing was written.

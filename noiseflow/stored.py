@@ -33,6 +33,8 @@ REPORTS = "reports"
 """Folder of the report where the results can only be read."""
 SECONDS_TO_DRAW = 300.0
 """Seconds that one picture may take; a large one takes one."""
+OF_SEEDS = "Claims are judged over new seeds, on the test rows that they are about; the verdicts above may be for new rows too."
+"""Why a claim may hold where the verdict on the same variant is open."""
 MOST_NAMED = 10
 """Kinds of stored trials that a message names."""
 stage = logging.getLogger("noiseflow.stage")
@@ -276,4 +278,5 @@ def judged(study: Study, results: str, engine: str = "auto") -> list[str]:
         return []
     from noiseflow.report.claims import claims_lines, judge_claims  # noqa: PLC0415
 
-    return claims_lines(judge_claims(study, plan.named(store.read("trials", plan.trial_ids))))
+    lines = claims_lines(judge_claims(study, plan.named(store.read("trials", plan.trial_ids))))
+    return [*lines, *([OF_SEEDS] if lines and study.design == "replicate" else [])]

@@ -146,3 +146,28 @@ def test_after_a_failure_the_way_on_is_another_command(monkeypatch, capsys):
     assert "no more room" in told
     assert "noiseflow plan mine.yaml --results 'my results'" in told
     assert "noiseflow run" not in told
+
+
+def test_notebook_without_ipywidgets_shows_a_line_of_text(monkeypatch):
+    texts = []
+
+    class Handle:
+        def update(self, data, raw):
+            assert raw
+            texts.append(data["text/plain"])
+
+    def display(data, *, raw, display_id):
+        assert raw
+        assert display_id
+        texts.append(data["text/plain"])
+        return Handle()
+
+    monkeypatch.setattr("IPython.display.display", display)
+    monkeypatch.setattr(progress_line, "find_spec", lambda _: None)
+    monkeypatch.setattr(progress_line, "SECONDS_BETWEEN", -1)
+    line = progress_line._line(Console(force_jupyter=True), "TensorFlow")
+    with line.drawn():
+        line.emit(logging.LogRecord("noiseflow.stage", logging.INFO, "", 0, "looking at the data", (), None))
+    assert texts[0] == "starting …"
+    assert texts[1].startswith("looking at the data   0:00:0")
+    assert texts[2].startswith("took 0:00:0")

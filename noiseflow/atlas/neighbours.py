@@ -74,6 +74,7 @@ class Advice:
             for value in (self.gain, self.low, self.high, self.gain_all)
         )
         what = f"{traits.n_classes} classes" if traits.n_classes else "numbers"
+        start = "Start with" if self.gain > 0 else "Noise is not expected to help. To try it all the same, start with"
         n, least = len(self.like), "a point" if traits.n_classes else f"{MARGIN:g} of R²"
         takes = (
             f"To find a difference of {least} takes about {self.seeds:,.0f} seeds: noiseflow run STUDY --until decided."
@@ -85,7 +86,7 @@ class Advice:
             f"with this task the {n} most like it are {', '.join(self.like)}.",
             f"On {self.n_helped} of these {n} some noise clearly helped, on {self.n_hurt} it only hurt.",
             "",
-            f"Start with gaussian noise at {self.place}, stddev {self.strength:g}.",
+            f"{start} gaussian noise at {self.place}, stddev {self.strength:g}.",
             f"To expect: {gain} {unit} ({low} to {high} for one more such dataset).",
             takes,
             "",

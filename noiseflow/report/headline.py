@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from math import isfinite, nan
 
+import pandas as pd
+
 from noiseflow import wording
+from noiseflow.base.values import BASELINE
 from noiseflow.report.evidence import Evidence
 from noiseflow.wording import Row
 
@@ -36,7 +39,7 @@ def _answer(evidence: Evidence) -> str:
         for rows_of_verdict, verb in ((better, "raises"), (worse, "lowers"))
         for group in _by_score(rows_of_verdict)
     ]
-    effects += _on_failures(rows)
+    effects += _on_failures(rows, evidence.summary)
     first = "; ".join(effects) or f"no variant is shown to change {wording.score_of(rows[0]).label}"
     second = "; ".join([*_no_effect(_with_verdict(rows, "equivalent"), evidence.study.margin), *_open(rows)])
     texts = [first, second, *_other_measures(rows)]
@@ -131,7 +134,7 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
     return texts
 
 
-def _on_failures(rows: Sequence[Row]) -> list[str]:
+def _on_failures(rows: Sequence[Row], summary: pd.DataFrame) -> list[str]:
     """Sentences on variants that clearly fail more, or less, often than the baseline: their remaining pairs are a selection."""
     texts = []
     for verdict, than in (("better", "less"), ("worse", "more")):
@@ -144,8 +147,23 @@ def _on_failures(rows: Sequence[Row]) -> list[str]:
         )
         if each:
             verb = "fails" if len(decided) == 1 else "fail"
-            texts.append(f"{each} {verb} {than} often than the baseline, and the verdict goes by that")
+            baseline = f"the baseline{_failures_of_baseline(decided, summary)}"
+            texts.append(
+                f"{each} {verb} {than} often than {baseline}, and the verdict goes by that: a training fails where it diverges "
+                "or ends no better than a constant guess"
+            )
     return texts
+
+
+def _failures_of_baseline(rows: Sequence[Row], summary: pd.DataFrame) -> str:
+    """` (13 of 30)`, of the only baseline of these rows."""
+    cells = {(row["dataset"], row["architecture"]) for row in rows}
+    ours = [
+        row
+        for row in summary[summary["variant"] == BASELINE].to_dict("records")
+        if (row["dataset"], row["architecture"]) in cells
+    ]
+    return f" ({int(ours[0]['n_failed'])} of {int(ours[0]['n_seeds'])})" if len(ours) == 1 else ""
 
 
 def _open(rows: Sequence[Row]) -> list[str]:
@@ -159,10 +177,16 @@ def _open(rows: Sequence[Row]) -> list[str]:
     tails = [row for row in others if row.get("long_tail")]
     others = [row for row in others if not row.get("long_tail")]
     if others:
-        texts.append(f"it stays open whether {named(others, last='or')} makes a difference")
+        texts.append(f"it stays open whether {_makes(others)} a difference")
     if tails:
-        texts.append(f"it stays open whether {named(tails, last='or')} makes a difference: a few seeds decide the mean")
+        texts.append(f"it stays open whether {_makes(tails)} a difference: a few seeds decide the mean")
     return texts
+
+
+def _makes(rows: Sequence[Row]) -> str:
+    """`‘a’ or ‘b’ makes`, `‘a’, … or 9 more make`."""
+    names = named(rows, last="or")
+    return f"{names} {'make' if names.endswith(' more') else 'makes'}"
 
 
 def _where(evidence: Evidence) -> str:

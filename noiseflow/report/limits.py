@@ -144,7 +144,7 @@ def _on_unseen(evidence: Evidence) -> list[str]:
 
 
 def _on_muted(evidence: Evidence) -> list[str]:
-    titles = {caution.code: caution.title for caution in CAUTIONS}
+    titles: dict[str, str] = {caution.code: caution.title for caution in CAUTIONS}
     left_out = wording.listed(f"{code} ({titles[code]})" for code in muted(evidence))
     return [f"Muted by the study file: {left_out}."] if left_out else []
 

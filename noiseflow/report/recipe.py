@@ -96,9 +96,10 @@ def _fit_seeds_lines(variant: Variant, task: Task) -> str:
 
 
 def _in_own_model(variant: Variant) -> list[str]:
-    lines = [*_classes(variant)]
+    lines = ["import keras", "", *(line for line in _classes(variant) if line != "import keras")]
     for injection in variant.injections:
-        lines += [f"# {PLACES.get(injection.place) or _after_named(injection.place)}", f"x = {_noise(injection)}(x)"]
+        where = PLACES.get(injection.place) or _after_named(injection.place)
+        lines += [f"# in your model, {where} (x is the tensor there):", f"x = {_noise(injection)}(x)"]
     normal = [control_kind(c.kind).layer(c) for c in variant.controls if control_kind(c.kind).changes_network]
     lines += [f"# before each hidden activation: x = {text}(x)" for text in normal]
     lines += [f"# in each layer with a kernel: kernel_regularizer={text}" for text in _regularizers(variant)]

@@ -18,6 +18,8 @@ from noiseflow.study.resources import Resources
 from noiseflow.study.robustness import Robustness, as_list
 from noiseflow.study.variant import Variant
 
+CautionCode = Literal["NF001", "NF002", "NF003", "NF004", "NF005"]
+"""Numbers of the report's cautions, as a study may mute them."""
 ShippedStudy = Literal[
     "circles", "controls", "depth", "placement", "recipes", "smoke", "stddev-grid", "tutorial"
 ]  # fmt: skip
@@ -107,7 +109,7 @@ class Study(Part):
         description="Single runs that somebody published, marked on the distribution over seeds",
         examples=[[{"variant": "baseline", "train_score": 1.0, "test_score": 0.757, "source": "a tutorial"}]],
     )
-    muted: tuple[Annotated[str, StringConstraints(pattern=r"^NF\d{3}$")], ...] = Field(
+    muted: tuple[CautionCode, ...] = Field(
         (), max_length=100, description="Numbers of cautions that the report leaves out", examples=[["NF003"]]
     )
     resources: Resources = Field(

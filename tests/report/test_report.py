@@ -18,15 +18,20 @@ pytestmark = pytest.mark.usefixtures("coarse_pictures")
 
 
 class Page(HTMLParser):
-    """Tags, links and text of a page."""
+    """Tags, links and text of a page, without its links to its own sections."""
 
     def __init__(self, html):
         super().__init__()
         self.tags, self.links, self.text, self.hidden = [], [], "", False
+        self.sections, self.ids = [], []
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
+        if tag == "a" and dict(attrs)["href"].startswith("#"):
+            self.sections.append(dict(attrs)["href"][1:])
+            return
         self.tags.append(tag)
+        self.ids += [value for name, value in attrs if name == "id"]
         self.hidden = tag in {"script", "style"}
         self.links += [value for name, value in attrs if name in {"href", "src"}]
 
@@ -104,6 +109,13 @@ def test_render_shows_hostile_names_as_text_in_html(hostile):
     assert page.tags.count("source") == len(report.pictures)  # the narrow forms
     for variant in study.variants:
         assert squeezed(variant.name) in squeezed(page.text)
+
+
+def test_page_leads_to_each_of_its_sections(report):
+    page = Page(report.html)
+    assert {"limits", "advice", "summary", "pictures", "made"} <= set(page.sections)
+    assert set(page.sections) <= set(page.ids)
+    assert page.tags.count("h2") == len(page.sections)
 
 
 def test_learning_curves_can_be_hovered_where_there_are_any_and_the_file_stays_small(report):

@@ -4,7 +4,7 @@ A study file mutes one by its number (`muted: [NF003]`). To add one: a file like
 case in tests/report/test_cautions.py, and `python -m noiseflow.report.cautions.pages docs/cautions`, which writes its page.
 """
 
-from noiseflow.report.cautions import divergence, edge_of_grid, few_test_rows, plain_model, probabilities
+from noiseflow.report.cautions import edge_of_grid, failures, few_test_rows, plain_model, probabilities
 from noiseflow.report.cautions.caution import Caution
 from noiseflow.report.evidence import Evidence
 
@@ -12,7 +12,7 @@ CAUTIONS: tuple[Caution, ...] = (
     edge_of_grid.CAUTION,
     plain_model.CAUTION,
     few_test_rows.CAUTION,
-    divergence.CAUTION,
+    failures.CAUTION,
     probabilities.CAUTION,
 )
 MOST_SENTENCES = 3  # of a caution

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from noiseflow.report.evidence import Evidence
+from noiseflow.study.study import CautionCode
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Caution:
         why: the rest of its page, Markdown.
     """
 
-    code: str
+    code: CautionCode
     title: str
     find: Callable[[Evidence], Iterator[str]]
     advice: str
