@@ -21,7 +21,9 @@ from noiseflow.study.choosing import N_SEEDS, Draft, see_file
 from noiseflow.study.choosing_arrays import choose_arrays
 from noiseflow.study.choosing_table import choose_table
 
-_STEPS = 10_000  # of the optimizer, in all: enough for a small network to overfit a small table
+_STEPS = {("table", "classification"): 10_000, ("table", "regression"): 2_000}
+"""Of the optimizer, in all: enough for a small network to overfit a small table; of a regression, not so far that it fails."""
+_OTHER_STEPS = 1_000
 
 STRENGTHS = {"input": 0.1, "before_activation": 0.3, "after_activation": 0.3}
 """Stddevs to begin with, where nothing is known of similar data."""
@@ -112,7 +114,7 @@ def study_name(path: str) -> str:
 
 def _text(draft: Draft, name: str, path: str) -> str:
     dataset, batch_size = draft.dataset, _batch_size(draft.n_train)
-    epochs = _epochs(draft.n_train, batch_size, _STEPS if dataset.kind == "table" else _STEPS // 10)
+    epochs = _epochs(draft.n_train, batch_size, _STEPS.get((dataset.kind, dataset.of_task), _OTHER_STEPS))
     design, n_trials = ("replicate" if dataset.is_split_once else "resample"), 6 * N_SEEDS
     why = "one split, seeds vary" if dataset.is_split_once else "each seed splits the rows anew"
     what = f"to predict {', '.join(dataset.targets)}" if dataset.targets else f"on {Path(path).name}"
