@@ -328,7 +328,8 @@ def exported(results: str, which: str, form: Literal["csv", "latex"]) -> str:
     columns = [*several, "variant", *(name for name in COMPARED if name in summary), *PAPER]
     shown = [name for name in columns if name in summary]
     aligned = "".join("r" if pd.api.types.is_numeric_dtype(summary[name].dtype) else "l" for name in shown)
-    texts = pd.DataFrame({name.replace("_", " "): [_latex(value, name) for value in summary[name]] for name in shown})
+    heads = _HEADS | {"difference_mean": "difference", "p_adjusted": "$p$ (adj.)", "effect_size": "$d_z$"}
+    texts = pd.DataFrame({heads.get(name, name): [_latex(value, name) for value in summary[name]] for name in shown})
     return texts.to_latex(index=False, escape=False, column_format=aligned)
 
 

@@ -187,7 +187,7 @@ def test_names_in_the_results_are_completed(results, typed, completed):
 def test_summary_is_exported_as_csv_and_as_a_latex_table(results):
     assert pd.read_csv(io.StringIO(exported(str(results), "small", "csv")))["difference_mean"].tolist()[1] == 0.03
     table = exported(str(results), "small/epochs-3", "latex").splitlines()
-    heads = "variant & verdict & n seeds & score mean & difference mean & difference ci low & difference ci high & p adjusted"
+    heads = "variant & verdict & seeds & score & difference & low & high & $p$ (adj.)"
     assert table[:3] == [r"\begin{tabular}{llrrrrrr}", r"\toprule", heads + r" \\"]
     assert r"baseline &  & 4 & 0.800 &  &  &  &  \\" in table
     assert r"noisy & better & 4 & 0.800 & 0.010 & $-0.004$ & 0.050 & $< 0.001$ \\" in table
