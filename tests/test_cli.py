@@ -307,14 +307,15 @@ def test_faults_of_the_study_and_of_its_files_are_named_together(noiseflow, tmp_
 
 
 @pytest.mark.usefixtures("table")
-def test_run_names_every_fault_of_data_and_model_with_status_2_and_writes_nothing(noiseflow, tmp_path):
+@pytest.mark.parametrize("others", [[{"kind": "moons"}], []], ids=["beside-a-sound-dataset", "without-a-sound-dataset"])
+def test_every_fault_of_data_and_model_is_named_with_status_2_and_nothing_written(noiseflow, tmp_path, others):
     injection = {"place": "after:hidden_7", "stddev": 0.1}
     own = {"kind": "table", "path": "my.csv", "target": "sold", "task": "classification"}
     networks = [{"kind": "mlp"}, {"kind": "entry_point", "entry_point": "nobody"}]
     variants = [{"name": "baseline"}, {"name": "noisy", "injections": [injection]}]
-    path = study_file(tmp_path, datasets=[own, {"kind": "moons"}], architectures=networks, variants=variants)
-    done = noiseflow("run", path)
-    assert done.exit_code == 2
+    path = study_file(tmp_path, datasets=[own, *others], architectures=networks, variants=variants)
+    planned, done = noiseflow("plan", path), noiseflow("run", path)
+    assert (planned.exit_code, done.exit_code, planned.stderr) == (2, 2, done.stderr)
     for says in ("'sold'", "received 'after:hidden_7'", "its layers are hidden_1, output", "entry point", "'nobody'"):
         assert says in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "my.csv"]

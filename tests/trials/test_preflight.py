@@ -120,3 +120,57 @@ def test_dataset_that_raises_is_a_fault(monkeypatch):
 
     monkeypatch.setattr(datasets, "generate", broken)
     assert "received ZeroDivisionError: no rows" in only(preflight.faults(study()))
+
+
+FAULTY = {**TABLE, "label": "faulty"}
+
+
+def test_noise_and_networks_on_a_faulty_table_are_looked_at_as_far_as_its_declaration_goes():
+    found = preflight.faults(
+        study(
+            [FAULTY],
+            [{"kind": "mlp", "units": [4]}, {"kind": "cnn", "filters": [2]}],
+            [
+                {**noisy("a", place="after:foo"), "architectures": ["mlp"]},
+                noisy("labels", place="labels", kind="gaussian"),
+                {"name": "mixed", "controls": [{"kind": "early_stopping", "patience": 5}]},
+                {**noisy("time", place="input", correlation={"ar1": 0.5}), "architectures": ["mlp"]},
+            ],
+        )
+    )
+    assert [fault.split(" ")[0] for fault in found] == [
+        "datasets[0].path",
+        "architectures[1]",
+        "variants[1].injections[0].place",
+        "variants[4].injections[0].correlation.ar1",
+        "variants[2].injections[0].kind",
+    ]
+    assert "received rows of a table (dataset 'faulty')" in found[1]
+    assert "its layers are hidden_1, output" in found[2]
+
+
+def test_rows_that_cannot_be_read_bring_no_fault_of_their_own():
+    """Early stopping, columns and batches ask for the true rows."""
+    parts = {
+        "architectures": [{"kind": "mlp", "units": [4]}],
+        "variants": [
+            {"name": "stop", "controls": [{"kind": "early_stopping", "patience": 5}]},
+            noisy("columns", place="input", columns=["mean_area"]),
+            noisy("hidden", place="after:hidden_1"),
+        ],
+        "robustness": {"place": "input", "stddev": [0.1], "columns": ["mean_area"]},
+    }
+    assert only(preflight.faults(study([FAULTY], **parts))).startswith("datasets[0].path")
+
+
+def test_label_noise_waits_for_a_table_whose_task_is_in_doubt(monkeypatch):
+    monkeypatch.setattr(datasets, "faults", lambda dataset, seeds, where: [f"{where} target: set task: regression."])
+    variants = [noisy("labels", place="labels", kind="gaussian")]
+    assert only(preflight.faults(study([FAULTY], variants=variants))) == "datasets[0] target: set task: regression."
+
+
+def test_rows_of_an_unknown_form_say_nothing_of_networks_and_places():
+    faulty = [{"kind": "digits", "label": "faulty"}]
+    variants = [noisy("a", place="after:flatten"), noisy("labels", place="labels", kind="gaussian")]
+    found = preflight.faults(study(faulty, ["mlp", {"kind": "cnn", "filters": [2]}], variants))
+    assert only(found).startswith("datasets[0].path")

@@ -225,3 +225,23 @@ def test_engines_wanted_are_taken_or_refused(install, probe):
         preflight.choose_engines(asked, "vectorized")
     shipped = study()
     assert preflight.choose_engines(shipped, "vectorized").engine_of(*shipped.parts()[0][:3]) == "vectorized"
+
+
+def test_model_file_is_looked_at_where_no_dataset_can_be_read(tmp_path):
+    layers = L.Dense(3, "relu", name="wide"), L.Dense(1, activation="sigmoid", name="last")
+    parts = {
+        "datasets": [{"kind": "digits", "label": "faulty"}],
+        "architectures": [save(network(*layers), tmp_path / "sound.keras")],
+        "variants": [noisy("a", place="after:foo"), noisy("b", place="after:wide")],
+    }
+    found = preflight.faults(study(**parts))
+    assert [fault.split(" ")[0] for fault in found] == ["datasets[0].path", "variants[1].injections[0].place"]
+    assert "the model has no layer 'foo'; its layers are wide, last" in found[1]
+
+
+def test_entry_point_is_not_called_for_data_that_cannot_be_read(install):
+    def picky(**_):
+        raise AssertionError
+
+    faulty = [{"kind": "digits", "label": "faulty"}]
+    assert only(preflight.faults(study(faulty, install(picky)))).startswith("datasets[0].path")

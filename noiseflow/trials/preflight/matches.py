@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
+
+import numpy as np
 
 from noiseflow import datasets
 from noiseflow.architectures.builder import Builder
@@ -20,8 +22,9 @@ class Match:
 
     Attributes:
         indices: of the two in the study.
-        data: the rows of the first data seed.
+        data: the rows of the first data seed; a stand-in where the dataset is faulty.
         variants: those that are for the network, by their index in the study.
+        is_stand_in: whether the data is a stand-in; then its numbers of rows, features and classes mean nothing.
     """
 
     dataset: Dataset
@@ -30,6 +33,12 @@ class Match:
     training: Training
     data: Data
     variants: dict[int, Variant]
+    is_stand_in: bool = False
+
+    @property
+    def has_known_form(self) -> bool:
+        """Whether the axes of a row are known: the rows of a table have one, even where the table is faulty."""
+        return not self.is_stand_in or bool(self.dataset.targets)
 
     @property
     def dataset_index(self) -> int:
@@ -40,6 +49,11 @@ class Match:
     def where(self) -> str:
         """The path of the network in the study."""
         return f"architectures[{self.indices[1]}]"
+
+    def with_rows(self, shape: tuple[int, ...]) -> Match:
+        """The match with stand-in rows of this shape."""
+        X = np.zeros((2, *shape))
+        return replace(self, data=replace(self.data, X_train=X, X_test=X))
 
     @property
     def key(self) -> tuple[str, str]:
@@ -90,6 +104,19 @@ def matches(study: Study, data: Mapping[str, Data]) -> list[Match]:
         match = Match(dataset, network, indices, training, data[dataset.name], {})
         found.setdefault(match.key, match).variants[variants[variant.name]] = variant
     return list(found.values())
+
+
+def stand_ins(study: Study, data: Mapping[str, Data]) -> list[Match]:
+    """The matches on the faulty datasets, with a stand-in for their data; what depends on the rows is not to be asked of it."""
+    lacking = {dataset.name: _stand_in(dataset) for dataset in study.datasets if dataset.name not in data}
+    return [replace(match, is_stand_in=True) for match in matches(study, lacking)]
+
+
+def _stand_in(dataset: Dataset) -> Data:
+    """Some rows of four features, and as many targets as the dataset declares."""
+    X = np.zeros((2, 4))
+    y = np.zeros((2, len(dataset.targets)) if len(dataset.targets) > 1 else 2)
+    return Data(X, y, X, y, n_classes=2 if dataset.of_task == "classification" else 0)
 
 
 def attempt(make: Callable[..., Made], *arguments: Any) -> Made | Exception:

@@ -41,6 +41,9 @@ def network_faults(study: Study, pairs: Sequence[Match]) -> tuple[Models, list[s
     for match in pairs:
         if match.where in broken:
             continue
+        if match.is_stand_in:
+            found += _stand_in_faults(match, models)
+            continue
         faults = list(_axes_faults(match)) or list(_size_faults(match))
         model = None if faults else attempt(_built, match)
         if isinstance(model, Exception):
@@ -52,6 +55,26 @@ def network_faults(study: Study, pairs: Sequence[Match]) -> tuple[Models, list[s
             models[match.key] = match, model
         found += faults
     return models, found
+
+
+def _stand_in_faults(match: Match, models: Models) -> list[str]:
+    """What does not depend on the rows of a faulty dataset; a model that can be built without them joins the others."""
+    is_file = match.architecture.path is not None
+    is_shipped = not architecture_kind(match.architecture.kind).is_users_own
+    if not is_file and not (is_shipped and match.has_known_form):
+        return []
+    if faults := list(_axes_faults(match)):
+        return faults
+    model = None if any(_size_faults(match)) else attempt(_built, match)
+    if model is None or isinstance(model, Exception):
+        return []
+    if not is_file:
+        models[match.key] = match, model
+        return []
+    shapes = [tuple(part.shape[1:]) for part in getattr(model, "inputs", None) or ()]
+    if len(shapes) == 1 and None not in shapes[0]:
+        models[match.key] = match.with_rows(shapes[0]), model
+    return [f"{match.where} {fault}" for fault in _kind_faults(match, model)]
 
 
 def _source_faults(study: Study) -> list[str]:
@@ -78,10 +101,11 @@ def _source_fault(path: str | None, entry_point: str | None, error: Exception) -
 def _axes_faults(match: Match) -> Iterator[str]:
     axes = architecture_kind(match.architecture.kind).axes
     any_form = " or ".join(kind.name for kind in ARCHITECTURES if not kind.axes and not kind.is_users_own)
+    received = "rows of a table" if match.is_stand_in else match.shape
     if axes and len(match.shape) != len(axes):
         yield (
             f"{match.where} must be for data of its form, ({', '.join(axes)}) a row for kind {match.architecture.kind}; "
-            f"received {match.shape} (dataset {match.dataset.name!r}). {_channel_hint(match, len(axes))}"
+            f"received {received} (dataset {match.dataset.name!r}). {_channel_hint(match, len(axes))}"
             f"Take kind {any_form}, or list the datasets that it is for under {match.where}.datasets."
         )
 

@@ -54,10 +54,15 @@ def _of_shape(where: str, injection: Injection, match: Match, found: Survey | Ex
     faults = [
         text
         for point in points_of(injection.place, found)
-        for text in injection.model_copy(update={"columns": None}).faults_at(found.points[point])
+        for text in injection.model_copy(update={"columns": None}).faults_at(_known_shape(match, found.points[point]))
     ]
     for text in dict.fromkeys(faults):
         yield f"{where.removesuffix('place')}{text} (architecture {match.architecture.name!r}). Take another place, or drop it."
+
+
+def _known_shape(match: Match, shape: Sequence[int | None]) -> Sequence[int | None]:
+    """The shape of tensors, without the lengths of their axes where they are a stand-in's."""
+    return (None,) * len(shape) if match.is_stand_in else shape
 
 
 def column_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
@@ -66,7 +71,7 @@ def column_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
     for i, variant in enumerate(study.variants):
         on_input = any(injection.place == "input" for injection in variant.injections)
         for match in [match for match in pairs if on_input and i in match.variants]:
-            columns = columns_of(match.dataset)
+            columns = _columns_of(match)
             for k, injection in enumerate(variant.injections):
                 where = f"variants[{i}].injections[{k}].columns"
                 found += [
@@ -76,15 +81,21 @@ def column_faults(study: Study, pairs: Sequence[Match]) -> list[str]:
     for n, noise in enumerate(study.robustness):
         for match in pairs:
             injection, where = noise.at(noise.strengths[-1]), f"robustness[{n}]."
-            faults = [f"columns {fault}" for fault in _of_columns(injection, match, columns_of(match.dataset))]
+            faults = [f"columns {fault}" for fault in _of_columns(injection, match, _columns_of(match))]
             if injection.place == "input":
-                faults += injection.model_copy(update={"columns": None}).faults_at((None, *match.shape))
+                faults += injection.model_copy(update={"columns": None}).faults_at(
+                    _known_shape(match, (None, *match.shape))
+                )
             found += [f"{where}{fault} (dataset {match.dataset.name!r})." for fault in faults]
     return found
 
 
+def _columns_of(match: Match) -> Sequence[tuple[str, bool]] | None:
+    return None if match.is_stand_in else columns_of(match.dataset)
+
+
 def _of_columns(injection: Injection, match: Match, columns: Sequence[tuple[str, bool]] | None) -> Iterator[str]:
-    if injection.place != "input" or not kind_of(injection.kind).elementwise:
+    if match.is_stand_in or injection.place != "input" or not kind_of(injection.kind).elementwise:
         return
     named = columns or [(str(i), True) for i in range(match.shape[-1])]
     known = list(dict.fromkeys(name for name, _ in named))
@@ -142,6 +153,8 @@ def _of_kind(where: str, control: Control, match: Match) -> Iterator[str]:
 
 def _of_rows(where: str, control: Control, match: Match) -> Iterator[str]:
     kind, n_rows, fraction = control_kind(control.kind), len(match.data.y_train), control.validation_fraction
+    if match.is_stand_in:
+        return
     if kind.stops and not 1 <= kind.held_back(control, n_rows) < n_rows:
         yield (
             f"{where}.validation_fraction must leave at least 1 row to validate on and 1 to train on; received "
