@@ -376,12 +376,13 @@ def delete_study(results: str, study: str) -> None:
     shutil.rmtree(folder)
 
 
-def answer_json(study: str, report: Any, key: str) -> bytes:
+def answer_json(study: str, report: Any, key: str, asked: Mapping[str, Plain]) -> bytes:
     """The JSON that `read_answer` reads.
 
     Args:
         report: the report, which has headline, alarm and answer.
         key: identifies all that the report was made from.
+        asked: the seeds, and the campaign or None, and whether it went on until decided.
     """
     content: Mapping[str, Any] = {
         "study": study,
@@ -389,6 +390,7 @@ def answer_json(study: str, report: Any, key: str) -> bytes:
         "alarm": report.alarm,
         "table": report.answer,
         "key": key,
+        "asked": asked,
     }
     return json.dumps(content, ensure_ascii=False, indent=1).encode()
 
@@ -398,6 +400,12 @@ def stored_answer(store: Store, folder: str = "") -> list[dict[str, Plain]]:
     content = store.read_page(ANSWER, folder)
     rows: list[dict[str, Plain]] = json.loads(content)["table"] if content else []
     return rows
+
+
+def last_asked(store: Store | None, folder: str = "") -> dict[str, Any]:
+    """What the run of the stored report was asked for; empty where nothing is recorded."""
+    content = store.read_page(ANSWER, folder) if store else None
+    return json.loads(content).get("asked", {}) if content else {}
 
 
 def changed_verdicts(before: list[dict[str, Plain]], after: list[dict[str, Plain]]) -> list[str]:

@@ -30,6 +30,7 @@ from noiseflow.stored import (
     name_faults,
     plan_for,
     remember,
+    replaced_lines,
     stored_plan,
     stored_run,
     summarize,
@@ -233,7 +234,8 @@ def prepare(
     plan = whole or plan_for(study, engine_of or checked.engine_of, campaign, store, engine)
     plan = plan if counts is None else plan.counted(counts)
     done = store.trial_ids()
-    for line in [*checked.reasons, *superseded_lines(plan, done), *overwritten_lines(plan, store, done)]:
+    lines = [*superseded_lines(plan, done), *overwritten_lines(plan, store, done), *replaced_lines(plan, store)]
+    for line in [*checked.reasons, *lines]:
         logger.warning(line)
     batches = plan.batches(done, SEEDS_A_BATCH)
     missing = sum(len(batch.trials) for batch in batches)

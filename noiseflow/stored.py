@@ -11,8 +11,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from noiseflow import wording
 from noiseflow.campaigns.rounds import campaign_round
-from noiseflow.results import ANSWER, StudyRun, answer_json, run_of
+from noiseflow.results import ANSWER, StudyRun, answer_json, last_asked, run_of
 from noiseflow.store import Store, StoreError, find_store, footer
 from noiseflow.study import USERS_OWN, Study
 from noiseflow.study.result_places import study_place
@@ -182,8 +183,9 @@ def write_report(
         store.forget_rows()  # drawing is where a large report takes most memory
         report = render(evidence, partial(beside.run, what="drew a picture", timeout_seconds=SECONDS_TO_DRAW))
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
+    asked = {"n_seeds": plan.study.n_seeds, "campaign": plan.campaign, "until_decided": bool(plan.until_decided)}
     texts[ANSWER] = answer_json(
-        plan.study.name, report, report_key(plan) if trained + reused == len(plan.trials) else ""
+        plan.study.name, report, report_key(plan) if trained + reused == len(plan.trials) else "", asked
     )
     written = pages or store
     written.write_report(texts | dict(report.pictures), plan.folder)
@@ -237,6 +239,43 @@ def report_study(
         pages = _written(findings, plan, [output] if output else [results, REPORTS])
         write_report(plan, findings, store, trained=0, reused=n_there, pages=pages)
     return pages.page(plan.folder)
+
+
+def as_last_asked(study: Study, results: str, engine: str = "auto") -> tuple[Study, str | None, bool, str]:
+    """The study, the campaign and whether until decided, as in the report that is stored; and what differs, in words.
+
+    As the study is declared where no report is stored.
+    """
+    plan, store = stored_plan(study, results, engine)
+    asked = last_asked(store, plan.folder)
+    if asked.get("campaign"):
+        return study, asked["campaign"], False, f"all campaigns up to {asked['campaign']}"
+    if asked.get("until_decided"):
+        return study, None, True, "until decided"
+    n_seeds = asked.get("n_seeds", study.n_seeds)
+    return (
+        study.model_copy(update={"n_seeds": n_seeds}),
+        None,
+        False,
+        wording.number(n_seeds, "seed") * (n_seeds != study.n_seeds),
+    )
+
+
+def replaced_lines(plan: Plan, store: Store) -> list[str]:
+    """A sentence if the report of more seeds, or of campaigns, will be replaced by the plan's, and how to draw it again."""
+    asked, name, ours = last_asked(store, plan.folder), plan.study.name, wording.number(plan.study.n_seeds, "seed")
+    if plan.campaign is not None or plan.until_decided or not asked:
+        return []
+    if asked["campaign"]:
+        what, option = f"the campaigns up to {asked['campaign']}", f"--campaign {asked['campaign']}"
+    elif asked["until_decided"]:
+        what, option = "a run until decided", "--until decided"
+    elif asked["n_seeds"] > plan.study.n_seeds:
+        what, option = wording.number(asked["n_seeds"], "seed"), f"--seeds {asked['n_seeds']}"
+    else:
+        return []
+    again = f"The trials stay: noiseflow report with {option} draws it again"
+    return [f"{name}: the report of {what} is replaced by one of {ours}. {again}"]
 
 
 def _other_trials(plan: Plan, store: Store) -> str:

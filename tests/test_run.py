@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 import yaml
 from rich.console import Console
+from typer.testing import CliRunner
 
 import noiseflow.progress_line
 import noiseflow.report.findings
 import noiseflow.report.page
+import noiseflow.results
 import noiseflow.run
 import noiseflow.stored
 from noiseflow import run_study
@@ -295,3 +297,28 @@ def test_run_of_another_study_of_that_name_is_refused_and_nothing_replaced(tmp_p
         run_study(other, tmp_path, n_seeds=1)
     assert Path(first.report).read_bytes() == page
     assert len(rows(tmp_path)) == 2
+
+
+def test_answer_records_what_its_run_was_asked_for(tmp_path):
+    run_study(SMALL, tmp_path, n_seeds=2)
+    store = noiseflow.stored.find_store(str(tmp_path), "small")
+    assert noiseflow.results.last_asked(store) == {"n_seeds": 2, "campaign": None, "until_decided": False}
+
+
+def test_report_that_replaces_one_of_more_seeds_says_so(tmp_path, caplog):
+    run_study(SMALL, tmp_path, n_seeds=3)
+    assert "is replaced" not in caplog.text
+    run_study(SMALL, tmp_path, n_seeds=2)
+    assert "small: the report of 3 seeds is replaced by one of 2 seeds." in caplog.text
+    assert "noiseflow report with --seeds 3 draws it again" in caplog.text
+
+
+def test_report_draws_what_is_there_unless_it_is_told_otherwise(tmp_path, monkeypatch):
+    run_study(SMALL, tmp_path, n_seeds=3)
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(yaml.safe_dump(SMALL.model_dump(mode="json", exclude_none=True)))
+    for options, n in ([], 3), (["--seeds", "2"], 2), ([], 2):
+        shown = CliRunner().invoke(app, ["report", "small.yaml", "--results", str(tmp_path), *options])
+        assert shown.exit_code == 0, shown.output
+        assert ("as in the report that is there" in shown.stderr) is (not options and n != SMALL.n_seeds)
+        assert set(pd.read_parquet(tmp_path / "small" / "summary.parquet")["n_seeds"]) == {n}

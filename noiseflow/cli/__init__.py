@@ -291,18 +291,24 @@ def report(
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False, until=Until(until))
     if output and (faults := results_faults(study_place(output, declared.name))):
         refuse(faults)
-    from noiseflow.stored import report_study  # noqa: PLC0415 - imports pandas and matplotlib
+    from noiseflow.stored import as_last_asked, report_study  # noqa: PLC0415 - imports pandas and matplotlib
 
     gc.disable()  # this process ends soon; of a million trials it would look through for three seconds
+    date, until_decided = _date(campaign), until is not None
+    if seeds is None and campaign is None and until is None:
+        with failures_printed():
+            declared, date, until_decided, what = as_last_asked(declared, results, engine)
+        if what:
+            typer.echo(f"{what}, as in the report that is there", err=True)
     options = typed_again(seeds, epochs, results, engine, campaign, until)
     with failures_printed():
         page = report_study(
             declared,
             results,
             engine,
-            _date(campaign),
+            date,
             output,
-            until_decided=until is not None,
+            until_decided=until_decided,
             trained_by=f"{program()} run {shlex.join([study, *options])}",
         )
     if as_json:
