@@ -184,9 +184,8 @@ def write_report(
         report = render(evidence, partial(beside.run, what="drew a picture", timeout_seconds=SECONDS_TO_DRAW))
     texts = {"report.md": report.markdown.encode(), "index.html": report.html.encode()}
     asked = {"n_seeds": plan.study.n_seeds, "campaign": plan.campaign, "until_decided": bool(plan.until_decided)}
-    texts[ANSWER] = answer_json(
-        plan.study.name, report, report_key(plan) if trained + reused == len(plan.trials) else "", asked
-    )
+    key = report_key(plan) if trained + reused == len(plan.trials) else ""
+    texts[ANSWER] = answer_json(plan.study.name, report, key, asked | {"settings": _settings(plan.study)})
     written = pages or store
     written.write_report(texts | dict(report.pictures), plan.folder)
     if trained + reused == len(plan.trials) and written.location == store.location:
@@ -248,23 +247,32 @@ def as_last_asked(study: Study, results: str, engine: str = "auto") -> tuple[Stu
     """
     plan, store = stored_plan(study, results, engine)
     asked = last_asked(store, plan.folder)
-    if asked.get("campaign"):
+    if asked.get("settings") != _settings(study):
+        return study, None, False, ""
+    if asked["campaign"]:
         return study, asked["campaign"], False, f"all campaigns up to {asked['campaign']}"
-    if asked.get("until_decided"):
+    if asked["until_decided"]:
         return study, None, True, "until decided"
-    n_seeds = asked.get("n_seeds", study.n_seeds)
-    return (
-        study.model_copy(update={"n_seeds": n_seeds}),
-        None,
-        False,
-        wording.number(n_seeds, "seed") * (n_seeds != study.n_seeds),
-    )
+    n_seeds = asked["n_seeds"]
+    differs = wording.number(n_seeds, "seed") if n_seeds != study.n_seeds else ""
+    return study.model_copy(update={"n_seeds": n_seeds}), None, False, differs
+
+
+def _settings(study: Study) -> str:
+    """What identifies a study apart from its number of seeds, and from what changes no number."""
+    return study_hash(study.model_copy(update={"n_seeds": 1, "purpose": "", "published": (), "muted": ()}))
 
 
 def replaced_lines(plan: Plan, store: Store) -> list[str]:
-    """A sentence if the report of more seeds, or of campaigns, will be replaced by the plan's, and how to draw it again."""
+    """A sentence if the report of other settings, more seeds or campaigns is to be replaced, and how to have it again."""
     asked, name, ours = last_asked(store, plan.folder), plan.study.name, wording.number(plan.study.n_seeds, "seed")
-    if plan.campaign is not None or plan.until_decided or not asked:
+    if not asked:
+        return []
+    if asked["settings"] != _settings(plan.study):
+        return [
+            f"{name}: the report there is of other settings, and is replaced. To keep both, name one of the studies anew"
+        ]
+    if plan.campaign is not None or plan.until_decided:
         return []
     if asked["campaign"]:
         what, option = f"the campaigns up to {asked['campaign']}", f"--campaign {asked['campaign']}"

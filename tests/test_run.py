@@ -302,7 +302,9 @@ def test_run_of_another_study_of_that_name_is_refused_and_nothing_replaced(tmp_p
 def test_answer_records_what_its_run_was_asked_for(tmp_path):
     run_study(SMALL, tmp_path, n_seeds=2)
     store = noiseflow.stored.find_store(str(tmp_path), "small")
-    assert noiseflow.results.last_asked(store) == {"n_seeds": 2, "campaign": None, "until_decided": False}
+    asked = noiseflow.results.last_asked(store)
+    assert asked.pop("settings")
+    assert asked == {"n_seeds": 2, "campaign": None, "until_decided": False}
 
 
 def test_report_that_replaces_one_of_more_seeds_says_so(tmp_path, caplog):
@@ -311,6 +313,11 @@ def test_report_that_replaces_one_of_more_seeds_says_so(tmp_path, caplog):
     run_study(SMALL, tmp_path, n_seeds=2)
     assert "small: the report of 3 seeds is replaced by one of 2 seeds." in caplog.text
     assert "noiseflow report with --seeds 3 draws it again" in caplog.text
+    caplog.clear()
+    run_study(SMALL.model_copy(update={"purpose": "another text"}), tmp_path, n_seeds=2)
+    assert caplog.text == ""
+    run_study(SMALL.model_copy(update={"margin": 0.02}), tmp_path, n_seeds=2)
+    assert "small: the report there is of other settings, and is replaced." in caplog.text
 
 
 def test_report_draws_what_is_there_unless_it_is_told_otherwise(tmp_path, monkeypatch):
