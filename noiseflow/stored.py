@@ -266,7 +266,7 @@ def _settings(study: Study) -> str:
 def replaced_lines(plan: Plan, store: Store) -> list[str]:
     """A sentence if the report of other settings, more seeds or campaigns is to be replaced, and how to have it again."""
     asked, name, ours = last_asked(store, plan.folder), plan.study.name, wording.number(plan.study.n_seeds, "seed")
-    if not asked:
+    if "settings" not in asked:
         return []
     if asked["settings"] != _settings(plan.study):
         return [
