@@ -11,7 +11,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from noiseflow import wording
 from noiseflow.campaigns.rounds import campaign_round
 from noiseflow.results import ANSWER, StudyRun, answer_json, last_asked, run_of
 from noiseflow.store import Store, StoreError, find_store, footer
@@ -254,8 +253,12 @@ def as_last_asked(study: Study, results: str, engine: str = "auto") -> tuple[Stu
     if asked["until_decided"]:
         return study, None, True, "until decided"
     n_seeds = asked["n_seeds"]
-    differs = wording.number(n_seeds, "seed") if n_seeds != study.n_seeds else ""
+    differs = _seeds(n_seeds) if n_seeds != study.n_seeds else ""
     return study.model_copy(update={"n_seeds": n_seeds}), None, False, differs
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' * (n != 1)}"
 
 
 def _settings(study: Study) -> str:
@@ -265,7 +268,7 @@ def _settings(study: Study) -> str:
 
 def replaced_lines(plan: Plan, store: Store) -> list[str]:
     """A sentence if the report of other settings, more seeds or campaigns is to be replaced, and how to have it again."""
-    asked, name, ours = last_asked(store, plan.folder), plan.study.name, wording.number(plan.study.n_seeds, "seed")
+    asked, name, ours = last_asked(store, plan.folder), plan.study.name, _seeds(plan.study.n_seeds)
     if "settings" not in asked:
         return []
     if asked["settings"] != _settings(plan.study):
@@ -279,7 +282,7 @@ def replaced_lines(plan: Plan, store: Store) -> list[str]:
     elif asked["until_decided"]:
         what, option = "a run until decided", "--until decided"
     elif asked["n_seeds"] > plan.study.n_seeds:
-        what, option = wording.number(asked["n_seeds"], "seed"), f"--seeds {asked['n_seeds']}"
+        what, option = _seeds(asked["n_seeds"]), f"--seeds {asked['n_seeds']}"
     else:
         return []
     again = f"The trials stay: noiseflow report with {option} draws it again"
