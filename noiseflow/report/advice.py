@@ -74,7 +74,8 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
     best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -_or_0(row["difference_ci_low"])))
     why = "" if len(better) == 1 else _why(evidence, best, max(alike, key=lambda row: _or_0(row["difference_mean"])))
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
-    caution = " Do not rely on its probabilities (NF005)." if cell_key(best) in unreliable(evidence) else ""
+    warns = "NF005" not in evidence.study.muted and cell_key(best) in unreliable(evidence)
+    caution = " Do not rely on its probabilities (NF005)." if warns else ""
     yield Advice(
         f"Take {named([best])}{why}.{caution} In Keras:",
         keras_lines(architecture, _with_columns(evidence, best), _task(evidence, best)),

@@ -96,7 +96,7 @@ def _fit_seeds_lines(variant: Variant, task: Task) -> str:
 
 
 def _in_own_model(variant: Variant) -> list[str]:
-    lines = ["import keras", "", *(line for line in _classes(variant) if line != "import keras")]
+    lines = ["import keras", "", *_classes(variant)]
     for injection in variant.injections:
         where = PLACES.get(injection.place) or _after_named(injection.place)
         lines += [f"# in your model, {where} (x is the tensor there):", f"x = {_noise(injection)}(x)"]

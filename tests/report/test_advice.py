@@ -184,9 +184,9 @@ def test_replay_summary_says_how_they_came_out_and_what_changed(difference, chan
     assert replay_summary(campaigns(replays=[replayed("2026-01-07", difference)], changed=changed)).endswith(end)
 
 
-@pytest.mark.parametrize(("loss", "warns"), [(0.5, False), (1.2, True)])
-def test_advice_warns_of_probabilities_that_are_worse_than_a_constant(loss, warns):
-    study = make_study()
+@pytest.mark.parametrize(("loss", "muted", "warns"), [(0.5, [], False), (1.2, [], True), (1.2, ["NF005"], False)])
+def test_advice_warns_of_probabilities_that_are_worse_than_a_constant(loss, muted, warns):
+    study = make_study(muted=muted)
     trials = make_trials(study).assign(test_loss=loss, eval_loss=loss, brier=0.2)
     evidence = make_evidence(study, trials, constant_losses={"circles": 0.69})
     evidence.summary.loc[1:, "verdict"] = "better"

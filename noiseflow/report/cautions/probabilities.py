@@ -15,7 +15,7 @@ from noiseflow.statistics.summary import MEASURE_MARGIN
 def unreliable(evidence: Evidence) -> dict[CellKey, float]:
     """The cells whose mean loss on the rows compared is above a constant guess's by more than the margin, and that loss."""
     least = evidence.constant_losses
-    if not least or evidence.trials.empty:
+    if not least or evidence.trials.empty:  # a regression, or nothing trained
         return {}
     trials = evidence.trials.assign(loss=-compared(evidence.trials, "loss"))
     cells = trials.groupby(CELL, sort=False)["loss"].mean().reset_index().to_dict("records")
