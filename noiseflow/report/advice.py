@@ -11,7 +11,7 @@ from noiseflow import wording
 from noiseflow.datasets import columns_of
 from noiseflow.report.cautions.probabilities import unreliable
 from noiseflow.report.evidence import Evidence, cell_key
-from noiseflow.report.headline import named
+from noiseflow.report.headline import named, too_few
 from noiseflow.report.recipe import Task, keras_lines
 from noiseflow.statistics.differences import rows_decide
 from noiseflow.statistics.pairs import GROUP
@@ -127,10 +127,10 @@ def _with_columns(evidence: Evidence, row: Row) -> Variant:
 def _on_undecided(evidence: Evidence, rows: Sequence[Row], nothing: str) -> Iterator[Advice]:
     """What would decide what is open: more test rows, more seeds, and how many of them as far as that is known."""
     noisy = [row for row in rows if _variant(evidence, row).injections] or list(rows)
-    by_rows = [row for row in noisy if rows_decide(row)]
+    by_rows = [row for row in noisy if rows_decide(row) and not too_few(row)]
     if by_rows:
         yield _more_rows(evidence, by_rows if len(by_rows) < len(noisy) else rows, by_rows, nothing)
-    by_seeds = [row for row in noisy if not rows_decide(row)]
+    by_seeds = [row for row in noisy if row not in by_rows]
     if by_seeds:
         yield _more_seeds(evidence, by_seeds if by_rows else rows, by_seeds, "" if by_rows else nothing)
 

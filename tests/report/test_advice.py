@@ -94,6 +94,14 @@ def test_advice_asks_for_test_rows_where_they_and_not_the_seeds_leave_it_open():
     assert seeds.code
 
 
+def test_advice_asks_for_seeds_first_where_no_verdict_can_be_reached_with_so_few():
+    evidence = evidence_of(one="inconclusive")
+    evidence.summary[["rows_share", "n_units", "least_n"]] = [0.93, 5, 6]
+    (advice,) = advise(evidence)
+    assert "hardly decide" not in advice.text
+    assert "--until decided" in advice.code
+
+
 def test_advice_asks_for_more_fresh_rows_where_there_are_some():
     evidence = evidence_of(one="inconclusive")
     evidence.summary["rows_share"] = 0.93
