@@ -1,4 +1,8 @@
-"""The work pools and automations that deployments/ declares, made on a server: created, or changed where they differ."""
+"""The work pools, automations and variables that deployments/ declares, made on a server.
+
+Pools and automations are changed where they differ from what is declared. A variable that is there stays as the operator has
+set it.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,10 @@ FOLDER = Path(__file__).resolve().parents[1] / "deployments"
 BLOCK = "NOISEFLOW_NOTIFY"
 """Environment variable: the notification block that automations send through, such as `slack-webhook/team`."""
 SEND = "send-notification"
+
+
+class NoSuchBlockError(LookupError):
+    """The server has no such notification block."""
 
 
 def pools() -> list[dict[str, Any]]:
@@ -55,7 +63,7 @@ def make_automations(client: SyncPrefectClient) -> list[str]:
     stays off.
 
     Raises:
-        LookupError: the server has no such block.
+        NoSuchBlockError: the server has no such block.
     """
     from prefect.events.schemas.automations import AutomationCore  # noqa: PLC0415 - takes seconds
 
@@ -87,18 +95,44 @@ def _block_id(client: SyncPrefectClient, name: str) -> str:
     try:
         return str(client.read_block_document_by_name(document, kind, include_secrets=False).id)
     except ObjectNotFound:
-        raise LookupError(
+        raise NoSuchBlockError(
             f"{BLOCK} must be <kind of block>/<name> of a block on the server; received {name!r}. {fix}"
         ) from None
 
 
+def variables() -> dict[str, str]:
+    """The variables that prefect.yaml names, with the values that they have at first."""
+    declared: dict[str, str] = yaml.safe_load((FOLDER / "variables.yaml").read_text())
+    return declared
+
+
+def make_variables(client: SyncPrefectClient) -> None:
+    """Makes the declared variables that are not there."""
+    from prefect.client.schemas.actions import VariableCreate  # noqa: PLC0415 - takes seconds
+
+    for name, value in variables().items():
+        if client.read_variable_by_name(name) is None:
+            client.create_variable(VariableCreate(name=name, value=value))
+
+
+def make_all(client: SyncPrefectClient) -> str:
+    """Makes all that is declared; a line on what lacks.
+
+    Raises:
+        NoSuchBlockError: the server has no such block.
+    """
+    make_pools(client)
+    make_variables(client)
+    lacking = make_automations(client)
+    return f"{len(lacking)} automations notify only where {BLOCK} names a block" if lacking else ""
+
+
 def main() -> None:
-    """Makes the declared pools and automations on the server that PREFECT_API_URL names, as before `prefect deploy --all`."""
+    """Makes what is declared on the server that PREFECT_API_URL names, as before `prefect deploy --all`."""
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - takes seconds
 
     with get_client(sync_client=True) as client:
-        make_pools(client)
-        make_automations(client)
+        make_all(client)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import socket
+import shlex
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,7 @@ HOST = "127.0.0.1"
 ROOT = FOLDER.parent
 SERVER_SECRET = "PREFECT_SERVER_API_AUTH_STRING"  # noqa: S105 - the variable's name
 CLIENT_SECRET = "PREFECT_API_AUTH_STRING"  # noqa: S105 - the variable's name
+CLIENT = ("PREFECT_API_URL", CLIENT_SECRET, "PREFECT_CLIENT_MAX_RETRIES")
 SETTINGS = "# written by make up, removed by make down\n"
 
 
@@ -67,21 +69,6 @@ def _write_privately(path: Path, text: str) -> None:
         file.write(text)
 
 
-def refuse_taken(port: int) -> None:
-    """Finds out whether the port is free: else our secret would be sent to the process that has it.
-
-    Raises:
-        ServicesError: it cannot.
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port that was left a moment ago is free
-        try:
-            probe.bind((HOST, port))
-        except OSError as error:
-            other = f"End what uses it, or take another: make up PORT={port + 1 if port < 65535 else 4200}"
-            raise ServicesError(f"port {port} on {HOST} cannot be had: {error.strerror}. {other}") from None
-
-
 def keep_to_this_host(ui: Path, port: int) -> None:
     """Has browsers ask no other host on behalf of Prefect's pages: V2 asks an analytics service whatever the settings say."""
     own = " ".join(f"{scheme}://{host}:{port}" for scheme in ("http", "ws") for host in (HOST, "localhost"))
@@ -109,3 +96,27 @@ def lead_nowhere(state: Path) -> None:
 
 def _settings(state: Path) -> Path:
     return state.resolve().parent / "prefect.toml"
+
+
+def ways_in(port: int, state: Path) -> str:
+    """What to print once all is up: addresses, password, logs, and the commands that come next."""
+    prefect = shlex.quote(short(Path(sys.executable).with_name("prefect")))
+    at, file = f"http://{HOST}:{port}", short(state / "secret")
+    own = bool(os.environ.get(SERVER_SECRET))
+    return f"""
+Prefect's UI   {at} and {at}/v2
+password       {f"the value of {SERVER_SECRET}" if own else f"the line in {file}"}; the UI asks for it once;
+               its hint admin:pass is not the password
+reports        {at}/artifacts
+logs           {short(state / "server.log")}, {short(state / "worker.log")}
+
+Next:
+  DO_NOT_TRACK=1 {prefect} deployment run 'noise-study/tutorial' -p study=smoke --watch
+Elsewhere than beside prefect.toml, first:
+  export PREFECT_API_URL={at}/api {CLIENT_SECRET}={"…" if own else f'"$(cat {shlex.quote(file)})"'}
+In the end: make down"""
+
+
+def short(path: Path) -> str:
+    """The path as one would type it here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

@@ -2,30 +2,30 @@
 
     python -m flows.services up | down   [--port 4200] [--state .run] [--postgres]
 
-Prefect's own commands start the server and the worker and deploy; who reaches them is said in `server_access.py`.
-All that is started here has NOISEFLOW_SERVICES=<state folder>:<name> in its environment, and so have the runs of the worker.
-By that it is found again: nothing is ended by its name, or by an id that another process may have by now.
+Prefect's own commands do it: `server start --background`, `worker start`, `deploy --all`, `server stop`. Who reaches the
+server is said in `server_access.py`. The processes have NOISEFLOW_SERVICES=<state folder>:<name> in their environment, and so
+have the runs of the worker. By that they are found: no process is ended by its name, or by a number that another has by now.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import psutil
 import typer
 
 from flows import postgres
-from flows.declared import BLOCK, make_automations, make_pools
+from flows.declared import FOLDER, NoSuchBlockError, make_all
 from flows.server_access import (
+    CLIENT,
     CLIENT_SECRET,
     HOST,
     ROOT,
@@ -35,16 +35,18 @@ from flows.server_access import (
     keep_to_this_host,
     lead_nowhere,
     lead_to,
-    refuse_taken,
+    short,
+    ways_in,
 )
 
 STATE = ROOT / ".run"
-MARK = "NOISEFLOW_SERVICES"
-CLIENT = ("PREFECT_API_URL", CLIENT_SECRET, "PREFECT_CLIENT_MAX_RETRIES")
+MARK, RUN = "NOISEFLOW_SERVICES", "PREFECT__FLOW_RUN_ID"
+APPLICATION = "prefect.server.api.server:create_app"
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
-POOL, WORKER = "noiseflow-cpu", "make-up"
+WORKER = ["worker", "start", "--pool", "noiseflow-cpu", "--type", "process", "--name", "make-up"]
+APART: dict[str, Any] = {"cwd": ROOT, "stdin": subprocess.DEVNULL, "start_new_session": True}
+"""It hears no Ctrl-C of this terminal."""
 SECONDS_TO_START = 180.0
-RUN = "PREFECT__FLOW_RUN_ID"
 SECONDS_TO_END = {"runs": 30.0, "worker": 10.0, "server": 10.0}
 """Until a process that was asked to end is killed: runs store what they have, a server waits for who is connected.
 
@@ -71,7 +73,7 @@ def up(port: PortOption = 4200, state: StateOption = STATE, *, postgres: Postgre
         except BaseException:
             _end([name for name in there if not there[name]], state)
             raise
-        _show(port, state)
+        typer.echo(ways_in(port, state))
 
 
 @app.command()
@@ -84,38 +86,40 @@ def down(state: StateOption = STATE) -> None:
 
 
 def _start(port: int, state: Path, settings: dict[str, str], there: set[str], *, with_postgres: bool) -> None:
+    """Starts what is not there, and makes what prefect.yaml and deployments/ declare."""
+    os.environ.update(
+        {name: settings[name] for name in CLIENT}
+    )  # before Prefect is loaded: else it starts a server itself
     if "server" not in there:
-        refuse_taken(port)
-        if with_postgres:
-            settings[postgres.ADDRESS] = postgres.start(state)
         typer.echo(f"starting Prefect's server on {HOST}:{port} …")
-        _spawn("server", ["server", "start", "--host", HOST, "--port", str(port)], settings, state)
-    os.environ.update({name: settings[name] for name in CLIENT})
+        of_server = {
+            **({postgres.ADDRESS: postgres.start(state)} if with_postgres else {}),
+            "PREFECT_LOGGING_SETTINGS_PATH": str(FOLDER / "server-log.yaml"),
+            "PREFECT_LOGGING_HANDLERS_FILE_FILENAME": str(_log("server", state)),
+            MARK: f"{state.resolve()}:server",
+        }
+        _forget_dead_server()
+        _log("server", state).write_text("")
+        command = ["server", "start", "--background", "--host", HOST, "--port", str(port)]
+        other = f"Another port: make up PORT={port + 1 if port < 65535 else 4200}. One server a folder PREFECT_HOME."
+        _prefect(*command, settings=settings | of_server, hint=other)
     from prefect.client.orchestration import get_client  # noqa: PLC0415 - takes seconds, while the server starts
 
     with get_client(sync_client=True) as client:
         _wait_until(lambda: client.api_healthcheck() is None, "server", state)
         keep_to_this_host(state / "ui", port)
         lead_to(port, state)
-        make_pools(client)
-        if "worker" not in there:
-            typer.echo(f"starting a worker of the pool {POOL} …")
-            of_worker = {name: value for name, value in settings.items() if name != SERVER_SECRET}
-            arguments = ["worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER]
-            _spawn("worker", arguments, of_worker, state)
-        typer.echo("deploying prefect.yaml …")
-        try:
-            if lacking := make_automations(client):
-                typer.echo(f"{len(lacking)} automations notify only where {BLOCK} names a block")
-        except LookupError as error:
-            raise ServicesError(str(error)) from None
-        command = [*PREFECT, "deploy", "--all"]
-        done = subprocess.run(  # noqa: S603 - our own words
-            command, cwd=ROOT, env=settings, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise ServicesError(f"prefect.yaml could not be deployed:\n{done.stdout}{done.stderr}")
-        _wait_until(lambda: True, "worker", state)
+        if lacking := make_all(client):
+            typer.echo(lacking)
+    if "worker" not in there:
+        typer.echo("starting a worker …")
+        of_worker = {name: value for name, value in settings.items() if name != SERVER_SECRET}
+        with _log("worker", state).open("wb") as log:
+            marked = of_worker | {MARK: f"{state.resolve()}:worker"}
+            subprocess.Popen([*PREFECT, *WORKER], env=marked, stdout=log, stderr=log, **APART)  # noqa: S603 - our own words
+    typer.echo("deploying prefect.yaml …")
+    _prefect("deploy", "--all", settings=settings)
+    _wait_until(lambda: True, "worker", state)
 
 
 def running(name: str, state: Path, *, runs: bool = False) -> list[psutil.Process]:
@@ -125,19 +129,31 @@ def running(name: str, state: Path, *, runs: bool = False) -> list[psutil.Proces
     return [p for p in ours if runs or RUN not in p.info["environ"]]
 
 
-def _spawn(name: str, arguments: list[str], settings: dict[str, str], state: Path) -> None:
-    """Starts a Prefect command in a session by itself."""
-    marked = settings | {MARK: f"{state.resolve()}:{name}"}
-    with (state / f"{name}.log").open("wb") as log:
-        subprocess.Popen(  # noqa: S603 - our own words
-            [*PREFECT, *arguments],
-            cwd=ROOT,
-            env=marked,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
+def _prefect(*words: str, settings: dict[str, str], hint: str = "") -> None:
+    """Runs one of Prefect's commands.
+
+    Raises:
+        ServicesError: it failed.
+    """
+    done = subprocess.run([*PREFECT, *words], env=settings, capture_output=True, text=True, check=False, **APART)  # noqa: S603
+    if done.returncode:
+        raise ServicesError(
+            f"prefect {' '.join(words)} failed:\n{done.stdout}{done.stderr}".rstrip() + f"\n{hint}" * bool(hint)
         )
+
+
+def _forget_dead_server() -> int | None:
+    """Removes Prefect's record of a server that is gone, as where the machine went off; else returns that server's number.
+
+    Beside the record Prefect starts no server, and `server stop` would signal the process that has the number by now.
+    """
+    from prefect.settings import PREFECT_HOME  # noqa: PLC0415 - takes a second
+
+    record = PREFECT_HOME.value() / "server.pid"
+    servers = {str(p.pid): p.pid for p in psutil.process_iter(["cmdline"]) if APPLICATION in (p.info["cmdline"] or [])}
+    if record.exists() and record.read_text() not in servers:
+        record.unlink()
+    return servers[record.read_text()] if record.exists() else None
 
 
 def _end(names: list[str], state: Path) -> None:
@@ -148,6 +164,8 @@ def _end(names: list[str], state: Path) -> None:
             if runs:
                 typer.echo(f"ending the runs, which store what they have: up to {SECONDS_TO_END['runs']:g} s …")
             typer.echo(f"ending the {name}: up to {SECONDS_TO_END[name]:g} s …")
+            if name == "server" and _forget_dead_server() in {process.pid for process in left}:
+                _prefect("server", "stop", settings=dict(os.environ))
             for signalled in (psutil.Process.terminate, psutil.Process.kill):
                 for process in left:
                     with suppress(psutil.NoSuchProcess):
@@ -168,10 +186,13 @@ def _wait_until(ready: Callable[[], bool], name: str, state: Path) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while not (alive := running(name, state)) or not ready():
         if time.monotonic() > deadline or not alive:
-            log = state / f"{name}.log"
-            end = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
-            raise ServicesError(f"the {name} does not start. Its log {_short(log)} ends:\n{end}")
+            end = "\n".join(_log(name, state).read_text(errors="replace").splitlines()[-15:])
+            raise ServicesError(f"the {name} does not start. Its log {short(_log(name, state))} ends:\n{end}")
         time.sleep(0.2)
+
+
+def _log(name: str, state: Path) -> Path:
+    return state.resolve() / f"{name}.log"
 
 
 def forget_if_gone(state: Path = STATE) -> None:
@@ -188,37 +209,10 @@ def _one_at_a_time(state: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
-        except (BlockingIOError, ServicesError, postgres.PostgresError) as error:
-            busy = isinstance(error, BlockingIOError)
-            typer.echo(
-                f"make: {'another make up or down is at work. Wait until it is done.' if busy else error}", err=True
-            )
+        except (BlockingIOError, ServicesError, NoSuchBlockError, postgres.PostgresError) as error:
+            busy = "another make up or down is at work. Wait until it is done."
+            typer.echo(f"make: {busy if isinstance(error, BlockingIOError) else error}", err=True)
             raise typer.Exit(1) from None
-
-
-def _short(path: Path) -> str:
-    """The path as one would type it here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _show(port: int, state: Path) -> None:
-    prefect = shlex.quote(_short(Path(sys.executable).with_name("prefect")))
-    at, file = f"http://{HOST}:{port}", _short(state / "secret")
-    own = bool(os.environ.get(SERVER_SECRET))
-    typer.echo(
-        f"""
-Prefect's UI   {at} and {at}/v2
-password       {f"the value of {SERVER_SECRET}" if own else f"the line in {file}"}; the UI asks for it once;
-               its hint admin:pass is not the password
-reports        {at}/artifacts
-logs           {_short(state / "server.log")}, {_short(state / "worker.log")}
-
-Next:
-  DO_NOT_TRACK=1 {prefect} deployment run 'noise-study/tutorial' -p study=smoke --watch
-Elsewhere than beside prefect.toml, first:
-  export PREFECT_API_URL={at}/api {CLIENT_SECRET}={"…" if own else f'"$(cat {shlex.quote(file)})"'}
-In the end: make down"""
-    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """The work pools and automations that deployments/ declares."""
 
 import asyncio
-from typing import Any
+import re
+from typing import Any, ClassVar
 
 import pytest
 import yaml
 from prefect.workers.process import ProcessJobConfiguration
 
-from flows.declared import FOLDER, automations, notifies, pools
+from flows.declared import FOLDER, automations, make_variables, notifies, pools, variables
 from flows.server_access import environment
 
 HEARTBEAT, RETRIES = "PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "PREFECT_CLIENT_MAX_RETRIES"
@@ -52,3 +53,25 @@ def test_automations_that_notify():
         "noiseflow tells of a missing night",
         "noiseflow tells that nights have stopped",
     ]
+
+
+def test_prefect_yaml_names_the_declared_variables_and_no_zone_or_study_of_the_nightly_itself():
+    text = (FOLDER.parent / "prefect.yaml").read_text()
+    assert set(re.findall(r"\{\{ prefect\.variables\.(\w+) \}\}", text)) == set(variables())
+    (nightly,) = (each for each in yaml.safe_load(text)["deployments"] if each["name"] == "nightly")
+    assert not [value for value in variables().values() if value in str(nightly)]
+
+
+def test_variable_that_is_there_keeps_its_value():
+    class Server:
+        values: ClassVar[dict[str, Any]] = {"noiseflow_nightly_zone": "America/New_York"}
+
+        def read_variable_by_name(self, name: str) -> Any:
+            return self.values.get(name)
+
+        def create_variable(self, variable: Any) -> None:
+            self.values[variable.name] = variable.value
+
+    server: Any = Server()
+    make_variables(server)
+    assert server.values == variables() | {"noiseflow_nightly_zone": "America/New_York"}

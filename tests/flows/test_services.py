@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from flows import services
-from flows.server_access import SETTINGS, environment
+from flows.server_access import CLIENT, SETTINGS, environment, ways_in
 from flows.services import app, forget_if_gone, running
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -59,7 +59,8 @@ def pids(name: str, state: Path, *, runs: bool = False) -> set[int]:
 
 
 def call(*words: str, state: Path):
-    return CliRunner().invoke(app, [*words, "--state", str(state)])
+    """What the command does; what it sets in the environment is as before afterwards."""
+    return CliRunner().invoke(app, [*words, "--state", str(state)], env={name: os.environ.get(name) for name in CLIENT})
 
 
 def test_process_is_known_by_the_folder_and_the_name_that_it_was_started_with(state, tmp_path):
@@ -142,9 +143,39 @@ def test_up_refuses_a_port_that_is_taken(state, tmp_path):
         port = listener.getsockname()[1]
         done = call("up", "--port", str(port), state=state)
     assert done.exit_code == 1
-    assert f"port {port} on 127.0.0.1 cannot be had" in done.output
+    assert f"Port {port} is already in use" in done.output
     assert f"make up PORT={port + 1}" in done.output
     assert not (tmp_path / "prefect.toml").exists()
+
+
+SERVER = [sys.executable, "-c", "import time; time.sleep(60)", services.APPLICATION]
+
+
+@pytest.mark.parametrize("number", ["", "no number", "server's", "another process's"])
+def test_record_of_a_server_that_is_gone_goes_and_no_other(number, state, tmp_path, monkeypatch):
+    monkeypatch.setattr("prefect.settings.PREFECT_HOME.value", lambda: tmp_path)
+    record = tmp_path / "server.pid"
+    assert services._forget_dead_server() is None
+    with started("server", state, SERVER) as server, started("worker", state) as other:
+        numbers = {"server's": str(server.pid), "another process's": str(other.pid)}
+        record.write_text(numbers.get(number, number))
+        assert services._forget_dead_server() == (server.pid if number == "server's" else None)
+        assert record.exists() == (number == "server's")
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_down_ends_the_server_by_prefects_own_command_where_it_is_ours(ours, state, tmp_path, monkeypatch):
+    monkeypatch.setattr("prefect.settings.PREFECT_HOME.value", lambda: tmp_path)
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(services, "_prefect", lambda *words, **_: asked.append(words))
+    other = tmp_path / "other"
+    other.mkdir()
+    with started("server", state, SERVER) as server, started("server", other, SERVER) as stranger:
+        (tmp_path / "server.pid").write_text(str((server if ours else stranger).pid))
+        assert call("down", state=state).exit_code == 0
+        assert not psutil.pid_exists(server.pid)
+        assert stranger.poll() is None
+    assert asked == [("server", "stop")] * ours
 
 
 @pytest.mark.parametrize(
@@ -158,9 +189,8 @@ def test_up_refuses_another_port_or_secret_than_those_of_the_server_that_is_up(s
         assert server.poll() is None
 
 
-def test_up_says_what_the_password_is_not_and_prints_a_command_that_sends_no_usage_data(state, capsys):
-    services._show(4567, state)
-    said = capsys.readouterr().out
+def test_up_says_what_the_password_is_not_and_prints_a_command_that_sends_no_usage_data(state):
+    said = ways_in(4567, state)
     assert "hint admin:pass is not the password" in said
     lines = [line.strip() for line in said.splitlines() if " deployment run " in line]
     assert [line.partition(" ")[0] for line in lines] == ["DO_NOT_TRACK=1"]

@@ -26,6 +26,7 @@ from prefect import flow
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 from sketch_study import HOSTILE, make_evidence, make_study, make_trials
 
+from flows.declared import variables
 from noiseflow.report import render
 from tasks.reporting import publish_artifacts
 from tests.processes import living
@@ -108,6 +109,25 @@ def test_up_again_starts_nothing_and_leaves_what_is_declared(up):
     assert again.returncode == 0, again.stdout + again.stderr
     assert "starting" not in again.stdout
     assert (up.pids("server"), up.pids("worker"), deployments(up)) == before
+
+
+def test_nightly_has_its_study_and_zone_from_prefects_variables(up):
+    changed = {"noiseflow_nightly_study": "smoke", "noiseflow_nightly_zone": "America/New_York"}
+    assert nightly(up) == ("circles", "Europe/Berlin", "Europe/Berlin")
+    for values, expected in ((changed, "America/New_York"), (variables(), "Europe/Berlin")):
+        for name, value in values.items():
+            done = up.run("prefect", "variable", "set", name, value, "--overwrite")
+            assert done.returncode == 0, done.stdout + done.stderr
+        again = up.run("flows.services", "up", "--port", str(up.port), "--state", str(up.state))
+        assert again.returncode == 0, again.stdout + again.stderr
+        assert nightly(up) == (values["noiseflow_nightly_study"], expected, expected)
+
+
+def nightly(up: Up) -> tuple[str, str, str]:
+    """The study, the campaign and the zone of the deployment."""
+    (found,) = up.post("deployments/filter", deployments={"name": {"any_": ["nightly"]}})
+    parameters = found["parameters"]
+    return parameters["study"], parameters["campaign"], found["schedules"][0]["schedule"]["timezone"]
 
 
 def deployments(up: Up) -> list[tuple[str, dict[str, Any], str]]:
