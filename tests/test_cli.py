@@ -307,6 +307,28 @@ def test_faults_of_the_study_and_of_its_files_are_named_together(noiseflow, tmp_
 
 
 @pytest.mark.usefixtures("table")
+@pytest.mark.parametrize("argument", [[], ["--campaign", "2026-13-01"]], ids=["in-the-study", "in-an-argument"])
+def test_faults_of_keys_hide_none_of_data_networks_and_places(noiseflow, tmp_path, argument):
+    table = {"kind": "table", "path": "my.csv", "target": "sold", "task": "classification"}
+    networks = [{"kind": "mlp"}, {"kind": "cnn", "label": "wide", "filters": [2]}, {"kind": "entry_point"}]
+    networks[2]["entry_point"] = "nobody"
+    wrong = {"name": "wrong", "injections": [{"place": "input", "stdev": 0.1}]}
+    lost = {"name": "lost", "injections": [{"place": "after:hidden_7", "stddev": 0.1}], "architectures": ["mlp"]}
+    variants = [{"name": "baseline"}, lost, *([] if argument else [wrong])]
+    path = study_file(tmp_path, datasets=[table], architectures=networks, variants=variants)
+    planned, done = noiseflow("plan", path, *argument), noiseflow("run", path, *argument)
+    assert (planned.exit_code, done.exit_code, planned.stderr) == (2, 2, done.stderr)
+    for says in (
+        "campaign must be" if argument else "variants[2].injections[0].stdev is not a key",
+        "datasets[0].target must be a column of the table; received 'sold'",
+        "architectures[1] must be for data of its form",
+        "architectures[2] must be an installed entry point of the group",
+        "variants[1].injections[0].place must be a place of the model; received 'after:hidden_7'",
+    ):
+        assert says in done.stderr
+
+
+@pytest.mark.usefixtures("table")
 @pytest.mark.parametrize("others", [[{"kind": "moons"}], []], ids=["beside-a-sound-dataset", "without-a-sound-dataset"])
 def test_every_fault_of_data_and_model_is_named_with_status_2_and_nothing_written(noiseflow, tmp_path, others):
     injection = {"place": "after:hidden_7", "stddev": 0.1}

@@ -54,7 +54,7 @@ def faults_between(data: Mapping[str, Any]) -> list[InitErrorDetails]:
 
 def faults_of_study(study: Study) -> list[InitErrorDetails]:
     """Faults between parts that are sound in themselves."""
-    if too_large := list(_size(study)):  # the others take as long as it is large
+    if too_large := list(size_faults(study)):  # the others take as long as it is large
         return too_large
     return [
         *_same_content(study),
@@ -101,7 +101,7 @@ def _strangers(data: Mapping[str, Any], field: str, key: str) -> Iterator[InitEr
                 yield _fault((field, i, key), name, f"must name {key} of this study, {known}")
 
 
-def _size(study: Study) -> Iterator[InitErrorDetails]:
+def size_faults(study: Study) -> Iterator[InitErrorDetails]:
     """More cells or trials than a plan can hold."""
     n_members = {
         a.name: sum(len(v.strengths) or 1 for v in study.variants if not v.architectures or a.name in v.architectures)

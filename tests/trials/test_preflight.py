@@ -109,7 +109,7 @@ def test_faults_of_data_and_of_networks_and_places_come_together(tmp_path):
         )
     )
     assert [fault.split(" ")[0] for fault in found] == [
-        "datasets[0].path", "architectures[1]", "variants[1].injections[0].place",
+        "datasets[0].path", "architectures[1].path", "variants[1].injections[0].place",
     ]  # fmt: skip
     assert "must be a file that model.save(...) wrote" in found[1]
 

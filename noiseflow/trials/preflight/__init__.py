@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from noiseflow.datasets import dataset_kind
 from noiseflow.study import Study
+from noiseflow.trials.data_faults import datasets_of, row_faults
 from noiseflow.trials.preflight.engines import Engines, choose_engines
-from noiseflow.trials.preflight.matches import Match, datasets_of, matches, stand_ins
+from noiseflow.trials.preflight.matches import Match, matches, stand_ins
 from noiseflow.trials.preflight.networks import network_faults
 from noiseflow.trials.preflight.places import column_faults, place_faults, task_faults
 
@@ -26,8 +26,7 @@ def faults(study: Study, seeds: Sequence[int] | None = None) -> list[str]:
     """
     data, found = datasets_of(study, seeds)
     pairs = matches(study, data)
-    for match in pairs:
-        found += _row_faults(match)
+    found += row_faults(study, data)
     lacking = stand_ins(study, data)
     with_task = [match for match in lacking if match.has_known_form and not _has_doubtful_task(match, found)]
     models, of_networks = network_faults(study, [*pairs, *lacking])
@@ -41,14 +40,3 @@ def faults(study: Study, seeds: Sequence[int] | None = None) -> list[str]:
 def _has_doubtful_task(match: Match, found: Sequence[str]) -> bool:
     """Whether a fault of the dataset asks for another task: what does not go with the task may then be right."""
     return any(fault.startswith(f"datasets[{match.dataset_index}]") and "task" in fault for fault in found)
-
-
-def _row_faults(match: Match) -> list[str]:
-    """A file of fewer training rows than a step takes: the batch size is hardly meant."""
-    n_rows, batch_size = len(match.data.y_train), match.training.batch_size
-    if not dataset_kind(match.dataset.kind).is_users_file or n_rows >= batch_size:
-        return []
-    received = f"received {n_rows} (dataset {match.dataset.name!r})"
-    fix = "Lower training.batch_size, or bring more rows."
-    where = f"datasets[{match.dataset_index}]"
-    return [f"{where} must have at least as many training rows as batch_size, {batch_size}; {received}. {fix}"]

@@ -10,7 +10,8 @@ import numpy as np
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.engine.keras_state import floatx
 from noiseflow.study import USERS_OWN, Architecture, Dataset, Study, Variant
-from noiseflow.trials.preflight.matches import Match, datasets_of, matches
+from noiseflow.trials.data_faults import datasets_of
+from noiseflow.trials.preflight.matches import Match, matches
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
 
 import numpy as np
 
-from noiseflow import datasets
 from noiseflow.architectures.builder import Builder
 from noiseflow.datasets import Data
 from noiseflow.study import Architecture, Dataset, Study, Training, Variant
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,22 +70,6 @@ class Match:
         )
 
 
-def datasets_of(study: Study, seeds: Sequence[int] | None = None) -> tuple[dict[str, Data], list[str]]:
-    """The data of each sound dataset, by its name, for the first data seed; and the faults of the others."""
-    data, found = {}, []
-    for i, dataset in enumerate(study.datasets):
-        where, data_seeds = f"datasets[{i}]", study.data_seeds(dataset, seeds)
-        faults = datasets.faults(dataset, data_seeds, where)
-        if not faults:
-            made = attempt(datasets.generate, dataset, data_seeds[0])
-            if isinstance(made, Exception):
-                faults = [f"{where} must be data that can be generated; received {described(made)} ({dataset.name!r})."]
-            else:
-                data[dataset.name] = made
-        found += faults
-    return data, found
-
-
 def matches(study: Study, data: Mapping[str, Data]) -> list[Match]:
     """The matches of a study, in the order of its cells; those on data that is not there are left out."""
     variants = {variant.name: i for i, variant in enumerate(study.variants)}
@@ -117,16 +97,3 @@ def _stand_in(dataset: Dataset) -> Data:
     X = np.zeros((2, 4))
     y = np.zeros((2, len(dataset.targets)) if len(dataset.targets) > 1 else 2)
     return Data(X, y, X, y, n_classes=2 if dataset.of_task == "classification" else 0)
-
-
-def attempt(make: Callable[..., Made], *arguments: Any) -> Made | Exception:
-    """What the function gives for the arguments, or the exception that it raises: code of the user's may raise any."""
-    try:
-        return make(*arguments)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it becomes a fault of the study
-        return error
-
-
-def described(error: Exception) -> str:
-    """An exception in one line: its kind and its message."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

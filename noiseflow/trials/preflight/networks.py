@@ -16,7 +16,9 @@ from noiseflow.engine.keras_state import KERAS_LOCK, floatx, seeded
 from noiseflow.engine.targets import outputs_of
 from noiseflow.noise import OUTSIDE
 from noiseflow.study import Study
-from noiseflow.trials.preflight.matches import Match, attempt, described
+from noiseflow.study.faults import is_lacking
+from noiseflow.trials.data_faults import attempt, described
+from noiseflow.trials.preflight.matches import Match
 
 REGRESSION_LOSSES = (
     "mean_squared_error",
@@ -37,7 +39,7 @@ def network_faults(study: Study, pairs: Sequence[Match]) -> tuple[Models, list[s
     """The model of each match where the network fits the data, and the faults of the others."""
     models: Models = {}
     found = _source_faults(study)
-    broken = {fault.split(" ", 1)[0] for fault in found}
+    broken = {fault.split(" ", 1)[0].removesuffix(".path") for fault in found}
     for match in pairs:
         if match.where in broken:
             continue
@@ -83,19 +85,22 @@ def _source_faults(study: Study) -> list[str]:
     for i, network in enumerate(study.architectures):
         source = attempt(architecture_kind(network.kind).source, network)
         if isinstance(source, Exception):
-            found.append(f"architectures[{i}] {_source_fault(network.path, network.entry_point, source)}")
+            found.append(f"architectures[{i}]{_source_fault(network.path, network.entry_point, source)}")
     return found
 
 
 def _source_fault(path: str | None, entry_point: str | None, error: Exception) -> str:
+    if path is not None and is_lacking(path):
+        text = f".path must name a file; received {path!r}, which does not exist"
+        return f"{text}. Fix the path; it is relative to the study file."
     if path is not None:
         return (
-            f"must be a file that model.save(...) wrote, of a compiled model without code in it; received {path!r}: "
+            f" must be a file that model.save(...) wrote, of a compiled model without code in it; received {path!r}: "
             f"{described(error)}. Fix the file, or give another."
         )
     if isinstance(error, LookupError) and str(error).startswith("must be"):
-        return f"{error}. Install the package that has it, or correct the name."
-    return f"must be an entry point that can be loaded; received {entry_point!r}: {described(error)}. Fix its package."
+        return f" {error}. Install the package that has it, or correct the name."
+    return f" must be an entry point that can be loaded; received {entry_point!r}: {described(error)}. Fix its package."
 
 
 def _axes_faults(match: Match) -> Iterator[str]:

@@ -14,7 +14,8 @@ from noiseflow.noise import KINDS, OUTSIDE, kind_of
 from noiseflow.noise.injection import Injection
 from noiseflow.noise.survey import Survey, place_fault, points_of, survey
 from noiseflow.study import USERS_OWN, Study
-from noiseflow.trials.preflight.matches import Match, attempt
+from noiseflow.trials.data_faults import attempt
+from noiseflow.trials.preflight.matches import Match
 from noiseflow.trials.preflight.networks import Models
 
 MOST_NAMED = 20
