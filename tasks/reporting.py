@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
@@ -11,6 +12,7 @@ from prefect.events import emit_event
 from noiseflow.report import Report, summary_table
 from noiseflow.report.escaping import inert
 from noiseflow.report.findings import Findings
+from noiseflow.report.headline import in_short
 from noiseflow.results import Plain
 from noiseflow.statistics.effects import EFFECT_HEADS
 from noiseflow.store import Store
@@ -31,7 +33,12 @@ def render_report(plan: Plan, findings: Findings, store: Store, trained: int, re
     return write_report(plan, findings, store, trained=trained, reused=reused)
 
 
-@task(timeout_seconds=300, **STEP)
+def _answer(parameters: dict[str, Any]) -> str:
+    """The name of the run of the task, which Prefect shows beside each artifact in its history."""
+    return inert(in_short(parameters["findings"].summary) or "nothing to compare")
+
+
+@task(task_run_name=_answer, timeout_seconds=300, **STEP)  # type: ignore[arg-type] # Prefect asks it for `parameters` alone
 def publish_artifacts(study: str, report: Report, findings: Findings, page: str | None = None) -> None:
     """Publishes the report and the summary under their stable keys, and a link where a browser can open the report's page.
 

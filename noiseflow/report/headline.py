@@ -8,6 +8,7 @@ from math import isfinite, nan
 import pandas as pd
 
 from noiseflow import wording
+from noiseflow.base.faults import some_of
 from noiseflow.base.values import BASELINE
 from noiseflow.report.evidence import Evidence
 from noiseflow.wording import Row
@@ -16,6 +17,13 @@ from noiseflow.wording import Row
 def headline(evidence: Evidence) -> str:
     """One or two sentences in plain text that answer the study's question; before them, whether trials are missing."""
     return _missing(evidence) + _answer(evidence)
+
+
+def in_short(summary: pd.DataFrame) -> str:
+    """The variants by their verdicts, `better: a, b; open: c`, where a headline is too long."""
+    words = {"better": "better", "worse": "worse", "equivalent": "no difference", "inconclusive": "open"}
+    groups = {word: summary.loc[summary["verdict"] == verdict, "variant"] for verdict, word in words.items()}
+    return "; ".join(f"{word}: {some_of(dict.fromkeys(names), 4)}" for word, names in groups.items() if len(names))
 
 
 def _missing(evidence: Evidence) -> str:

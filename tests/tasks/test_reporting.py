@@ -1,5 +1,8 @@
 """What the tasks publish as artifacts, without a server."""
 
+from dataclasses import replace
+
+import pandas as pd
 import pytest
 from sketch_study import make_evidence, make_study, make_trials
 
@@ -31,6 +34,16 @@ def test_page_that_has_an_address_is_published_as_a_link(published):
     assert set(published) == {"sketch-report", "sketch-summary"}
     publish_artifacts.fn("sketch", REPORT, findings, "https://x.org/sketch/report/index.html")
     assert published["sketch-page"] == "https://x.org/sketch/report/index.html"
+
+
+def test_history_of_an_artifact_tells_the_answer_of_each_run_by_the_name_of_its_task():
+    findings = make_evidence().findings
+    verdicts = ["better", "worse", "equivalent", "inconclusive"]
+    names = ["a", "b", "c", "d"]
+    summary = pd.DataFrame({"variant": ["baseline", *names, "e"], "verdict": [None, *verdicts, "better"]})
+    told = tasks.reporting._answer({"findings": replace(findings, summary=summary)})
+    assert told == "better: a, e; worse: b; no difference: c; open: d"
+    assert tasks.reporting._answer({"findings": replace(findings, summary=summary[:1])}) == "nothing to compare"
 
 
 def test_page_has_an_address_where_its_folder_is_shown(monkeypatch):
