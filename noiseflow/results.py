@@ -238,10 +238,29 @@ def _folders(results: str) -> list[Path]:
 def read_answer(report: Path) -> dict[str, Any]:
     """The answer of a report as plain values; empty where there is none."""
     try:
-        content = json.loads((report / ANSWER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return _plain((report / ANSWER).read_bytes())
+    except OSError:
         return {}
-    return content if isinstance(content, dict) else {}
+
+
+def report_document(page: str) -> dict[str, Any]:
+    """What `--json` prints of a report: its answer as plain values, and the page as `report`.
+
+    Args:
+        page: path or URL of the report's page.
+    """
+    if not is_remote(page):
+        return {**read_answer(Path(page).parent), "report": page}
+    place, _, name = page.removesuffix("/report/index.html").rpartition("/")
+    return {**_plain(Store(place, name, read_only=True).read_page(ANSWER) or b""), "report": page}
+
+
+def _plain(content: bytes) -> dict[str, Any]:
+    try:
+        read = json.loads(content)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 # -- two of them, and none ----------------------------------------------------------------------------------------------

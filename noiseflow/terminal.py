@@ -10,6 +10,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def run_in_terminal(
     quiet: bool = False,
     opens: bool = False,
     last_line: Callable[[], str] | None = None,
+    prints: Callable[[StudyRun], None] | None = None,
 ) -> int:
     """Runs a study and prints what it came to; the exit status.
 
@@ -53,13 +55,14 @@ def run_in_terminal(
         quiet: whether only the answer and the report's path are printed, and what goes wrong.
         opens: whether the report is opened in the browser.
         last_line: what is printed in the end.
+        prints: prints the run for programs, instead of all that is for people; stdout holds nothing else, and nothing at all
+            where batches failed. Progress and messages go to stderr.
     """
-    console = Console()
-    began = time.monotonic()
+    show = partial(_show, began=time.monotonic(), quiet=quiet, prints=prints, last_line=last_line)
     if not verbose:
         _show_warnings()
     try:
-        with sigterm_interrupts(), progress_line(starting, quiet=quiet) as watch:
+        with sigterm_interrupts(), progress_line(starting, quiet=quiet, on_stderr=prints is not None) as watch:
             done = run(watch)
     except KeyboardInterrupt:
         _say(f"noiseflow: stopped. {GO_ON}", f"  {_command()}")
@@ -68,24 +71,41 @@ def run_in_terminal(
         _say(refusal(error.faults))
         return 2
     except DriftError as error:
-        show_run(error.run, time.monotonic() - began, last_line)
+        show(error.run)
         _say(f"noiseflow: the run failed, as --fail-on-drift asks. {in_terminal(error.run.alarm)}")
         return 1
     except IncompleteRunError as error:
-        if error.run is not None:
-            show_run(error.run, time.monotonic() - began, last_line)
+        if error.run is not None and prints is None:
+            show(error.run)
         _failed(error, planned)
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
         _failed(error, planned)
         return 1
-    if quiet:
-        console.print(done.answer, done.report, sep="\n", markup=False, highlight=False, soft_wrap=True)
-    else:
-        show_run(done, time.monotonic() - began, last_line)
+    show(done)
     if opens:
         open_page(done.report)
     return 0
+
+
+def _show(
+    done: StudyRun,
+    *,
+    began: float,
+    quiet: bool,
+    prints: Callable[[StudyRun], None] | None,
+    last_line: Callable[[], str] | None,
+) -> None:
+    """Prints what a run came to; the last arguments are those of `run_in_terminal`."""
+    seconds = time.monotonic() - began
+    if prints is not None:
+        prints(done)
+        if not quiet:
+            _say(_trained_line(done, seconds))
+    elif quiet:
+        Console().print(done.answer, done.report, sep="\n", markup=False, highlight=False, soft_wrap=True)
+    else:
+        show_run(done, seconds, last_line)
 
 
 def open_page(page: str) -> None:
@@ -139,9 +159,7 @@ def _say(*texts: str) -> None:
 def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None = None) -> None:
     """Prints what a run came to: how much was trained, the table, the answer, and where the report is."""
     console = Console()
-    trained = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
-    reused = f", {done.reused} reused" if done.reused and done.trained else ""
-    console.print(f"\n{trained}{reused}, in {seconds:.0f} s\n", highlight=False)
+    console.print(f"\n{_trained_line(done, seconds)}\n", highlight=False)
     console.print(summary_table(done.table))
     console.print(f"\n{done.answer}\n", markup=False, highlight=False)
     lines = [f"Report: {done.report}"]
@@ -149,6 +167,12 @@ def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None
         lines.append(f"In a browser: {Path(done.report).as_uri()}")
     for line in [*lines, *([last_line()] if last_line else [])]:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _trained_line(done: StudyRun, seconds: float) -> str:
+    trained = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
+    reused = f", {done.reused} reused" if done.reused and done.trained else ""
+    return f"{trained}{reused}, in {seconds:.0f} s"
 
 
 def summary_table(rows: list[dict[str, Any]]) -> Table:

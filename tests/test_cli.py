@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
+from math import nan
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 
 import noiseflow.terminal
 from noiseflow import __version__
 from noiseflow.cli import app
-from noiseflow.study.loading import FOLDER, names
+from noiseflow.results import StudyRun
+from noiseflow.study.loading import FOLDER, claim_names, load_claims, names
 
 
 @pytest.fixture
@@ -151,6 +155,39 @@ def test_lists_for_programs_are_json(noiseflow):
     assert [one["study"] for one in json.loads(noiseflow("studies", "--json").stdout)] == names()
     planned = json.loads(noiseflow("plan", "smoke", "--json").stdout)
     assert (planned["trials"], planned["missing"], len(planned["cells"])) == (12, 12, 2)
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A run of any study that is over at once: its report says that it helps."""
+    (tmp_path / "answer.json").write_text('{"answer": "It helps.", "table": [{"variant": "baseline"}]}')
+    page = str(tmp_path / "index.html")
+    run = StudyRun("s", None, [{"variant": "baseline"}], "It helps.", "", page, 1, 0)
+    monkeypatch.setattr("noiseflow.run.run_study", lambda *_, **__: run)
+    monkeypatch.setattr("noiseflow.cli.worker_processes", lambda _: nullcontext(SimpleNamespace(start=lambda _: None)))
+    return {"answer": "It helps.", "table": [{"variant": "baseline"}], "report": page}
+
+
+def test_run_for_programs_is_one_document_of_json(noiseflow, trained):
+    done = noiseflow("run", "smoke", "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == trained
+    assert "trained 1 trials" in done.stderr
+
+
+def test_claims_for_programs_are_one_document_of_json(noiseflow, trained, monkeypatch):
+    claims = load_claims("tutorial2018").claims
+    first = {"n": 3, "mean": 0.4, "ci_low": nan, "ci_high": nan, "verdict": "undecided", "failed": nan}
+    monkeypatch.setattr("noiseflow.stored.judged", lambda *_: pd.DataFrame([first for _ in claims]))
+    done = noiseflow("reproduce", "tutorial2018", "--json")
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    judged = found.pop("claims")
+    assert found == trained
+    assert [one["says"] for one in judged] == [claim.says for claim in claims]
+    given = {"variant": "baseline", "n": 3, "mean": 0.4, "ci_low": None, "verdict": "undecided", "failed": ""}
+    assert judged[0].items() >= given.items()
+    assert [one["claims"] for one in json.loads(noiseflow("reproduce", "--json").stdout)] == claim_names()
 
 
 def test_audit_for_programs_is_json(noiseflow):
