@@ -112,7 +112,7 @@ def test_version_and_short_help(noiseflow):
         (["init", "nope.csv", "--target", "y"], "received 'nope.csv', which does not exist. Fix the path."),
         (["init", "nope.csv"], "received 'nope.csv', which does not exist. Fix the path."),
         (["run", "my.csv"], "Write a study for it first: noiseflow init my.csv"),
-        (["results", "list"], "results must be a folder on this machine; received 'results'"),
+        (["results", "list", "--results", "s3://b/r"], "results must be a folder on this machine; received 's3://b/r'"),
         (["results", "delete"], "name a study, or give --older-than DAYS"),
         (["audit", "--before", "75.7", "--after", "80", "--n-test", "70"], "Write 75.7 % as 0.757"),
     ],
@@ -121,6 +121,17 @@ def test_refusals_say_what_is_meant(noiseflow, arguments, says):
     done = noiseflow(*arguments)
     assert done.exit_code == 2
     assert says in done.stderr
+
+
+@pytest.mark.parametrize("lacks", ["does not exist", "holds no study"])
+@pytest.mark.parametrize("asked", [["list"], ["show", "s"], ["compare", "s", "t"], ["export", "s"], ["delete", "s"]])
+def test_without_results_it_is_said_where_they_are_looked_for_and_what_makes_them(noiseflow, tmp_path, asked, lacks):
+    if lacks == "holds no study":
+        (tmp_path / "results").mkdir()
+    done = noiseflow("results", *asked)
+    assert done.exit_code == (0 if asked == ["list"] and lacks == "holds no study" else 2)
+    told = done.stdout + done.stderr
+    assert f"there are no results yet: {tmp_path / 'results'} {lacks}. `noiseflow run STUDY` makes them" in told
 
 
 def test_a_file_that_is_not_there_may_be_one_beside_it(noiseflow, tmp_path):
