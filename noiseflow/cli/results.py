@@ -97,7 +97,8 @@ def compare(
 
     from noiseflow.terminal import summary_table  # noqa: PLC0415
 
-    Console(width=None if sys.stdout.isatty() else 100).print(summary_table(rows))
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(summary_table(rows, console.width), soft_wrap=True)
 
 
 @stored.command()
