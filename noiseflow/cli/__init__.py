@@ -44,7 +44,7 @@ from noiseflow.options import (
     typed_again,
 )
 from noiseflow.study import loading as studies
-from noiseflow.study.faults import results_faults
+from noiseflow.study.faults import lacking_faults, results_faults
 from noiseflow.study.result_places import study_place
 from noiseflow.study.until import Until
 from noiseflow.trials.declared import declare
@@ -241,6 +241,8 @@ def init(
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
     """Writes a commented study file for your data, ready to run; lists the columns without --target."""
+    if faults := lacking_faults(data):
+        refuse(faults)
     if not target and not data.lower().endswith(".npz"):
         _list_columns(data)
         return
@@ -277,6 +279,8 @@ def advise(
     data: DataArgument, *, target: TargetOption = "", task: TaskOption = None, as_json: JsonOption = False
 ) -> None:
     """Says what noise did on the public datasets most like yours; trains no network."""
+    if faults := lacking_faults(data):
+        refuse(faults)
     from noiseflow.atlas import advise as advised  # noqa: PLC0415 - imports pandas
     from noiseflow.atlas import traits_of  # noqa: PLC0415
     from noiseflow.study.draft import choose  # noqa: PLC0415
