@@ -60,7 +60,10 @@ NOISY = {"name": "noisy", "injections": [{"place": "input", "stddev": 0.1}]}
         (["smoke", "--seeds", "0"], "n_seeds must be at least 1; received 0"),
         (["smoke", "--epochs", "0"], "training.epochs must be at least 1; received 0"),
         (["smoke", "--until", "decided", "--seeds", "30"], "Use --max-seeds instead"),
-        (["smoke", "--until", "decided", "--budget", "20"], "budget must be a time such as 90s, 20m or 2h"),
+        (
+            ["smoke", "--until", "decided", "--budget", "20m5"],
+            "budget must be a whole number and one unit, s, m or h, such as",
+        ),
         (["smoke", "--max-seeds", "50"], "Add --until decided"),
         (["smoke", "--results", "file"], "results must be a folder"),
         (["smoke", "--results", "/proc/results"], "results must be writable"),
