@@ -160,7 +160,8 @@ def noise_study(
             Europe/Vienna, for the date there that the run is scheduled for.
         fail_on_drift: Whether the run fails where a campaign differs from those before it.
         until: decided adds seeds in waves; a variant stops once it is decided, and the others go on.
-        budget: With until, a time such as 90s, 20m or 2h; no wave begins that would hardly end in it.
+        budget: With until, a time: a whole number and one unit, s, m or h, such as 90s, 20m or 2h (1h30m is 90m). No wave
+            begins that would hardly end in it.
         max_seeds: With until, the seeds of a cell at most, 10 to 10,000; 300 unless given.
     """
     if faults := runner_faults(runner):

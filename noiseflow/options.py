@@ -40,7 +40,10 @@ UntilOption = Annotated[
     UntilWhen | None, typer.Option(help="Add seeds in waves; each variant stops once it is decided.")
 ]
 BudgetOption = Annotated[
-    str | None, typer.Option(metavar="TIME", help="With --until: begin no wave that ends later, such as 20m or 2h.")
+    str | None,
+    typer.Option(
+        metavar="TIME", help="With --until: begin no wave that ends later; a number and s, m or h, such as 20m or 2h."
+    ),
 ]
 MaxSeedsOption = Annotated[int | None, typer.Option(help="With --until: seeds of each cell at most; 300 unless given.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show all logs.")]

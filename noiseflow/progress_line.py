@@ -175,17 +175,20 @@ def _clock(seconds: float) -> str:
 
 
 @contextmanager
-def progress_line(starting: str = "TensorFlow", *, quiet: bool = False) -> Iterator[Callable[[Batch, Training], None]]:
+def progress_line(
+    starting: str = "TensorFlow", *, quiet: bool = False, on_stderr: bool = False
+) -> Iterator[Callable[[Batch, Training], None]]:
     """Shows what the run is at, in a terminal or a notebook; gives what is to be called with the progress of batches.
 
     Args:
         starting: programs that take a while to start, as the first words name them.
         quiet: whether nothing is shown.
+        on_stderr: whether it is shown on stderr, because stdout is for a program.
     """
     if quiet:
         yield lambda *_: None
         return
-    line, stage = _line(Console(), starting), logging.getLogger("noiseflow.stage")
+    line, stage = _line(Console(stderr=on_stderr), starting), logging.getLogger("noiseflow.stage")
     before = stage.level
     stage.setLevel(logging.INFO)
     stage.addHandler(line)

@@ -15,9 +15,10 @@ from typing import Any, Literal
 import pandas as pd
 
 from noiseflow.base.faults import InvalidInputError
+from noiseflow.base.program import command
 from noiseflow.store import Store, find_store
-from noiseflow.study.faults import did_you_mean
-from noiseflow.study.result_places import is_remote
+from noiseflow.study.faults import did_you_mean, is_lacking
+from noiseflow.study.result_places import is_remote, is_url
 from noiseflow.wording import score_of
 
 Plain = str | float | int | None
@@ -220,15 +221,24 @@ def study_folder(results: str, study: str) -> Path:
         InvalidInputError: it is not there, or elsewhere.
     """
     folders = {folder.name: folder for folder in _folders(results)}
+    if not folders:
+        raise InvalidInputError([no_results(results)])
     if study not in folders:
-        there = ", ".join(folders) or "none"
-        raise InvalidInputError(
-            [f"study {study!r} is not in {results}.{did_you_mean(study, folders)} There are: {there}."]
-        )
+        meant = did_you_mean(study, folders)
+        raise InvalidInputError([f"study {study!r} is not in {results}.{meant} There are: {', '.join(folders)}."])
     return folders[study]
 
 
+def no_results(results: str) -> str:
+    """What is said of a folder that holds no study, or that is not there: where was looked, and what makes results."""
+    lacks = "holds no study" if Path(results).exists() else "does not exist"
+    makes = f"`{command()} run STUDY` makes them"
+    return f"there are no results yet: {Path(results).absolute()} {lacks}. {makes}; --results names another folder."
+
+
 def _folders(results: str) -> list[Path]:
+    if not is_url(results) and is_lacking(results):
+        raise InvalidInputError([no_results(results)])
     if is_remote(results) or not Path(results).is_dir():
         raise InvalidInputError([f"results must be a folder on this machine; received {results!r}. Name it: --results"])
     named = [path for path in Path(results).iterdir() if re.fullmatch(r"[a-z0-9-]{1,63}", path.name)]
@@ -238,10 +248,29 @@ def _folders(results: str) -> list[Path]:
 def read_answer(report: Path) -> dict[str, Any]:
     """The answer of a report as plain values; empty where there is none."""
     try:
-        content = json.loads((report / ANSWER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return _plain((report / ANSWER).read_bytes())
+    except OSError:
         return {}
-    return content if isinstance(content, dict) else {}
+
+
+def report_document(page: str) -> dict[str, Any]:
+    """What `--json` prints of a report: its answer as plain values, and the page as `report`.
+
+    Args:
+        page: path or URL of the report's page.
+    """
+    if not is_remote(page):
+        return {**read_answer(Path(page).parent), "report": page}
+    place, _, name = page.removesuffix("/report/index.html").rpartition("/")
+    return {**_plain(Store(place, name, read_only=True).read_page(ANSWER) or b""), "report": page}
+
+
+def _plain(content: bytes) -> dict[str, Any]:
+    try:
+        read = json.loads(content)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 # -- two of them, and none ----------------------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from noiseflow.campaigns.rounds import campaign_round
 from noiseflow.results import ANSWER, StudyRun, answer_json, last_asked, run_of
@@ -321,12 +323,27 @@ def _written(findings: Findings, plan: Plan, places: Sequence[str]) -> Store:
     return last
 
 
-def judged(study: Study, results: str, engine: str = "auto") -> list[str]:
-    """What the stored trials say of the study's claims, as lines of text."""
+def judged(study: Study, results: str, engine: str = "auto") -> pd.DataFrame:
+    """What the stored trials say of the study's claims: a row a claim; none where nothing of the study is stored."""
+    from noiseflow.report.claims import CLAIM_COLUMNS, judge_claims  # noqa: PLC0415
+
     plan, store = stored_plan(study, results, engine, None)
     if store is None:
-        return []
-    from noiseflow.report.claims import claims_lines, judge_claims  # noqa: PLC0415
+        return pd.DataFrame(columns=CLAIM_COLUMNS)
+    return judge_claims(study, plan.named(store.read("trials", plan.trial_ids)))
 
-    lines = claims_lines(judge_claims(study, plan.named(store.read("trials", plan.trial_ids))))
+
+def judged_rows(study: Study, results: str, engine: str = "auto") -> list[dict[str, Any]]:
+    """`judged` as plain values, with what each claim compares; a number that there is not is None."""
+    found = judged(study, results, engine).astype(object)
+    found["failed"] = found["failed"].fillna("")
+    rows: list[dict[str, Any]] = found.where(found.notna(), None).to_dict("records")  # type: ignore[assignment]
+    return [{**claim.model_dump(), **row} for claim, row in zip(study.claims, rows, strict=bool(rows))]
+
+
+def judged_lines(study: Study, results: str, engine: str = "auto") -> list[str]:
+    """`judged` as lines of text."""
+    from noiseflow.report.claims import claims_lines  # noqa: PLC0415
+
+    lines = claims_lines(judged(study, results, engine))
     return [*lines, *([OF_SEEDS] if lines and study.design == "replicate" else [])]

@@ -10,11 +10,12 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from noiseflow.base.faults import InvalidInputError, in_terminal, refusal
@@ -28,7 +29,12 @@ from noiseflow.wording import ADJUSTED, ALWAYS_VALID, GAINS, SHORT_HEADS, places
 DIFFERENCES = (*GAINS, "low", "high")
 SCORES = ("score", "std")
 WIDTHS = {"variant": 12, ADJUSTED: 6, ALWAYS_VALID: 6}
-NAMES = ("dataset", "architecture", "variant", "of", "verdict")
+GROUPS = ("dataset", "architecture")
+SHORTENED = ("variant", "of")
+"""Names that are shortened where there is little room."""
+LEAST = 12
+"""Columns of a terminal that such a name has at least."""
+NAMES = (*GROUPS, *SHORTENED, "verdict")
 COLUMNS = (*NAMES, "seeds", "diverged", *SCORES, *DIFFERENCES, ADJUSTED, ALWAYS_VALID)
 """What the terminal shows of a table; the rest is left to the report."""
 
@@ -42,6 +48,7 @@ def run_in_terminal(
     quiet: bool = False,
     opens: bool = False,
     last_line: Callable[[], str] | None = None,
+    prints: Callable[[StudyRun], None] | None = None,
 ) -> int:
     """Runs a study and prints what it came to; the exit status.
 
@@ -53,13 +60,14 @@ def run_in_terminal(
         quiet: whether only the answer and the report's path are printed, and what goes wrong.
         opens: whether the report is opened in the browser.
         last_line: what is printed in the end.
+        prints: prints the run for programs, instead of all that is for people; stdout holds nothing else, and nothing at all
+            where batches failed. Progress and messages go to stderr.
     """
-    console = Console()
-    began = time.monotonic()
+    show = partial(_show, began=time.monotonic(), quiet=quiet, prints=prints, last_line=last_line)
     if not verbose:
         _show_warnings()
     try:
-        with sigterm_interrupts(), progress_line(starting, quiet=quiet) as watch:
+        with sigterm_interrupts(), progress_line(starting, quiet=quiet, on_stderr=prints is not None) as watch:
             done = run(watch)
     except KeyboardInterrupt:
         _say(f"noiseflow: stopped. {GO_ON}", f"  {_command()}")
@@ -68,24 +76,41 @@ def run_in_terminal(
         _say(refusal(error.faults))
         return 2
     except DriftError as error:
-        show_run(error.run, time.monotonic() - began, last_line)
+        show(error.run)
         _say(f"noiseflow: the run failed, as --fail-on-drift asks. {in_terminal(error.run.alarm)}")
         return 1
     except IncompleteRunError as error:
-        if error.run is not None:
-            show_run(error.run, time.monotonic() - began, last_line)
+        if error.run is not None and prints is None:
+            show(error.run)
         _failed(error, planned)
         return 1
     except Exception as error:  # noqa: BLE001 - whatever it was, the user gets a line and the exit status 1
         _failed(error, planned)
         return 1
-    if quiet:
-        console.print(done.answer, done.report, sep="\n", markup=False, highlight=False, soft_wrap=True)
-    else:
-        show_run(done, time.monotonic() - began, last_line)
+    show(done)
     if opens:
         open_page(done.report)
     return 0
+
+
+def _show(
+    done: StudyRun,
+    *,
+    began: float,
+    quiet: bool,
+    prints: Callable[[StudyRun], None] | None,
+    last_line: Callable[[], str] | None,
+) -> None:
+    """Prints what a run came to; the last arguments are those of `run_in_terminal`."""
+    seconds = time.monotonic() - began
+    if prints is not None:
+        prints(done)
+        if not quiet:
+            _say(_trained_line(done, seconds))
+    elif quiet:
+        Console().print(done.answer, done.report, sep="\n", markup=False, highlight=False, soft_wrap=True)
+    else:
+        show_run(done, seconds, last_line)
 
 
 def open_page(page: str) -> None:
@@ -139,10 +164,8 @@ def _say(*texts: str) -> None:
 def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None = None) -> None:
     """Prints what a run came to: how much was trained, the table, the answer, and where the report is."""
     console = Console()
-    trained = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
-    reused = f", {done.reused} reused" if done.reused and done.trained else ""
-    console.print(f"\n{trained}{reused}, in {seconds:.0f} s\n", highlight=False)
-    console.print(summary_table(done.table))
+    console.print(f"\n{_trained_line(done, seconds)}\n", highlight=False)
+    console.print(summary_table(done.table, console.width), soft_wrap=True)
     console.print(f"\n{done.answer}\n", markup=False, highlight=False)
     lines = [f"Report: {done.report}"]
     if not is_remote(done.report):
@@ -151,26 +174,82 @@ def show_run(done: StudyRun, seconds: float, last_line: Callable[[], str] | None
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def summary_table(rows: list[dict[str, Any]]) -> Table:
-    """Rows of an answer, or of two, as a table for a terminal."""
+def _trained_line(done: StudyRun, seconds: float) -> str:
+    trained = f"trained {done.trained} trials" if done.trained else "nothing to train: every trial was there already"
+    reused = f", {done.reused} reused" if done.reused and done.trained else ""
+    return f"{trained}{reused}, in {seconds:.0f} s"
+
+
+def summary_table(rows: list[dict[str, Any]], width: int) -> Text:
+    """Rows of an answer, or of two, as a table for a terminal of so many columns; to be printed with `soft_wrap=True`.
+
+    Numbers and verdicts are always whole. Names share what room is left, and are shortened in the middle. Where dataset and
+    architecture do not fit, they are a line above their rows; where a variant has hardly any room, `std` and `seeds` go.
+    """
+    cells = _cells(rows)
+    sizes = {name: max(WIDTHS.get(name, 0), *map(cell_len, column)) for name, column in cells.items()}
+    groups = [name for name in GROUPS if name in cells]
+    columns = [name for name in cells if name != "std" or not groups]
+    if groups and _total(sizes, columns) > width:
+        columns = [name for name in cells if name not in groups]
+    else:
+        groups = []
+    columns = _fitted(sizes, columns, width)
+
+    def line(i: int) -> str:
+        return " ".join(_aligned(cells[name][i], sizes[name], left=name in NAMES) for name in columns).rstrip()
+
+    lines = [Text(line(0), "bold")]
+    by_group: dict[str, list[int]] = {}
+    for i in range(1, len(rows) + 1):
+        by_group.setdefault("/".join(cells[name][i] for name in groups), []).append(i)
+    for group, members in by_group.items():
+        lines += [Text(), Text(_shortened(group, width))] if groups else []
+        lines += [Text(line(i)) for i in members]
+    return Text("\n").join(lines)
+
+
+def _cells(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """The head and the texts of each column."""
     names = [name for name in rows[0] if name in COLUMNS]
     if not any(row.get("diverged") for row in rows):
         names = [name for name in names if name != "diverged"]
-    if names[0] != "variant":
-        names = [name for name in names if name != "std"]  # to leave room for the names in 80 columns
-    table = Table(box=None, pad_edge=False, collapse_padding=True)
-    for name in names:
-        words = name in NAMES
-        table.add_column(
-            SHORT_HEADS.get(name, name),
-            justify="left" if words else "right",
-            no_wrap=name not in ("variant", "of"),
-            min_width=WIDTHS.get(name),
-        )
     places = {is_difference: _places(rows, is_difference) for is_difference in (True, False)}
-    for row in rows:
-        table.add_row(*(Text(_cell(name, row[name], places[name in DIFFERENCES])) for name in names))
-    return table
+    return {
+        name: [SHORT_HEADS.get(name, name), *(_cell(name, row[name], places[name in DIFFERENCES]) for row in rows)]
+        for name in names
+    }
+
+
+def _fitted(sizes: dict[str, int], columns: Sequence[str], width: int) -> list[str]:
+    """The columns that there is room for; the sizes of names are cut to the room that is left."""
+    shown, named = list(columns), sorted((name for name in columns if name in SHORTENED), key=sizes.__getitem__)
+    for spare in ("std", "seeds"):
+        if _total({**sizes, **{name: min(sizes[name], LEAST) for name in named}}, shown) > width:
+            shown = [name for name in shown if name != spare]
+    room = width - _total({**sizes, **dict.fromkeys(named, 0)}, shown)
+    for i, name in enumerate(named):
+        sizes[name] = min(sizes[name], max(room // (len(named) - i), LEAST))
+        room -= sizes[name]
+    return shown
+
+
+def _total(sizes: dict[str, int], columns: Sequence[str]) -> int:
+    return sum(sizes[name] + 1 for name in columns) - 1
+
+
+def _aligned(text: str, size: int, *, left: bool) -> str:
+    text = _shortened(text, size)
+    blanks = " " * (size - cell_len(text))
+    return text + blanks if left else blanks + text
+
+
+def _shortened(text: str, size: int) -> str:
+    """The text in so many columns of a terminal; its middle is left out where it is longer."""
+    if cell_len(text) <= size:
+        return text
+    head, tail = set_cell_size(text, size // 2), set_cell_size(text[::-1], (size - 1) // 2)[::-1]
+    return f"{head}…{tail}"
 
 
 def _places(rows: list[dict[str, Any]], is_difference: bool) -> int:

@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
+from math import nan
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 import yaml
 
 import noiseflow.terminal
 from noiseflow import __version__
 from noiseflow.cli import app
-from noiseflow.study.loading import FOLDER, names
+from noiseflow.results import StudyRun
+from noiseflow.study.loading import FOLDER, claim_names, load_claims, names
 
 
 @pytest.fixture
@@ -56,7 +60,10 @@ NOISY = {"name": "noisy", "injections": [{"place": "input", "stddev": 0.1}]}
         (["smoke", "--seeds", "0"], "n_seeds must be at least 1; received 0"),
         (["smoke", "--epochs", "0"], "training.epochs must be at least 1; received 0"),
         (["smoke", "--until", "decided", "--seeds", "30"], "Use --max-seeds instead"),
-        (["smoke", "--until", "decided", "--budget", "20"], "budget must be a time such as 90s, 20m or 2h"),
+        (
+            ["smoke", "--until", "decided", "--budget", "20m5"],
+            "budget must be a whole number and one unit, s, m or h, such as",
+        ),
         (["smoke", "--max-seeds", "50"], "Add --until decided"),
         (["smoke", "--results", "file"], "results must be a folder"),
         (["smoke", "--results", "/proc/results"], "results must be writable"),
@@ -108,7 +115,7 @@ def test_version_and_short_help(noiseflow):
         (["init", "nope.csv", "--target", "y"], "received 'nope.csv', which does not exist. Fix the path."),
         (["init", "nope.csv"], "received 'nope.csv', which does not exist. Fix the path."),
         (["run", "my.csv"], "Write a study for it first: noiseflow init my.csv"),
-        (["results", "list"], "results must be a folder on this machine; received 'results'"),
+        (["results", "list", "--results", "s3://b/r"], "results must be a folder on this machine; received 's3://b/r'"),
         (["results", "delete"], "name a study, or give --older-than DAYS"),
         (["audit", "--before", "75.7", "--after", "80", "--n-test", "70"], "Write 75.7 % as 0.757"),
     ],
@@ -117,6 +124,17 @@ def test_refusals_say_what_is_meant(noiseflow, arguments, says):
     done = noiseflow(*arguments)
     assert done.exit_code == 2
     assert says in done.stderr
+
+
+@pytest.mark.parametrize("lacks", ["does not exist", "holds no study"])
+@pytest.mark.parametrize("asked", [["list"], ["show", "s"], ["compare", "s", "t"], ["export", "s"], ["delete", "s"]])
+def test_without_results_it_is_said_where_they_are_looked_for_and_what_makes_them(noiseflow, tmp_path, asked, lacks):
+    if lacks == "holds no study":
+        (tmp_path / "results").mkdir()
+    done = noiseflow("results", *asked)
+    assert done.exit_code == (0 if asked == ["list"] and lacks == "holds no study" else 2)
+    told = done.stdout + done.stderr
+    assert f"there are no results yet: {tmp_path / 'results'} {lacks}. `noiseflow run STUDY` makes them" in told
 
 
 def test_a_file_that_is_not_there_may_be_one_beside_it(noiseflow, tmp_path):
@@ -151,6 +169,39 @@ def test_lists_for_programs_are_json(noiseflow):
     assert [one["study"] for one in json.loads(noiseflow("studies", "--json").stdout)] == names()
     planned = json.loads(noiseflow("plan", "smoke", "--json").stdout)
     assert (planned["trials"], planned["missing"], len(planned["cells"])) == (12, 12, 2)
+
+
+@pytest.fixture
+def trained(tmp_path, monkeypatch):
+    """A run of any study that is over at once: its report says that it helps."""
+    (tmp_path / "answer.json").write_text('{"answer": "It helps.", "table": [{"variant": "baseline"}]}')
+    page = str(tmp_path / "index.html")
+    run = StudyRun("s", None, [{"variant": "baseline"}], "It helps.", "", page, 1, 0)
+    monkeypatch.setattr("noiseflow.run.run_study", lambda *_, **__: run)
+    monkeypatch.setattr("noiseflow.cli.worker_processes", lambda _: nullcontext(SimpleNamespace(start=lambda _: None)))
+    return {"answer": "It helps.", "table": [{"variant": "baseline"}], "report": page}
+
+
+def test_run_for_programs_is_one_document_of_json(noiseflow, trained):
+    done = noiseflow("run", "smoke", "--json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout) == trained
+    assert "trained 1 trials" in done.stderr
+
+
+def test_claims_for_programs_are_one_document_of_json(noiseflow, trained, monkeypatch):
+    claims = load_claims("tutorial2018").claims
+    first = {"n": 3, "mean": 0.4, "ci_low": nan, "ci_high": nan, "verdict": "undecided", "failed": nan}
+    monkeypatch.setattr("noiseflow.stored.judged", lambda *_: pd.DataFrame([first for _ in claims]))
+    done = noiseflow("reproduce", "tutorial2018", "--json")
+    assert done.exit_code == 0
+    found = json.loads(done.stdout)
+    judged = found.pop("claims")
+    assert found == trained
+    assert [one["says"] for one in judged] == [claim.says for claim in claims]
+    given = {"variant": "baseline", "n": 3, "mean": 0.4, "ci_low": None, "verdict": "undecided", "failed": ""}
+    assert judged[0].items() >= given.items()
+    assert [one["claims"] for one in json.loads(noiseflow("reproduce", "--json").stdout)] == claim_names()
 
 
 def test_audit_for_programs_is_json(noiseflow):

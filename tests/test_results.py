@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import noiseflow
 from noiseflow.base.faults import InvalidInputError
@@ -208,6 +209,16 @@ def test_deletion_takes_what_is_old_enough(results):
     assert older_than(str(results), 1, now + timedelta(days=2)) == ["small"]
     delete_study(str(results), "small")
     assert [path.name for path in results.iterdir()] == ["not a study"]
+
+
+@pytest.mark.parametrize(
+    ("answered", "says", "kept"), [("n", "kept small: nothing", True), ("y", "deleted small", False)]
+)
+def test_deletion_says_what_became_of_it(results, answered, says, kept):
+    done = CliRunner().invoke(app, ["results", "delete", "small", "--results", str(results)], input=answered)
+    assert done.exit_code == 0
+    assert says in done.stdout
+    assert (results / "small").is_dir() == kept
 
 
 def test_nothing_outside_the_results_can_be_named(results):

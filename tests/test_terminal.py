@@ -1,6 +1,7 @@
 """The one line of a run: what happens now, which of how many, time left; at 80 columns too."""
 
 import io
+import json
 import logging
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from rich.text import Text
 from noiseflow import progress_line, terminal
 from noiseflow.engine.progress import Progress
 from noiseflow.results import StudyRun
+from noiseflow.run import DriftError, IncompleteRunError
 
 
 def batch(label, epochs=100, n=10):
@@ -25,7 +27,7 @@ def drawn():
 
 
 def test_the_line_says_what_happens_now_and_fits_80_columns(drawn, monkeypatch):
-    monkeypatch.setattr(progress_line, "Console", lambda: drawn)
+    monkeypatch.setattr(progress_line, "Console", lambda **_: drawn)
     stage = logging.getLogger("noiseflow.stage")
     first, second = batch("circles/mlp/input_and_a_very_long_name_that_goes_on 0-29"), batch("circles/mlp/b 0-29")
     with progress_line.progress_line() as watch:
@@ -126,13 +128,60 @@ def test_names_are_those_parts_of_labels_that_differ(labels, short):
     assert progress_line._short_names(labels) == short
 
 
-def test_quiet_prints_the_answer_and_the_path_alone(monkeypatch, capsys):
-    run = StudyRun("s", None, [{"variant": "baseline"}], "It helps.", "", str(Path("r/index.html").absolute()), 1, 0)
+@pytest.fixture
+def run():
+    """A run of one variant."""
+    return StudyRun("s", None, [{"variant": "baseline"}], "It helps.", "", str(Path("r/index.html").absolute()), 1, 0)
+
+
+def test_quiet_prints_the_answer_and_the_path_alone(run, monkeypatch, capsys):
     opened = []
     monkeypatch.setattr(terminal.webbrowser, "open", opened.append)
     assert terminal.run_in_terminal(["s"], lambda _: run, quiet=True, opens=True) == 0
     assert capsys.readouterr().out.splitlines() == ["It helps.", run.report]
     assert opened == [Path("r/index.html").absolute().as_uri()]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_for_programs_all_but_the_document_goes_to_stderr(run, capsys, quiet):
+    def runs(_watch):
+        logging.getLogger("noiseflow.stage").info("looking at the data")
+        return run
+
+    def prints(done):
+        print(json.dumps(done.answer))
+
+    assert terminal.run_in_terminal(["s"], runs, quiet=quiet, prints=prints) == 0
+    written = capsys.readouterr()
+    assert written.out == '"It helps."\n'
+    assert ("trained 1 trials" in written.err) != quiet
+
+
+def test_progress_is_drawn_on_stderr_where_stdout_is_for_a_program(monkeypatch):
+    asked = []
+    monkeypatch.setattr(progress_line, "Console", lambda **where: asked.append(where) or Console(file=io.StringIO()))
+    for on_stderr in (False, True):
+        with progress_line.progress_line(on_stderr=on_stderr):
+            pass
+    assert asked == [{"stderr": False}, {"stderr": True}]
+
+
+def test_for_programs_a_run_with_failed_batches_prints_no_document(run, capsys):
+    def fails(_watch):
+        raise IncompleteRunError(["a: no more room"], run)
+
+    assert terminal.run_in_terminal(["s"], fails, prints=lambda _: print("{}")) == 1
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert "a: no more room" in written.err
+
+
+def test_for_programs_a_drift_is_in_the_document(run, capsys):
+    def drifts(_watch):
+        raise DriftError(run)
+
+    assert terminal.run_in_terminal(["s"], drifts, prints=lambda _: print("{}")) == 1
+    assert capsys.readouterr().out == "{}\n"
 
 
 def test_after_a_failure_the_way_on_is_another_command(monkeypatch, capsys):

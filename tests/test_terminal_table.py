@@ -8,9 +8,10 @@ from rich.console import Console
 from noiseflow.terminal import summary_table
 
 
-def shown(*rows, unit="score"):
+def shown(*rows, unit="score", width=80, **named):
     plain = [
         {
+            **named,
             "variant": name,
             "verdict": "inconclusive",
             "strength": None,
@@ -26,7 +27,7 @@ def shown(*rows, unit="score"):
         for name, score, difference in rows
     ]
     out = io.StringIO()
-    Console(file=out, width=80).print(summary_table(plain))
+    Console(file=out, width=width).print(summary_table(plain, width), soft_wrap=True)
     return out.getvalue()
 
 
@@ -35,7 +36,7 @@ def test_rmse_of_a_price_has_no_decimals_and_all_of_its_p():
     assert "+5,234" in text
     assert "-105,382" in text
     assert "0.042" in text
-    assert "noise on the" in text
+    assert "noise o… inputs inconclusive" in text
 
 
 @pytest.mark.parametrize(("difference", "says"), [(-0.0021, "-0.0021"), (0.0, "+0."), (0.034, "+0.034")])
@@ -43,6 +44,40 @@ def test_small_differences_show_three_digits_and_no_minus_before_a_zero(differen
     text = shown(("baseline", 0.8, 0.0), ("noise", 0.8, difference))
     assert says in text
     assert "-0.00 " not in text
+
+
+LONG = [f"before_activation_gaussian_multiplicative_{end}" for end in ("0.25", "0.30")]
+
+
+@pytest.mark.parametrize(
+    ("width", "names"),
+    [
+        (80, ["before_ac…tive_0.25", "before_ac…tive_0.30"]),
+        (120, LONG),
+    ],
+)
+def test_long_names_keep_both_ends_and_every_row_is_one_line_with_whole_numbers(width, names):
+    text = shown(*((name, 0.8, 31.4) for name in LONG), unit="points", width=width)
+    _, *rows = text.splitlines()
+    assert [row.split()[0] for row in rows] == names
+    assert all(row.endswith("inconclusive    30 0.800 0.016 +31.40 +20.93 +41.87    0.042") for row in rows)
+    assert max(map(len, rows)) <= width
+
+
+def test_datasets_that_do_not_fit_are_lines_above_their_rows():
+    text = shown(*((name, 0.8, 31.4) for name in LONG), unit="points", dataset="forty rows", architecture="mlp-64")
+    _, blank, group, *rows = text.splitlines()
+    assert (blank, group) == ("", "forty rows/mlp-64")
+    assert all(row.endswith("+31.40 +20.93 +41.87    0.042") for row in rows)
+    assert "forty rows mlp-64" in shown(("a", 0.8, 31.4), width=120, dataset="forty rows", architecture="mlp-64")
+
+
+def test_less_needed_columns_go_before_a_number_is_cut():
+    text = shown(("baseline", -1_105_382.0, 0.0), (LONG[0], -1_100_148.0, 1_005_234.4))
+    head, _, row = text.splitlines()
+    assert head.split()[:4] == ["variant", "verdict", "score", "gain"]
+    assert row.split()[1:3] == ["inconclusive", "-1,100,148"]
+    assert row.split()[-4:] == ["+1,005,234", "+670,156", "+1,340,313", "0.042"]
 
 
 def test_points_have_two_decimals():

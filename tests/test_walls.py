@@ -1,6 +1,7 @@
 """Imports run one way: deployments → flows → tasks → noiseflow, and heavy libraries stay in their rooms."""
 
 import ast
+import os
 import subprocess
 import sys
 from functools import cache
@@ -203,6 +204,44 @@ def test_command_refuses_before_it_loads_what_takes_long():
     )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     assert not done.stdout.strip()
+
+
+WHAT_REFUSALS_LOAD = """
+import sys
+from noiseflow.cli import app
+for command in sys.argv[1:]:
+    try:
+        app(command.split())
+    except SystemExit as ended:
+        assert ended.code == 2, (command, ended.code)
+    print(*[f"{command}: {name}" for name in HEAVY if name in sys.modules])
+"""
+
+
+def test_a_file_that_is_not_there_is_refused_before_what_takes_long_is_loaded(tmp_path):
+    """Where another file beside it may be meant, the kinds of tables are looked up, which needs pandas."""
+    typed = [
+        "init a.csv",
+        "init a.csv --target y",
+        "init a.npz",
+        "advise a.csv --target y",
+        "run a.yaml",
+        "plan a.yaml",
+    ]
+    typed += ["run absent", "report a.yaml", "report absent", "reproduce a.yaml", "reproduce absent"]
+    slow = [*HEAVY, "sklearn", "scipy"]
+    assert not loaded_by(["pandas", "pyarrow", *slow], typed, tmp_path)
+    (tmp_path / "houses.csv").write_text("x,y")
+    typed = ["init house.csv", "results list", "results show a", "results compare a b", "results export a"]
+    assert not loaded_by(slow, [*typed, "results delete a", "compact a --into b"], tmp_path)
+
+
+def loaded_by(names, typed, folder):
+    """Which of these modules the commands load, each of which is refused; in the order in which they are typed."""
+    look = WHAT_REFUSALS_LOAD.replace("HEAVY", repr(names))
+    command = [sys.executable, "-c", look, *typed]
+    env = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def test_import_loads_neither_tensorflow_nor_prefect_nor_pyplot():

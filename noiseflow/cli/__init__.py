@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -44,11 +44,14 @@ from noiseflow.options import (
     typed_again,
 )
 from noiseflow.study import loading as studies
-from noiseflow.study.faults import results_faults
+from noiseflow.study.faults import lacking_faults, results_faults
 from noiseflow.study.result_places import study_place
 from noiseflow.study.until import Until
 from noiseflow.trials.declared import declare
 from noiseflow.trials.workers import BATCHES_AT_ONCE, worker_processes
+
+if TYPE_CHECKING:
+    from noiseflow.results import StudyRun
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -92,6 +95,7 @@ def run(
     verbose: VerboseOption = False,
     quiet: QuietOption = False,
     open_page: OpenOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Trains what is missing of a study, and reports."""
     asked = Until(until, budget, max_seeds)
@@ -113,8 +117,16 @@ def run(
             verbose=verbose,
             quiet=quiet,
             opens=open_page,
+            prints=_print_run if as_json else None,
         )
     sys.exit(status)
+
+
+def _print_run(done: StudyRun, **more: object) -> None:
+    """Prints a run for programs, as `report --json` prints its report."""
+    from noiseflow.results import report_document  # noqa: PLC0415
+
+    print_json({**report_document(done.report), **more})
 
 
 @app.command("studies")
@@ -145,11 +157,11 @@ def reproduce(
     engine: EngineOption = "auto",
     device: DeviceOption = "auto",
     quiet: QuietOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Runs the study of a published claim, and says whether it holds, is refuted, or stays undecided."""
     if claims is None:
-        for name in studies.claim_names():
-            typer.echo(f"{name:<18}{studies.load_claims(name).purpose}")
+        _list_claims(as_json=as_json)
         return
     try:
         declared = declare(studies.load_claims(claims), results, seeds, epochs, None)
@@ -158,7 +170,7 @@ def reproduce(
     with worker_processes(BATCHES_AT_ONCE) as workers:
         workers.start(BATCHES_AT_ONCE)
         from noiseflow.run import run_study  # noqa: PLC0415
-        from noiseflow.stored import judged  # noqa: PLC0415
+        from noiseflow.stored import judged_lines, judged_rows  # noqa: PLC0415
         from noiseflow.terminal import run_in_terminal  # noqa: PLC0415
 
         status = run_in_terminal(
@@ -166,10 +178,20 @@ def reproduce(
             lambda watch: run_study(declared, results, engine=engine, device=device, progress=watch),
             verbose=False,
             quiet=quiet,
+            prints=(lambda done: _print_run(done, claims=judged_rows(declared, results, engine))) if as_json else None,
         )
-    if status == 0:
-        typer.echo("\n".join(judged(declared, results, engine)))
+    if status == 0 and not as_json:
+        typer.echo("\n".join(judged_lines(declared, results, engine)))
     sys.exit(status)
+
+
+def _list_claims(*, as_json: bool) -> None:
+    found = [{"claims": name, "purpose": studies.load_claims(name).purpose} for name in studies.claim_names()]
+    if as_json:
+        print_json(found)
+        return
+    for one in found:
+        typer.echo("{claims:<18}{purpose}".format(**one))
 
 
 @app.command()
@@ -219,6 +241,8 @@ def init(
     output: Annotated[str | None, typer.Option(help="The study file; beside the data unless given.")] = None,
 ) -> None:
     """Writes a commented study file for your data, ready to run; lists the columns without --target."""
+    if faults := lacking_faults(data):
+        refuse(faults)
     if not target and not data.lower().endswith(".npz"):
         _list_columns(data)
         return
@@ -255,6 +279,8 @@ def advise(
     data: DataArgument, *, target: TargetOption = "", task: TaskOption = None, as_json: JsonOption = False
 ) -> None:
     """Says what noise did on the public datasets most like yours; trains no network."""
+    if faults := lacking_faults(data):
+        refuse(faults)
     from noiseflow.atlas import advise as advised  # noqa: PLC0415 - imports pandas
     from noiseflow.atlas import traits_of  # noqa: PLC0415
     from noiseflow.study.draft import choose  # noqa: PLC0415
@@ -312,9 +338,9 @@ def report(
             trained_by=f"{program()} run {shlex.join([study, *options])}",
         )
     if as_json:
-        from noiseflow.results import read_answer  # noqa: PLC0415
+        from noiseflow.results import report_document  # noqa: PLC0415
 
-        print_json({**read_answer(Path(page).parent), "report": page})
+        print_json(report_document(page))
     else:
         typer.echo(page)
     if open_report:

@@ -19,7 +19,7 @@ stored = typer.Typer(no_args_is_help=True, help="What lies in the results: list,
 @stored.command("list")
 def list_results(*, results: ResultsOption = "results", as_json: JsonOption = False) -> None:
     """Lists the studies in the results: trials, size, last change."""
-    from noiseflow.results import stored_studies  # noqa: PLC0415 - imports pandas
+    from noiseflow.results import no_results, stored_studies  # noqa: PLC0415 - imports pandas
 
     with failures_printed():
         found = stored_studies(results)
@@ -31,7 +31,7 @@ def list_results(*, results: ResultsOption = "results", as_json: JsonOption = Fa
         trials = "; ".join(one.trials) or "no trials"
         typer.echo(f"{one.study:<16} {_megabytes(one.size):>9}  {one.changed:%Y-%m-%d %H:%M}  {trials}{runs}")
     if not found:
-        typer.echo(f"{results} holds no study")
+        typer.echo(no_results(results))
 
 
 def _stored_completed(context: typer.Context, incomplete: str) -> list[str]:
@@ -97,7 +97,8 @@ def compare(
 
     from noiseflow.terminal import summary_table  # noqa: PLC0415
 
-    Console(width=None if sys.stdout.isatty() else 100).print(summary_table(rows))
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(summary_table(rows, console.width), soft_wrap=True)
 
 
 @stored.command()
@@ -168,6 +169,8 @@ def delete(
             if yes or typer.confirm(f"Delete {what}?"):
                 delete_study(results, one.study)
                 typer.echo(f"deleted {one.study}")
+            else:
+                typer.echo(f"kept {one.study}: nothing of it was deleted")
 
 
 def _megabytes(size: int) -> str:

@@ -21,7 +21,8 @@ def choose_device(wanted: str, gpus: Sequence[Any]) -> str:
     if wanted == "gpu" and not gpus:
         raise RuntimeError(
             "device 'gpu' was asked for, but TensorFlow sees none on this machine. "
-            "Install tensorflow[and-cuda], check CUDA_VISIBLE_DEVICES, or use device 'auto' or 'cpu'."
+            "Install TensorFlow's CUDA libraries, in the checkout: pip install -e '.[gpu]'; check CUDA_VISIBLE_DEVICES; "
+            "or use device 'auto' or 'cpu'."
         )
     return "/GPU:0" if gpus and wanted != "cpu" else "/CPU:0"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,9 @@ from noiseflow import datasets
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.datasets import SKEWED
 from noiseflow.datasets.columns import column_kind, numbers
-from noiseflow.datasets.files import SUFFIXES
 from noiseflow.scores import SCORES, scores_of
 from noiseflow.study import Dataset
-from noiseflow.study.faults import did_you_mean, is_lacking, paths_beside, sentences
+from noiseflow.study.faults import lacking_faults, sentences
 
 N_SEEDS = 30
 TEST_FRACTIONS = (0.3, 0.5)
@@ -52,10 +50,8 @@ def see_file(path: str) -> None:
     Raises:
         InvalidInputError: there is no file of this name.
     """
-    if is_lacking(path):
-        beside = paths_beside(path, (*SUFFIXES, ".npz"))
-        meant = did_you_mean(Path(path).stem, beside, beside) or " Fix the path."
-        raise InvalidInputError([f"path must name a file; received {path!r}, which does not exist.{meant}"])
+    if faults := lacking_faults(path):
+        raise InvalidInputError(faults)
 
 
 def dataset_of(settings: dict[str, Any]) -> Dataset:

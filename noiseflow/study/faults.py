@@ -88,6 +88,19 @@ def is_lacking(path: str | Path) -> bool:
     return False
 
 
+def lacking_faults(path: str) -> list[str]:
+    """That there is no data file of this name, and which one beside it may be meant; it imports pandas only to say that."""
+    if not is_lacking(path):
+        return []
+    stem, meant = Path(path).stem, ""
+    if did_you_mean(stem, paths_beside(path, ("",))):
+        from noiseflow.datasets.files import SUFFIXES  # noqa: PLC0415 - imports pandas
+
+        beside = paths_beside(path, (*SUFFIXES, ".npz"))
+        meant = did_you_mean(stem, beside, beside)
+    return [f"path must name a file; received {path!r}, which does not exist.{meant or ' Fix the path.'}"]
+
+
 def paths_beside(path: str, suffixes: tuple[str, ...]) -> dict[str, str]:
     """The files in the folder of a path, as they would be typed, by their stems; none where it cannot be listed.
 

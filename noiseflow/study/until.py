@@ -18,6 +18,7 @@ LARGEST = 10_000
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 TIME = r"^[1-9]\d{0,6}[smh]$"
 """How a budget is written: 90s, 20m, 2h."""
+TIME_IN_WORDS = "a whole number and one unit, s, m or h, such as 90s, 20m or 2h (1h30m is 90m)"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Until:
         if self.until != "decided":
             yield f"until must be 'decided'; received {self.until!r}. Change it."
         if self.budget is not None and not re.fullmatch(TIME, self.budget):
-            yield f"budget must be a time such as 90s, 20m or 2h; received {self.budget!r}. Change it."
+            yield f"budget must be {TIME_IN_WORDS}; received {self.budget!r}. Change it."
         if self.max_seeds is not None and not FIRST_LOOK <= self.max_seeds <= LARGEST:
             yield f"max_seeds must lie in [{FIRST_LOOK}, {LARGEST:,}]; received {self.max_seeds}. Change it."
         if n_seeds is not None:

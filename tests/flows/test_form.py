@@ -6,6 +6,7 @@ from prefect.utilities.schema_tools import validate as server_validates
 from prefect.utilities.schema_tools.validation import ValidationError
 
 from flows.noise_study import noise_study
+from noiseflow.study.until import TIME_IN_WORDS
 
 FORM = parameter_schema(noise_study).model_dump_for_openapi()
 
@@ -15,7 +16,7 @@ FORM = parameter_schema(noise_study).model_dump_for_openapi()
     [
         ("n_seeds", "many", "'many' is not of type 'integer'"),
         ("max_seeds", 3, "3 is less than the minimum of 10"),
-        ("budget", "20", r"'20' does not match"),
+        ("budget", "20m5", r"'20m5' does not match '\^\[1-9\]\\\\d\{0,6\}\[smh\]\$'"),
         ("until", "tired", "'decided' was expected"),
         ("study", "circle", r"'circle' does not match '\^\(circles\|"),
         ("study", 3, "3 is not of type 'object'"),
@@ -24,6 +25,11 @@ FORM = parameter_schema(noise_study).model_dump_for_openapi()
 def test_server_says_what_a_parameter_must_be(name, value, says):
     with pytest.raises(ValidationError, match=f"field '{name}'. Failure reason: {says}"):
         server_validates({name: value}, FORM, raise_on_error=True)
+
+
+def test_form_says_in_words_how_a_budget_is_written():
+    """As the command's message does."""
+    assert TIME_IN_WORDS in " ".join(FORM["properties"]["budget"]["description"].split())
 
 
 WHOLE = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from datetime import timedelta
 
@@ -148,6 +149,8 @@ def test_run_plan_and_report_with_results_in_s3(url):
     assert "8 done, 0 missing" in plan.stdout
     report = within("report", "smoke", "--seeds", "4", "--results", url)
     assert report.stdout.strip() == f"{url}/smoke/report/index.html", report.stderr
+    as_json = within("report", "smoke", "--seeds", "4", "--results", url, "--json")
+    assert [row["seeds"] for row in json.loads(as_json.stdout)["table"]] == [4, 4]
     store = Store(url, "smoke")
     folders = ("trials", "curves", "predictions", "datasets", "studies", "report")
     written = [bytes(store._objects.get(path)) for folder in folders for path in store._objects.listed(folder)]

@@ -19,7 +19,8 @@ def test_budget_is_a_time(budget, seconds):
     [
         ((None, "20m"), {}, "Add --until decided"),
         (("never",), {}, "until must be 'decided'; received 'never'"),
-        (("decided", "20"), {}, "budget must be a time such as 90s, 20m or 2h; received '20'"),
+        (("decided", "20"), {}, "or h, such as 90s, 20m or 2h (1h30m is 90m); received '20'"),
+        (("decided", "1h30m"), {}, "budget must be a whole number and one unit, s, m or h"),
         (("decided", None, 9), {}, "max_seeds must lie in [10, 10,000]; received 9"),
         (("decided",), {"n_seeds": 30}, "Use --max-seeds instead"),
         (("decided",), {"campaign": "2026-01-01"}, "campaigns have a fixed number"),
