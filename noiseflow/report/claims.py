@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from noiseflow.base.values import BASELINE
@@ -15,8 +18,21 @@ from noiseflow.statistics.variance_components import complete_part, data_share
 from noiseflow.statistics.verdict import FAILURES_ALPHA
 from noiseflow.study import Study
 from noiseflow.study.claim import Claim
+from noiseflow.wording import NOTHING, bare, fraction, number, signed
 
-CLAIM_COLUMNS = ["says", "source", "published", "n", "mean", "ci_low", "ci_high", "verdict", "note", "failed"]
+CLAIM_COLUMNS = [
+    "says",
+    "source",
+    "quantity",
+    "published",
+    "n",
+    "mean",
+    "ci_low",
+    "ci_high",
+    "verdict",
+    "note",
+    "failed",
+]
 
 
 def judge(claim: Claim, low: float, high: float) -> str:
@@ -46,7 +62,10 @@ def judge_claims(study: Study, trials: pd.DataFrame) -> pd.DataFrame:
         trials: of the plan, with names.
     """
     rows = [
-        {**claim.model_dump(include={"says", "source", "published", "note"}), **_interval_of(study, claim, trials)}
+        {
+            **claim.model_dump(include={"says", "source", "quantity", "published", "note"}),
+            **_interval_of(study, claim, trials),
+        }
         for claim in study.claims
     ]
     return pd.DataFrame(rows, columns=CLAIM_COLUMNS)
@@ -115,10 +134,24 @@ def claims_lines(table: pd.DataFrame) -> list[str]:
     """The judged claims as text, some lines each."""
     lines = []
     for row in table.to_dict("records"):
-        published = "" if pd.isna(row["published"]) else f", published {row['published']:+.3g}"
-        figures = f"{row['mean']:+.4f} ({row['ci_low']:+.4f} to {row['ci_high']:+.4f}) over {row['n']}{published}"
-        if isinstance(row["failed"], str) and row["failed"]:
-            figures = f"{row['failed']}{published}"
+        figures = row["failed"] if isinstance(row["failed"], str) and row["failed"] else _figures(row)
+        figures += "" if pd.isna(row["published"]) else f"; published {_amount(row, row['published'])}"
         lines += [f"{row['verdict'].upper():<10} {row['says']}", f"{'':<10} {figures}", f"{'':<10} {row['source']}"]
         lines += [f"{'':<10} {row['note']}"] if row["note"] else []
     return lines
+
+
+def _figures(row: Mapping[Any, Any]) -> str:
+    """`.476 (95 % interval .422 to .530) over 3 trials`; of a difference over pairs."""
+    n = number(int(row["n"]), "pair" if _is_difference(row) else "trial")
+    ends = [_amount(row, row[end]) for end in ("ci_low", "ci_high")]
+    interval = "no interval: too few, or all alike" if NOTHING in ends else f"95 % interval {' to '.join(ends)}"
+    return f"{_amount(row, row['mean'])} ({interval}) over {n}"
+
+
+def _amount(row: Mapping[Any, Any], value: float) -> str:
+    return bare(signed(value, 3)) if _is_difference(row) else fraction(value)
+
+
+def _is_difference(row: Mapping[Any, Any]) -> bool:
+    return row["quantity"] not in ("score", "data_share")

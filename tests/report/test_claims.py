@@ -1,6 +1,9 @@
 """Published claims: what a study's intervals decide on them, and claims that a study cannot decide on."""
 
+from math import nan
+
 import numpy as np
+import pandas as pd
 import pytest
 from made_trials import crossed, made_trials, resampled
 
@@ -56,7 +59,22 @@ def test_difference_is_paired(gain, verdict):
     (row,) = judge_claims(study({"published": 0.03}), trials(gain)).to_dict("records")
     assert row["verdict"] == verdict
     assert row["mean"] == pytest.approx(gain, abs=0.002)
-    assert "published +0.03" in "\n".join(claims_lines(judge_claims(study({"published": 0.03}), trials(gain))))
+    assert "published +.030" in "\n".join(claims_lines(judge_claims(study({"published": 0.03}), trials(gain))))
+
+
+@pytest.mark.parametrize(
+    ("quantity", "figures", "says"),
+    [
+        ("score", (0.4762, 0.422, 0.53, 3), ".476 (95 % interval .422 to .530) over 3 trials"),
+        ("difference", (0.038, -0.1, 0.4, 1), "+.038 (95 % interval −.100 to +.400) over 1 pair"),
+        ("difference", (0, nan, nan, 3), ".000 (no interval: too few, or all alike) over 3 pairs"),
+    ],
+)
+def test_claim_is_printed_in_the_reports_units(quantity, figures, says):
+    words = {"says": "It helps", "source": "a paper", "published": nan, "verdict": "holds", "note": "", "failed": nan}
+    words["quantity"] = quantity
+    lines = claims_lines(pd.DataFrame([words | dict(zip(("mean", "ci_low", "ci_high", "n"), figures, strict=True))]))
+    assert lines == ["HOLDS      It helps", f"{'':<10} {says}", f"{'':<10} a paper"]
 
 
 @pytest.mark.parametrize(
