@@ -90,7 +90,7 @@ def test_find_sees_the_gain_shrink_as_rows_grow(grid):
 @pytest.mark.slow
 def test_page_of_a_grid_answers_by_family_and_draws_no_line_for_each_strength(grid):
     _, _, page = grid
-    assert re.match(r"On fresh data, ‘noise’ on 20 rows raises test accuracy by \d+\.\d points", page.headline)
+    assert re.match(r"On fresh data, ‘noise’ on 20 rows raises accuracy on fresh rows by \d+\.\d points", page.headline)
     for title in (
         "The strength that was chosen",
         "Against the rivals",

@@ -91,7 +91,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             continue
         rows = clearest(every, MOST_ROWS)
         names = [labels[cell_key(row)] for row in rows.to_dict("records")]
-        scale, unit = scale_and_unit(str(kind))
+        scale, unit = scale_and_unit(str(kind), evidence.compared(rows.to_dict("records")))
         draw = partial(plot_differences, rows, evidence.study.margin, colours, names=names, scale=scale, unit=unit)
         caption = (
             "Difference to the baseline on the same seeds, with its 95 % interval. Right of the zero line noise helps, "

@@ -19,6 +19,13 @@ NOTE = (
 )
 
 
+OF_FRESH = " The log loss is of the fresh rows, the Brier score of the test rows."
+
+
+def _note(evidence: Evidence) -> str:
+    return NOTE + OF_FRESH * any(evidence.is_fresh(name) for name in evidence.summary["dataset"])
+
+
 def _finding(evidence: Evidence) -> pd.DataFrame:
     rows = evidence.summary[evidence.summary["variant"] != BASELINE]
     if "loss_verdict" not in rows:
@@ -44,5 +51,5 @@ def _difference(row: Row, measure: str) -> str:
     return mean if NOTHING in (low, high) else f"{mean} ({low} to {high})"
 
 
-TABLE = TableForm("answer", ("variant",), _columns, 0, NOTE, "summary.parquet")
+TABLE = TableForm("answer", ("variant",), _columns, 0, _note, "summary.parquet")
 SECTION = Section("Loss and Brier score", _finding, TABLE, pictures=None, limits=None)

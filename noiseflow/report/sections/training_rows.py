@@ -46,7 +46,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     )
     gains = gains_by_rows(honest_scores(evidence.trials), trend_sizes(evidence.study))
     gains = gains[gains["family"].isin(families) & gains["architecture"].isin(architectures)]
-    scale, unit = scale_and_unit(str(trend["score_name"].iloc[0]))
+    scale, unit = scale_and_unit(str(trend["score_name"].iloc[0]), evidence.compared(evidence.labelled))
     draw = partial(plot_gains, gains, evidence.study.margin, colours_of(evidence.study), scale=scale, unit=unit)
     caption = (
         "Gain over the baseline on the same seeds against the number of training rows, with 95 % intervals. See whether what "
