@@ -23,9 +23,9 @@ from noiseflow.progress_line import progress_line
 from noiseflow.results import StudyRun
 from noiseflow.run import GO_ON, DriftError, IncompleteRunError, Watcher
 from noiseflow.study.result_places import is_remote
-from noiseflow.wording import ADJUSTED, ALWAYS_VALID, GAINS, SHORT_HEADS, places_of
+from noiseflow.wording import ADJUSTED, ALWAYS_VALID, IN_POINTS, IN_SCORE, SHORT_HEADS, places_of, reads_as_zero
 
-DIFFERENCES = (*GAINS, "low", "high")
+DIFFERENCES = (IN_POINTS, IN_SCORE, "low", "high")
 SCORES = ("score", "std")
 WIDTHS = {"variant": 12, ADJUSTED: 6, ALWAYS_VALID: 6}
 NAMES = ("dataset", "architecture", "variant", "of", "verdict")
@@ -162,9 +162,10 @@ def summary_table(rows: list[dict[str, Any]]) -> Table:
     for name in names:
         words = name in NAMES
         table.add_column(
-            SHORT_HEADS.get(name, name),
+            _head(name),
             justify="left" if words else "right",
             no_wrap=name not in ("variant", "of"),
+            overflow="fold",  # a long name goes on in the next line
             min_width=WIDTHS.get(name),
         )
     places = {is_difference: _places(rows, is_difference) for is_difference in (True, False)}
@@ -173,13 +174,22 @@ def summary_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
+def _head(name: str) -> str:
+    """The head of a column; what is in brackets has its own line, so that the column stays narrow."""
+    return (name if name in DIFFERENCES else SHORT_HEADS.get(name, name)).replace(" (", "\n(")
+
+
 def _places(rows: list[dict[str, Any]], is_difference: bool) -> int:
-    """Decimals that show three digits of the largest difference, or of the largest score; of points two."""
-    if is_difference and "difference (points)" in rows[0]:
-        return 2
+    """Decimals that show three digits of the largest difference, or of the largest score; of points two.
+
+    One more where an interval's end would read as 0 and is not.
+    """
     names = DIFFERENCES if is_difference else SCORES
     sizes = [abs(row[name]) for row in rows for name in names if row.get(name)]
-    return places_of(max(sizes, default=0.0))
+    if not is_difference:
+        return places_of(max(sizes, default=0.0))
+    places = 2 if IN_POINTS in rows[0] else places_of(max(sizes, default=0.0))
+    return places + any(reads_as_zero(row[end], places) for row in rows for end in ("low", "high") if row.get(end))
 
 
 def _cell(name: str, value: Any, places: int) -> str:

@@ -47,3 +47,19 @@ def test_small_differences_show_three_digits_and_no_minus_before_a_zero(differen
 
 def test_points_have_two_decimals():
     assert "+3.38" in shown(("noise", 0.8, 3.38), unit="points")
+
+
+def test_difference_is_called_so_with_its_unit_below_and_fits_80_columns():
+    lines = shown(("before_activation", 0.8, 3.38), unit="points").splitlines()
+    assert lines[0].split() == ["difference", "p"]
+    assert lines[1].split() == ["variant", "verdict", "seeds", "score", "std", "(points)", "low", "high", "(adj.)"]
+    assert lines[2].startswith("before_activation")
+    lines = shown(("noise", 0.8, 0.034)).splitlines()
+    assert (lines[0].split(), lines[1].split()[5]) == (["difference", "p"], "(score)")
+
+
+def test_an_end_of_an_interval_beside_zero_shows_its_sign():
+    row = {"variant": "noise", "verdict": "better", "difference (points)": 1.5, "low": 0.004, "high": 2.996}
+    out = io.StringIO()
+    Console(file=out, width=80).print(summary_table([row]))
+    assert out.getvalue().splitlines()[-1].split()[-3:] == ["+1.500", "+0.004", "+2.996"]

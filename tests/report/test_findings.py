@@ -94,7 +94,7 @@ def test_page_of_a_grid_answers_by_family_and_draws_no_line_for_each_strength(gr
     for title in (
         "The strength that was chosen",
         "Against the rivals",
-        "Does the gain shrink as rows grow?",
+        "Does the difference shrink as rows grow?",
         "Beside the score",
     ):
         assert f"## {title}" in page.markdown

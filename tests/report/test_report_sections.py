@@ -1,5 +1,6 @@
 """Every section of the report is whole, and folds where a study has more than anyone reads."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from noiseflow.report.predicted import Predicted
 from noiseflow.report.section import Section, parts_of
 from noiseflow.report.sections import SECTIONS, differences, what_was_read
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells, groups_of
+from noiseflow.report.terms import TERMS
 from noiseflow.statistics.looks import Due
 from noiseflow.statistics.ranks import mean_ranks
 from noiseflow.statistics.summary import learning_bands
@@ -317,8 +319,8 @@ def test_published_scores_are_written_as_all_others():
 
 def test_average_of_one_baseline_network_is_compared_with_nothing():
     rows = rows_of("Or just average?", best_last())
-    assert rows[0]["Difference (95 %)"] == NOTHING
-    assert all(row["Difference (95 %)"] != NOTHING for row in rows[1:])
+    assert rows[0]["Difference (95 % interval)"] == NOTHING
+    assert all(row["Difference (95 % interval)"] != NOTHING for row in rows[1:])
 
 
 def test_strengths_of_several_injections_are_all_shown():
@@ -360,3 +362,8 @@ def test_note_names_the_test_that_was_used(evidences):
     finite = evidence.study.model_copy(update={"design": "resample", "datasets": (table,)})
     (part,) = parts_of(differences.SECTION, replace(evidence, study=finite))
     assert "Student's, of the corrected resampled t test." in part.note
+
+
+def test_no_head_of_the_page_is_called_points_gain_or_band():
+    names = [head for head in TERMS if not head.islower()]
+    assert not [head for head in names if re.search(r"\b(gain|points|band)\b|^95 %(?! interval)", head, re.IGNORECASE)]

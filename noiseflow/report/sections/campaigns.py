@@ -43,8 +43,8 @@ def _columns(_: Evidence) -> Columns:
         "Difference": difference,
         "95 % interval": interval,
         "Seeds so far": lambda row: f"{row['n_pooled']:,}",
-        "Pooled": lambda row: difference(_pooled(row)),
-        "Always valid": lambda row: interval(_pooled(row)),
+        "Pooled difference": lambda row: difference(_pooled(row)),
+        "95 % interval, always valid": lambda row: interval(_pooled(row)),
         "Seconds a trial": lambda row: (
             f"{row['seconds_per_trial']:.2f}" if isfinite(row["seconds_per_trial"]) else NOTHING
         ),

@@ -51,11 +51,11 @@ def _columns(evidence: Evidence) -> Columns:
     if not evidence.answers_for_new_rows:
         return columns
     of_verdict, of_difference, of_interval, of_p, *_ = columns.values()
-    return {  # no more columns than Prefect's page has room for, and short heads
+    return {  # no more columns than Prefect's page has room for
         "Verdict": of_verdict,
-        "Points" if unit else "Difference": of_difference,
-        "95 %, new rows": of_interval,
-        "95 %, new seeds": over_seeds,
+        f"Difference{unit}": of_difference,
+        "95 % interval, new rows": of_interval,
+        "95 % interval, new seeds": over_seeds,
         SHORT_HEADS[p]: of_p,
     }
 
