@@ -12,6 +12,7 @@ from sketch_study import make_data, make_evidence, make_grid, make_history, make
 from noiseflow.datasets.facts import ColumnRead, WhatWasRead
 from noiseflow.plots import to_png
 from noiseflow.report import render, summary_table
+from noiseflow.report.escaping import LONG_TABLE
 from noiseflow.report.evidence import compact_predictions
 from noiseflow.report.findings import Findings, find
 from noiseflow.report.limits import limits
@@ -367,3 +368,16 @@ def test_note_names_the_test_that_was_used(evidences):
 def test_no_head_of_the_page_is_called_points_gain_or_band():
     names = [head for head in TERMS if not head.islower()]
     assert not [head for head in names if re.search(r"\b(gain|points|band)\b|^95 %(?! interval)", head, re.IGNORECASE)]
+
+
+def test_each_long_table_of_the_page_can_be_shown_whole_and_no_short_one():
+    names = ("baseline", *(f"v{i}" for i in range(LONG_TABLE + 1)))
+    study = make_study(names=names, n_seeds=3, published=[])
+    trials = make_trials(study, means=[0.77 + 0.001 * i for i in range(len(names))])
+    html = render(make_evidence(study, trials)).html
+    tables = html.split('<table class="numbers">')[1:]
+    long = sum(table.partition("</table>")[0].count("<tr>") - 1 > LONG_TABLE for table in tables)
+    boxes = re.findall(r'<input type="checkbox" class="all-rows" id="([\w-]+)">', html)
+    assert len(boxes) == len(set(boxes)) == long > 1
+    assert all(html.count(f'for="{box}"') == 2 for box in boxes)
+    assert 'class="all-rows" id' not in render(make_evidence()).html
