@@ -19,7 +19,7 @@ from noiseflow.base.program import command
 from noiseflow.store import Store, find_store
 from noiseflow.study.faults import did_you_mean, is_lacking
 from noiseflow.study.result_places import is_remote, is_url
-from noiseflow.wording import score_of
+from noiseflow.wording import IN_POINTS, IN_SCORE, score_of
 
 Plain = str | float | int | None
 ANSWER = "answer.json"
@@ -33,7 +33,7 @@ _HEADS = {
     "verdict": "verdict",
     "n_seeds": "seeds",
     "score_mean": "score",
-    "difference_mean": "difference (score)",
+    "difference_mean": IN_SCORE,
     "difference_ci_low": "low",
     "difference_ci_high": "high",
 }
@@ -294,7 +294,7 @@ def compare_stored(results: str, first: str, second: str) -> list[dict[str, Plai
     both = both.iloc[both.groupby(CELL, sort=False).ngroup().argsort(kind="stable")]
     several = [name for name in ("dataset", "architecture") if len(both[name].unique()) > 1]
     in_points = all(score_of({"score_name": name}).in_points for name in both["score_name"].unique())
-    heads = _HEADS | {"difference_mean": "difference (points)" if in_points else "difference (score)"}
+    heads = _HEADS | {"difference_mean": IN_POINTS if in_points else IN_SCORE}
     shown = both.reindex(columns=[*several, *heads])
     differences = ["difference_mean", "difference_ci_low", "difference_ci_high"]
     shown[differences] = shown[differences].astype(float) * (100 if in_points else 1)

@@ -24,14 +24,16 @@ from noiseflow.progress_line import progress_line
 from noiseflow.results import StudyRun
 from noiseflow.run import GO_ON, DriftError, IncompleteRunError, Watcher
 from noiseflow.study.result_places import is_remote
-from noiseflow.wording import ADJUSTED, ALWAYS_VALID, GAINS, SHORT_HEADS, places_of
+from noiseflow.wording import ADJUSTED, ALWAYS_VALID, IN_POINTS, IN_SCORE, SHORT_HEADS, places_of, reads_as_zero
 
-DIFFERENCES = (*GAINS, "low", "high")
+DIFFERENCES = (IN_POINTS, IN_SCORE, "low", "high")
 SCORES = ("score", "std")
 WIDTHS = {"variant": 12, ADJUSTED: 6, ALWAYS_VALID: 6}
 GROUPS = ("dataset", "architecture")
 SHORTENED = ("variant", "of")
 """Names that are shortened where there is little room."""
+HEAD = 2
+"""Lines of a table's head."""
 LEAST = 12
 """Columns of a terminal that such a name has at least."""
 NAMES = (*GROUPS, *SHORTENED, "verdict")
@@ -199,9 +201,9 @@ def summary_table(rows: list[dict[str, Any]], width: int) -> Text:
     def line(i: int) -> str:
         return " ".join(_aligned(cells[name][i], sizes[name], left=name in NAMES) for name in columns).rstrip()
 
-    lines = [Text(line(0), "bold")]
+    lines = [Text(head, "bold") for head in map(line, range(HEAD)) if head]
     by_group: dict[str, list[int]] = {}
-    for i in range(1, len(rows) + 1):
+    for i in range(HEAD, HEAD + len(rows)):
         by_group.setdefault("/".join(cells[name][i] for name in groups), []).append(i)
     for group, members in by_group.items():
         lines += [Text(), Text(_shortened(group, width))] if groups else []
@@ -210,14 +212,13 @@ def summary_table(rows: list[dict[str, Any]], width: int) -> Text:
 
 
 def _cells(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
-    """The head and the texts of each column."""
+    """The two lines of the head and the texts of each column."""
     names = [name for name in rows[0] if name in COLUMNS]
     if not any(row.get("diverged") for row in rows):
         names = [name for name in names if name != "diverged"]
     places = {is_difference: _places(rows, is_difference) for is_difference in (True, False)}
     return {
-        name: [SHORT_HEADS.get(name, name), *(_cell(name, row[name], places[name in DIFFERENCES]) for row in rows)]
-        for name in names
+        name: [*_head(name), *(_cell(name, row[name], places[name in DIFFERENCES]) for row in rows)] for name in names
     }
 
 
@@ -252,13 +253,24 @@ def _shortened(text: str, size: int) -> str:
     return f"{head}…{tail}"
 
 
+def _head(name: str) -> tuple[str, str]:
+    """The head of a column in two lines, so that it stays narrow: what is in brackets is in the second, as are short heads."""
+    text = name if name in DIFFERENCES else SHORT_HEADS.get(name, name)
+    words, bracket, unit = text.partition(" (")
+    return (words, f"({unit}") if bracket else ("", text)
+
+
 def _places(rows: list[dict[str, Any]], is_difference: bool) -> int:
-    """Decimals that show three digits of the largest difference, or of the largest score; of points two."""
-    if is_difference and "difference (points)" in rows[0]:
-        return 2
+    """Decimals that show three digits of the largest difference, or of the largest score; of points two.
+
+    One more where an interval's end would read as 0 and is not.
+    """
     names = DIFFERENCES if is_difference else SCORES
     sizes = [abs(row[name]) for row in rows for name in names if row.get(name)]
-    return places_of(max(sizes, default=0.0))
+    if not is_difference:
+        return places_of(max(sizes, default=0.0))
+    places = 2 if IN_POINTS in rows[0] else places_of(max(sizes, default=0.0))
+    return places + any(reads_as_zero(row[end], places) for row in rows for end in ("low", "high") if row.get(end))
 
 
 def _cell(name: str, value: Any, places: int) -> str:

@@ -14,9 +14,9 @@ Row = Mapping[Any, Any]
 NOTHING = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
 ADJUSTED, ALWAYS_VALID = "p (adjusted)", "p (always valid)"
-GAINS = {"difference (points)": "points", "difference (score)": "gain"}
-"""Heads of differences, and what they are called where there is little room."""
-SHORT_HEADS = {**GAINS, ADJUSTED: "p (adj.)", ALWAYS_VALID: "p (always)"}
+IN_POINTS, IN_SCORE = "difference (points)", "difference (score)"
+"""Heads of differences."""
+SHORT_HEADS = {IN_POINTS: "diff.", IN_SCORE: "diff.", ADJUSTED: "p (adj.)", ALWAYS_VALID: "p (always)"}
 """Heads of columns, where there is little room."""
 NARROW = 0.002
 """Width of an interval, as a fraction, that the usual decimals do not show."""
@@ -94,19 +94,26 @@ def decimals(row: Row) -> int:
     """Decimals of the row's difference, one more than usual where those would mislead (`decimals_for`)."""
     if score_of(row).in_target_units:  # of any size
         sizes = [abs(row[f"difference_{end}"]) for end in ("mean", "ci_low", "ci_high")]
-        return places_of(max((size for size in sizes if isfinite(size)), default=0.0))
+        places = places_of(max((size for size in sizes if isfinite(size)), default=0.0))
+        return places + any(reads_as_zero(row[f"difference_ci_{end}"], places) for end in ("low", "high"))
     score, ends = score_of(row), (row["difference_ci_low"], row["difference_ci_high"])
     return decimals_for(*ends, row.get("margin", nan), score.scale, score.decimals)
 
 
 def decimals_for(low: float, high: float, margin: float, scale: float, usual: int) -> int:
-    """The usual decimals of an interval; one more where it is so narrow, or an end so near the margin, that they mislead.
+    """The usual decimals of an interval; one more where it is so narrow, or an end so near 0 or the margin, that they mislead.
 
     Args:
         low, high, margin: before they are multiplied by `scale` to be shown.
     """
     reads_as_margin = any(round(scale * abs(end), usual) == scale * margin != scale * abs(end) for end in (low, high))
-    return usual + bool(high - low < NARROW or reads_as_margin)
+    hides_sign = any(reads_as_zero(scale * end, usual) for end in (low, high))
+    return usual + bool(high - low < NARROW or reads_as_margin or hides_sign)
+
+
+def reads_as_zero(value: float, places: int) -> bool:
+    """Whether so many decimals show a number as 0 that one decimal more shows above or below it."""
+    return round(value, places) == 0 != round(value, places + 1)
 
 
 def places_of(size: float, most: int = 4) -> int:

@@ -18,7 +18,7 @@ from noiseflow.statistics.effects import EFFECT_HEADS
 from noiseflow.store import Store
 from noiseflow.stored import write_report
 from noiseflow.trials.plan import Plan
-from noiseflow.wording import SHORT_HEADS
+from noiseflow.wording import IN_POINTS, SHORT_HEADS
 from tasks import STEP
 
 WIDE = ("train", "std", *EFFECT_HEADS)
@@ -46,14 +46,24 @@ def publish_artifacts(study: str, report: Report, findings: Findings, page: str 
         page: the page's http(s) address.
     """
     headline = inert(report.headline)
+    summary = summary_table(findings.summary)
     rows = [
         {name: inert(value) if isinstance(value, str) else value for name, value in row.items()}
-        for row in narrowed(summary_table(findings.summary))
+        for row in narrowed(summary)
     ]
     create_markdown_artifact(report.artifact(), key=f"{study}-report", description=headline)
-    create_table_artifact(rows, key=f"{study}-summary", description=headline)
+    create_table_artifact(rows, key=f"{study}-summary", description=f"{headline} {table_note(summary)}".strip())
     if page:
         create_link_artifact(page, link_text=f"The page of {study}", key=f"{study}-page", description=headline)
+
+
+def table_note(rows: list[dict[str, Plain]]) -> str:
+    """The unit of the differences, which their short head has no room for."""
+    return (
+        "In the table, the differences (diff., low, high) are in percentage points."
+        if rows and IN_POINTS in rows[0]
+        else ""
+    )
 
 
 def narrowed(rows: list[dict[str, Plain]]) -> list[dict[str, Plain]]:

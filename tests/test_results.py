@@ -149,8 +149,9 @@ def test_the_command_shows_two_summaries_within_100_columns(results, capsys):
             app(["results", "compare", "small", "small/epochs-3", "--results", str(results), *options])
         assert ended.value.code == 0
     text, _, as_json = capsys.readouterr().out.partition("[\n")
-    assert text.splitlines()[0].split() == ["variant", "of", "verdict", "seeds", "score", "points", "low", "high"]
-    assert text.splitlines()[4].split() == [
+    assert text.splitlines()[0].split() == ["difference"]
+    assert text.splitlines()[1].split() == ["variant", "of", "verdict", "seeds", "score", "(points)", "low", "high"]
+    assert text.splitlines()[5].split() == [
         "noisy",
         "small/epochs-3",
         "better",

@@ -53,7 +53,7 @@ def plot_differences(
         note_beside(axes, -at, [(numbers, "normal"), (verdict, VERDICT_WEIGHTS.get(verdict, "normal"))])
     note_above(axes, 0, f"within ± {margin * scale:g}: not worth having", MUTED)
     name_rows(axes, [label for label, _ in shown])
-    label_axes(axes, x=f"difference to the baseline on the same seeds ({unit})")
+    label_axes(axes, x=f"difference to the baseline on the same seeds\n({unit})")
     return figure
 
 

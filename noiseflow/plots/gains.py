@@ -1,4 +1,4 @@
-"""The gain over the baseline against the number of training rows."""
+"""The difference to the baseline against the number of training rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def plot_gains(
     scale: float = 100.0,
     unit: str = "percentage points of accuracy",
 ) -> Figure:
-    """Gain over the baseline at each number of training rows (log2 scale), a line a family with 95 % intervals.
+    """Difference to the baseline at each number of training rows (log2 scale), a line a family with 95 % intervals.
 
     gains: architecture, family, n_train, gain_mean, gain_ci_low, gain_ci_high. A row an architecture; where gains go
     beyond six margins a second panel shows those within three. Gains and margin are multiplied by `scale` into `unit`.
@@ -45,7 +45,7 @@ def plot_gains(
         if close:
             axes.set_ylim(-CLOSE * margin * scale, CLOSE * margin * scale)
         else:
-            label_axes(axes, y=f"gain over the baseline\n({unit})")
+            label_axes(axes, y=f"difference to the baseline\n({unit})")
     families = _families_of(gains, colours)
     handles = [_handle(colours[name], at) for at, name in enumerate(families)]
     name_lines(figure, handles, families)

@@ -17,6 +17,8 @@ ADDRESS = re.compile(
     r"(?<![\w/.:])(https?://[A-Za-z0-9-]+\.[A-Za-z0-9.-]*[A-Za-z0-9](?:/(?:[\w./~%?=&+-]*[\w/])?)?)(?![\w@:])", re.ASCII
 )
 """An address in a text that becomes a link: http(s), of plain characters, no user, no port."""
+LONG_TABLE, FIRST_ROWS = 15, 10
+"""Rows beyond which a table is long for a phone, and those that such a table shows at first; a tick shows all."""
 LOOK_ALIKE = str.maketrans("`*~", "\N{MODIFIER LETTER GRAVE ACCENT}\N{ASTERISK OPERATOR}\N{TILDE OPERATOR}")
 
 
@@ -85,6 +87,7 @@ _MARKDOWN = jinja2.Environment(autoescape=False, finalize=_finalize_markdown, **
 _MARKDOWN.filters |= {"block": _block, "own": _SafeMarkdown, "linked": _linked_markdown}
 
 _HTML = jinja2.Environment(autoescape=True, **_COMMON)
+_HTML.globals |= {"LONG_TABLE": LONG_TABLE, "FIRST_ROWS": FIRST_ROWS}
 _HTML.globals |= {"term": term, "raw": lambda name: Markup((FOLDER / name).read_text(encoding="utf-8"))}  # noqa: S704 - our own
 _HTML.filters |= {"linked": _linked}
 HTML_PAGE = _HTML.get_template("report.html.jinja")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -12,8 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from noiseflow.report.findings import Findings
+from noiseflow.scores import score_of_column
 from noiseflow.statistics.pairs import CELL, GROUP, PAIR, CellKey, compared_score
 from noiseflow.study import BASELINE, Study
+from noiseflow.wording import listed
 
 if TYPE_CHECKING:
     from noiseflow.datasets.facts import WhatWasRead
@@ -164,6 +166,18 @@ class Evidence:
     @cached_property
     def _diverged(self) -> list[str]:
         return list(self.trials.loc[self.trials["status"] != "completed", "trial_id"])
+
+    def compared(self, rows: Iterable[Mapping[Any, Any]]) -> str:
+        """What is compared in these rows: `accuracy on fresh rows` where their dataset has such, else `test accuracy`.
+
+        The report calls it so wherever it names it.
+
+        Args:
+            rows: with `dataset` and `score_name`.
+        """
+        names = dict.fromkeys((str(row["score_name"]), self.is_fresh(row["dataset"])) for row in rows)
+        labels = [(score_of_column(name).label, fresh) for name, fresh in names]
+        return listed((f"{label} on fresh rows" if fresh else f"test {label}" for label, fresh in labels), last="or")
 
     def is_fresh(self, dataset: str) -> bool:
         """Whether variants are compared on fresh rows of this dataset."""

@@ -13,6 +13,8 @@ from noiseflow.base.values import BASELINE
 from noiseflow.report.evidence import Evidence
 from noiseflow.wording import Row
 
+FRESH = "On fresh data"
+
 
 def headline(evidence: Evidence) -> str:
     """One or two sentences in plain text that answer the study's question; before them, whether trials are missing."""
@@ -43,14 +45,14 @@ def _answer(evidence: Evidence) -> str:
     better = sorted(_with_verdict(whole, "better"), key=lambda row: -row["difference_mean"])
     worse = sorted(_with_verdict(whole, "worse"), key=lambda row: row["difference_mean"])
     effects = [
-        _effect(group, verb, pooled=evidence.pools_campaigns)
+        _effect(group, verb, evidence)
         for rows_of_verdict, verb in ((better, "raises"), (worse, "lowers"))
-        for group in _by_score(rows_of_verdict)
+        for group in _by_compared(rows_of_verdict, evidence)
     ]
     effects += _on_failures(rows, evidence.summary)
-    first = "; ".join(effects) or f"no variant is shown to change {wording.score_of(rows[0]).label}"
+    first = "; ".join(effects) or f"no variant is shown to change {_compared(evidence, rows)}"
     second = "; ".join([*_no_effect(_with_verdict(rows, "equivalent"), evidence.study.margin), *_open(rows)])
-    texts = [first, second, *_other_measures(rows)]
+    texts = [first, second, *_other_measures(rows, evidence)]
     sentences = [f"{text[0].upper() if k else text[0]}{text[1:]}." for k, text in enumerate(texts) if text]
     return f"{_where(evidence)}, {' '.join(sentences)}"
 
@@ -59,11 +61,17 @@ def _with_verdict(rows: Iterable[Row], verdict: str) -> list[Row]:
     return [row for row in rows if row["verdict"] == verdict]
 
 
-def _by_score(rows: Iterable[Row]) -> list[list[Row]]:
-    """The rows of each score, the first row's score first."""
+def _compared(evidence: Evidence, rows: Iterable[Row]) -> str:
+    """What is compared in these rows; that the rows are fresh is said once, at the beginning or here."""
+    name = evidence.compared(rows)
+    return name.replace(" on fresh rows", "") if _where(evidence) == FRESH else name
+
+
+def _by_compared(rows: Iterable[Row], evidence: Evidence) -> list[list[Row]]:
+    """The rows of which the same is compared, those of the first row first."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
-        groups.setdefault(str(row["score_name"]), []).append(row)
+        groups.setdefault(_compared(evidence, [row]), []).append(row)
     return list(groups.values())
 
 
@@ -84,7 +92,7 @@ def _with_places(name: str, places: Sequence[str], last: str = "and") -> str:
     return f"{name} on {wording.listed(places, last=last)}" if places[0] else name
 
 
-def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
+def _effect(rows: Sequence[Row], verb: str, evidence: Evidence) -> str:
     first, *others = rows
     interval = wording.difference_interval(first, as_size=True)
     seeds, p = wording.number(int(first["n_pairs"]), "seed"), wording.p_value(first["p_adjusted"])
@@ -92,11 +100,11 @@ def _effect(rows: Sequence[Row], verb: str, *, pooled: bool) -> str:
     if isfinite(first.get("seeds_ci_low", nan)):
         on_rows = {**first, "difference_ci_low": first["seeds_ci_low"], "difference_ci_high": first["seeds_ci_high"]}
         on_these = wording.difference_interval(on_rows, as_size=True)
-        both = f"{interval} for new seeds and test rows, {on_these} for new seeds alone"
+        both = f"{interval} for new seeds and new rows, {on_these} for new seeds alone"
         proof = f"95 % interval {both}; {seeds}, {p} with all comparisons counted"
-    if pooled:
+    if evidence.pools_campaigns:
         proof = f"{seeds}; 95 % interval {interval} and {p}, valid however often one looks"
-    text = f"{named([first])} {verb} {wording.score_of(first).label} by {wording.amount(first, bare=True)} ({proof})"
+    text = f"{named([first])} {verb} {_compared(evidence, [first])} by {wording.amount(first, bare=True)} ({proof})"
     if others:
         also = wording.listed(f"{named([row])} ({wording.amount(row)})" for row in others)
         text += f", and so {'does' if len(others) == 1 else 'do'} {also}"
@@ -125,7 +133,7 @@ def _no_effect(rows: Sequence[Row], margin: float) -> list[str]:
     return texts
 
 
-def _other_measures(rows: Sequence[Row]) -> list[str]:
+def _other_measures(rows: Sequence[Row], evidence: Evidence) -> list[str]:
     """Where the loss and the Brier score say something else than the score."""
     texts = []
     for measure, label, unit in (("loss", "log loss", " nats"), ("brier", "Brier score", "")):
@@ -135,10 +143,13 @@ def _other_measures(rows: Sequence[Row]) -> list[str]:
                 f"{named([row])} ({wording.bare(wording.signed(row[f'{measure}_difference_mean'], 3))}{unit})"
                 for row in against
             )
+            on_test = measure == "brier" and any(evidence.is_fresh(row["dataset"]) for row in against)
             if variants:
                 verb_, their = (f"{verb}s", "its") if len(against) == 1 else (verb, "their")
-                score = f"{their} {wording.score_of(against[0]).label}"
-                texts.append(f"{variants} {verb_} the {label}, though {score} is not shown to {verb}")
+                score = f"{their} {_compared(evidence, against)}"
+                texts.append(
+                    f"{variants} {verb_} the {label}{' on test rows' if on_test else ''}, though {score} is not shown to {verb}"
+                )
     return texts
 
 
@@ -201,8 +212,9 @@ def _where(evidence: Evidence) -> str:
     """What the answer holds for."""
     study = evidence.study
     if study.design == "replicate" and evidence.answers_for_new_rows:
-        return "With these training rows, and on new test rows of the same kind"
+        is_fresh = all(evidence.is_fresh(dataset.name) for dataset in study.datasets)
+        return "With these training rows" + ("" if is_fresh else ", and on new rows of the same kind")
     if study.design == "replicate":
         return "On this split" if len(study.datasets) == 1 else "On these splits"
     finite = [dataset.is_finite for dataset in study.datasets]
-    return "On new rows like these" if all(finite) else "On average over data seeds" if any(finite) else "On fresh data"
+    return "On new rows like these" if all(finite) else "On average over data seeds" if any(finite) else FRESH

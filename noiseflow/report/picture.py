@@ -160,10 +160,11 @@ def numbered(name: str, at: int, of: int) -> str:
     return f"{name}.png" if of == 1 else f"{name}-{at}.png"
 
 
-def scale_and_unit(score_name: str) -> tuple[float, str]:
-    """What differences of this score are multiplied by to be drawn, and their unit then."""
+def scale_and_unit(score_name: str, compared: str) -> tuple[float, str]:
+    """What differences of this score are multiplied by to be drawn, and their unit then, with what is compared."""
     score = score_of_column(score_name)
-    return score.scale, score.unit
+    unit = score.unit.replace(score.label, compared)
+    return score.scale, unit if compared in unit else f"{unit}, {compared}"
 
 
 def colours_of(study: Study) -> dict[str, str]:

@@ -45,11 +45,6 @@ class Group:
         """What its rows are scored by."""
         return wording.score_of(self.rows.iloc[0].to_dict())
 
-    @property
-    def score_name(self) -> str:
-        """`test accuracy`."""
-        return self.score.label
-
     def variants(self, most: int) -> list[str]:
         """Its variants in their order; of more than `most` the clearest."""
         return [str(name) for name in clearest(self.rows, most)["variant"]]

@@ -28,6 +28,7 @@ from noiseflow.wording import (
     fraction,
     p_text,
     places_of,
+    reads_as_zero,
     score_of,
     signed,
 )
@@ -111,7 +112,9 @@ def summary_table(summary: pd.DataFrame) -> list[dict[str, Plain]]:
     """
     names, points = [*telling_names(summary), "variant"], all_in_points(summary)
     p = ALWAYS_VALID if summary["fixed_ci_low"].notna().any() else ADJUSTED
-    places = (3, 2) if points else (_places(summary, SCORES), _places(summary, DIFFERENCES))
+    of_score, of_difference = (3, 2) if points else (_places(summary, SCORES), _places(summary, DIFFERENCES))
+    ends = summary[[*DIFFERENCES[1:]]].to_numpy(float).ravel() * (100.0 if points else 1.0)
+    places = of_score, of_difference + any(reads_as_zero(end, of_difference) for end in ends)
     return [
         {**{name: row[name] for name in names}, **_values(row, p, places, points=points)}
         for row in clearest(summary, MOST_PLAIN_ROWS).to_dict("records")

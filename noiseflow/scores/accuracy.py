@@ -16,7 +16,7 @@ class Accuracy(Score):
     name = "accuracy"
     task = "classification"
     sentence = "the share of the rows that are classified correctly"
-    label = "test accuracy"
+    label = "accuracy"
     unit = "percentage points of accuracy"
     in_points = True
     most = 1.0

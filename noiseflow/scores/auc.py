@@ -27,7 +27,7 @@ class Auc(Score):
     name = "auc"
     task = "classification"
     sentence = "the area under the ROC curve; of several classes the mean of each against all others"
-    label = "test AUC"
+    label = "AUC"
     unit = "of AUC"
     most = 1.0
     weighs_classes_alike = True

@@ -20,8 +20,8 @@ class BalancedAccuracy(Score):
     name = "balanced_accuracy"
     task = "classification"
     sentence = "the mean over the classes of the share of their rows that are found"
-    label = "balanced test accuracy"
-    unit = "percentage points of accuracy"
+    label = "balanced accuracy"
+    unit = "percentage points of balanced accuracy"
     in_points = True
     most = 1.0
     weighs_classes_alike = True

@@ -15,7 +15,7 @@ class LogLoss(Score):
     name = "log_loss"
     task = "classification"
     sentence = "the mean cross-entropy of the probabilities, in nats"
-    label = "test log likelihood"
+    label = "log likelihood"
     unit = "nats"
     is_loss = True
     most = 0.0

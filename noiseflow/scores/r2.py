@@ -15,7 +15,7 @@ class R2(Score):
     name = "r2"
     task = "regression"
     sentence = "the share of the target's variance that is explained"
-    label = "test R²"
+    label = "R²"
     unit = "of R²"
     most = 1.0
     keras_names = ("r2_score",)

@@ -15,7 +15,7 @@ class Rmse(Score):
     name = "rmse"
     task = "regression"
     sentence = "the root of the mean squared error, in units of the target"
-    label = "negative test RMSE"
+    label = "negative RMSE"
     unit = "units of the target"
     is_loss = True
     in_target_units = True

@@ -38,7 +38,7 @@ class Score:
         name: as a study writes it.
         task: what it scores.
         sentence: what it is, for the docs and for the comments of a drafted study.
-        label: what the report calls it.
+        label: what the report calls it; of which rows it is, `Evidence.compared` says.
         unit: of a difference, as axes show it.
         in_points: whether differences are given in percentage points.
         is_loss: whether smaller is better, as the study and Keras have it; our value is then its negative.

@@ -103,7 +103,7 @@ def test_flow_publishes_results_report_and_artifacts(published):
     assert progress.data == 100.0
     columns = list(json.loads(table.data)[0] if isinstance(table.data, str) else table.data[0])
     assert columns[:3] == ["variant", "verdict", "score"]
-    assert {"points", "p (adj.)"} < {*columns}  # short, so that a screen has room
+    assert {"diff.", "p (adj.)"} < {*columns}  # short, so that a screen has room
     assert columns[-1] == "strength"  # a screen has no room for seeds and divergences that are the same in all rows
 
 

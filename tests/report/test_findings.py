@@ -90,11 +90,11 @@ def test_find_sees_the_gain_shrink_as_rows_grow(grid):
 @pytest.mark.slow
 def test_page_of_a_grid_answers_by_family_and_draws_no_line_for_each_strength(grid):
     _, _, page = grid
-    assert re.match(r"On fresh data, ‘noise’ on 20 rows raises test accuracy by \d+\.\d points", page.headline)
+    assert re.match(r"On fresh data, ‘noise’ on 20 rows raises accuracy by \d+\.\d points", page.headline)
     for title in (
         "The strength that was chosen",
         "Against the rivals",
-        "Does the gain shrink as rows grow?",
+        "Does the difference shrink as rows grow?",
         "Beside the score",
     ):
         assert f"## {title}" in page.markdown

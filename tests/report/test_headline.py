@@ -9,6 +9,7 @@ from noiseflow.report.advice import advise
 from noiseflow.report.findings import find
 from noiseflow.report.headline import headline
 from noiseflow.report.limits import limits
+from noiseflow.report.picture import scale_and_unit
 from noiseflow.study import Study
 from tests.plots.test_plots_page import family_study, family_trials
 
@@ -116,3 +117,31 @@ def test_headline_says_which_way_the_loss_goes_where_the_score_does_not():
     text = headline(evidence)
     assert "‘input’ (−.619 nats) improves the log loss, though its test accuracy is not shown to improve." in text
     assert "‘after’ (+1.500 nats) worsens the log loss, though its test accuracy is not shown to worsen." in text
+
+
+def test_headline_names_the_rows_that_are_compared():
+    of_fresh, of_test = {"kind": "circles", "n_eval": 100}, {"kind": "circles", "label": "few", "data_seed": 2}
+    study = make_study(names=("baseline", "wide"), datasets=[of_fresh])
+    evidence = make_evidence(study, make_trials(study, means=(0.8, 0.7)))
+    assert headline(evidence).startswith("On this split, ‘wide’ lowers accuracy on fresh rows by ")
+    study = make_study(names=("baseline", "wide"), datasets=[of_fresh, of_test])
+    text = headline(make_evidence(study, make_trials(study, means=(0.8, 0.7))))
+    assert "‘wide’ on circles lowers accuracy on fresh rows by " in text
+    assert "‘wide’ on few lowers test accuracy by " in text
+
+
+def test_what_is_compared_is_named_alike_in_the_headline_and_in_the_pictures():
+    rows = [{"dataset": "circles", "score_name": name} for name in ("accuracy", "r2", "-log_loss", "balanced_accuracy")]
+    for n_eval, names in (
+        (None, ["test accuracy", "test R²", "test log likelihood", "test balanced accuracy"]),
+        (100, [f"{name} on fresh rows" for name in ("accuracy", "R²", "log likelihood", "balanced accuracy")]),
+    ):
+        evidence = make_evidence(make_study(datasets=[{"kind": "circles", "n_eval": n_eval}]))
+        assert [evidence.compared([row]) for row in rows] == names
+        units = [scale_and_unit(row["score_name"], evidence.compared([row]))[1] for row in rows]
+        accuracy, r2, likelihood, balanced = names
+        points = "percentage points of"
+        assert units == [f"{points} {accuracy}", f"of {r2}", f"nats, {likelihood}", f"{points} {balanced}"]
+    both = make_evidence(make_study(datasets=[{"kind": "circles", "n_eval": 100}, {"kind": "moons"}]))
+    two = [{"dataset": name, "score_name": "accuracy"} for name in ("circles", "moons")]
+    assert both.compared(two) == "accuracy on fresh rows or test accuracy"

@@ -1,5 +1,6 @@
 """Every section of the report is whole, and folds where a study has more than anyone reads."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from sketch_study import make_data, make_evidence, make_grid, make_history, make
 from noiseflow.datasets.facts import ColumnRead, WhatWasRead
 from noiseflow.plots import to_png
 from noiseflow.report import render, summary_table
+from noiseflow.report.escaping import LONG_TABLE
 from noiseflow.report.evidence import compact_predictions
 from noiseflow.report.findings import Findings, find
 from noiseflow.report.limits import limits
@@ -19,6 +21,7 @@ from noiseflow.report.predicted import Predicted
 from noiseflow.report.section import Section, parts_of
 from noiseflow.report.sections import SECTIONS, differences, what_was_read
 from noiseflow.report.selection import MOST_ROWS, clearest, drawn_cells, groups_of
+from noiseflow.report.terms import TERMS
 from noiseflow.statistics.looks import Due
 from noiseflow.statistics.ranks import mean_ranks
 from noiseflow.statistics.summary import learning_bands
@@ -317,8 +320,8 @@ def test_published_scores_are_written_as_all_others():
 
 def test_average_of_one_baseline_network_is_compared_with_nothing():
     rows = rows_of("Or just average?", best_last())
-    assert rows[0]["Difference (95 %)"] == NOTHING
-    assert all(row["Difference (95 %)"] != NOTHING for row in rows[1:])
+    assert rows[0]["Difference (95 % interval)"] == NOTHING
+    assert all(row["Difference (95 % interval)"] != NOTHING for row in rows[1:])
 
 
 def test_strengths_of_several_injections_are_all_shown():
@@ -360,3 +363,21 @@ def test_note_names_the_test_that_was_used(evidences):
     finite = evidence.study.model_copy(update={"design": "resample", "datasets": (table,)})
     (part,) = parts_of(differences.SECTION, replace(evidence, study=finite))
     assert "Student's, of the corrected resampled t test." in part.note
+
+
+def test_no_head_of_the_page_is_called_points_gain_or_band():
+    names = [head for head in TERMS if not head.islower()]
+    assert not [head for head in names if re.search(r"\b(gain|points|band)\b|^95 %(?! interval)", head, re.IGNORECASE)]
+
+
+def test_each_long_table_of_the_page_can_be_shown_whole_and_no_short_one():
+    names = ("baseline", *(f"v{i}" for i in range(LONG_TABLE + 1)))
+    study = make_study(names=names, n_seeds=3, published=[])
+    trials = make_trials(study, means=[0.77 + 0.001 * i for i in range(len(names))])
+    html = render(make_evidence(study, trials)).html
+    tables = html.split('<table class="numbers">')[1:]
+    long = sum(table.partition("</table>")[0].count("<tr>") - 1 > LONG_TABLE for table in tables)
+    boxes = re.findall(r'<input type="checkbox" class="all-rows" id="([\w-]+)">', html)
+    assert len(boxes) == len(set(boxes)) == long > 1
+    assert all(html.count(f'for="{box}"') == 2 for box in boxes)
+    assert 'class="all-rows" id' not in render(make_evidence()).html

@@ -25,3 +25,9 @@ def test_summary_table_gives_differences_in_points():
     row = summary_table(summary)[2]
     assert row["difference (points)"] == round(100 * summary.loc[2, "difference_mean"], 2)
     assert row["strength"] == 0.02
+
+
+def test_summary_table_keeps_the_sign_of_an_end_beside_zero():
+    summary = make_evidence().summary
+    summary.loc[2, ["difference_ci_low", "difference_ci_high"]] = (0.00004, 0.03)
+    assert summary_table(summary)[2]["low"] == 0.004

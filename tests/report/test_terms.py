@@ -31,5 +31,5 @@ def test_each_head_of_a_section_is_explained(path):
 
 def test_heads_with_a_unit_or_an_interval_are_those_of_their_word():
     assert term("Difference (points)") == TERMS["Difference"]
-    assert term("Brier, difference (95 %)") == TERMS["Brier"]
+    assert term("Brier, difference (95 % interval)") == TERMS["Brier"]
     assert term("something else") == ""

@@ -47,7 +47,7 @@ def test_narrow_differences_have_a_decimal_more():
 
 def test_what_rounds_to_zero_has_no_minus():
     row = {"score_name": "accuracy", "difference_ci_low": -0.0004, "difference_ci_high": 0.003}
-    assert wording.difference_interval(row) == "0.0 to 0.3"
+    assert wording.difference_interval(row | {"difference_ci_low": -0.00004}) == "0.0 to 0.3"
     assert wording.signed(-0.04, 1) == "0.0"
     assert wording.fraction(-0.0004) == ".000"
 
@@ -92,3 +92,20 @@ def test_interval_shows_on_which_side_of_the_margin_it_ends(low, high, text):
     row = {"score_name": "accuracy", "difference_mean": 0, "difference_ci_low": low, "difference_ci_high": high}
     assert wording.difference_interval(row | {"margin": 0.01}) == text
     assert wording.difference_interval(row) == wording.difference_interval(row | {"margin": 0.02})
+
+
+@pytest.mark.parametrize(
+    ("score", "low", "high", "text"),
+    [
+        ("accuracy", 0.0004, 0.03, "0.04 to 3.00"),
+        ("accuracy", -0.0004, 0.03, "−0.04 to 3.00"),
+        ("accuracy", -0.03, -0.0004, "−3.00 to −0.04"),
+        ("accuracy", 0.0, 0.03, "0.0 to 3.0"),
+        ("accuracy", 1e-17, 0.03, "0.0 to 3.0"),
+        ("r2", -0.0004, 0.03, "−.0004 to .0300"),
+        ("-rmse", -0.3, 5234.0, "−.3 to 5,234"),
+    ],
+)
+def test_interval_shows_on_which_side_of_zero_it_ends(score, low, high, text):
+    row = {"score_name": score, "difference_mean": 0, "difference_ci_low": low, "difference_ci_high": high}
+    assert wording.difference_interval(row) == text

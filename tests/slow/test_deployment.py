@@ -218,7 +218,7 @@ def test_ui_shows_the_summary_as_a_table(ui, page, up, artifacts):
     page.get_by_text("input_and_hidden", exact=True).first.wait_for(timeout=60_000)
     show(page, up, f"summary-{ui}")
     assert no_horizontal_scroll(page)
-    assert {"verdict", "points", "p (adj.)"} <= {head.strip() for head in page.locator("th").all_inner_texts()}
+    assert {"verdict", "diff.", "p (adj.)"} <= {head.strip() for head in page.locator("th").all_inner_texts()}
     assert page.evaluate(HEADS_THAT_ARE_CUT) == []
 
 

@@ -10,7 +10,7 @@ import flows.noise_study
 import tasks.reporting
 from noiseflow.report.page import Report
 from noiseflow.report.tables import summary_table
-from tasks.reporting import narrowed, publish_artifacts
+from tasks.reporting import narrowed, publish_artifacts, table_note
 
 REPORT = Report(markdown="# Report", html="", pictures={}, headline="It helps.", alarm="", answer=[])
 
@@ -68,9 +68,11 @@ def test_address_that_no_browser_opens_is_refused_before_the_run(monkeypatch):
 def test_summary_has_seeds_and_divergences_only_where_they_differ_or_are_there():
     study = make_study()
     alike = narrowed(summary_table(make_evidence(study).summary))
-    assert {"variant", "verdict", "points", "p (adj.)", "strength"} < set(alike[0])
+    assert {"variant", "verdict", "diff.", "p (adj.)", "strength"} < set(alike[0])
     assert not {"seeds", "diverged"} & set(alike[0])
     rows = summary_table(make_evidence(study, make_trials(study, spoil=[(1, 0)])).summary)
     assert list(narrowed(rows)[0])[-2:] == ["strength", "diverged"]
     assert list(narrowed([rows[0], rows[1] | {"seeds": 99}])[0])[-2:] == ["seeds", "diverged"]
     assert narrowed([]) == []
+    assert table_note(rows) == "In the table, the differences (diff., low, high) are in percentage points."
+    assert not table_note([])

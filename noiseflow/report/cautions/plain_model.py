@@ -18,7 +18,9 @@ def _find(evidence: Evidence) -> Iterator[str]:
     for row in evidence.summary[evidence.summary["variant"] == BASELINE].to_dict("records"):
         score, least = wording.score_of(row), evidence.constants.get(row["dataset"], -inf)
         best = boosted.get(row["dataset"], nan)
-        subject = f"The baseline's {score.label} of {wording.fraction(row['score_mean'])} on {row['dataset']}"
+        subject = (
+            f"The baseline's {evidence.compared([row])} of {wording.fraction(row['score_mean'])} on {row['dataset']}"
+        )
         if not score.is_loss and row["score_mean"] < least:
             yield (
                 f"{subject} is below the {wording.fraction(least)} of a constant guess: this network has learnt nothing that "

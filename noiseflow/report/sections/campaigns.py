@@ -43,8 +43,8 @@ def _columns(_: Evidence) -> Columns:
         "Difference": difference,
         "95 % interval": interval,
         "Seeds so far": lambda row: f"{row['n_pooled']:,}",
-        "Pooled": lambda row: difference(_pooled(row)),
-        "Always valid": lambda row: interval(_pooled(row)),
+        "Pooled difference": lambda row: difference(_pooled(row)),
+        "95 % interval, always valid": lambda row: interval(_pooled(row)),
         "Seconds a trial": lambda row: (
             f"{row['seconds_per_trial']:.2f}" if isfinite(row["seconds_per_trial"]) else NOTHING
         ),
@@ -65,7 +65,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
     named = history.assign(panel=[labels.get(cell_key(row), row["variant"]) for row in history.to_dict("records")])
     kinds = list(named.groupby("score_name", sort=False))
     for at, (kind, every) in enumerate(kinds, start=1):
-        scale, unit = scale_and_unit(str(kind))
+        scale, unit = scale_and_unit(str(kind), evidence.compared(every.to_dict("records")))
         last = every.drop_duplicates(CELL, keep="last").set_index("panel")
         pooled = last.assign(
             **{f"difference_{end}": last[f"pooled_{end.removeprefix('ci_')}"] for end in ("mean", "ci_low", "ci_high")}

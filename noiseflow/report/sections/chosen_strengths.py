@@ -27,7 +27,7 @@ NOTE = (
     "its own rows, so nothing is chosen on rows that it is scored on. A finite table is split again for each seed: there "
     "a seed takes the strength with the best mean score on rows held back from its own training rows, in three inner "
     "splits. In brackets: the share of the seeds that took it. "
-    "Intervals and p allow for the choice. Best on test is what picking the highest of all means would have shown; optimism "
+    "Intervals and p allow for the choice. Highest mean is what picking the highest of all means would have shown; optimism "
     "is how much of that is the picking."
 )
 
@@ -39,7 +39,7 @@ def _columns(_: Evidence) -> Columns:
         "Strength (chosen by)": _chosen,
         **dict((difference, interval, p)),
         "Score": lambda row: fraction(row["score_mean"]),
-        "Best on test": lambda row: f"{fraction(row['naive_score'])} ({row['naive_strength']:g})",
+        "Highest mean": lambda row: f"{fraction(row['naive_score'])} ({row['naive_strength']:g})",
         "Optimism": lambda row: change(score_of(row), row["optimism"], 2 if score_of(row).in_points else 3),
     }
 
@@ -57,7 +57,10 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         if strengths.empty:
             continue
         score = wording.score_of({"score_name": kind})
-        name, unit = score.label, " (fraction of rows)" if score.is_share_of_rows else ""
+        name, unit = (
+            evidence.compared(summary.to_dict("records")),
+            " (fraction of rows)" if score.is_share_of_rows else "",
+        )
         draw = partial(plot_strengths, strengths, baselines, choices, colours_of(evidence.study), f"{name}{unit}")
         caption = (
             f"Mean {name} at each strength, with the 95 % interval of the mean over seeds; the dashed line in its band is the "

@@ -10,10 +10,10 @@ from noiseflow.report.tables import Columns, interval
 from noiseflow.wording import difference_interval, fraction, p_text
 
 NOTE = (
-    "Second opinions; they decide nothing. The band holds all comparisons together, for new rows where the answer is for "
-    "such. The others are of one comparison, not adjusted. The BCa interval (a bootstrap that allows for skewness, from 20 "
-    "seeds on) and Wilcoxon's p are over seeds alone: they may show a difference where the band does not. p is by sign flips, "
-    "or Student's where the answer is for new rows. "
+    "Second opinions; they decide nothing. The first interval is that of the answer: it holds all comparisons together, for "
+    "new rows where the answer is for such. The others are of one comparison, not adjusted. The BCa interval (a bootstrap "
+    "that allows for skewness, from 20 seeds on) and Wilcoxon's p are over seeds alone: they may show a difference where the "
+    "first interval does not. p is by sign flips, or Student's where the answer is for new rows. "
     "Where the interquartile mean of the score is far from its mean, a few seeds made the mean."
 )
 
@@ -24,8 +24,8 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 def _columns(_: Evidence) -> Columns:
     return {
-        "Band": difference_interval,
-        "BCa interval": lambda row: interval(
+        "95 % interval": difference_interval,
+        "95 % interval, BCa": lambda row: interval(
             {**row, "difference_ci_low": row["bca_low"], "difference_ci_high": row["bca_high"]}
         ),
         "p": lambda row: p_text(row["p_value"]),

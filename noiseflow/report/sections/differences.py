@@ -51,11 +51,11 @@ def _columns(evidence: Evidence) -> Columns:
     if not evidence.answers_for_new_rows:
         return columns
     of_verdict, of_difference, of_interval, of_p, *_ = columns.values()
-    return {  # no more columns than Prefect's page has room for, and short heads
+    return {  # no more columns than Prefect's page has room for
         "Verdict": of_verdict,
-        "Points" if unit else "Difference": of_difference,
-        "95 %, new rows": of_interval,
-        "95 %, new seeds": over_seeds,
+        f"Difference{unit}": of_difference,
+        "95 % interval, new rows": of_interval,
+        "95 % interval, new seeds": over_seeds,
         SHORT_HEADS[p]: of_p,
     }
 
@@ -91,7 +91,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             continue
         rows = clearest(every, MOST_ROWS)
         names = [labels[cell_key(row)] for row in rows.to_dict("records")]
-        scale, unit = scale_and_unit(str(kind))
+        scale, unit = scale_and_unit(str(kind), evidence.compared(rows.to_dict("records")))
         draw = partial(plot_differences, rows, evidence.study.margin, colours, names=names, scale=scale, unit=unit)
         caption = (
             "Difference to the baseline on the same seeds, with its 95 % interval. Right of the zero line noise helps, "

@@ -125,7 +125,7 @@ def _columns(_: Evidence) -> Columns:
     return {
         "Networks": lambda row: f"{row['size']}",
         "Score": lambda row: fraction(row["score_mean"]),
-        "Difference (95 %)": _difference,
+        "Difference (95 % interval)": _difference,
         "Disagreement": lambda row: fraction(row["disagreement"]),
         "Bias² + variance": lambda row: f"{fraction(row['bias'])} + {fraction(row['variance'])}",
     }

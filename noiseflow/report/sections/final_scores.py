@@ -117,15 +117,14 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         runs, finished = group.of(published), evidence.finished(group.dataset, group.architecture)
         if evidence.is_fresh(group.dataset):
             runs = runs.head(0)  # they were published on the test rows, which have their own table
-        fresh = ", on fresh rows" if evidence.is_fresh(group.dataset) else ""
         unit = " (fraction of rows)" if group.score.is_share_of_rows else ""
         rows = clearest(group.rows, MOST_VARIANTS)
-        name = group.score_name.removeprefix("test ") if fresh else group.score_name
-        label = f"{name} at the last epoch{fresh}{unit}"
+        name = evidence.compared(rows.to_dict("records"))
+        label = f"{name} at the last epoch{unit}"
         scores = score_rows(finished, rows)
         draw = partial(plot_final_scores, finished, scores, runs, colours, ceiling=ceiling, score_label=label)
         caption = (
-            f"Final {name} of each seed{group.where}{fresh}: a dot a seed, stacked where scores tie; below them "
+            f"Final {name} of each seed{group.where}: a dot a seed, stacked where scores tie; below them "
             "a box with median, quartiles and range."
         )
         if len(runs):
@@ -152,7 +151,7 @@ def _on_test_set(evidence: Evidence, baselines: Sequence[Row]) -> list[str]:
         low, high = _uncertainty(row, n, positives(evidence, row["dataset"]) if n else None)
         if isfinite(low):
             texts.append(
-                f"The baseline's {wording.score_of(row).label} of {fraction(row['test_score_mean'])} on {row['dataset']} is "
+                f"The baseline's {evidence.compared([row])} of {fraction(row['test_score_mean'])} on {row['dataset']} is "
                 f"that of {n:,} test rows; on rows without end it may be anything from {fraction(low)} to {fraction(high)} "
                 "(95 % interval)."
             )

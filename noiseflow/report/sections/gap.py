@@ -19,7 +19,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         names = [name for name in group.variants(MOST_VARIANTS) if name in there]
         if not names:
             continue
-        label = group.score_name.removeprefix("test ")
+        label = group.score.label
         draw = partial(plot_gap, finished, names, colours_of(evidence.study), label)
         caption = (
             f"What was learnt by heart{group.where}: at the left the mean score on the training rows (hollow) and on the test "

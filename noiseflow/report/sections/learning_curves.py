@@ -26,7 +26,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
         bands, colours, label = (
             evidence.best_first(learning_bands(curves)),
             colours_of(evidence.study),
-            group.score_name.removeprefix("test "),
+            group.score.label,
         )
         draw = partial(plot_learning_curves, bands, colours, label)
         rows = bands.rename(columns={"epoch": "x"}).groupby(["variant", "quantity"], sort=False)

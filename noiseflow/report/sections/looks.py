@@ -12,7 +12,8 @@ from noiseflow.wording import NOTHING
 
 NOTE = (
     "Whoever looks, adds seeds and looks again has several chances of a false claim. So each look has its own level: its "
-    "verdicts are read off a band that leaves a truth out with that chance. A variant without new trials keeps its verdict."
+    "verdicts are read off intervals of which some leaves the truth out with that chance. A variant without new trials "
+    "keeps its verdict."
 )
 
 

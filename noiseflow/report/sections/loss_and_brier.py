@@ -11,12 +11,19 @@ from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
 from noiseflow.report.tables import Columns, verdict
 from noiseflow.statistics.summary import MEASURE_MARGIN
-from noiseflow.wording import NARROW, NOTHING, Row, bare, signed
+from noiseflow.wording import NOTHING, Row, bare, decimals_for, signed
 
 NOTE = (
     "Differences to the baseline, of the log loss (nats) and of the Brier score; below 0 is better. Their intervals "
     f"hold together with those of the score. Within ± {bare(f'{MEASURE_MARGIN:g}')} a difference is not worth having."
 )
+
+
+OF_FRESH = " The log loss is of the fresh rows, the Brier score of the test rows."
+
+
+def _note(evidence: Evidence) -> str:
+    return NOTE + OF_FRESH * any(evidence.is_fresh(name) for name in evidence.summary["dataset"])
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
@@ -30,7 +37,7 @@ def _columns(_: Evidence) -> Columns:
     columns: dict[str, Callable[[Row], str]] = {"Score": verdict}
     for measure, label in (("loss", "Loss"), ("brier", "Brier")):
         columns[label] = lambda row, name=measure: _verdict(row, name)  # type: ignore[misc]
-        columns[f"{label}, difference (95 %)"] = lambda row, name=measure: _difference(row, name)  # type: ignore[misc]
+        columns[f"{label}, difference (95 % interval)"] = lambda row, name=measure: _difference(row, name)  # type: ignore[misc]
     return columns
 
 
@@ -40,9 +47,10 @@ def _verdict(row: Row, measure: str) -> str:
 
 def _difference(row: Row, measure: str) -> str:
     ends = [row[f"{measure}_{end}"] for end in ("difference_mean", "ci_low", "ci_high")]
-    mean, low, high = (bare(signed(end, 3 + bool(ends[2] - ends[1] < NARROW))) for end in ends)
+    decimals = decimals_for(ends[1], ends[2], MEASURE_MARGIN, 1.0, 3)
+    mean, low, high = (bare(signed(end, decimals)) for end in ends)
     return mean if NOTHING in (low, high) else f"{mean} ({low} to {high})"
 
 
-TABLE = TableForm("answer", ("variant",), _columns, 0, NOTE, "summary.parquet")
+TABLE = TableForm("answer", ("variant",), _columns, 0, _note, "summary.parquet")
 SECTION = Section("Loss and Brier score", _finding, TABLE, pictures=None, limits=None)

@@ -21,8 +21,8 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 def _columns(_: Evidence) -> Columns:
     return {
-        "Always valid interval": interval,
-        "Fixed-n interval, not valid under repeated looks": lambda row: difference_interval(
+        "95 % interval, always valid": interval,
+        "95 % interval, not valid under repeated looks": lambda row: difference_interval(
             {**row, "difference_ci_low": row["fixed_ci_low"], "difference_ci_high": row["fixed_ci_high"]}
         ),
     }

@@ -17,7 +17,7 @@ from noiseflow.statistics.pairs import CELL
 from noiseflow.wording import amount, difference, difference_interval, quoted
 
 NOTE = (
-    "Every trained network was measured under noise on its test rows, or on its weights, with fresh draws; all networks of a "
+    "Every trained network was measured under noise on {rows}, or on its weights, with new draws; all networks of a "
     "data seed met the same noisy rows. Differences are from the baseline under the same noise, adjusted (Holm) over all "
     "variants and strengths. Strength 0 is the clean rows."
 )
@@ -61,7 +61,15 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 
 def _note(evidence: Evidence) -> str:
-    return " ".join([NOTE, *crossings(evidence.findings.robustness)][:12])
+    return " ".join([NOTE.format(rows=_rows_of(evidence)), *crossings(evidence.findings.robustness)][:12])
+
+
+def _rows_of(evidence: Evidence) -> str:
+    """Which rows were measured: the fresh ones of a dataset that has such."""
+    kinds = {evidence.is_fresh(name) for name in evidence.findings.robustness["dataset"]}
+    return {frozenset({True}): "fresh rows", frozenset({False}): "its test rows"}.get(
+        frozenset(kinds), "fresh rows where there are such, else on its test rows"
+    )
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:
@@ -82,7 +90,7 @@ def _pictures(evidence: Evidence) -> Iterator[Picture]:
             f"{group.left_out(MOST_VARIANTS)}"
         )
         alt = f"Score against the strength of noise at test time, a line a variant{group.where}"
-        draw = partial(plot_robustness, rows, colours, group.score_name)
+        draw = partial(plot_robustness, rows, colours, evidence.compared(group.rows.to_dict("records")))
         yield Picture(f"robustness{group.suffix}.png", draw, alt, caption)
 
 

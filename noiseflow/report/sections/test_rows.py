@@ -18,8 +18,8 @@ def _columns(_: Evidence) -> Columns:
     return {
         "Test rows": lambda row: f"{int(row['n_rows']):,}",
         "Difference": difference,
-        "95 %, new seeds": lambda row: over_seeds(row) if _has_both(row) else interval(row),
-        "95 %, new rows": lambda row: interval(row) if _has_both(row) else over_seeds(row),
+        "95 % interval, new seeds": lambda row: over_seeds(row) if _has_both(row) else interval(row),
+        "95 % interval, new rows": lambda row: interval(row) if _has_both(row) else over_seeds(row),
     }
 
 

@@ -32,6 +32,7 @@ for (const table of document.querySelectorAll("table.numbers")) {
     field.setAttribute("aria-label", field.placeholder);
     field.addEventListener("input", () => {
       const words = field.value.toLowerCase().split(/\s+/);
+      table.classList.toggle("filtered", field.value.trim() !== ""); // a match is shown wherever it is
       for (const row of rows) row.hidden = !words.every(word => row.textContent.toLowerCase().includes(word));
     });
     table.closest(".scroll").before(field);
