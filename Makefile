@@ -120,7 +120,9 @@ clean: ## remove the environment and the caches; the results stay
 # uv takes a third of pip's time. It reads no settings of pip: where it finds no index, pip does it. Certificates are those of
 # the system, as pip has them: a company may have its own.
 # pip compiles one file after the other; compileall does it on all cores. What it cannot compile nobody imports.
+# In a terminal a dot every three seconds shows that it goes on.
 define install
+[ ! -t 1 ] || { while sleep 3; do printf .; done & trap "kill $$!; echo" EXIT; }; \
 { $(PIP) install --require-hashes -r requirements/installer.lock && \
 $(UV) install --no-deps --require-hashes --compile-bytecode -r $(1) || \
 { echo "… with pip, for uv could not" && \

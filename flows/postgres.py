@@ -7,6 +7,7 @@ import os
 import pwd
 import subprocess
 from pathlib import Path
+from typing import Any
 
 ADDRESS = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
 
@@ -15,6 +16,7 @@ class PostgresError(RuntimeError):
     """Why there is no Postgres, and what to do about it."""
 
 
+INSTALL = "Install it, as root: apt-get install postgresql"
 AS_ROOT = "postgres"  # Postgres does not run as root; Debian has this user for it
 
 
@@ -54,14 +56,31 @@ def _folder(state: Path) -> Path:
     return home / f"noiseflow-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:8]}"
 
 
+def _as_postgres() -> dict[str, Any]:
+    """Whose process it is to be: for root Debian's user for it, and nothing else of root's."""
+    if os.geteuid():
+        return {}
+    try:
+        user = pwd.getpwnam(AS_ROOT)
+    except KeyError:
+        raise PostgresError(f"Postgres does not run as root, and there is no user {AS_ROOT}. {INSTALL}") from None
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
 def _run(program: str, *arguments: str | Path, check: bool = True) -> int:
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), key=lambda path: int(path.parts[-3]))
     if not found:
-        raise PostgresError("there is no Postgres here. Install it, as root: apt-get install postgresql")
-    user = [] if os.geteuid() else ["runuser", "-u", AS_ROOT, "--"]
-    command = [*user, str(found[-1]), *map(str, arguments)]
+        raise PostgresError(f"there is no Postgres here. {INSTALL}")
     output = subprocess.DEVNULL if program == "pg_ctl" else subprocess.PIPE  # the server would keep a pipe open
-    done = subprocess.run(command, cwd="/", stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - our own words
+        [str(found[-1]), *map(str, arguments)],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        check=False,
+        **_as_postgres(),
+    )
     if check and done.returncode:
         reason = (done.stderr or b"").decode(errors="replace").strip()
         raise PostgresError(f"{program} failed with status {done.returncode}. {reason}".strip())

@@ -22,6 +22,9 @@ from noiseflow.trials.workers import BATCHES_AT_ONCE
 BESIDE = 36
 """Columns of the line beside what happens: spinner, bar, time left, time so far."""
 
+SHARE_KNOWN, SECONDS_KNOWN = 0.1, 60.0
+"""Share of the work after which the time left is said, for compilation takes long at first; after a minute a tenth of it."""
+
 SECONDS_BETWEEN = 0.2
 """Between two texts in a notebook without ipywidgets."""
 
@@ -110,10 +113,11 @@ class _Line(logging.Handler):
         self._progress.update(self._task, description=_short(what, self._room), completed=worked)
 
     def _left(self) -> str:
-        if not 0 < self._worked < self._work:
+        seconds = time.monotonic() - self._began
+        least = SHARE_KNOWN if seconds < SECONDS_KNOWN else SHARE_KNOWN / 10
+        if not least * self._work < self._worked < self._work:
             return ""
-        left = (time.monotonic() - self._began) * (self._work - self._worked) / self._worked
-        return f"{_clock(left)} left"
+        return f"{_clock(seconds * (self._work - self._worked) / self._worked)} left"
 
     def _so_far(self) -> str:
         return str(timedelta(seconds=int(time.monotonic() - self._started)))

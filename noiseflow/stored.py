@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from noiseflow.base.values import BASELINE
 from noiseflow.campaigns.rounds import campaign_round
 from noiseflow.results import ANSWER, StudyRun, answer_json, last_asked, run_of
 from noiseflow.store import Store, StoreError, find_store, footer
@@ -24,7 +25,7 @@ from noiseflow.trials.plan import EngineOf, Plan, make_plan, study_hash, study_j
 from noiseflow.trials.pooled_plan import pooled_plan
 from noiseflow.trials.preview import superseded_lines
 from noiseflow.trials.same_name import other_data_faults
-from noiseflow.trials.waves import counts_now
+from noiseflow.trials.waves import counts_next, counts_now
 from noiseflow.trials.workers import one_worker
 
 if TYPE_CHECKING:  # they load scipy and matplotlib, and who has nothing to train needs neither
@@ -234,11 +235,34 @@ def report_study(
         raise LookupError(
             f"{study_place(results, study.name)} holds no trial of this study with these settings. {there}"
         )
+    if output is None:
+        for line in replaced_lines(plan, store):
+            logging.getLogger(__name__).warning(line)
     with store.as_it_is():
         findings = find_stored(plan, store)
         pages = _written(findings, plan, [output] if output else [results, REPORTS])
         write_report(plan, findings, store, trained=0, reused=n_there, pages=pages)
     return pages.page(plan.folder)
+
+
+def next_wave(study: Study, results: str, engine: str, most: int) -> tuple[Plan, Store | None, str]:
+    """The plan of the next wave of a run until its variants are decided, and what is open, in words.
+
+    Args:
+        most: seeds of a cell.
+    """
+    plan, store = stored_plan(study, results, engine)
+    looks = Looks.of(plan, store)
+    now, after = counts_now(looks), counts_next(looks, most)
+    counts = after or now
+    if not any(counts.values()):
+        return plan, store, "nothing is compared"
+    wave, store = stored_plan(study.model_copy(update={"n_seeds": max(counts.values())}), results, engine)
+    if after is None:
+        return wave.counted(counts), store, "nothing is open that more seeds could decide"
+    n_open = sum(after[key] > now[key] for key in after if key[2] != BASELINE)
+    line = f"the next look is at {max(after.values())} seeds, with {n_open} of {len(looks.compared)} comparisons open"
+    return wave.counted(counts), store, line
 
 
 def as_last_asked(study: Study, results: str, engine: str = "auto") -> tuple[Study, str | None, bool, str]:
@@ -346,4 +370,6 @@ def judged_lines(study: Study, results: str, engine: str = "auto") -> list[str]:
     from noiseflow.report.claims import claims_lines  # noqa: PLC0415
 
     lines = claims_lines(judged(study, results, engine))
+    if lines and study.changes:
+        lines = [f"The claims are not about this run, which has other settings ({study.changes}):", *lines]
     return [*lines, *([OF_SEEDS] if lines and study.design == "replicate" else [])]

@@ -34,7 +34,7 @@ SHORTENED = ("variant", "of")
 """Names that are shortened where there is little room."""
 HEAD = 2
 """Lines of a table's head."""
-LEAST = 12
+LEAST = 17
 """Columns of a terminal that such a name has at least."""
 NAMES = (*GROUPS, *SHORTENED, "verdict")
 COLUMNS = (*NAMES, "seeds", "diverged", *SCORES, *DIFFERENCES, ADJUSTED, ALWAYS_VALID)

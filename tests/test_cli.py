@@ -291,6 +291,8 @@ def test_plan_until_decided_says_what_to_expect(noiseflow):
     done = noiseflow("plan", "smoke", "--until", "decided", "--max-seeds", "40")
     assert done.exit_code == 0, done.stderr
     assert "20 trials to the first look, 80 at most; looks at 10, 15, 20, 25, 31, … seeds" in done.stdout
+    assert "the next look is at 10 seeds, with 1 of 1 comparisons open" in done.stdout
+    assert "2 cells, 20 trials: 0 done, 20 missing" in done.stdout
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from noiseflow import run_study
 from noiseflow.base.faults import InvalidInputError
 from noiseflow.cli import app
 from noiseflow.run import DriftError, IncompleteRunError
-from noiseflow.stored import report_study, stored_run
+from noiseflow.stored import judged_lines, next_wave, report_study, stored_run
+from noiseflow.study.loading import load_claims
 from noiseflow.study.loading import validate as load_study
 from noiseflow.trials.workers import worker_processes
 from tests.conftest import SMALL
@@ -61,7 +62,7 @@ def test_run_trains_what_is_missing_and_says_what_it_came_to(tmp_path, monkeypat
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(SMALL.model_dump(mode="json", exclude_defaults=True)))
     terminal = Console(file=io.StringIO(), force_terminal=True, width=80, _environ={})
-    monkeypatch.setattr(noiseflow.progress_line, "Console", lambda: terminal)
+    monkeypatch.setattr(noiseflow.progress_line, "Console", lambda **_: terminal)
     second = run_study(tmp_path / "study.yaml", tmp_path, progress=True)
     assert re.search(r"trained \d of 2", terminal.file.getvalue())
     assert (second.trained, second.reused) == (4, 4)
@@ -229,6 +230,9 @@ def test_run_until_decided_goes_on_where_it_stopped_and_can_be_drawn_again(tmp_p
     assert (second.trained, second.reused) == (10, 20)
     assert list(second.summary["n_seeds"]) == [15, 15]
     assert "--until decided" in Path(second.report).with_name("report.md").read_text()
+    plan, store, line = next_wave(SMALL, str(tmp_path), "auto", 40)
+    assert len(plan.trials) - len(store.trial_ids()) == 10  # five more seeds of two cells
+    assert line == "the next look is at 20 seeds, with 1 of 1 comparisons open"
     before = fields(tmp_path)
     report_study(SMALL, str(tmp_path), until_decided=True)
     assert fields(tmp_path) == before
@@ -299,6 +303,15 @@ def test_run_of_another_study_of_that_name_is_refused_and_nothing_replaced(tmp_p
     assert len(rows(tmp_path)) == 2
 
 
+@pytest.mark.parametrize("epochs", [None, 5])
+def test_claims_are_said_not_to_be_about_a_run_of_other_settings(epochs, monkeypatch):
+    row = {"says": "It helps", "source": "", "quantity": "score", "published": None, "n": 2, "mean": 0.7}
+    row |= {"ci_low": 0.6, "ci_high": 0.8, "verdict": "refuted", "note": "", "failed": ""}
+    monkeypatch.setattr(noiseflow.stored, "judged", lambda *_: pd.DataFrame([row]))
+    first, *_ = judged_lines(load_claims("tutorial2018", epochs=epochs), "results")
+    assert ("not about this run, which has other settings (epochs-5)" in first) == (epochs is not None)
+
+
 def test_answer_records_what_its_run_was_asked_for(tmp_path):
     run_study(SMALL, tmp_path, n_seeds=2)
     store = noiseflow.stored.find_store(str(tmp_path), "small")
@@ -313,6 +326,12 @@ def test_report_that_replaces_one_of_more_seeds_says_so(tmp_path, caplog):
     run_study(SMALL, tmp_path, n_seeds=2)
     assert "small: the report of 3 seeds is replaced by one of 2 seeds." in caplog.text
     assert "noiseflow report with --seeds 3 draws it again" in caplog.text
+    report_study(SMALL.model_copy(update={"n_seeds": 3}), str(tmp_path))
+    caplog.clear()
+    report_study(SMALL.model_copy(update={"n_seeds": 2}), str(tmp_path), output=str(tmp_path / "elsewhere"))
+    assert caplog.text == ""
+    report_study(SMALL.model_copy(update={"n_seeds": 2}), str(tmp_path))
+    assert "small: the report of 3 seeds is replaced by one of 2 seeds." in caplog.text
     caplog.clear()
     run_study(SMALL.model_copy(update={"purpose": "another text"}), tmp_path, n_seeds=2)
     assert caplog.text == ""

@@ -77,6 +77,18 @@ def test_clock_and_time_left_move_without_news(line):
     assert shown(line).endswith("0:00:12")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "epochs", "is_said"), [(20, 1, False), (20, 30, True), (70, 1, False), (70, 3, True)]
+)
+def test_time_left_is_not_said_before_it_is_known(line, seconds, epochs, is_said):
+    """At first most of the time is compilation's."""
+    one, other = batch("circles/mlp/a 0-29"), batch("circles/mlp/b 0-29")
+    says(line, "training 20 trials in 2 batches", one, other)
+    line.clock.now += seconds
+    line.watch(one, Progress(epochs, 1.0))
+    assert ("left" in shown(line)) == is_said
+
+
 def test_spinner_and_clock_go_on_once_all_is_trained(line):
     """While rows are stored, and while the report is drawn."""
     only = batch("circles/mlp/a 0-29")

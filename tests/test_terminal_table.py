@@ -36,7 +36,7 @@ def test_rmse_of_a_price_has_no_decimals_and_all_of_its_p():
     assert "+5,234" in text
     assert "-105,382" in text
     assert "0.042" in text
-    assert "noise …inputs inconclusive" in text
+    assert "noise on the inputs inconclusive" in text
 
 
 @pytest.mark.parametrize(("difference", "says"), [(-0.0021, "-0.0021"), (0.0, "+0."), (0.034, "+0.034")])

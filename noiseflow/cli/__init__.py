@@ -211,7 +211,7 @@ def plan(
     asked = Until(until, None, max_seeds)
     declared = declared_study(study, seeds, epochs, results, campaign, writes=False, until=asked)
     from noiseflow.run import data_faults, read_lines  # noqa: PLC0415 - imports pandas and more
-    from noiseflow.stored import is_trained, name_faults, stored_plan  # noqa: PLC0415
+    from noiseflow.stored import is_trained, name_faults, next_wave, stored_plan  # noqa: PLC0415
     from noiseflow.trials.preview import foresee, preview_text, until_lines  # noqa: PLC0415
 
     date = _date(campaign)
@@ -221,8 +221,12 @@ def plan(
             found = [] if known else data_faults(declared, date)
             if faults := found or name_faults(declared, results, engine, date):
                 refuse(faults)
-            foreseen = foresee(*stored_plan(declared, results, engine, date))
-            foreseen["notes"] += until_lines(len(foreseen["cells"]), asked.most) if until else []
+            if until:
+                planned, store, line = next_wave(declared, results, engine, asked.most)
+                foreseen = foresee(planned, store)
+                foreseen["notes"] += [line, *until_lines(len(foreseen["cells"]), asked.most)]
+            else:
+                foreseen = foresee(*stored_plan(declared, results, engine, date))
         except LookupError as error:
             refuse([str(error)])
         read = read_lines(declared)

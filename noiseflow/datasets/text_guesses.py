@@ -105,10 +105,14 @@ _ENCODINGS = ["cp932", "euc_jp", "gb18030", "big5", "cp949", "cp1251", "koi8_r"]
 """Of scripts in which most letters are no ASCII."""
 
 
+_LATIN_WORD = re.compile(rb"[A-Za-z]+[\xc0-\xff]{1,2}[a-z]+")
+"""A word with one or two accented letters within, `Gr\xf6\xdfe`: no other script has letters beyond ASCII among others."""
+
+
 def _encoding_of_letters(raw: bytes) -> str:
     """A Latin encoding where letters beyond ASCII come one by one; else the likeliest of another script."""
-    runs = re.findall(rb"[\x80-\xff]+", raw)
-    if sum(len(run) for run in runs if len(run) > 1) > sum(map(len, runs)) / 2:
+    runs = re.findall(rb"[\x80-\xff]+", _LATIN_WORD.sub(b"", raw))
+    if runs and sum(len(run) for run in runs if len(run) > 1) > sum(map(len, runs)) / 2:
         best = from_bytes(raw[: raw.rfind(b"\n") + 1] or raw, cp_isolation=_ENCODINGS).best()
         if best is not None:
             return str(best.encoding)
@@ -250,9 +254,11 @@ def _marks(cells: list[list[str]]) -> tuple[Style, tuple[str, ...]]:
     columns = [list(dict.fromkeys(row[i] for row in cells if len(row) == width)) for i in range(width)]
     found = [parsed for column in columns if (parsed := _number_column(column))]
     styles = Counter(parsed.style for parsed in found if parsed.style != STYLES[0])
-    style = styles.most_common(1)[0][0] if styles else STYLES[0]
+    style, dotted = styles.most_common(1)[0][0] if styles else STYLES[0], Style(",", ".")
+    commas = [[*p.numbers] for p in found if p.style.decimal == ","]
+    if style == Style(",") and dotted in styles and all(len(parse(t, dotted).numbers) == len(t) for t in commas):
+        style = dotted  # 137,50 beside 1.174,50 in another column
     if style.decimal == "," and not style.thousands:
-        dotted = Style(",", ".")
         points = [
             [*p.numbers] for p in found if p.unit != HOURS and p.style == STYLES[0] and any("." in t for t in p.numbers)
         ]

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from math import ceil, floor, isfinite, nan
 
 from noiseflow import wording
+from noiseflow.controls import control_kind
 from noiseflow.datasets import columns_of
 from noiseflow.report.cautions.probabilities import unreliable
 from noiseflow.report.evidence import Evidence, cell_key
 from noiseflow.report.headline import named, too_few
 from noiseflow.report.recipe import Task, keras_lines
 from noiseflow.statistics.differences import rows_decide
-from noiseflow.statistics.pairs import GROUP
+from noiseflow.statistics.pairs import CELL, GROUP
 from noiseflow.statistics.power import needed_range
-from noiseflow.study import Variant, until
+from noiseflow.statistics.training_length import training_lengths
+from noiseflow.study import BASELINE, Variant, until
 from noiseflow.wording import Row
 
 MOST_RECIPES = 4
@@ -72,26 +74,40 @@ def _recipe(evidence: Evidence, rows: Sequence[Row]) -> Iterator[Advice]:
         return
     alike = [row for row in better if _or_0(row["difference_mean"]) >= _gain(rows) - evidence.study.margin]
     best = min(alike, key=lambda row: (_n_parts(_variant(evidence, row)), -_or_0(row["difference_ci_low"])))
-    why = "" if len(better) == 1 else _why(evidence, best, max(alike, key=lambda row: _or_0(row["difference_mean"])))
+    why = "" if len(better) == 1 else _why(evidence, best, alike)
     architecture = next(a for a in evidence.study.architectures if a.name == best["architecture"])
     warns = "NF005" not in evidence.study.muted and cell_key(best) in unreliable(evidence)
     caution = " Do not rely on its probabilities (NF005)." if warns else ""
     yield Advice(
-        f"Take {named([best])}{why}.{caution} In Keras:",
+        f"Take {named([best])}{why}.{_on_stopping(evidence, best)}{caution} In Keras:",
         keras_lines(architecture, _with_columns(evidence, best), _task(evidence, best)),
     )
 
 
-def _why(evidence: Evidence, best: Row, largest: Row) -> str:
-    """Why the one to take is taken, beside the one that gains most."""
+def _on_stopping(evidence: Evidence, row: Row) -> str:
+    """That early stopping may do as well: where it was not tried, and the baseline was best before its last epoch."""
+    tried = any(control_kind(control.kind).stops for v in evidence.study.variants for control in v.controls)
+    if tried or evidence.curves.empty:
+        return ""
+    lengths = training_lengths(evidence.curves).set_index(CELL)["verdict"]
+    is_late = lengths.get((row["dataset"], row["architecture"], BASELINE)) == "too long"
+    return " Try early stopping as well: the baseline was best before its last epoch." * is_late
+
+
+def _why(evidence: Evidence, best: Row, alike: Sequence[Row]) -> str:
+    """Why the one to take is taken, beside the one that gains most and those that are as simple."""
+    largest = max(alike, key=lambda row: _or_0(row["difference_mean"]))
     if best["variant"] == largest["variant"]:
         return ": it gains most"
-    is_simpler = _n_parts(_variant(evidence, best)) < _n_parts(_variant(evidence, largest))
+    n_parts = [_n_parts(_variant(evidence, row)) for row in (best, *alike)]
+    is_simpler = n_parts[0] < _n_parts(_variant(evidence, largest))
     what = "is simpler" if is_simpler else "has an interval that begins higher"
+    if is_simpler and n_parts.count(n_parts[0]) > 2:
+        what += "; of those as simple, its interval begins highest"
     most = wording.quoted(str(largest["variant"]))
     by = wording.margin(best, evidence.study.margin).removeprefix("± ")
     return (
-        f". {most} gains more, but by less than the margin ({by}), and this one {what}. The two were not tested against "
+        f". {most} gains more, but by less than the margin ({by}), and this one {what}. They were not tested against "
         "each other"
     )
 
@@ -136,7 +152,7 @@ def _on_undecided(evidence: Evidence, rows: Sequence[Row], nothing: str) -> Iter
 
 
 def _undecided(rows: Sequence[Row], nothing: str) -> str:
-    return f"{nothing}{named(rows)} {'is' if len(rows) == 1 else 'are'} undecided."
+    return f"{nothing}{named(rows)} {'is' if len(rows) == 1 else 'are'} inconclusive."
 
 
 def _more_rows(evidence: Evidence, rows: Sequence[Row], noisy: Sequence[Row], nothing: str) -> Advice:
@@ -146,13 +162,13 @@ def _more_rows(evidence: Evidence, rows: Sequence[Row], noisy: Sequence[Row], no
     n_eval = max((dataset.n_eval or 0 for dataset in evidence.study.datasets if dataset.name in names), default=0)
     which = "fresh" if n_eval else "test"
     how = (
-        f"Raise n_eval above {n_eval:,} in the study file."
+        f"Raise n_eval above {n_eval:,} in the study file; four times as many rows halve the interval."
         if n_eval
         else "Take more test rows, or n_eval where the rows come from a generator."
     )
     return Advice(
-        f"{_undecided(rows, nothing)} More seeds would hardly decide it: at least {100 * share:.0f} % of the variance comes "
-        f"from the {which} rows. {how}"
+        f"{_undecided(rows, nothing)} More seeds would hardly decide it: at least {100 * share:.0f} % of the uncertainty "
+        f"comes from which {which} rows there are. {how}"
     )
 
 

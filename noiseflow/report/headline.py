@@ -143,13 +143,10 @@ def _other_measures(rows: Sequence[Row], evidence: Evidence) -> list[str]:
                 f"{named([row])} ({wording.bare(wording.signed(row[f'{measure}_difference_mean'], 3))}{unit})"
                 for row in against
             )
-            on_test = measure == "brier" and any(evidence.is_fresh(row["dataset"]) for row in against)
             if variants:
                 verb_, their = (f"{verb}s", "its") if len(against) == 1 else (verb, "their")
                 score = f"{their} {_compared(evidence, against)}"
-                texts.append(
-                    f"{variants} {verb_} the {label}{' on test rows' if on_test else ''}, though {score} is not shown to {verb}"
-                )
+                texts.append(f"{variants} {verb_} the {label}, though {score} is not shown to {verb}")
     return texts
 
 
@@ -196,10 +193,19 @@ def _open(rows: Sequence[Row]) -> list[str]:
     tails = [row for row in others if row.get("long_tail")]
     others = [row for row in others if not row.get("long_tail")]
     if others:
-        texts.append(f"it stays open whether {_makes(others)} a difference")
+        texts.append(
+            f"it stays open whether {_makes(others)} a difference{_size(others[0]) if len(others) == 1 else ''}"
+        )
     if tails:
         texts.append(f"it stays open whether {_makes(tails)} a difference: a few seeds decide the mean")
     return texts
+
+
+def _size(row: Row) -> str:
+    """` (−0.4 points, 95 % interval −1.0 to 0.2)`."""
+    score = wording.score_of(row)
+    unit = "points" if score.in_points else score.unit
+    return f" ({wording.difference(row)} {unit}, 95 % interval {wording.difference_interval(row)})"
 
 
 def _makes(rows: Sequence[Row]) -> str:

@@ -105,6 +105,10 @@ def _on_diverged(evidence: Evidence) -> list[str]:
     n = int(summary["n_diverged"].sum())
     if summary.empty:
         return []
+    if not summary["n_failed"].any():
+        rate = f"{100 * unseen_rate(int(summary['n_seeds'].min())):.2g} %"
+        none = f"None of the {len(evidence.trials):,} trials diverged or failed otherwise."
+        return [f"{none} Up to {rate} of further trainings of a variant may still fail (one-sided, at 95 %)."]
     unseen = _on_unseen(evidence)
     if not n:
         return [f"None of the {len(evidence.trials):,} trials diverged.", *unseen]

@@ -60,7 +60,7 @@ def keras_lines(architecture: Architecture, variant: Variant, task: Task) -> str
     if is_own:
         return "\n".join(_in_own_model(variant))
     fit = [*_fit(variant.controls)] or [f"model.fit(x, y, epochs=epochs, batch_size={task.training.batch_size})"]
-    then = ["then, with x and y, your training rows:", f"epochs = {task.training.epochs}", *fit]
+    then = ["then, with x and y, your training rows:", f"epochs = {task.training.epochs}  # as trained here", *fit]
     return "\n".join(["import keras", "", *_compiled(architecture, variant, task), *(f"# {line}" for line in then)])
 
 

@@ -3,21 +3,21 @@
 from noiseflow.statistics.effects import EFFECTS
 from noiseflow.wording import ADJUSTED, ALWAYS_VALID, SHORT_HEADS
 
-ADJUSTED_P = "Chance of so large a difference if there were none, adjusted for all comparisons of the study."
+ADJUSTED_P = "Chance of a difference at least as large if there were none, adjusted for all comparisons of the study."
 ALWAYS_VALID_P = "Like p, but valid however often one looks."
 TERMS = {
-    "Verdict": "better or worse: the interval is clear of 0. equivalent: it is within the margin. inconclusive: neither.",
+    "Verdict": "equivalent: the interval is within the margin. better or worse: else, and clear of 0. inconclusive: neither.",
     "Difference": "Variant minus baseline, the mean over pairs with the same seed and data.",
     "95 % interval": "A range that holds the true mean in 95 of 100 such studies; of differences, all of them together.",
-    "95 % interval, new rows": "A range that holds the true mean difference on new rows of the same kind, for all variants.",
-    "95 % interval, new seeds": "A range that holds the true mean difference for new seeds on the same rows, for all variants.",
+    "95 % interval, new rows": "The mean difference for new seeds and new rows of its kind; 95 % confidence for all at once.",
+    "95 % interval, new seeds": "The mean difference for new seeds on the same rows; 95 % confidence for all at once.",
     "95 % interval, always valid": "The 95 % interval of all campaigns together, valid however often one looks.",
     "95 % interval, BCa": "A 95 % bootstrap interval of this difference alone, corrected for bias and skew.",
     "95 % interval, not valid under repeated looks": "What a single look at a number of seeds fixed before would show.",
     ADJUSTED: ADJUSTED_P,
     SHORT_HEADS[ADJUSTED]: ADJUSTED_P,
     "p (Holm)": ADJUSTED_P,
-    "p": "Chance of so large a mean difference if there were none; of this comparison alone.",
+    "p": "Chance of a mean difference at least as large if there were none; of this comparison alone.",
     "p, Wilcoxon": "The same by the ranks of the differences instead of their mean.",
     "p, of a year": "Chance of so large a difference in some cell in a year of nights if there were no drift.",
     ALWAYS_VALID: ALWAYS_VALID_P,
@@ -27,7 +27,7 @@ TERMS = {
     "Seeds": "Networks that were trained, each from other initial weights.",
     "Train": "Score on the rows that the network was trained on.",
     "Test, mean ± std": "Score on the test rows: mean and standard deviation over the seeds.",
-    "Fresh rows, mean ± std": "Score on rows that no network has seen: mean and standard deviation over the seeds.",
+    "Fresh rows, mean ± std": "Score on the fresh rows, which decide and which no network trained on; over the seeds.",
     "The test set's own": "The range that the few test rows leave for a network of that score, however many seeds there are.",
     "Percentile": "The share of seeds here that score below the published run; ties count half.",
     "Percentile of train": "The share of seeds here that score below the published run on the training rows; ties count half.",
@@ -36,6 +36,7 @@ TERMS = {
     "Optimism": "What choosing the strength on the rows that it is scored on would have added to the score.",
     "Highest mean": "The highest mean score of all strengths, and its strength: chosen on the rows that it is scored on.",
     "Variant": "A set of noises and controls; the baseline has none.",
+    "Test score": "The score on the test rows: the mean over the seeds, or over the averages of networks.",
     "Score": "The mean over the seeds, of the score that is compared.",
     "Compared score": "The mean over the seeds, of the score that differences are made of.",
     "Mean": "The mean over the seeds.",
@@ -52,7 +53,7 @@ TERMS = {
     "Noise at test": "The noise that the test rows were given, in the place named.",
     "Published train": "The score on the training rows that the published run had.",
     "Published test": "The score on the test rows that the published run had.",
-    "Here, mean ± std": "The same score here: mean and standard deviation over the seeds.",
+    "Here, mean ± std": "The score on the same test rows here: mean and standard deviation over the seeds.",
     "Look": "The number of the look: each report of more seeds is one.",
     "Level": "The chance with which this look may make a false claim; all looks together stay at 5 %.",
     "Test rows": "Rows that the difference was measured on.",

@@ -57,9 +57,13 @@ def until_lines(n_cells: int, most: int) -> list[str]:
     while next_look(looks[-1]) <= most:
         looks.append(next_look(looks[-1]))
     first = f"until decided: {looks[0] * n_cells:,} trials to the first look, {most * n_cells:,} at most"
+    simulated = (
+        "simulated, with a margin of half a standard deviation of the paired differences: an effect of two standard deviations "
+        "is decided after 15 seeds (median), of one after 20, none after 60"
+    )
     return [
         f"{first}; looks at {', '.join(map(str, looks[:5]))}{', …' if len(looks) > 5 else ''} seeds",
-        "an effect of two standard deviations of a difference takes 15 seeds (median), of one 20, none 60 (margin: a half)",
+        simulated,
     ]
 
 

@@ -42,6 +42,7 @@ CITIES = {
     "utf-16-le": ("Köln", "Bonn", "Ulm"),
     "cp1252": ("Köln", "5 €", "Zürich"),
     "latin-1": ("Köln", "\x81", "Zürich"),
+    "windows-1252": ("Größe", "Süße", "Maß"),
 }
 
 

@@ -226,6 +226,15 @@ def test_file_of_an_odd_form_is_read(form, tmp_path):
     np.testing.assert_array_equal(frame.iloc[:, 0], A)
 
 
+def test_thousands_in_some_numbers_of_one_column_are_read_beside_a_column_with_decimals_alone(tmp_path):
+    lines = [f"{i % 7},{i % 9};{('137,50', '1.174,50')[i % 2]};{y}" for i, y in enumerate(Y)]
+    (tmp_path / "a.csv").write_text("\n".join(["size;price;y", *lines]))
+    (dataset,) = validate(yaml.safe_load(draft_study(str(tmp_path / "a.csv"), "y"))).datasets
+    assert (dataset.decimal, dataset.thousands) == (",", ".")
+    prices = prepare_table(dataset).frame["price"]
+    assert set(prices) == {137.5, 1174.5}
+
+
 def test_text_without_a_header_is_known_by_its_values(tmp_path):
     lines = [f"{'abc'[i % 3]},{'uv'[i % 2]},{y}" for i, y in enumerate(Y)]
     (tmp_path / "a.csv").write_text("\n".join(lines))

@@ -37,7 +37,7 @@ def test_advice_says_why_it_takes_another_than_the_one_that_gains_most():
     (advice,) = advise(evidence)
     assert advice.text == (
         "Take ‘one’. ‘two’ gains more, but by less than the margin (1 point), and this one has an interval that begins "
-        "higher. The two were not tested against each other. In Keras:"
+        "higher. They were not tested against each other. In Keras:"
     )
 
 
@@ -59,7 +59,7 @@ def test_advice_is_to_leave_it_out_where_nothing_is_worth_having():
 
 def test_advice_says_how_many_seeds_would_decide():
     (advice,) = advise(evidence_of(one="equivalent", two="inconclusive", three="inconclusive"))
-    assert "‘two’ and ‘three’ are undecided" in advice.text
+    assert "‘two’ and ‘three’ are inconclusive" in advice.text
     # 82 × 11 over the 2.5 % and 97.5 % points of χ², 21.92 and 3.816
     assert "82 seeds; 41 to 237, since 12 pairs show the spread only roughly." in advice.text
     assert advice.code == "noiseflow run sketch --until decided"
@@ -77,7 +77,7 @@ def test_advice_names_no_number_of_seeds_that_is_there_already():
 def test_advice_says_how_many_seeds_decide_what_is_open_beside_a_variant_to_take():
     taken, opened = advise(evidence_of(one="better", two="inconclusive"))
     assert taken.text.startswith("Take ‘one’")
-    assert opened.text.startswith("‘two’ is undecided.")
+    assert opened.text.startswith("‘two’ is inconclusive.")
     assert "with 81 seeds" in opened.text
     assert opened.code == "noiseflow run sketch --until decided"
 
@@ -87,10 +87,11 @@ def test_advice_asks_for_test_rows_where_they_and_not_the_seeds_leave_it_open():
     evidence.summary.loc[evidence.summary["variant"] == "two", "rows_share"] = 0.93
     _, rows, seeds = advise(evidence)
     assert rows.text.startswith(
-        "‘two’ is undecided. More seeds would hardly decide it: at least 93 % of the variance comes from the test rows."
+        "‘two’ is inconclusive. More seeds would hardly decide it: at least 93 % of the uncertainty comes from which test "
+        "rows there are."
     )
     assert not rows.code
-    assert seeds.text.startswith("‘three’ is undecided.")
+    assert seeds.text.startswith("‘three’ is inconclusive.")
     assert seeds.code
 
 
@@ -108,7 +109,7 @@ def test_advice_asks_for_more_fresh_rows_where_there_are_some():
     content = evidence.study.model_dump(mode="json")
     content["datasets"][0]["n_eval"] = 10_000
     (advice,) = advise(make_evidence(Study.model_validate(content), summary=evidence.summary))
-    assert advice.text.startswith("Nothing is to be taken over as yet: ‘one’ is undecided.")
+    assert advice.text.startswith("Nothing is to be taken over as yet: ‘one’ is inconclusive.")
     assert "Raise n_eval above 10,000 in the study file" in advice.text
 
 

@@ -348,9 +348,12 @@ def test_note_of_scores_says_which_rows_differences_are_of():
 def test_note_does_not_promise_a_p_that_too_few_pairs_cannot_have():
     study = make_study(n_seeds=4)
     (part,) = parts_of(differences.SECTION, make_evidence(study, make_trials(study)))
-    assert "is at most .05 where an interval leaves 0 out; not so for ‘input’ and ‘after’: there the pairs" in part.note
+    assert (
+        "is at most .05 where such an interval leaves 0 out; not so for ‘input’ and ‘after’: there the pairs"
+        in part.note
+    )
     (part,) = parts_of(differences.SECTION, make_evidence(make_study(n_seeds=12)))
-    assert "is at most .05 where an interval leaves 0 out. They come from" in part.note
+    assert "is at most .05 where such an interval leaves 0 out. They come from" in part.note
 
 
 def test_note_names_the_test_that_was_used(evidences):

@@ -111,7 +111,7 @@ def test_faults_of_data_and_of_networks_and_places_come_together(tmp_path):
     assert [fault.split(" ")[0] for fault in found] == [
         "datasets[0].path", "architectures[1].path", "variants[1].injections[0].place",
     ]  # fmt: skip
-    assert "must be a file that model.save(...) wrote" in found[1]
+    assert "must name a file; received" in found[1]
 
 
 def test_dataset_that_raises_is_a_fault(monkeypatch):

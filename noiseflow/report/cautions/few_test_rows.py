@@ -21,7 +21,7 @@ CAUTION = Caution(
     code="NF003",
     title="there are few test rows",
     find=_find,
-    advice="Take more rows; with one split, splitting anew for each seed (design: resample) helps too.",
+    advice="Take more rows. Where there is one split (design: replicate), one for each seed (design: resample) helps too.",
     why=f"Below {FEW_ROWS} test rows one row is more than half a percent of them. Seeds make the test set no larger: "
     "differences between variants are still paired on the same rows, but the scores themselves say little about new rows.",
 )

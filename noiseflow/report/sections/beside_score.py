@@ -19,8 +19,8 @@ SEEDS = (
     "a confidence sequence no wider than ± the margin."
 )
 PROBABILITIES = (
-    " Brier score and expected calibration error: of the predicted probabilities. On few rows no model has a calibration "
-    "error of 0: in brackets is the error of a perfect model with the same confidences."
+    " Brier score and expected calibration error: of the predicted probabilities, on the rows that the score is compared on. "
+    "On few rows no model has a calibration error of 0: in brackets is the error of a perfect model with the same confidences."
 )
 
 

@@ -19,7 +19,7 @@ NOTE = (
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
-    return evidence.shown[evidence.shown["wilcoxon_p"].notna()]
+    return evidence.shown[evidence.shown["wilcoxon_p"].notna()].assign(margin=evidence.study.margin)
 
 
 def _columns(_: Evidence) -> Columns:

@@ -19,13 +19,15 @@ from noiseflow.wording import ADJUSTED, ALWAYS_VALID, SHORT_HEADS
 
 ALL = "The intervals hold together, for all comparisons; the verdicts at the right are read off them."
 ALWAYS = "The intervals hold together, for all comparisons and however often one looks."
-BOTH = " Thin lines are for new seeds and new test rows, and decide; thick lines are for new seeds on the same rows."
+BOTH = " Thin lines are for new seeds and new rows, and decide; thick lines are for new seeds on the same rows."
 NOTE = (
     "Scores are from the last epoch. Differences are variant minus baseline on the same seeds. {which} hold together, at 95 %, "
-    "and the verdicts are read off them: p, adjusted for all comparisons of the study, is at most .05 where an interval "
-    "leaves 0 out{unless}. {band}. Where a few seeds differ far more than the others, the interval's end on their side is "
-    "moved out, up to threefold."
+    "and the verdicts are read off them: p, adjusted for all {n} comparisons of the study{of}, is at most .05 where "
+    "such an interval leaves 0 out{unless}. {band}. Where a few seeds differ far more than the others, the end of an interval "
+    "on their side lies up to three times as far from the mean."
 )
+FAMILY = ("p_adjusted", "loss_verdict", "brier_verdict")
+"""What is there of each comparison."""
 UNLESS = "; not so for {few}: there the pairs of trials are too few for any p of .05, and the verdict stays open"
 EFFECT = (
     " d_z is the mean difference over its standard deviation; P(better) is the share of seeds on which the variant wins, ties "
@@ -68,8 +70,8 @@ def _note(evidence: Evidence) -> str:
     band = "They come from jointly flipped signs (Westfall and Young, 1993)"
     if evidence.answers_for_new_rows:
         band = (
-            "They are Student's, with the variance over seeds and over test rows; the intervals for new seeds alone come from "
-            "jointly flipped signs"
+            "They are Student's, with the variance over seeds and over the rows compared; the intervals for new seeds "
+            "alone come from jointly flipped signs"
         )
     elif study.design == "crossed":
         band = "They are Student's, with the variance over data seeds and over seeds"
@@ -79,7 +81,10 @@ def _note(evidence: Evidence) -> str:
     few = [row for row in evidence.labelled if too_few(row)]
     unless = UNLESS.format(few=named(few)) if few else ""
     which = "The intervals for new rows" if evidence.answers_for_new_rows else "All intervals"
-    return NOTE.format(which=which, band=band, unless=unless) + ("" if evidence.answers_for_new_rows else EFFECT)
+    n = {name: int(evidence.answer[name].notna().sum()) for name in FAMILY if name in evidence.answer}
+    of = " (score, loss and Brier score of each variant)" if sum(map(bool, n.values())) > 1 else ""
+    effect = "" if evidence.answers_for_new_rows else EFFECT
+    return NOTE.format(which=which, band=band, unless=unless, n=sum(n.values()), of=of) + effect
 
 
 def _pictures(evidence: Evidence) -> Iterator[Picture]:

@@ -124,7 +124,7 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 def _columns(_: Evidence) -> Columns:
     return {
         "Networks": lambda row: f"{row['size']}",
-        "Score": lambda row: fraction(row["score_mean"]),
+        "Test score": lambda row: fraction(row["score_mean"]),
         "Difference (95 % interval)": _difference,
         "Disagreement": lambda row: fraction(row["disagreement"]),
         "Bias² + variance": lambda row: f"{fraction(row['bias'])} + {fraction(row['variance'])}",
@@ -154,7 +154,7 @@ def _sentences(frame: pd.DataFrame) -> Iterator[str]:
         largest = max(plain.to_dict("records"), key=lambda row: int(row["size"]))
         yield (
             f"On {dataset}/{architecture} one network of {quoted(str(best['variant']))} gains {_gain(best)}, the average of "
-            f"{largest['size']} plain ones {_gain(largest)}."
+            f"{largest['size']} plain ones {_gain(largest)}, on the test rows."
         )
 
 

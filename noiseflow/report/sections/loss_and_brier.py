@@ -15,15 +15,9 @@ from noiseflow.wording import NOTHING, Row, bare, decimals_for, signed
 
 NOTE = (
     "Differences to the baseline, of the log loss (nats) and of the Brier score; below 0 is better. Their intervals "
-    f"hold together with those of the score. Within ± {bare(f'{MEASURE_MARGIN:g}')} a difference is not worth having."
+    f"hold together with those of the score. Within ± {bare(f'{MEASURE_MARGIN:g}')} a difference is not worth having, in "
+    "either. Both are of the rows that the score is compared on."
 )
-
-
-OF_FRESH = " The log loss is of the fresh rows, the Brier score of the test rows."
-
-
-def _note(evidence: Evidence) -> str:
-    return NOTE + OF_FRESH * any(evidence.is_fresh(name) for name in evidence.summary["dataset"])
 
 
 def _finding(evidence: Evidence) -> pd.DataFrame:
@@ -34,10 +28,10 @@ def _finding(evidence: Evidence) -> pd.DataFrame:
 
 
 def _columns(_: Evidence) -> Columns:
-    columns: dict[str, Callable[[Row], str]] = {"Score": verdict}
-    for measure, label in (("loss", "Loss"), ("brier", "Brier")):
-        columns[label] = lambda row, name=measure: _verdict(row, name)  # type: ignore[misc]
-        columns[f"{label}, difference (95 % interval)"] = lambda row, name=measure: _difference(row, name)  # type: ignore[misc]
+    columns: dict[str, Callable[[Row], str]] = {"Verdict (score)": verdict}
+    for measure, label, name in (("loss", "Loss", "loss"), ("brier", "Brier", "Brier")):
+        columns[f"Verdict ({name})"] = lambda row, of=measure: _verdict(row, of)  # type: ignore[misc]
+        columns[f"{label}, difference (95 % interval)"] = lambda row, of=measure: _difference(row, of)  # type: ignore[misc]
     return columns
 
 
@@ -52,5 +46,5 @@ def _difference(row: Row, measure: str) -> str:
     return mean if NOTHING in (low, high) else f"{mean} ({low} to {high})"
 
 
-TABLE = TableForm("answer", ("variant",), _columns, 0, _note, "summary.parquet")
+TABLE = TableForm("answer", ("variant",), _columns, 0, NOTE, "summary.parquet")
 SECTION = Section("Loss and Brier score", _finding, TABLE, pictures=None, limits=None)

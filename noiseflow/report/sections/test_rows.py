@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from noiseflow.report.evidence import Evidence
 from noiseflow.report.section import Section, TableForm
-from noiseflow.report.tables import Columns, interval, over_seeds
+from noiseflow.report.tables import Columns, all_in_points, interval, over_seeds
 from noiseflow.wording import Row, difference
 
 NOTE = (
@@ -14,12 +14,13 @@ NOTE = (
 )
 
 
-def _columns(_: Evidence) -> Columns:
+def _columns(evidence: Evidence) -> Columns:
+    unit = " (points)" if all_in_points(evidence.answer) else ""
     return {
         "Test rows": lambda row: f"{int(row['n_rows']):,}",
-        "Difference": difference,
-        "95 % interval, new seeds": lambda row: over_seeds(row) if _has_both(row) else interval(row),
+        f"Difference{unit}": difference,
         "95 % interval, new rows": lambda row: interval(row) if _has_both(row) else over_seeds(row),
+        "95 % interval, new seeds": lambda row: over_seeds(row) if _has_both(row) else interval(row),
     }
 
 
