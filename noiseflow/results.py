@@ -286,10 +286,14 @@ def compare_stored(results: str, first: str, second: str) -> list[dict[str, Plai
             `circles/epochs-200`, `circles@2026-11-25`. Of a night the differences are stored, with its own interval each.
 
     Raises:
-        InvalidInputError: one of them is not there.
+        InvalidInputError: one of them is not there, or they are of unlike scores.
     """
     names = (first, second) if first != second else (first, f"{second} again")
     frames = [_compared(results, which).assign(of=name) for name, which in zip(names, (first, second), strict=True)]
+    scores = [" and ".join(sorted(frame["score_name"].dropna().unique())) for frame in frames]
+    if scores[0] != scores[1]:
+        received = f"received {scores[0]} of {names[0]} and {scores[1]} of {names[1]}"
+        raise InvalidInputError([f"two summaries must be of one score to stand side by side; {received}. Take others."])
     both = pd.concat(frames, ignore_index=True)
     both = both.iloc[both.groupby(CELL, sort=False).ngroup().argsort(kind="stable")]
     several = [name for name in ("dataset", "architecture") if len(both[name].unique()) > 1]

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -244,3 +245,13 @@ def test_what_is_no_study_is_neither_listed_nor_deleted(results, tmp_path_factor
     with pytest.raises(InvalidInputError, match="also holds notes"):
         delete_study(str(results), "small")
     assert len(list((results / "small" / "trials").iterdir())) == 2
+
+
+def test_summaries_of_unlike_scores_are_not_put_side_by_side(results):
+    shutil.copytree(results / "small", results / "other")
+    path = results / "other" / "summary.parquet"
+    pd.read_parquet(path).assign(score_name="r2").to_parquet(path)
+    with pytest.raises(
+        InvalidInputError, match="of one score to stand side by side; received accuracy of small and r2"
+    ):
+        compare_stored(str(results), "small", "other")
