@@ -27,6 +27,7 @@ TERMS = {
     "Seeds": "Networks that were trained, each from other initial weights.",
     "Train": "Score on the rows that the network was trained on.",
     "Test, mean ± std": "Score on the test rows: mean and standard deviation over the seeds.",
+    "Test, 95 % interval": "The mean test score over all seeds on these test rows: a range that holds it in 95 of 100 studies.",
     "Fresh rows, mean ± std": "Score on the fresh rows, which decide and which no network trained on; over the seeds.",
     "The test set's own": "The range that the few test rows leave for a network of that score, however many seeds there are.",
     "Percentile": "The share of seeds here that score below the published run; ties count half.",

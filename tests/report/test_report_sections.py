@@ -342,7 +342,7 @@ def test_note_of_scores_says_which_rows_differences_are_of():
     notes = " ".join(
         part.note for section in SECTIONS for part in parts_of(section, evidence) if part.title == "Scores"
     )
-    assert "of the fresh rows (1,000). The columns Test and 95 % interval are of the test rows (70)" in notes
+    assert "of the fresh rows (1,000). The columns Test are of the test rows (70)" in notes
 
 
 def test_note_does_not_promise_a_p_that_too_few_pairs_cannot_have():

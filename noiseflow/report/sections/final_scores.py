@@ -35,7 +35,7 @@ def _columns(evidence: Evidence) -> Columns:
         "Seeds": lambda row: f"{row['n_seeds']}" + (f" ({row['n_diverged']} diverged)" if row["n_diverged"] else ""),
         "Train": lambda row: fraction(row["train_score_mean"]),
         "Test, mean ± std": lambda row: mean_std(row["test_score_mean"], row["test_score_std"]),
-        "95 % interval": lambda row: interval_of_fractions(
+        "Test, 95 % interval": lambda row: interval_of_fractions(
             row["ci_low"], min(row["ci_high"], wording.score_of(row).most)
         ),
     }
@@ -87,8 +87,8 @@ def _note(evidence: Evidence) -> str:
     columns, texts = _columns(evidence), []
     if FRESH in columns:
         texts.append(
-            f"The differences and the answer are of the fresh rows{_fresh_rows_of(evidence)}. The columns Test and 95 % "
-            f"interval are of the test rows{_rows_of(evidence)}; differences on them are not those of the answer."
+            f"The differences and the answer are of the fresh rows{_fresh_rows_of(evidence)}. The columns Test are "
+            f"of the test rows{_rows_of(evidence)}; differences on them are not those of the answer."
         )
     if TEST_SET in columns:
         texts.append(
