@@ -92,6 +92,15 @@ def test_run_refuses_a_faulty_study_file(noiseflow, tmp_path, changes, says):
     assert [path.name for path in tmp_path.iterdir()] == ["mine.yaml"]
 
 
+@pytest.mark.parametrize("arguments", [["--seeds", "0"], ["--campaign", "2026-13-01"]])
+def test_wrong_argument_of_a_shipped_study_is_refused_without_a_look_at_its_networks(noiseflow, monkeypatch, arguments):
+    def look(*_):
+        raise AssertionError
+
+    monkeypatch.setattr("noiseflow.trials.declared._faults_within", look)
+    assert noiseflow("run", "recipes", *arguments).exit_code == 2
+
+
 def test_run_names_faults_of_study_and_arguments_together(noiseflow, tmp_path):
     (tmp_path / "file").write_text("")
     path = study_file(tmp_path, colour="red", variants=[{"name": "baseline"}, NOISY | {"injections": [{"stddev": -7}]}])

@@ -15,7 +15,7 @@ from noiseflow.campaigns.rounds import campaign_faults
 from noiseflow.study import Study
 from noiseflow.study.consistency import size_faults
 from noiseflow.study.faults import results_faults
-from noiseflow.study.loading import read, validate
+from noiseflow.study.loading import names, read, validate
 from noiseflow.study.result_places import study_place
 from noiseflow.study.sound_parts import sound_parts
 from noiseflow.study.until import Until
@@ -62,8 +62,8 @@ def declare(
     faults += until.faults(valid, n_seeds, campaign)
     if faults or valid is None:
         sound = valid or (sound_parts(content) if isinstance(content, Mapping) else None)
-        more = _faults_within(sound) if sound else []
-        raise InvalidInputError(list(dict.fromkeys([*faults, *more])))
+        within = _faults_within(sound) if sound and study not in names() else []  # those that ship have none
+        raise InvalidInputError(list(dict.fromkeys([*faults, *within])))
     return valid
 
 
